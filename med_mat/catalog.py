@@ -1,0 +1,329 @@
+"""The catalog: what is known of every source, row and subset, read from ``dataset_cards/`` and ``data/subsets.yaml``.
+
+Nothing here imports a loader or touches an image. A source is one raw dataset as its publisher ships it; a row is one of
+upstream's 109 numbered entries (a source under one task); a subset is one of the 53 aggregated subsets.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from importlib.resources.abc import Traversable
+from types import MappingProxyType
+from typing import Any, Literal, get_args
+
+from med_mat.errors import CardError, UnknownSourceError
+from med_mat.taxonomy import MAT, Patterns, Selector, nearest
+
+Kind = Literal["classes", "grades", "findings", "boxes", "masks"]
+Access = Literal["open", "account", "competition", "request", "credentialed"]
+Verified = Literal["real data", "label tables", "public listings", "facts only"]
+Certainty = Literal["high", "medium", "low"]
+DownloadKind = Literal[
+    "kaggle",
+    "kaggle-competition",
+    "https",
+    "zenodo",
+    "figshare",
+    "mendeley",
+    "huggingface",
+    "github",
+    "google-drive",
+    "physionet",
+    "page",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """The authors' own words on a row, or the paper's on a subset, never corrected."""
+
+    modality: str
+    area: str
+    task: str
+    name: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """One of the 53 aggregated subsets (arXiv 2412.20070 v2, Table 17)."""
+
+    number: int
+    mat: MAT
+    also: tuple[str, ...]  # further tasks that the paper's experiments count it as
+    role: Literal["id", "ood", "detection"]
+    rows: tuple[int, ...]  # as upstream prints them
+    upstream: Upstream
+
+    @property
+    def name(self) -> str:
+        """The name of its ``load_dataset`` configuration, e.g. ``subset-24``."""
+        return f"subset-{self.number:02d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A source under one task: one of upstream's 109 numbered entries."""
+
+    number: int
+    source: str
+    mat: MAT
+    subset: int
+    kind: Kind
+    labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
+    upstream: Upstream
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The human labels, each once, in the card's order."""
+        return tuple(dict.fromkeys(self.labels.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """One way to obtain a source: the route, where it leads, and the files that arrive."""
+
+    kind: DownloadKind
+    at: str  # slug, DOI, repository or URL, as the kind says
+    files: tuple[str, ...] = ()
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A way in which the source is known to lie on disk: glob patterns that must all match below its root."""
+
+    variant: str
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Erratum:
+    """Where upstream's text on a row is wrong, and what holds."""
+
+    row: int
+    field: str
+    upstream: str
+    ours: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One raw dataset as its publisher ships it."""
+
+    name: str
+    title: str
+    summary: str
+    rows: tuple[Row, ...]
+    license: str  # a Hub licence identifier; "other" and "unknown" are among them
+    terms: str  # the licence in words, with how sure that is
+    access: Access
+    redistributable: bool | None  # None: unknown
+    homepage: str
+    downloads: tuple[Download, ...]
+    layouts: tuple[Layout, ...]
+    patients: str  # how a patient is known; "" where it is not
+    published_split: tuple[str, ...]  # () where the publisher has none
+    counts: Mapping[str, Any]
+    overlaps: Mapping[str, str]  # other source -> what is shared
+    errata: tuple[Erratum, ...]
+    verified: Verified
+    certainty: Certainty
+    citation: str
+    prose: str
+    metadata: Mapping[str, Any]  # the Hub's own keys of the front matter
+
+    @property
+    def mats(self) -> tuple[MAT, ...]:
+        """The triplets of its rows, each once."""
+        return tuple(dict.fromkeys(row.mat for row in self.rows))
+
+    def row(self, number: int) -> Row:
+        """Its row of that number."""
+        for row in self.rows:
+            if row.number == number:
+                return row
+        raise CardError(f"Source {self.name!r} has no row {number}; it has {[row.number for row in self.rows]}.")
+
+
+class Catalog(Mapping[str, Source]):
+    """All sources by name, in the order of their first row, with the subsets that they feed."""
+
+    def __init__(self, sources: Mapping[str, Source], subsets: Mapping[int, Subset]) -> None:
+        self._sources = dict(sorted(sources.items(), key=lambda item: item[1].rows[0].number))
+        self.subsets = MappingProxyType(dict(subsets))
+
+    def __getitem__(self, name: str) -> Source:
+        try:
+            return self._sources[name]
+        except KeyError:
+            guess = nearest(name, self._sources)
+            hint = f" Did you mean {guess!r}?" if guess else ""
+            raise UnknownSourceError(
+                f"There is no source named {name!r}.{hint} 'med-mat sources' lists all {len(self)}."
+            ) from None
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._sources
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sources)
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows, by number."""
+        return tuple(sorted((row for s in self._sources.values() for row in s.rows), key=lambda row: row.number))
+
+
+def sources(
+    pattern: Selector = None,
+    *,
+    access: str | Sequence[str] | None = None,
+    redistributable: bool | None = None,
+) -> tuple[Source, ...]:
+    """The sources that have a row selected by ``pattern``, by number of their first row.
+
+    Args:
+        pattern: e.g. ``"CT|MRI/Brain/*"``; None selects all.
+        access: one of ``open``, ``account``, ``competition``, ``request``, ``credentialed``, or several.
+        redistributable: True or False keeps the sources whose terms are known to allow or to forbid it.
+
+    Raises:
+        VocabularyError: a word of the pattern, or of ``access``, is unknown.
+    """
+    patterns = Patterns.of(pattern)
+    wanted = None if access is None else {access} if isinstance(access, str) else set(access)
+    for word in wanted or ():
+        _choice(word, Access, "sources(access=…)")
+    return tuple(
+        source
+        for source in load().values()
+        if any(patterns.matches(row.mat) for row in source.rows)
+        and (wanted is None or source.access in wanted)
+        and (redistributable is None or source.redistributable is redistributable)
+    )
+
+
+@functools.cache
+def load() -> Catalog:
+    """The catalog of this installation, read once."""
+    subsets = read_subsets(resources.files("med_mat") / "data" / "subsets.yaml")
+    folder = resources.files("med_mat.dataset_cards")
+    cards = {
+        path.name.removesuffix(".md"): path
+        for path in folder.iterdir()
+        if path.name.endswith(".md") and path.name == path.name.lower()  # README.md and templates are upper case
+    }
+    return Catalog({name: read_card(name, path.read_text("utf-8")) for name, path in cards.items()}, subsets)
+
+
+def read_subsets(path: Traversable) -> dict[int, Subset]:
+    """Read ``subsets.yaml``."""
+    return {
+        entry["number"]: Subset(
+            number=entry["number"],
+            mat=MAT.parse(entry["triplet"]),
+            also=tuple(entry.get("also", ())),
+            role=entry["role"],
+            rows=tuple(entry["rows"]),
+            upstream=Upstream(**entry["upstream"]),
+        )
+        for entry in yaml_load(path.read_text("utf-8"))
+    }
+
+
+def read_card(name: str, text: str) -> Source:
+    """Read one card: YAML front matter between two ``---`` lines, then prose.
+
+    Raises:
+        CardError: a fact is missing, misspelt or contradicts another; the message names the card and the key.
+    """
+    where = f"The card {name}.md"
+    _, found, rest = text.partition("---\n")
+    front, closed, prose = rest.partition("\n---\n")
+    if not found or not closed:
+        raise CardError(f"{where} has no front matter: expected YAML between two lines '---'.")
+    metadata = yaml_load(front)
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("med_mat"), dict):
+        raise CardError(f"{where} has no 'med_mat:' block in its front matter.")
+    facts = metadata.pop("med_mat")
+    try:
+        labels = {str(raw): str(human) for raw, human in facts["labels"].items()}
+        return Source(
+            name=name,
+            title=metadata["pretty_name"],
+            summary=facts["summary"],
+            rows=tuple(_row(name, entry, labels, where) for entry in facts["rows"]),
+            license=metadata["license"],
+            terms=facts["terms"],
+            access=_choice(facts["access"], Access, where),
+            redistributable=facts["redistributable"],
+            homepage=facts["homepage"],
+            downloads=tuple(_download(entry, where) for entry in facts["download"]),
+            layouts=tuple(Layout(entry["variant"], tuple(entry["files"])) for entry in facts["layout"]),
+            patients=facts["patients"],
+            published_split=tuple(facts["published_split"]),
+            counts=facts["counts"],
+            overlaps=facts.get("overlaps") or {},
+            errata=tuple(
+                Erratum(e["row"], e["field"], str(e["upstream"]), str(e["ours"]), e["why"])
+                for e in facts.get("errata") or ()
+            ),
+            verified=_choice(facts["verified"], Verified, where),
+            certainty=_choice(facts["certainty"], Certainty, where),
+            citation=facts["citation"],
+            prose=prose.strip(),
+            metadata=metadata,
+        )
+    except KeyError as missing:
+        raise CardError(f"{where} lacks the key {missing}.") from missing
+    except (TypeError, AttributeError) as error:
+        raise CardError(f"{where} has a key of the wrong kind: {error}.") from error
+
+
+def yaml_load(text: str) -> Any:
+    """Parse YAML safely, and quickly where libyaml is there."""
+    import yaml
+
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def _row(source: str, entry: Mapping[str, Any], labels: Mapping[str, str], where: str) -> Row:
+    chosen = [str(raw) for raw in entry.get("labels", labels)]
+    unknown = [raw for raw in chosen if raw not in labels]
+    if unknown:
+        raise CardError(f"{where}: row {entry['number']} names labels that 'labels' does not map: {unknown}.")
+    return Row(
+        number=entry["number"],
+        source=source,
+        mat=MAT.parse(entry["triplet"]),
+        subset=entry["subset"],
+        kind=_choice(entry["kind"], Kind, where),
+        labels=MappingProxyType({raw: labels[raw] for raw in chosen}),
+        upstream=Upstream(**entry["upstream"]),
+    )
+
+
+def _download(entry: Mapping[str, Any], where: str) -> Download:
+    return Download(
+        kind=_choice(entry["kind"], DownloadKind, where),
+        at=entry["at"],
+        files=tuple(entry.get("files", ())),
+        sha256=entry.get("sha256", {}),
+        note=entry.get("note", ""),
+    )
+
+
+def _choice(word: Any, literal: Any, where: str) -> Any:
+    known = get_args(literal)
+    if word in known:
+        return word
+    raise CardError(f"{where}: {word!r} is not one of {', '.join(known)}.")

@@ -1,0 +1,1 @@
+"""Data files: the subsets, and the words of the questions."""

@@ -1,0 +1,46 @@
+"""What Med-MAT raises. Every message names the thing, where it was looked for, what was expected and what to do."""
+
+from __future__ import annotations
+
+
+class MedMATError(Exception):
+    """Base of every error that a user of Med-MAT can meet."""
+
+
+class VocabularyError(MedMATError, ValueError):
+    """A word outside the closed vocabularies, or a malformed triplet or pattern."""
+
+
+class CardError(MedMATError):
+    """A card of ``dataset_cards/`` lacks a fact or contradicts itself."""
+
+
+class UnknownSourceError(MedMATError, KeyError):
+    """No source has that name."""
+
+    def __str__(self) -> str:  # KeyError would print the repr
+        return str(self.args[0]) if self.args else ""
+
+
+class LayoutError(MedMATError):
+    """A raw folder is not laid out as its publisher ships it."""
+
+
+class ReadError(MedMATError):
+    """One raw file cannot be read: truncated, without pixels, of an unexpected kind."""
+
+
+class LabelError(MedMATError):
+    """A label that the card of its source does not know."""
+
+
+class BuildError(MedMATError):
+    """A build cannot go on: no examples, no space, two builds on one folder, output of another version."""
+
+
+class SplitError(MedMATError):
+    """A split that cannot be made, or one whose audit finds a violation."""
+
+
+class MissingExtraError(MedMATError, ImportError):
+    """An optional dependency is not installed; the message says which extra brings it."""

@@ -1,0 +1,1 @@
+"""Reading raw data: what several loaders share."""
