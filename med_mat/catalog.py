@@ -307,7 +307,7 @@ def _row(source: str, entry: Mapping[str, Any], labels: Mapping[str, str], where
         mat=MAT.parse(entry["triplet"]),
         subset=entry["subset"],
         kind=_choice(entry["kind"], Kind, where),
-        labels=MappingProxyType({raw: labels[raw] for raw in chosen}),
+        labels={raw: labels[raw] for raw in chosen},  # plain, so that it pickles
         upstream=Upstream(**entry["upstream"]),
     )
 

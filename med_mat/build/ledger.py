@@ -1,0 +1,133 @@
+"""The ledger: per source, found = written + skipped, for records and for files, each skip with its reason."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from med_mat.build.plan import Refused
+from med_mat.build.shard import Result, Skip, count_reasons
+from med_mat.catalog import Source
+from med_mat.errors import BuildError
+from med_mat.raw.folder import RawFolder
+
+#: The file that marks a folder of synthetic images.
+NOTICE = "SYNTHETIC.txt"
+OUTSIDE = "outside the layout that the loader reads"
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The account of one source."""
+
+    source: str
+    variant: str  # the layout of the card that was met
+    split: str  # "published", or how ours was drawn
+    synthetic: bool  # a miniature that Med-MAT drew itself
+    examples: int = 0
+    found: int = 0  # records: one per example and row that it serves
+    written: int = 0
+    skipped: list[Skip] = field(default_factory=list)
+    notes: Counter[str] = field(default_factory=Counter)  # what was done to annotations -> how often
+    files: dict[str, int] = field(default_factory=dict)  # found, images, annotations, skipped
+    skipped_files: dict[str, str] = field(default_factory=dict)  # path -> reason
+
+    def check(self) -> None:
+        """Raise where the account does not balance; that would be a fault of Med-MAT, not of the data."""
+        records = self.written + len(self.skipped)
+        files = self.files["images"] + self.files["annotations"] + self.files["skipped"]
+        if self.found != records or self.files["found"] != files:
+            raise BuildError(
+                f"The ledger of {self.source!r} does not balance: {self.found} records found, {records} accounted for; "
+                f"{self.files['found']} files found, {files} accounted for. Please report this."
+            )
+
+    def summary(self) -> dict[str, Any]:
+        """The counts, without the lists."""
+        return {
+            "variant": self.variant,
+            "split": self.split,
+            "synthetic": self.synthetic,
+            "examples": self.examples,
+            "found": self.found,
+            "written": self.written,
+            "skipped": len(self.skipped),
+            "skipped_by_reason": count_reasons(self.skipped),
+            "notes": dict(sorted(self.notes.items())),
+            "files": {**self.files, "skipped_by_reason": dict(Counter(self.skipped_files.values()).most_common())},
+        }
+
+    def to_json(self) -> str:
+        """Everything, as text."""
+        lists = {
+            "quarantine": [{"id": s.id, "path": s.path, "reason": s.reason} for s in self.skipped],
+            "skipped_files": self.skipped_files,
+        }
+        return json.dumps({"source": self.source, **self.summary(), **lists}, indent=1, ensure_ascii=False) + "\n"
+
+
+def balance(
+    source: Source,
+    raw: RawFolder,
+    split: str,
+    results: Iterable[Result],
+    refused: Refused,
+    images: Counter[str],
+    masks: set[str],
+) -> Ledger:
+    """Draw up the account of a source from what its shards report.
+
+    Args:
+        split: where the split comes from.
+        refused: examples that the plan turned down.
+        images: the files that examples take their pixels from, with how many examples each gives.
+        masks: the files that examples take their masks from.
+    """
+    ledger = Ledger(source.name, raw.variant, split, is_miniature(raw.root))
+    lost: Counter[str] = Counter()
+    reasons: dict[str, str] = {}
+    for result in results:
+        lost.update(result.lost)
+        ledger.notes.update(result.notes)
+        ledger.examples += result.examples
+        ledger.found += result.found
+        ledger.written += result.written
+        ledger.skipped += result.skipped
+    for example, reason in refused.entries:
+        ledger.examples += 1
+        ledger.found += 1
+        ledger.skipped.append(Skip(f"{source.name}/{source.rows[0].number}/{example.name}", str(example.path), reason))
+        lost[str(example.path)] += 1
+    for skip in ledger.skipped:
+        reasons.setdefault(skip.path, skip.reason)
+    fates: Counter[str] = Counter()
+    for path in raw.files:
+        if path in images:
+            if lost[path] >= images[path]:
+                ledger.skipped_files[path] = reasons[path]
+            else:
+                fates["images"] += 1
+        elif path in masks or path in raw.read:
+            fates["annotations"] += 1
+        else:
+            ledger.skipped_files[path] = raw.skipped.get(path, OUTSIDE)
+    # what the scan turned down (links out of the tree, special files) is not among raw.files
+    ledger.skipped_files |= {path: reason for path, reason in raw.skipped.items() if path not in raw.files}
+    ledger.skipped_files = dict(sorted(ledger.skipped_files.items()))
+    ledger.files = {
+        "found": len(raw.files.keys() | raw.skipped.keys()),
+        "images": fates["images"],
+        "annotations": fates["annotations"],
+        "skipped": len(ledger.skipped_files),
+    }
+    ledger.check()
+    return ledger
+
+
+def is_miniature(root: Path) -> bool:
+    """Whether a raw folder, or one of the four around it, says that its images are synthetic."""
+    return any((folder / NOTICE).is_file() for folder in (root, *root.parents[:4]))

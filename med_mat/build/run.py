@@ -1,0 +1,296 @@
+"""Build a Med-MAT: raw folders -> shards -> index -> card. A pure function of raw files, loaders, cards and options."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from types import ModuleType
+
+from tqdm import tqdm
+
+from med_mat import __version__, schema
+from med_mat.build import plan
+from med_mat.build.card import write_card
+from med_mat.build.index import write_index
+from med_mat.build.ledger import Ledger, balance
+from med_mat.build.shard import Check, OnError, Result, Setting, finished, marker_path, write_atomically, write_shard
+from med_mat.catalog import Catalog, Source, load
+from med_mat.errors import BuildError, LayoutError
+from med_mat.qa import Questioner
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.layout import locate, recognise
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "med_mat.json"
+#: What the pixels and the bytes of the output depend on beside Med-MAT itself.
+_LIBRARIES = ("nibabel", "numpy", "pillow", "pyarrow", "pydicom")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a build depends on beside its input; all of it is in the manifest but ``jobs`` and ``on_error``."""
+
+    seed: int = 0
+    check: Check = "header"
+    on_error: OnError = "skip"
+    jobs: int | None = None  # worker processes; None: what joblib's parallel_config says, else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a build did."""
+
+    out: Path
+    ledgers: Mapping[str, Ledger]
+    reused: int  # shards that an earlier run had finished
+
+    @property
+    def written(self) -> int:
+        """Records in the build."""
+        return sum(ledger.written for ledger in self.ledgers.values())
+
+    @property
+    def skipped(self) -> int:
+        """Records found but not written."""
+        return sum(len(ledger.skipped) for ledger in self.ledgers.values())
+
+
+def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog | None = None) -> dict[str, RawFolder]:
+    """The raw folders to build from.
+
+    Args:
+        folders: source name -> its folder, or None for "below ``root``". Empty: whatever is recognised below ``root``.
+        root: where sources lie, each as ``root/<source>`` or under any name that its layout identifies.
+
+    Raises:
+        UnknownSourceError, LayoutError: a name or a folder that does not fit.
+    """
+    catalog = catalog or load()
+    if not folders:
+        if root is None:
+            raise LayoutError(
+                "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
+            )
+        known = recognise(root, catalog)
+        if not known:
+            raise LayoutError(
+                f"No source of Med-MAT is recognised below {root.absolute()}. 'med-mat sources' lists what is known, "
+                "'med-mat show SOURCE' prints the layout that is expected."
+            )
+        return dict(sorted(known.items(), key=lambda item: list(catalog).index(item[0])))
+    found: dict[str, RawFolder] = {}
+    for name, folder in folders.items():
+        source = catalog[name]
+        if folder is None:
+            if root is None:
+                raise LayoutError(
+                    f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
+                )
+            folder = root / name if (root / name).exists() else root
+        found[name] = locate(source, folder)
+    return found
+
+
+def build(
+    raw: Mapping[str, RawFolder],
+    out: Path,
+    options: Options | None = None,
+    *,
+    catalog: Catalog | None = None,
+    progress: bool = False,
+) -> Report:
+    """Build, or bring up to date, the Med-MAT in folder ``out`` from raw folders (see :func:`find`).
+
+    Finished shards are kept: a run that was killed goes on where it stopped, and its output is the same to the byte.
+    Sources that ``out`` holds from earlier runs stay in it.
+
+    Raises:
+        BuildError: no example, no space, another build on the same folder, a folder that is not a Med-MAT.
+        ReadError, LabelError: with ``on_error="raise"``, the first bad file.
+    """
+    import filelock
+
+    catalog, options = catalog or load(), options or Options()
+    _claim(out)
+    try:
+        with filelock.FileLock(out / ".build" / "lock", timeout=0):
+            return _build(raw, out, options, catalog, progress)
+    except filelock.Timeout:
+        raise BuildError(
+            f"Another build is writing to {out.absolute()}. Wait for it to end, or build into another folder."
+        ) from None
+    except OSError as error:
+        raise BuildError(f"Cannot write to {out.absolute()}: {error.strerror or error}.") from error
+
+
+def loader_of(source: Source) -> ModuleType:
+    """The loader module of a source.
+
+    Raises:
+        BuildError: the source has a card but no loader yet.
+    """
+    try:
+        return importlib.import_module(f"med_mat.loaders.{source.name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"med_mat.loaders.{source.name}":
+            raise
+        raise BuildError(f"Source {source.name!r} has a card but no loader yet.") from None
+
+
+def has_loader(source: Source) -> bool:
+    """Whether a source can be built."""
+    return importlib.util.find_spec(f"med_mat.loaders.{source.name}") is not None
+
+
+def _build(raw: Mapping[str, RawFolder], out: Path, options: Options, catalog: Catalog, progress: bool) -> Report:
+    for stray in out.rglob("*.tmp"):  # left by a run that was killed; nobody else writes here while we hold the lock
+        stray.unlink(missing_ok=True)
+    questioner = Questioner(catalog)
+    ledgers: dict[str, Ledger] = {}
+    reused = 0
+    for name, folder in raw.items():
+        (out / MANIFEST).unlink(missing_ok=True)  # written last: a folder without one is unfinished
+        source = catalog[name]
+        ledgers[name], kept = _build_source(source, folder, out, options, questioner, progress)
+        reused += kept
+    _finish(out, options, catalog)
+    return Report(out, ledgers, reused)
+
+
+def _build_source(
+    source: Source, raw: RawFolder, out: Path, options: Options, questioner: Questioner, progress: bool
+) -> tuple[Ledger, int]:
+    examples = loader_of(source).examples
+    log.info("%s: reading %s (layout %s)", source.name, raw.root, raw.variant)
+    found = plan.survey(source, raw, examples, options.seed)
+    setting = Setting(
+        root=raw.root,
+        out=out,
+        rows=source.rows,
+        license=source.license,
+        questioner=questioner,
+        check=options.check,
+        on_error=options.on_error,
+    )
+    refused = plan.Refused()
+    images: Counter[str] = Counter()
+    masks: set[str] = set()
+    results: dict[str, Result] = {}
+    reused = 0
+    with tqdm(total=found.examples, desc=source.name, unit="img", disable=not progress, dynamic_ncols=True) as bar:
+
+        def pending() -> Iterator[plan.Shard]:
+            nonlocal reused
+            for shard in plan.shards(source, raw, examples, found, _inputs(source, options), refused):
+                for example, _ in shard.examples:
+                    images[str(example.path)] += 1
+                    masks.update(map(str, example.files[1:]))
+                done = finished(out, shard)
+                if done is not None and not (done.skipped and options.on_error == "raise"):
+                    results[shard.name] = done
+                    reused += 1
+                    bar.update(done.examples)
+                else:
+                    yield shard
+
+        for result in _run(pending(), setting, options.jobs):
+            results[result.name] = result
+            bar.update(result.examples)
+    for example, _ in refused.entries:
+        images[str(example.path)] += 1
+    _drop_stale(out, source.name, results)
+    split = f"seeded 9:1 (seed {options.seed})" if found.seeded else "published"
+    ordered = [results[name] for name in sorted(results)]
+    ledger = balance(source, raw, split, ordered, refused, images, masks)
+    if not ledger.written:
+        raise BuildError(
+            f"None of the {ledger.examples} examples of {source.name!r} in {raw.root} gave a record. The first reason: "
+            f"{ledger.skipped[0].reason}"
+        )
+    write_atomically(out / "ledger" / f"{source.name}.json", ledger.to_json().encode())
+    return ledger, reused
+
+
+def _run(pending: Iterator[plan.Shard], setting: Setting, jobs: int | None) -> Iterator[Result]:
+    """Write the shards, in this process or in joblib's workers (processes, or the user's Dask or Ray cluster)."""
+    if jobs == 1:
+        yield from (write_shard(shard, setting) for shard in pending)
+        return
+    import joblib
+
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
+    yield from parallel(joblib.delayed(write_shard)(shard, setting) for shard in pending)
+
+
+def _inputs(source: Source, options: Options) -> str:
+    """A digest of what every record of a source depends on beside its raw files."""
+    loader = inspect.getsource(loader_of(source))
+    parts = [loader, repr(source), repr(options.seed), options.check, __version__, repr(schema.FIELDS), *_versions()]
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
+
+
+def _versions() -> Iterable[str]:
+    return (f"{name} {metadata.version(name)}" for name in _LIBRARIES)
+
+
+def _claim(out: Path) -> None:
+    """Make the folder, or refuse one that holds something else."""
+    if out.exists() and not out.is_dir():
+        raise BuildError(f"{out.absolute()} is a file: name a folder for the output.")
+    strange = out.is_dir() and any(out.iterdir()) and not (out / ".build").is_dir()
+    if strange:
+        raise BuildError(
+            f"{out.absolute()} holds files that are not a Med-MAT build. Choose an empty or new folder for the output."
+        )
+    try:
+        (out / ".build").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BuildError(f"Cannot make the folder {out.absolute()}: {error.strerror or error}.") from error
+
+
+def _drop_stale(out: Path, name: str, results: Mapping[str, Result]) -> None:
+    """Remove what an earlier build of the source wrote and this one no longer has."""
+    current = {file for result in results.values() for file in result.files}
+    for path in (out / "data" / name).rglob("*.parquet"):
+        if path.relative_to(out).as_posix() not in current:
+            path.unlink()
+    for path in (out / ".build" / name).glob("*.json"):
+        if path.stem not in results:
+            path.unlink()
+
+
+def _finish(out: Path, options: Options, catalog: Catalog) -> None:
+    """Write what spans sources: index, ledger, card, and last the manifest."""
+    names = [name for name in catalog if (out / "ledger" / f"{name}.json").is_file()]
+    files = [
+        path.relative_to(out).as_posix() for name in names for path in sorted((out / "data" / name).rglob("*.parquet"))
+    ]
+    summary = write_index(out, files)
+    ledgers = {name: json.loads((out / "ledger" / f"{name}.json").read_text("utf-8")) for name in names}
+    totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
+    brief = {
+        name: {k: v for k, v in entry.items() if k not in ("source", "quarantine", "skipped_files")}
+        for name, entry in ledgers.items()
+    }
+    write_atomically(out / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
+    write_card(out, [catalog[name] for name in names], summary, files, brief)
+    manifest = {
+        "med_mat": __version__,
+        "schema": schema.VERSION,
+        "seed": options.seed,
+        "check": options.check,
+        "libraries": dict(entry.split() for entry in _versions()),
+        "sources": {name: {"variant": brief[name]["variant"], "records": brief[name]["written"]} for name in names},
+        "records": totals["written"],
+    }
+    write_atomically(out / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())

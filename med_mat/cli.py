@@ -1,0 +1,214 @@
+"""The command line, ``med-mat``. Every command has ``--help`` with an example; a user's mistake gets no traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from med_mat import __version__
+from med_mat.errors import MedMATError
+
+_FOLDER = click.Path(path_type=Path)
+
+
+def main() -> NoReturn:
+    """Run the command line; errors become one sentence on standard error and exit status 1."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.Abort:
+        click.echo("\nInterrupted. Run the same command to go on: finished work is kept.", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except MedMATError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # the reader of our output went away, as in `med-mat sources | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    sys.exit(0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="med-mat")
+def cli() -> None:
+    """Compositional generalization experiments on medical images, from the publishers' own files.
+
+    \b
+    med-mat demo                                    the whole path on synthetic data, offline, under a minute
+    med-mat sources 'CT|MRI/Brain/*'                what there is
+    med-mat build --raw /data/raw --out Med-MAT     raw folders -> a dataset that load_dataset opens
+    """
+
+
+@cli.command()
+@click.argument("pattern", required=False)
+@click.option("--access", multiple=True, help="Keep open, account, competition, request or credentialed (repeatable).")
+@click.option("--redistributable/--not-redistributable", default=None, help="Keep what may, or may not, be passed on.")
+def sources(pattern: str | None, access: tuple[str, ...], redistributable: bool | None) -> None:
+    """List the sources that have rows selected by PATTERN (MODALITY/AREA/TASK with *, | and !).
+
+    \b
+    Example: med-mat sources 'CT|MRI/Brain/*' --access open
+    """
+    from med_mat import catalog
+    from med_mat.build.run import has_loader
+
+    found = catalog.sources(pattern, access=access or None, redistributable=redistributable)
+    if not found:
+        click.echo("No source matches.")
+        return
+    width = max(len(source.name) for source in found)
+    click.echo(
+        f"{'source':<{width}}  {'rows':<10}  {'subsets':<9}  {'access':<12}  {'may pass on':<11}  loader  triplets"
+    )
+    for source in found:
+        rows = ", ".join(str(row.number) for row in source.rows)
+        subsets = ", ".join(str(number) for number in dict.fromkeys(row.subset for row in source.rows))
+        may = {True: "yes", False: "no", None: "unknown"}[source.redistributable]
+        click.echo(
+            f"{source.name:<{width}}  {rows:<10}  {subsets:<9}  {source.access:<12}  {may:<11}  "
+            f"{'yes' if has_loader(source) else 'no':<6}  {', '.join(map(str, source.mats))}"
+        )
+    click.echo(f"{len(found)} sources. 'med-mat show SOURCE' tells all about one.")
+
+
+@cli.command()
+@click.argument("name", metavar="SOURCE")
+def show(name: str) -> None:
+    """Show all that is known of SOURCE: rows, labels, layout, how to get it, terms, pitfalls.
+
+    \b
+    Example: med-mat show busi
+    """
+    from med_mat import catalog
+
+    source = catalog.load()[name]
+    may = {True: "yes", False: "no", None: "unknown"}[source.redistributable]
+    lines = [f"{source.title} ({source.name})", f"  {source.summary}", ""]
+    for row in source.rows:
+        lines.append(f"  row {row.number}: {row.mat}, subset {row.subset}, {row.kind}")
+        lines += [f"    {raw!r} -> {human}" for raw, human in row.labels.items()]
+    lines += [
+        "",
+        f"  license: {source.license} ({source.terms})",
+        f"  access: {source.access}; may be passed on: {may}",
+    ]
+    lines += [f"  home: {source.homepage}"]
+    for way in source.downloads:
+        lines.append(f"  get it: {way.kind} {way.at}" + (f" ({', '.join(way.files)})" if way.files else ""))
+        lines += [f"    {way.note}"] if way.note else []
+    lines += [f"  put it below: RAW/{source.name}/, so that below that folder, or one around it, lie"]
+    lines += [f"    {' and '.join(layout.files)}   ({layout.variant})" for layout in source.layouts]
+    lines += [f"  patients: {source.patients or 'not published'}"]
+    lines += [f"  published split: {', '.join(source.published_split) or 'none'}"]
+    lines += [f"  overlaps with {other}: {what}" for other, what in source.overlaps.items()]
+    lines += [f"  erratum, row {e.row}, {e.field}: {e.upstream!r} is {e.ours!r}: {e.why}" for e in source.errata]
+    lines += [f"  verified: {source.verified}, certainty {source.certainty}", "", source.prose]
+    click.echo("\n".join(lines))
+
+
+@cli.command()
+@click.argument("names", metavar="[SOURCE | SOURCE=FOLDER]...", nargs=-1)
+@click.option(
+    "--raw", type=_FOLDER, help="Folder of raw sources: RAW/<source>, or any name that its layout identifies."
+)
+@click.option(
+    "--out", type=_FOLDER, required=True, help="Where the Med-MAT goes; an unfinished build there is resumed."
+)
+@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help="Processes.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["skip", "raise"]),
+    default="skip",
+    show_default=True,
+    help="A bad file: note it in the ledger and go on, or stop.",
+)
+@click.option(
+    "--check",
+    type=click.Choice(["header", "decode"]),
+    default="header",
+    show_default=True,
+    help="Trust an image whose header and end are sound, or decode every one (slower; fills pixel_hash).",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the 9:1 split, where a publisher has none.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be built, from where.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def build(
+    names: tuple[str, ...],
+    raw: Path | None,
+    out: Path,
+    jobs: int,
+    on_error: Any,
+    check: Any,
+    seed: int,
+    dry_run: bool,
+    quiet: bool,
+) -> None:
+    """Turn raw folders into a Med-MAT that load_dataset opens.
+
+    Without SOURCE: whatever is recognised below --raw. A build that was stopped, by whatever, goes on where it was.
+
+    \b
+    Examples: med-mat build --raw /data/raw --out Med-MAT
+              med-mat build busi=/data/Dataset_BUSI_with_GT head_ct --raw /data/raw --out Med-MAT
+    """
+    from med_mat.build import Options, find
+    from med_mat.build import build as run
+
+    folders = {}
+    for name in names:
+        source, given, folder = name.partition("=")
+        folders[source] = Path(folder) if given else None
+    found = find(folders, raw)
+    for source, place in found.items():
+        click.echo(f"{source}: {place.root}" + (f" (layout: {place.variant})" if place.variant else ""))
+    if dry_run:
+        return
+    report = run(found, out, Options(seed=seed, check=check, on_error=on_error, jobs=jobs), progress=not quiet)
+    for source, ledger in report.ledgers.items():
+        click.echo(
+            f"{source}: {ledger.found:,} found = {ledger.written:,} written + {len(ledger.skipped):,} skipped"
+            + (f"; see {out / 'ledger' / source}.json" if ledger.skipped else "")
+        )
+    click.echo(
+        f"{report.written:,} records in {out}"
+        + (f", {report.reused} shards kept from an earlier run" if report.reused else "")
+        + f'. Next: load_dataset("{out}", split="train")'
+    )
+
+
+@cli.command()
+@click.argument("folder", type=_FOLDER)
+@click.argument("names", metavar="[SOURCE]...", nargs=-1)
+def miniature(folder: Path, names: tuple[str, ...]) -> None:
+    """Write FOLDER/<source>/: tiny copies of the sources' layouts, with synthetic images.
+
+    \b
+    Example: med-mat miniature /tmp/raw busi head_ct && med-mat build --raw /tmp/raw --out /tmp/Med-MAT
+    """
+    from med_mat.demo import miniature as write
+
+    for name, place in write(folder, names).items():
+        click.echo(f"{name}: {place}")
+    click.echo("The images are synthetic.")
+
+
+@cli.command()
+@click.option("--raw", type=_FOLDER, default=Path("raw"), show_default=True, help="Where the synthetic raw folders go.")
+@click.option("--out", type=_FOLDER, default=Path("Med-MAT"), show_default=True, help="Where the Med-MAT goes.")
+@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help="Processes.")
+def demo(raw: Path, out: Path, jobs: int) -> None:
+    """The whole path in miniature, offline, in under a minute: raw folders, build, load_dataset, a CG split.
+
+    \b
+    Example: med-mat demo
+    """
+    from med_mat.demo import demo as run
+
+    run(raw, out, jobs=jobs, say=click.echo)

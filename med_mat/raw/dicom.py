@@ -1,0 +1,239 @@
+"""DICOM files -> one frame's values, and how the file wants them shown. Every failure is one ReadError sentence."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from med_mat.errors import ReadError
+from med_mat.raw.headers import MAX_PIXELS
+from med_mat.raw.planes import Array, Plane, Window
+from med_mat.raw.volumes import sentence
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_COLOR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"})
+_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+
+
+def open_dataset(data: bytes, name: str) -> Dataset:
+    """A parsed file that has pixels; without preamble and without transfer syntax too, where that can be guessed."""
+    import pydicom
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+            if not len(dataset):
+                raise ReadError(f"{name}: is not DICOM, whatever its name says, or it is cut short.")
+            if not any(keyword in dataset for keyword in _PIXELS):
+                raise ReadError(f"{name}: {_without_pixels(dataset)}.")
+            _assume_syntax(dataset, name)
+        except ReadError:
+            raise
+        except Exception as error:
+            raise ReadError(f"{name}: cannot be read as DICOM ({sentence(error)}).") from error
+    return dataset
+
+
+def frames(dataset: Dataset) -> int:
+    """How many frames it holds."""
+    try:
+        return max(1, int(dataset.get("NumberOfFrames") or 1))
+    except (TypeError, ValueError):
+        return 1
+
+
+def frame(dataset: Dataset, index: int, name: str) -> Plane:
+    """One frame: colour as RGB of 8 bit, grey as stored with the functions that show it."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        values = stored_values(dataset, index, name)
+        try:
+            bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
+            if values.ndim == 3 and values.shape[2] >= 3:
+                return Plane(_to_8_bit_color(values, bits), [])
+            if values.dtype.kind == "f":
+                bits = 64
+            return _grey(dataset, index, values, bits)
+        except ReadError:
+            raise
+        except Exception as error:
+            raise ReadError(f"{name}: its header cannot be applied to its pixels ({sentence(error)}).") from error
+
+
+def stored_values(dataset: Dataset, index: int, name: str) -> Array:
+    """One frame as stored, colours as RGB: what masks are read from."""
+    from pydicom.pixels import apply_color_lut, pixel_array
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        try:
+            count = frames(dataset)
+            if not 0 <= index < count:
+                raise ReadError(f"{name}: there is no frame {index}; it has {count}.")
+            rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+            if rows < 1 or columns < 1:
+                raise ReadError(f"{name}: its header gives no Rows or Columns.")
+            if rows * columns > MAX_PIXELS:
+                raise ReadError(f"{name}: its header declares {columns} x {rows} pixels, more than any image has.")
+            photometric = str(dataset.get("PhotometricInterpretation") or "").upper()
+            if photometric not in _COLOR | _GREY | {"PALETTE COLOR"}:
+                raise ReadError(f"{name}: its photometric interpretation is {photometric or 'missing'!r}.")
+            _need_decoder(dataset, name)
+            values = np.asarray(pixel_array(dataset, index=index))
+            if photometric == "PALETTE COLOR":
+                colors = np.asarray(apply_color_lut(values, dataset))[..., :3]
+                values = _narrow(colors)
+        except ReadError:
+            raise
+        except Exception as error:
+            reason = sentence(error)
+            raise ReadError(f"{name}: the pixels of its frame {index} cannot be decoded ({reason}).") from error
+    if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
+        raise ReadError(f"{name}: its pixels have the shape {values.shape}, which is not one picture.")
+    return values
+
+
+def _without_pixels(dataset: Dataset) -> str:
+    if "DirectoryRecordSequence" in dataset:
+        return "is a DICOMDIR, an index of other files: it has no pixels"
+    kind = getattr(dataset.get("SOPClassUID"), "name", "") or dataset.get("Modality") or ""
+    return "has no pixels" + (f" (it is a {kind})" if kind else "") + ", or it is cut short before them"
+
+
+def _assume_syntax(dataset: Dataset, name: str) -> None:
+    """A missing transfer syntax is what the encoding of the header shows, where the pixels are not compressed."""
+    from pydicom.dataset import FileMetaDataset
+    from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+    if not hasattr(dataset, "file_meta"):
+        dataset.file_meta = FileMetaDataset()
+    if dataset.file_meta.get("TransferSyntaxUID"):
+        return
+    implicit, little = dataset.original_encoding
+    element: Any = dataset[next(keyword for keyword in _PIXELS if keyword in dataset)]
+    if element.is_undefined_length or implicit is None:
+        raise ReadError(f"{name}: has compressed pixels and no transfer syntax that says how.")
+    explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
+
+
+def _need_decoder(dataset: Dataset, name: str) -> None:
+    from pydicom.pixels import get_decoder
+
+    syntax = dataset.file_meta.TransferSyntaxUID
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        raise ReadError(f"{name}: its transfer syntax {syntax.name} ({syntax}) is not one that can be read.") from None
+    if not decoder.is_available:
+        raise ReadError(
+            f"{name}: its pixels are compressed as {syntax.name}, for which no decoder is installed: "
+            "pip install 'med-mat[dicom]'."
+        )
+
+
+def _grey(dataset: Dataset, index: int, values: Array, bits: int) -> Plane:
+    groups = _groups(dataset, index)
+    slope, intercept = _numbers(groups, "RescaleSlope"), _numbers(groups, "RescaleIntercept")
+    scale, offset = (slope or [1.0])[0] or 1.0, (intercept or [0.0])[0]
+    lut = dataset.get("ModalityLUTSequence")
+
+    def real(stored: Array) -> Array:
+        if lut:
+            from pydicom.pixels import apply_modality_lut
+
+            # pydicom keeps the type of its input for the index: wide enough for a difference
+            return np.asarray(apply_modality_lut(stored.astype(np.int64), dataset), dtype=np.float64)
+        return stored * scale + offset
+
+    padding = _numbers([dataset], "PixelPaddingValue")
+    return Plane(
+        values,
+        bits=bits,
+        real=real,
+        shown=_voi(dataset, groups),
+        hounsfield=True if intercept and intercept[0] <= -500 else None,
+        inverted=str(dataset.PhotometricInterpretation).upper() == "MONOCHROME1",
+        padding=padding[0] if padding else None,
+    )
+
+
+def _groups(dataset: Dataset, index: int) -> list[Dataset]:
+    """Where rescale and window may stand, first come first: the frame's groups, the shared groups, the file itself."""
+    found: list[Dataset] = []
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    for item in [*per_frame[index : index + 1], *(dataset.get("SharedFunctionalGroupsSequence") or [])[:1]]:
+        for keyword in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
+            found += (item.get(keyword) or [])[:1]
+    return [*found, dataset]
+
+
+def _numbers(groups: list[Dataset], keyword: str) -> list[float]:
+    """The finite values of a number element in the first group that has any."""
+    for group in groups:
+        value = group.get(keyword)
+        if value is None or value == "":
+            continue
+        several = value if isinstance(value, (list, tuple)) or hasattr(value, "append") else [value]
+        try:
+            numbers = [float(x) for x in several]
+        except (TypeError, ValueError):
+            continue
+        if numbers and all(math.isfinite(x) for x in numbers):
+            return numbers
+    return []
+
+
+class _Table:
+    """A VOI lookup table of the file."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self.top = 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
+
+    def __call__(self, real: Array) -> Array:
+        from pydicom.pixels import apply_voi
+
+        # beyond its ends a table goes on with its last entries
+        item = self.dataset.VOILUTSequence[0]
+        first, entries = int(item.LUTDescriptor[1]), int(item.LUTDescriptor[0]) or 1 << 16
+        inside = np.clip(np.nan_to_num(np.rint(real)), first, first + entries - 1).astype(np.int64)
+        return np.asarray(apply_voi(inside, self.dataset), dtype=np.float64) / self.top
+
+    def __str__(self) -> str:
+        return "lookup table of the file"
+
+
+def _voi(dataset: Dataset, groups: list[Dataset]) -> Window | _Table | None:
+    """How the file wants its values shown: its lookup table, else its first window."""
+    if dataset.get("VOILUTSequence"):
+        return _Table(dataset)
+    center, width = _numbers(groups, "WindowCenter"), _numbers(groups, "WindowWidth")
+    if not center or not width:
+        return None
+    function = next((str(g.VOILUTFunction).upper() for g in groups if g.get("VOILUTFunction")), "LINEAR")
+    if width[0] <= 0 or (function == "LINEAR" and width[0] < 1):
+        return None
+    return Window(center[0], width[0], function if function in ("LINEAR_EXACT", "SIGMOID") else "LINEAR")
+
+
+def _to_8_bit_color(values: Array, bits: int) -> Array:
+    values = values[..., :3]
+    if bits > 8 and values.dtype.itemsize > 1:
+        values = values >> (bits - 8)
+    return np.ascontiguousarray(values.astype(np.uint8))
+
+
+def _narrow(colors: Array) -> Array:
+    """The colours of a palette in 8 bit: some writers of 16 bit tables fill only their low byte."""
+    if colors.dtype.itemsize > 1 and int(colors.max(initial=0)) > 255:
+        colors = colors >> 8
+    return np.ascontiguousarray(colors.astype(np.uint8))

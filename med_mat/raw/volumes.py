@@ -1,0 +1,252 @@
+"""NIfTI and Analyze volumes, one slice at a time, in radiological convention; and the cache of opened files."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from med_mat.errors import ReadError
+from med_mat.example import Slice
+from med_mat.raw.planes import Array, Plane
+
+MAX_SLICE_BYTES = 2 << 30
+IN_MEMORY_BYTES = 1 << 30  # a larger compressed volume is streamed again for each slice
+SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
+
+T = TypeVar("T")
+
+
+class FileCache:
+    """The last files opened whole (volumes, multi-frame files), bounded in bytes; one per worker, not shared.
+
+    An image and its masks are often slices of two or three volumes, so it holds more than one where they are small. The
+    last one stays whatever its size.
+    """
+
+    def __init__(self, limit: int = IN_MEMORY_BYTES) -> None:
+        self.limit = limit
+        self._entries: OrderedDict[tuple[str, int, int], tuple[Any, int]] = OrderedDict()
+
+    def get(self, path: Path, opened: Callable[[Path], tuple[T, int]]) -> T:
+        """What ``opened`` makes of the file, with its size in memory; made again only where the file changed."""
+        facts = path.stat()
+        key = (str(path), facts.st_size, facts.st_mtime_ns)
+        if key in self._entries:
+            self._entries.move_to_end(key)
+            value: T = self._entries[key][0]
+            return value
+        while self._entries and sum(size for _, size in self._entries.values()) > self.limit // 2:
+            self._entries.popitem(last=False)  # before the new one is opened, so that both need not fit
+        value, size = opened(path)
+        self._entries[key] = (value, size)
+        while len(self._entries) > 1 and (
+            len(self._entries) > 8 or sum(size for _, size in self._entries.values()) > self.limit
+        ):
+            self._entries.popitem(last=False)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """An opened volume: a view of its stored values, and how its axes lie in the patient."""
+
+    data: Any  # anything that slices like an array, three or four axes, as stored
+    slope: float
+    inter: float
+    axes: tuple[int, int, int]  # RAS+ axis -> stored axis
+    flips: tuple[bool, bool, bool]  # by RAS+ axis
+    oriented: bool
+    sha256: str
+    minimum: float  # over a few slices: whether they are Hounsfield units
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """In RAS+ orientation."""
+        a, b, c = (int(self.data.shape[axis]) for axis in self.axes)
+        return a, b, c
+
+    @property
+    def volumes(self) -> int:
+        """The length of the fourth axis."""
+        return int(self.data.shape[3]) if len(self.data.shape) > 3 else 1
+
+    def plane(self, axis: int, index: int, volume: int = 0) -> Array:
+        """The real values of one slice of the RAS+ volume, shown in radiological convention."""
+        stored_axis = self.axes[axis]
+        where: list[Any] = [slice(None)] * 3
+        where[stored_axis] = self.shape[axis] - 1 - index if self.flips[axis] else index
+        if len(self.data.shape) > 3:
+            where.append(volume)
+        plane = np.asarray(self.data[tuple(where)])
+        if plane.dtype.fields:
+            plane = np.stack([plane[name] for name in plane.dtype.names[:3]], axis=-1)  # type: ignore[index]
+        first, second = (other for other in range(3) if other != axis)
+        if self.axes[first] > self.axes[second]:
+            plane = plane.swapaxes(0, 1)
+        # shown: x to the left and y or z upwards, each the reverse of its RAS+ direction
+        if not self.flips[first]:
+            plane = plane[::-1]
+        if not self.flips[second]:
+            plane = plane[:, ::-1]
+        plane = plane.swapaxes(0, 1)
+        if (self.slope, self.inter) != (1.0, 0.0):
+            plane = plane.astype(np.float64) * self.slope + self.inter
+        return np.ascontiguousarray(plane.astype(plane.dtype.newbyteorder("="), copy=False))
+
+
+def open_volume(root: Path, reference: Slice, cache: FileCache) -> Volume:
+    """The volume that a slice lies in, opened or from the cache."""
+    name = reference.path.as_posix()
+    path = root / reference.path
+    try:
+        return cache.get(path, lambda p: _open(p, name))
+    except ReadError:
+        raise
+    except Exception as error:
+        raise ReadError(f"{name}: cannot be read as a NIfTI or Analyze volume ({sentence(error)}).") from error
+
+
+def plane(root: Path, reference: Slice, cache: FileCache) -> tuple[Plane, str]:
+    """One slice, and the sha256 of its file."""
+    name = reference.path.as_posix()
+    volume = open_volume(root, reference, cache)
+    axis, index = reference.axis, reference.index
+    if axis not in (0, 1, 2):
+        raise ReadError(f"{name}: axis {axis} does not exist; a Slice counts along axis 0, 1 or 2.")
+    if not 0 <= index < volume.shape[axis]:
+        raise ReadError(f"{name}: there is no slice {index} along axis {axis}; it has {volume.shape[axis]}.")
+    if not 0 <= reference.volume < volume.volumes:
+        raise ReadError(f"{name}: there is no volume {reference.volume}; it has {volume.volumes}.")
+    try:
+        values = volume.plane(axis, index, reference.volume)
+    except Exception as error:
+        raise ReadError(f"{name}: slice {index} of axis {axis} cannot be read ({sentence(error)}).") from error
+    note = f"slice {index} of axis {axis}" + (f", volume {reference.volume}" if volume.volumes > 1 else "")
+    notes = [note, "radiological orientation" if volume.oriented else "the file gives no orientation"]
+    kept = values.dtype == np.uint8
+    return Plane(values, notes, bits=8 if kept else 16, hounsfield=volume.minimum < -200), volume.sha256
+
+
+def sentence(error: BaseException) -> str:
+    """The message of an exception on one line, without a final stop."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return (text if len(text) <= 240 else text[:239] + "…").rstrip(".")
+
+
+def _open(path: Path, name: str) -> tuple[Volume, int]:
+    import nibabel
+    from nibabel.analyze import AnalyzeImage
+    from nibabel.arrayproxy import ArrayProxy
+
+    if path.stat().st_size == 0:
+        raise ReadError(f"{name}: the file is empty.")
+    image: Any = nibabel.load(path)
+    proxy = image.dataobj
+    if not isinstance(image, AnalyzeImage) or not isinstance(proxy, ArrayProxy):
+        raise ReadError(f"{name}: is a {type(image).__name__}; only NIfTI and Analyze volumes are read.")
+    shape = _shape(proxy.shape, name)
+    dtype = np.dtype(proxy.dtype)
+    if dtype.kind not in "iufV" or (dtype.kind == "V" and not dtype.fields):
+        raise ReadError(f"{name}: its voxels are {dtype}, which is not a picture.")
+    plane_bytes = max(shape[0] * shape[1], shape[0] * shape[2], shape[1] * shape[2]) * dtype.itemsize
+    if plane_bytes > MAX_SLICE_BYTES:
+        raise ReadError(f"{name}: its header declares slices of {plane_bytes / 2**30:.0f} GiB; it is damaged.")
+    data, size = _data(image, proxy, shape, dtype, name)
+    slope, inter = float(proxy.slope), float(proxy.inter)
+    if dtype.fields or not np.isfinite([slope, inter]).all():
+        slope, inter = 1.0, 0.0
+    axes, flips, oriented = _orientation(image)
+    minimum = 0.0 if dtype.fields else _minimum(data, shape) * slope + inter
+    return Volume(data, slope, inter, axes, flips, oriented, _sha256(path), minimum), size
+
+
+def _shape(declared: tuple[int, ...], name: str) -> tuple[int, ...]:
+    shape = tuple(int(n) for n in declared)
+    if any(n < 1 for n in shape) or len(shape) < 2 or any(n != 1 for n in shape[4:]):
+        raise ReadError(f"{name}: its shape is {shape}; a volume has three axes, or four.")
+    return (*shape, 1)[:3] if len(shape) == 2 else shape[:4]
+
+
+def _data(image: Any, proxy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> tuple[Any, int]:
+    """The stored values: mapped where they lie plain on disk, else decompressed once."""
+    holder = image.file_map["image"]
+    pixels = Path(holder.filename)
+    length = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if pixels.suffix.lower() not in (".gz", ".bz2", ".zst"):
+        if pixels.stat().st_size < proxy.offset + length:
+            raise ReadError(f"{name}: truncated: {pixels.stat().st_size} bytes where {proxy.offset + length} belong.")
+        return np.memmap(pixels, dtype, "r", int(proxy.offset), shape, "F"), 0
+    if length > IN_MEMORY_BYTES:
+        return _Streamed(proxy, shape), 0
+    with holder.get_prepare_fileobj("rb") as file:
+        file.seek(int(proxy.offset))
+        content = file.read(length)
+    if len(content) < length:
+        raise ReadError(f"{name}: truncated: {len(content)} bytes of voxels where {length} belong.")
+    return np.ndarray(shape, dtype, content, order="F"), length
+
+
+@dataclass(frozen=True, slots=True)
+class _Streamed:
+    """A compressed volume too large to hold: decompressed up to the slice, each time."""
+
+    proxy: Any
+    shape: tuple[int, ...]
+
+    def __getitem__(self, where: tuple[Any, ...]) -> Array:
+        # axes beyond the fourth have a length of 1; unscaled, as the other views are
+        from nibabel.fileslice import fileslice
+
+        with self.proxy._get_fileobj() as file:
+            return np.asarray(
+                fileslice(
+                    file,
+                    where + (0,) * (len(self.proxy.shape) - len(self.shape)),
+                    self.proxy.shape,
+                    self.proxy.dtype,
+                    self.proxy.offset,
+                    order=self.proxy.order,
+                )
+            )
+
+
+def _orientation(image: Any) -> tuple[tuple[int, int, int], tuple[bool, bool, bool], bool]:
+    """Of each RAS+ axis: the stored axis that is closest to it, and whether it runs the other way."""
+    from nibabel.orientations import io_orientation
+
+    header = image.header
+    codes = [int(header[code]) for code in ("qform_code", "sform_code") if code in header]
+    affine = np.asarray(image.affine, dtype=np.float64)
+    rows = io_orientation(affine) if np.isfinite(affine).all() else np.full((3, 2), np.nan)
+    if np.isnan(rows).any():
+        return (0, 1, 2), (False, False, False), False
+    axes, flips = [0, 0, 0], [False, False, False]
+    for stored, (axis, direction) in enumerate(rows[:3]):
+        axes[int(axis)], flips[int(axis)] = stored, bool(direction < 0)
+    return (axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2]), any(codes)
+
+
+def _minimum(data: Any, shape: tuple[int, ...]) -> float:
+    """The least stored value of three slices."""
+    rest = (0,) * (len(shape) - 3)
+    if isinstance(data, _Streamed):
+        depths: tuple[int, ...] = (0,)
+    else:
+        depths = (0, shape[2] // 2, shape[2] - 1)
+    lowest = [np.asarray(data[(slice(None), slice(None), depth) + rest], dtype=np.float64) for depth in depths]
+    finite = [part[np.isfinite(part)] for part in lowest]
+    return min((float(part.min()) for part in finite if part.size), default=0.0)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

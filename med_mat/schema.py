@@ -1,0 +1,131 @@
+"""The record: one Arrow schema for every source, read by ``datasets`` with its own features (``Image``, ``List``…).
+
+============  ======================================================================================================
+column        meaning
+============  ======================================================================================================
+id            stable name: ``source/row/path inside the source[#frame]``
+source, row, subset   the source's name, upstream's row number (1 to 109), upstream's subset number (1 to 53)
+modality, area, task  the triplet, from the closed vocabularies of :mod:`med_mat.taxonomy`
+split         train, validation or test: as published, or our seeded 9:1 split where the publisher has none
+published_split       the publisher's own split; null where there is none
+label         human label where one holds per image (classes, grades); null for findings, boxes and masks
+labels        human labels present in the image
+labels_absent, labels_unknown   labels stated to be absent; labels uncertain or not mentioned (unknown is not absent)
+raw_label     what the publisher's file says
+boxes         corners in pixels of the image as shown: origin at its top left corner, x right, y down; with human label
+mask          PNG of the image's size; each value stands for the set of labels that hold there, 0 for none of them
+mask_legend   value -> labels
+patient       hash of source and patient id; null where the publisher gives no patient
+question, options, answer   single choice, in upstream's form; ``answer`` is a letter, empty where there are no options
+open_question, open_answer  the same without options
+sha256        of the raw file
+pixel_hash    of the decoded pixels; null where the build passed the bytes through without decoding them
+width, height in pixels, as shown (EXIF orientation applied)
+transform     what was done to the pixels; "none": the publisher's bytes
+license       the source's licence, as a Hub identifier
+image         the picture: the publisher's bytes where a browser shows them, else PNG
+============  ======================================================================================================
+
+The index holds all columns but the pixels, and three more: ``group`` (records that must stay on one side of a split),
+``file`` and ``position`` (where the pixels are).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pyarrow as pa
+
+#: Raised whenever the meaning of a column changes; part of every build's manifest.
+VERSION = 1
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_STRINGS = pa.list_(pa.string())
+
+FIELDS: tuple[tuple[str, pa.DataType], ...] = (
+    ("id", pa.string()),
+    ("source", pa.string()),
+    ("row", pa.int16()),
+    ("subset", pa.int16()),
+    ("modality", pa.string()),
+    ("area", pa.string()),
+    ("task", pa.string()),
+    ("split", pa.string()),
+    ("published_split", pa.string()),
+    ("label", pa.string()),
+    ("labels", _STRINGS),
+    ("labels_absent", _STRINGS),
+    ("labels_unknown", _STRINGS),
+    ("raw_label", pa.string()),
+    (
+        "boxes",
+        pa.list_(
+            pa.struct(
+                [
+                    ("xmin", pa.float32()),
+                    ("ymin", pa.float32()),
+                    ("xmax", pa.float32()),
+                    ("ymax", pa.float32()),
+                    ("label", pa.string()),
+                ]
+            )
+        ),
+    ),
+    ("mask_legend", pa.list_(pa.struct([("value", pa.int32()), ("labels", _STRINGS)]))),
+    ("patient", pa.string()),
+    ("question", pa.string()),
+    ("options", _STRINGS),
+    ("answer", pa.string()),
+    ("open_question", pa.string()),
+    ("open_answer", pa.string()),
+    ("sha256", pa.string()),
+    ("pixel_hash", pa.string()),
+    ("width", pa.int32()),
+    ("height", pa.int32()),
+    ("transform", pa.string()),
+    ("license", pa.string()),
+    ("image", _IMAGE),
+    ("mask", _IMAGE),
+)
+
+PIXEL_COLUMNS = ("image", "mask")
+#: The columns of one record that the whole shard shares, so that readers skip row groups by them.
+TAG_COLUMNS = ("source", "row", "subset", "modality", "area", "task", "split", "license")
+INDEX_FIELDS = (
+    *((name, kind) for name, kind in FIELDS if name not in PIXEL_COLUMNS),
+    ("group", pa.string()),
+    ("file", pa.string()),
+    ("position", pa.int32()),
+)
+
+
+def record_schema() -> pa.Schema:
+    """The schema of a shard, with the ``datasets`` features in its metadata."""
+    return _with_features(FIELDS)
+
+
+def index_schema() -> pa.Schema:
+    """The schema of ``index.parquet``."""
+    return _with_features(INDEX_FIELDS)
+
+
+def features(fields: tuple[tuple[str, pa.DataType], ...] = FIELDS) -> dict[str, Any]:
+    """The ``datasets`` features as plain data, so that writing a shard need not import ``datasets``."""
+    return {name: {"_type": "Image"} if name in PIXEL_COLUMNS else _feature(kind) for name, kind in fields}
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    if pa.types.is_struct(kind):
+        return {kind.field(i).name: _feature(kind.field(i).type) for i in range(kind.num_fields)}
+    return {"dtype": {"float": "float32"}.get(str(kind), str(kind)), "_type": "Value"}
+
+
+def _with_features(fields: tuple[tuple[str, pa.DataType], ...]) -> pa.Schema:
+    metadata = {
+        "huggingface": json.dumps({"info": {"features": features(fields)}}),
+        "med_mat.schema_version": str(VERSION),
+    }
+    return pa.schema([pa.field(name, kind) for name, kind in fields], metadata=metadata)
