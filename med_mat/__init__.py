@@ -6,8 +6,6 @@
 >>> experiment = mat.related("CT/Lung/Cancer")      # .train, .test, .audit()
 """
 
-from __future__ import annotations
-
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -1,7 +1,7 @@
 """The catalog: what is known of every source, row and subset, read from ``dataset_cards/`` and ``data/subsets.yaml``.
 
-Nothing here imports a loader or touches an image. A source is one raw dataset as its publisher ships it; a row is one of
-upstream's 109 numbered entries (a source under one task); a subset is one of the 53 aggregated subsets.
+Nothing here imports a loader or touches an image. A source is one raw dataset as its publisher ships it; a row is one
+of upstream's 109 numbered entries (a source under one task); a subset is one of the 53 aggregated subsets.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import functools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
-from importlib.resources.abc import Traversable
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from med_mat.errors import CardError, UnknownSourceError
 from med_mat.taxonomy import MAT, Patterns, Selector, nearest
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable
 
 Kind = Literal["classes", "grades", "findings", "boxes", "masks"]
 Access = Literal["open", "account", "competition", "request", "credentialed"]

@@ -1,7 +1,8 @@
 """A built Med-MAT: open it, look at its index, select records as plain ``datasets`` objects.
 
-Opening reads a few columns of ``index.parquet`` and no image. Selecting touches the index alone; the pixels of a selection
-are memory-mapped from one Arrow file per shard, made when a shard is first needed and shared by all selections.
+Opening reads a few columns of ``index.parquet`` and no image. Selecting touches the index alone; the pixels of a
+selection are memory-mapped from one Arrow file per shard, made when a shard is first needed and shared by all
+selections.
 """
 
 from __future__ import annotations
@@ -296,14 +297,17 @@ class Tags:
         """From ``index.parquet``."""
         words = [name for name in _TAGS if name not in ("row", "subset", "position")]
         table = pq.read_table(path, columns=list(_TAGS), read_dictionary=words)
-        rows = table.group_by(["row", "source", "subset", "modality", "area", "task"]).aggregate([]).to_pylist()
+        row = table["row"].to_numpy().astype(np.uint8)
+        _, firsts = np.unique(row, return_index=True)  # a row has one source, subset and triplet
+        names = ["row", "source", "subset", "modality", "area", "task"]
+        rows = [entry for first in np.sort(firsts) for entry in table.select(names).slice(first, 1).to_pylist()]
         split, split_names = _encode(table["split"])
         label, label_names = _encode(table["label"])
         group, _ = _encode(table["group"])
         file, files = _encode(table["file"])
         order = np.array([SPLITS.index(name) for name in split_names], dtype=np.uint8)
         return cls(
-            row=table["row"].to_numpy().astype(np.uint8),
+            row=row,
             split=order[split] if len(order) else split.astype(np.uint8),
             label=label,
             label_names=label_names,
@@ -346,7 +350,7 @@ def _hub(repo_id: str, revision: str | None) -> HubRepository:
         raise BuildError(
             f"{repo_id!r} is no folder here, and the Hub did not give a dataset of that name: {error}"
         ) from error
-    return HubRepository(repo_id, info.sha)
+    return HubRepository(repo_id, str(info.sha))
 
 
 def _arrow_file(location: Location, name: str) -> Path:
@@ -360,10 +364,13 @@ def _arrow_file(location: Location, name: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
-        with pq.ParquetFile(location.local(name)) as parquet, pa.OSFile(str(temporary), "wb") as sink:
-            with pa.ipc.new_stream(sink, parquet.schema_arrow) as writer:
-                for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
-                    writer.write_batch(batch)
+        with (
+            pq.ParquetFile(location.local(name)) as parquet,
+            pa.OSFile(str(temporary), "wb") as sink,
+            pa.ipc.new_stream(sink, parquet.schema_arrow) as writer,
+        ):
+            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
+                writer.write_batch(batch)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

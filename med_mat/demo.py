@@ -1,4 +1,4 @@
-"""The whole path in miniature, offline: synthetic raw folders -> build -> ``load_dataset`` -> a CG split and its audit."""
+"""The whole path in miniature, offline: synthetic raw folders, a build, ``load_dataset``, a CG split and its audit."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What a loader yields: one :class:`Example` per image, made of references. No pixel is read for it.
 
-Paths are relative to the root of the raw folder, with ``/`` between parts, so that an example is the same on every machine.
+Paths are relative to the root of the raw folder, with ``/`` between parts: an example is the same on every machine.
 Image coordinates: origin at the top left corner of the top left pixel, x to the right, y down, in pixels; a pixel in
 column ``c`` covers ``c`` to ``c + 1``.
 """
@@ -65,12 +65,16 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class BinaryMask:
-    """A picture in which one thing is marked: the pixels over ``above`` (all but those, where ``inverted``)."""
+    """A picture in which one thing is marked: the pixels over ``above`` (all but those, where ``inverted``).
+
+    ``pieces``: what is marked are several things that do not touch, each of at least so many pixels; each gets a box.
+    """
 
     pixels: Pixels
     label: str  # raw
     above: float = 0
     inverted: bool = False
+    pieces: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

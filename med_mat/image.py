@@ -51,11 +51,11 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A multi-frame file held open."""
+    """A multi-frame file kept in memory between its frames."""
 
     data: bytes
     sha256: str
-    content: Any  # a pydicom Dataset or a PIL Image
+    dataset: Any  # a parsed DICOM file, None for other kinds
 
 
 def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "header", cache: FileCache) -> Stored:
@@ -73,7 +73,7 @@ def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "header"
     """
     if isinstance(pixels, Slice):
         plane, sha256 = volumes.plane(root, pixels, cache)
-        return _from_plane(plane, mat, sha256, ["volume to PNG"])
+        return _from_plane(plane, mat, sha256, str(pixels.path), ["volume to PNG"])
     if isinstance(pixels, Frame):
         return _read_frame(root, pixels, mat, check, cache)
     data = _bytes(root, pixels)
@@ -97,13 +97,16 @@ def values(root: Path, pixels: Pixels, cache: FileCache, *, want: Literal["grey"
         found = volumes.plane(root, pixels, cache)[0].values
     else:
         path, index = (pixels.path, pixels.index) if isinstance(pixels, Frame) else (pixels, 0)
-        content = (
-            _opened(root, path, cache).content if isinstance(pixels, Frame) else _content(_bytes(root, path), path)
-        )
-        if isinstance(content, Image.Image):
-            found = _matrix(_decoded(content, index, name), want)
+        if isinstance(pixels, Frame):
+            opened = _opened(root, path, cache)
+            data, dataset = opened.data, opened.dataset
         else:
-            found = dicom.stored_values(content, index, name)
+            data = _bytes(root, path)
+            dataset = _dataset(data, path)
+        if dataset is None:
+            found = _matrix(_decoded(_open_picture(data, path), name, index), want)
+        else:
+            found = dicom.stored_values(dataset, index, name)
     if want == "color":
         if found.ndim == 2:
             if found.dtype != np.uint8:
@@ -128,10 +131,8 @@ def png_bytes(picture: Image.Image) -> bytes:
 
 
 def _bytes(root: Path, path: PurePosixPath) -> bytes:
-    if path.is_absolute() or ".." in path.parts:
-        raise ReadError(f"{path}: leads out of the raw folder.")
     try:
-        with Path(root, path).open("rb") as file:
+        with volumes.inside(root, path).open("rb") as file:
             data = file.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or sentence(error)
@@ -157,7 +158,7 @@ def _read_web(
         return _read_picture(_open_picture(data, path), None, data, mat, sha256, str(path), note)
     pixel_hash = None
     if check == "decode" or not complete:
-        picture = _decoded(_open_picture(data, path), 0, str(path))
+        picture = _decoded(_open_picture(data, path), str(path))
         pixel_hash = _pixel_hash(_upright(picture, orientation))
     transform = "none" if orientation == 1 else f"exif orientation {orientation}, shown upright"
     return Stored(
@@ -168,31 +169,31 @@ def _read_web(
 def _read_frame(root: Path, reference: Frame, mat: MAT | None, check: Check, cache: FileCache) -> Stored:
     name = str(reference.path)
     opened = _opened(root, reference.path, cache)
-    if not isinstance(opened.content, Image.Image):
-        return _from_dataset(opened.content, reference.index, mat, opened.sha256, name)
-    if opened.content.format in ("JPEG", "PNG"):
+    if opened.dataset is not None:
+        return _from_dataset(opened.dataset, reference.index, mat, opened.sha256, name)
+    if headers.sniff(opened.data, reference.path) in ("JPEG", "PNG"):
         if reference.index:
             raise ReadError(f"{name}: there is no frame {reference.index}; it has one.")
         return read(root, reference.path, mat=mat, check=check, cache=cache)
-    return _read_picture(opened.content, reference.index, opened.data, mat, opened.sha256, name)
+    picture = _open_picture(opened.data, reference.path)
+    return _read_picture(picture, reference.index, opened.data, mat, opened.sha256, name)
 
 
 def _opened(root: Path, path: PurePosixPath, cache: FileCache) -> _Opened:
     def opened(_: Path) -> tuple[_Opened, int]:
         data = _bytes(root, path)
-        return _Opened(data, hashlib.sha256(data).hexdigest(), _content(data, path)), 2 * len(data)
+        dataset = _dataset(data, path)
+        return _Opened(data, hashlib.sha256(data).hexdigest(), dataset), len(data) * (1 if dataset is None else 2)
 
     try:
-        return cache.get(Path(root, path), opened)
+        return cache.get(volumes.inside(root, path), opened)
     except OSError as error:
         raise ReadError(f"{path}: cannot be opened ({error.strerror}).") from error
 
 
-def _content(data: bytes, path: PurePosixPath) -> Any:
-    """A pydicom Dataset or a PIL Image."""
-    if headers.sniff(data, path) == "DICOM":
-        return dicom.open_dataset(data, str(path))
-    return _open_picture(data, path)
+def _dataset(data: bytes, path: PurePosixPath) -> Any:
+    """A parsed DICOM file; None for other kinds."""
+    return dicom.open_dataset(data, str(path)) if headers.sniff(data, path) == "DICOM" else None
 
 
 def _open_picture(data: bytes, path: PurePosixPath) -> Image.Image:
@@ -207,14 +208,24 @@ def _open_picture(data: bytes, path: PurePosixPath) -> Image.Image:
         raise ReadError(f"{path}: cannot be opened as an image ({sentence(error)}).") from error
 
 
-def _decoded(picture: Image.Image, index: int, name: str) -> Image.Image:
-    """One frame, decoded."""
+def _seek(picture: Image.Image, index: int, name: str) -> int:
+    """Go to a frame; how many there are."""
+    count = int(getattr(picture, "n_frames", 1))
+    if not 0 <= index < count:
+        raise ReadError(f"{name}: there is no frame {index}; it has {count}.")
+    if index:
+        picture.seek(index)
+    return count
+
+
+def _decoded(picture: Image.Image, name: str, index: int = 0) -> Image.Image:
+    """Decoded, at the frame ``index``, or where it is (0)."""
     try:
-        if index or getattr(picture, "is_animated", False):
-            picture.seek(index)
+        if index:
+            _seek(picture, index, name)
         picture.load()
-    except EOFError as error:
-        raise ReadError(f"{name}: there is no frame {index}; it has {getattr(picture, 'n_frames', 1)}.") from error
+    except ReadError:
+        raise
     except Exception as error:
         reason = sentence(error)
         raise ReadError(f"{name}: the {picture.format} cannot be decoded ({reason}).") from error
@@ -227,12 +238,14 @@ def _read_picture(
     """Whatever Pillow reads: WEBP and still GIF are passed through, all else becomes PNG."""
     kind = str(picture.format)
     try:
+        count = _seek(picture, index or 0, name)
         orientation = int(picture.getexif().get(_ORIENTATION, 1))
-        count = int(getattr(picture, "n_frames", 1))
+    except ReadError:
+        raise
     except Exception as error:
         raise ReadError(f"{name}: the {kind} cannot be read ({sentence(error)}).") from error
     orientation = orientation if 1 <= orientation <= 8 else 1
-    picture = _decoded(picture, index or 0, name)
+    picture = _decoded(picture, name)
     raw_width, raw_height = picture.size
     try:
         if kind == "TIFF":  # Pillow has turned it upright already
@@ -249,34 +262,42 @@ def _read_picture(
             notes.append(f"frame {index or 0} of {count}")
         if orientation != 1:
             notes.append(f"exif orientation {orientation} applied")
-        if picture.mode in _WEB_MODES:
-            notes += [f"{note} to 8 bit"] if note else []
-            web = picture.copy() if index is not None else picture
-        elif picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
-            depth = {"F": "float", "I": "32 bit"}.get(picture.mode, "16 bit")
-            shades, more = to_8_bit(Plane(_numbers(picture)), mat)
-            web, notes = Image.fromarray(shades), [*notes, ", ".join([depth, *more]) + " to 8 bit"]
-        else:
-            notes.append(f"{note or picture.mode} to RGB")
-            web = picture.convert("RGB")
-        web.info = {}  # neither EXIF nor gamma nor text: the pixels alone, so that nothing turns them once more
+        web, change = _for_the_web(picture, mat, note)
         encoded = png_bytes(web)
     except Exception as error:
         raise ReadError(f"{name}: the {kind} of mode {picture.mode} cannot become PNG ({sentence(error)}).") from error
-    return Stored(encoded, "PNG", *web.size, "; ".join(notes), sha256, _pixel_hash(web),
+    return Stored(encoded, "PNG", *web.size, "; ".join([*notes, *change]), sha256, _pixel_hash(web),
                   raw_width, raw_height, orientation)  # fmt: skip
+
+
+def _for_the_web(picture: Image.Image, mat: MAT | None, note: str) -> tuple[Image.Image, list[str]]:
+    """In a mode that an 8 bit PNG has, and what that took."""
+    if picture.mode in _WEB_MODES:
+        # neither EXIF nor gamma nor text: the pixels alone, so that nothing turns them once more
+        picture.info = {key: value for key, value in picture.info.items() if key == "transparency"}
+        return picture, [f"{note} to 8 bit"] if note else []
+    if picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
+        depth = {"F": "float", "I": "32 bit"}.get(picture.mode, "16 bit")
+        shades, more = to_8_bit(Plane(_numbers(picture)), mat)
+        return Image.fromarray(shades), [", ".join([depth, *more]) + " to 8 bit"]
+    converted = picture.convert("RGB")
+    converted.info = {}
+    return converted, [f"{note or picture.mode} to RGB"]
 
 
 def _from_dataset(dataset: Any, index: int | None, mat: MAT | None, sha256: str, name: str) -> Stored:
     count = dicom.frames(dataset)
     plane = dicom.frame(dataset, index or 0, name)
     notes = ["DICOM to PNG", *([f"frame {index or 0} of {count}"] if index is not None or count > 1 else [])]
-    return _from_plane(plane, mat, sha256, notes)
+    return _from_plane(plane, mat, sha256, name, notes)
 
 
-def _from_plane(plane: Plane, mat: MAT | None, sha256: str, notes: list[str]) -> Stored:
-    with np.errstate(all="ignore"):
-        shades, more = to_8_bit(plane, mat)
+def _from_plane(plane: Plane, mat: MAT | None, sha256: str, name: str, notes: list[str]) -> Stored:
+    try:
+        with np.errstate(all="ignore"):
+            shades, more = to_8_bit(plane, mat)
+    except Exception as error:  # the file's own tables are applied here
+        raise ReadError(f"{name}: its values cannot be shown as its header says ({sentence(error)}).") from error
     picture = Image.fromarray(shades)
     width, height = picture.size
     transform = "; ".join([*notes, *more])
@@ -312,7 +333,7 @@ def _pixel_hash(picture: Image.Image) -> str:
     if picture.mode in ("1", "LA", "P", "PA", "RGBA") or "transparency" in picture.info:
         alpha = picture.mode not in ("1", "L", "P", "RGB") or "transparency" in picture.info
         picture = picture.convert("RGBA" if alpha else "L" if picture.mode == "1" else "RGB")
-        if alpha and picture.getextrema()[3] == (255, 255):
+        if alpha and picture.getchannel("A").getextrema() == (255, 255):
             picture = picture.convert("RGB")
     elif picture.mode not in ("L", "RGB"):
         picture = picture.convert("RGB")

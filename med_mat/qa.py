@@ -10,6 +10,7 @@ Every draw follows from the record's id: a question is the same on every machine
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -66,15 +67,12 @@ class Questioner:
     def __init__(self, catalog: Catalog | Iterable[Row]) -> None:
         rows = catalog.rows if isinstance(catalog, Catalog) else tuple(catalog)
         synonyms = Synonyms()
-        instructions = read_instructions()
         by_subset: dict[int, list[Row]] = {}
         for row in rows:
             if not row.labels:
                 raise CardError(f"Row {row.number} of {row.source!r} has no labels to ask for.")
             by_subset.setdefault(row.subset, []).append(row)
-        self._rows = {
-            row.number: _prepare(row, by_subset[row.subset], instructions[row.subset], synonyms) for row in rows
-        }
+        self._rows = {row.number: _prepare(row, by_subset[row.subset], synonyms) for row in rows}
 
     def ask(
         self,
@@ -141,7 +139,7 @@ class Synonyms:
             narrower.setdefault(self._one(broad), set()).update(map(self._one, kinds))
         self._below = {broad: _reached(broad, narrower) for broad in narrower}
         self._alike = self._pairs(facts.get("alike") or ())
-        self._never = self._pairs(facts.get("never") or ())
+        self._never = {row: self._pairs(groups) for row, groups in (facts.get("never") or {}).items()}
         self._vague: dict[str, set[str]] = {}
         for name, others in (facts.get("vague") or {}).items():
             self._vague.setdefault(self._one(name), set()).update(map(self._one, others))
@@ -163,12 +161,11 @@ class Synonyms:
             or other in self._below.get(one, ())
             or one in self._below.get(other, ())
             or (one, other) in self._alike
-            or (one, other) in self._never
         )
 
-    def never(self, first: str, second: str) -> bool:
-        """Whether the two must not meet even where one row has both."""
-        return (self._one(first), self._one(second)) in self._never
+    def never(self, row: int, first: str, second: str) -> bool:
+        """Whether the two must not meet even in this row, which has both."""
+        return (self._one(first), self._one(second)) in self._never.get(row, ())
 
     def means_nothing(self, name: str) -> bool:
         """Whether the label says that there is no finding."""
@@ -190,7 +187,7 @@ def read_instructions() -> dict[int, tuple[str, ...]]:
     }
 
 
-def _prepare(row: Row, siblings: Sequence[Row], instructions: tuple[str, ...], synonyms: Synonyms) -> _Asked:
+def _prepare(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> _Asked:
     names = row.names
     nothing = next(filter(synonyms.means_nothing, names), None)
     if row.kind in ("classes", "grades"):
@@ -200,7 +197,7 @@ def _prepare(row: Row, siblings: Sequence[Row], instructions: tuple[str, ...], s
 
         def clash(first: str, second: str) -> bool:
             if first in own and second in own:
-                return synonyms.never(first, second)
+                return synonyms.never(row.number, first, second)
             return synonyms.clash(first, second)
     else:
         labels = names
@@ -208,6 +205,8 @@ def _prepare(row: Row, siblings: Sequence[Row], instructions: tuple[str, ...], s
     clashes = {name: frozenset(other for other in labels if other != name and clash(name, other)) for name in labels}
     pools = {name: tuple(other for other in labels if other != name and other not in clashes[name]) for name in names}
     shared = (name for sibling in siblings for name in sibling.names if synonyms.means_nothing(name))
+    exceptions = _read("instructions.yaml")[row.subset].get("rows") or {}
+    instructions = tuple(exceptions.get(row.number) or read_instructions()[row.subset])
     return _Asked(row.kind, instructions, names, clashes, pools, nothing, nothing or next(shared, NONE))
 
 
@@ -346,5 +345,6 @@ def _reached(start: str, edges: Mapping[str, Iterable[str]]) -> frozenset[str]:
     return frozenset(reached)
 
 
+@functools.cache
 def _read(name: str) -> Any:
     return yaml_load((resources.files("med_mat") / "data" / name).read_text("utf-8"))

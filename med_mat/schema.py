@@ -32,6 +32,7 @@ The index holds all columns but the pixels, and three more: ``group`` (records t
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -100,6 +101,7 @@ INDEX_FIELDS = (
 )
 
 
+@functools.cache
 def record_schema() -> pa.Schema:
     """The schema of a shard, with the ``datasets`` features in its metadata."""
     return _with_features(FIELDS)

@@ -1,7 +1,8 @@
 """Compositional generalization (CG) experiments: which records to train on for a target triplet, and the proof.
 
-The rules are those of arXiv 2412.20070, section 4: related data shares elements with the target and together holds every
-one of them; unrelated data shares none; the target's own triplet is never in train; compared arms have the same size.
+The rules are those of arXiv 2412.20070, section 4: related data shares elements with the target and together holds
+every one of them; unrelated data shares none; the target's own triplet is never in train; compared arms have the same
+size.
 Whole groups (same patient, same file, same pixels, over all sources) stay on one side.
 """
 
@@ -165,7 +166,7 @@ def related(mat: MedMAT, target: str | MAT, *, size: int | None = None, seed: in
         SplitError: the build has no test record of the target, or lacks one of its elements; the message names the
             sources that would provide it.
     """
-    goal = _target(target)
+    goal = _target(mat, target)
     sharing = {m: m.shared(goal) for m in mat.mats if m != goal and m.shared(goal)}
     near = {m: axes for m, axes in sharing.items() if len(axes) == 2}
     chosen = near if _union(near) == set(AXES) else sharing
@@ -176,7 +177,7 @@ def related(mat: MedMAT, target: str | MAT, *, size: int | None = None, seed: in
 
 def all_related(mat: MedMAT, target: str | MAT, *, size: int | None = None, seed: int = 0) -> Experiment:
     """Train on every triplet that shares at least one element with the target. Arguments as in :func:`related`."""
-    goal = _target(target)
+    goal = _target(mat, target)
     sharing = {m: m.shared(goal) for m in mat.mats if m != goal and m.shared(goal)}
     _check_missing(goal, set(AXES) - _union(sharing))
     return _experiment("all_related", mat, goal, sharing, size, seed)
@@ -197,7 +198,7 @@ def unrelated(
     Raises:
         SplitError: no record of the target to test on, or too few unrelated ones for the size.
     """
-    goal = _target(target)
+    goal = _target(mat, target)
     wanted = size if size is not None else len((like or related(mat, goal, seed=seed)).train_positions)
     foreign = {m: frozenset[str]() for m in mat.mats if not m.shared(goal)}
     experiment = _experiment("unrelated", mat, goal, foreign, wanted, seed)
@@ -213,8 +214,6 @@ def _experiment(
     name: str, mat: MedMAT, goal: MAT, chosen: Mapping[MAT, Any], size: int | None, seed: int
 ) -> Experiment:
     test = mat.where(goal, split="test")
-    if not len(test):
-        _raise_untestable(mat, goal)
     candidates = mat.where(list(chosen), split="train") if chosen else np.zeros(0, dtype=np.int64)
     held = np.isin(mat.tags.group[candidates], np.unique(mat.tags.group[test]))
     train = candidates[~held]
@@ -239,8 +238,12 @@ def _draw(mat: MedMAT, positions: Positions, size: int, seed: int) -> Positions:
     return np.sort(shuffled[np.argsort(ranks, kind="stable")[:size]])
 
 
-def _target(target: str | MAT) -> MAT:
-    return target if isinstance(target, MAT) else MAT.parse(target)
+def _target(mat: MedMAT, target: str | MAT) -> MAT:
+    """The target triplet, of which the build must hold test records."""
+    goal = target if isinstance(target, MAT) else MAT.parse(target)
+    if not len(mat.where(goal, split="test")):
+        _raise_untestable(mat, goal)
+    return goal
 
 
 def _union(sharing: Mapping[MAT, frozenset[str]]) -> set[str]:

@@ -61,30 +61,26 @@ def write_card(
 
 def configurations(sources: Sequence[Source], files: Sequence[str]) -> list[dict[str, Any]]:
     """The ``configs`` of the card: ``default``, one per source, one per subset, and ``index``."""
-    present = defaultdict(set)
+    present: defaultdict[tuple[str, int], set[str]] = defaultdict(set)  # source and row -> splits
     for file in files:
-        _, source, row, name = file.split("/")
-        present[source, int(row)].add(name.partition("-")[0])
-    folders: dict[str, list[tuple[str, int]]] = {"default": list(present)}
-    for source in sources:
-        folders[source.name] = [key for key in present if key[0] == source.name]
-    rows = {(row.source, row.number): row.subset for source in sources for row in source.rows}
-    for number in sorted({rows[key] for key in present}):
-        folders[f"subset-{number:02d}"] = [key for key in present if rows[key] == number]
+        _, source_name, number, name = file.split("/")
+        present[source_name, int(number)].add(name.partition("-")[0])
+    subset_of = {(row.source, row.number): row.subset for source in sources for row in source.rows}
+    members = {"default": list(present)}
+    members |= {source.name: [key for key in present if key[0] == source.name] for source in sources}
+    for subset in sorted({subset_of[key] for key in present}):
+        members[f"subset-{subset:02d}"] = [key for key in present if subset_of[key] == subset]
     configs: list[dict[str, Any]] = []
-    for name, keys in folders.items():
-        if not keys:
-            continue
-        data_files = []
-        for split in SPLITS:
-            paths = [
+    for name, keys in members.items():
+        paths = {
+            split: [
                 f"data/{source}/{row:03d}/{split}-*.parquet" for source, row in keys if split in present[source, row]
             ]
-            if paths:
-                data_files.append({"split": split, "path": paths})
-        configs.append(
-            {"config_name": name, "data_files": data_files, **({"default": True} if name == "default" else {})}
-        )
+            for split in SPLITS
+        }
+        data_files = [{"split": split, "path": where} for split, where in paths.items() if where]
+        if data_files:
+            configs.append({"config_name": name, "data_files": data_files} | ({"default": True} if not configs else {}))
     configs.append({"config_name": "index", "data_files": [{"split": "train", "path": "index.parquet"}]})
     return configs
 
@@ -144,7 +140,7 @@ def _leaks(records: pa.Table) -> str:
     shared = pc.sum(pc.greater(sides["source_count_distinct"], 1)).as_py() or 0
     return (
         f"{sides.num_rows:,} groups (same patient, same file or same pixels); {across:,} of them have records in more "
-        f"than one split, {shared:,} in more than one source. The split API of `med_mat` keeps whole groups on one side."
+        f"than one split, {shared:,} in more than one source. The split API of `med_mat` keeps groups on one side."
     )
 
 

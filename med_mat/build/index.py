@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import schema
-from med_mat.build.shard import open_writer, temporary_path
+from med_mat.build.shard import flush_to_disk, index_part, open_writer, temporary_path
 
 #: Records that agree in one of these belong to one group.
 GROUP_KEYS = ("patient", "sha256", "pixel_hash")
@@ -32,9 +32,7 @@ def write_index(out: Path, files: Sequence[str]) -> pa.Table:
     try:
         with open_writer(temporary, target) as writer:
             for name in files:
-                records = pq.read_table(
-                    out / name, columns=[n for n, _ in schema.FIELDS if n not in schema.PIXEL_COLUMNS]
-                )
+                records = pq.read_table(out / index_part(name))
                 count = records.num_rows
                 columns = [
                     *records.columns,
@@ -44,6 +42,7 @@ def write_index(out: Path, files: Sequence[str]) -> pa.Table:
                 ]
                 writer.write_table(pa.Table.from_arrays(columns, schema=target), row_group_size=ROW_GROUP_RECORDS)
                 start += count
+        flush_to_disk(temporary)
         temporary.replace(out / "index.parquet")
     finally:
         temporary.unlink(missing_ok=True)
@@ -85,6 +84,6 @@ def _codes(column: pa.ChunkedArray) -> np.ndarray:
 
 
 def _read(out: Path, files: Iterable[str], columns: Sequence[str]) -> pa.Table:
-    tables = [pq.read_table(out / name, columns=list(columns)) for name in files]
+    tables = [pq.read_table(out / index_part(name), columns=list(columns)) for name in files]
     empty = pa.schema([(name, kind) for name, kind in schema.FIELDS if name in columns]).empty_table()
     return pa.concat_tables([empty.select(list(columns)), *(table.replace_schema_metadata(None) for table in tables)])

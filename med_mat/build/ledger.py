@@ -35,6 +35,7 @@ class Ledger:
     notes: Counter[str] = field(default_factory=Counter)  # what was done to annotations -> how often
     files: dict[str, int] = field(default_factory=dict)  # found, images, annotations, skipped
     skipped_files: dict[str, str] = field(default_factory=dict)  # path -> reason
+    missing: dict[str, str] = field(default_factory=dict)  # image that is not in the folder -> file that names it
 
     def check(self) -> None:
         """Raise where the account does not balance; that would be a fault of Med-MAT, not of the data."""
@@ -57,6 +58,7 @@ class Ledger:
             "written": self.written,
             "skipped": len(self.skipped),
             "skipped_by_reason": count_reasons(self.skipped),
+            "missing_by_table": dict(Counter(self.missing.values()).most_common()),
             "notes": dict(sorted(self.notes.items())),
             "files": {**self.files, "skipped_by_reason": dict(Counter(self.skipped_files.values()).most_common())},
         }
@@ -66,6 +68,7 @@ class Ledger:
         lists = {
             "quarantine": [{"id": s.id, "path": s.path, "reason": s.reason} for s in self.skipped],
             "skipped_files": self.skipped_files,
+            "missing": dict(sorted(self.missing.items())),
         }
         return json.dumps({"source": self.source, **self.summary(), **lists}, indent=1, ensure_ascii=False) + "\n"
 
@@ -118,6 +121,7 @@ def balance(
     # what the scan turned down (links out of the tree, special files) is not among raw.files
     ledger.skipped_files |= {path: reason for path, reason in raw.skipped.items() if path not in raw.files}
     ledger.skipped_files = dict(sorted(ledger.skipped_files.items()))
+    ledger.missing = raw.missing
     ledger.files = {
         "found": len(raw.files.keys() | raw.skipped.keys()),
         "images": fates["images"],

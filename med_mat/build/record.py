@@ -50,7 +50,7 @@ def record(
     stored: Stored,
     annotations: Annotations,
     boxes: Sequence[Box] | None,
-    license: str,
+    license_id: str,
     questioner: Questioner,
 ) -> dict[str, Any]:
     """The record's columns (see :mod:`med_mat.schema`).
@@ -76,7 +76,7 @@ def record(
         present=present,
         absent=absent,
         unknown=unknown,
-        boxes=[(b["xmin"], b["ymin"], b["xmax"], b["ymax"], b["label"]) for b in drawn],
+        boxes=[(b.xmin, b.ymin, b.xmax, b.ymax, row.labels[b.label]) for b in found],
         size=(stored.width, stored.height),
     )
     file_name = example.path.stem + _SUFFIXES[stored.format] if stored.transform != "none" else example.path.name
@@ -110,7 +110,7 @@ def record(
         "width": stored.width,
         "height": stored.height,
         "transform": stored.transform,
-        "license": license,
+        "license": license_id,
         "image": {"bytes": stored.data, "path": file_name},
         "mask": None
         if annotations.png is None

@@ -10,8 +10,9 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from importlib import metadata
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from importlib import metadata, resources
 from pathlib import Path
 from types import ModuleType
 
@@ -22,9 +23,10 @@ from med_mat.build import plan
 from med_mat.build.card import write_card
 from med_mat.build.index import write_index
 from med_mat.build.ledger import Ledger, balance
-from med_mat.build.shard import Check, OnError, Result, Setting, finished, marker_path, write_atomically, write_shard
+from med_mat.build.plan import Shard
+from med_mat.build.shard import Check, OnError, Result, Setting, commit, finished, write_atomically, write_shard
 from med_mat.catalog import Catalog, Source, load
-from med_mat.errors import BuildError, LayoutError
+from med_mat.errors import BuildError, LayoutError, ReadError
 from med_mat.qa import Questioner
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.layout import locate, recognise
@@ -34,6 +36,8 @@ log = logging.getLogger(__name__)
 MANIFEST = "med_mat.json"
 #: What the pixels and the bytes of the output depend on beside Med-MAT itself.
 _LIBRARIES = ("nibabel", "numpy", "pillow", "pyarrow", "pydicom")
+#: What the questions are made of.
+_TEXTS = ("instructions.yaml", "synonyms.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def build(
     import filelock
 
     catalog, options = catalog or load(), options or Options()
-    _claim(out)
+    _claim(out, raw.values())
     try:
         with filelock.FileLock(out / ".build" / "lock", timeout=0):
             return _build(raw, out, options, catalog, progress)
@@ -155,33 +159,43 @@ def has_loader(source: Source) -> bool:
 def _build(raw: Mapping[str, RawFolder], out: Path, options: Options, catalog: Catalog, progress: bool) -> Report:
     for stray in out.rglob("*.tmp"):  # left by a run that was killed; nobody else writes here while we hold the lock
         stray.unlink(missing_ok=True)
-    questioner = Questioner(catalog)
+    subsets = {row.subset for name in raw for row in catalog[name].rows}
+    questioner = Questioner([row for row in catalog.rows if row.subset in subsets])
     ledgers: dict[str, Ledger] = {}
     reused = 0
     for name, folder in raw.items():
-        (out / MANIFEST).unlink(missing_ok=True)  # written last: a folder without one is unfinished
         source = catalog[name]
-        ledgers[name], kept = _build_source(source, folder, out, options, questioner, progress)
+        ledgers[name], kept = _build_source(source, folder, out, options, catalog, questioner, progress)
         reused += kept
     _finish(out, options, catalog)
     return Report(out, ledgers, reused)
 
 
 def _build_source(
-    source: Source, raw: RawFolder, out: Path, options: Options, questioner: Questioner, progress: bool
+    source: Source,
+    raw: RawFolder,
+    out: Path,
+    options: Options,
+    catalog: Catalog,
+    questioner: Questioner,
+    progress: bool,
 ) -> tuple[Ledger, int]:
     examples = loader_of(source).examples
     log.info("%s: reading %s (layout %s)", source.name, raw.root, raw.variant)
     found = plan.survey(source, raw, examples, options.seed)
+    # written last: a folder without a manifest is unfinished, and so is a source without a ledger
+    (out / MANIFEST).unlink(missing_ok=True)
+    (out / "ledger" / f"{source.name}.json").unlink(missing_ok=True)
     setting = Setting(
         root=raw.root,
         out=out,
         rows=source.rows,
-        license=source.license,
+        license_id=source.license,
         questioner=questioner,
         check=options.check,
         on_error=options.on_error,
     )
+    inputs = _inputs(source, options, catalog)
     refused = plan.Refused()
     images: Counter[str] = Counter()
     masks: set[str] = set()
@@ -189,9 +203,9 @@ def _build_source(
     reused = 0
     with tqdm(total=found.examples, desc=source.name, unit="img", disable=not progress, dynamic_ncols=True) as bar:
 
-        def pending() -> Iterator[plan.Shard]:
+        def pending() -> Iterator[Shard]:
             nonlocal reused
-            for shard in plan.shards(source, raw, examples, found, _inputs(source, options), refused):
+            for shard in plan.shards(source, raw, examples, found, inputs, refused):
                 for example, _ in shard.examples:
                     images[str(example.path)] += 1
                     masks.update(map(str, example.files[1:]))
@@ -203,10 +217,12 @@ def _build_source(
                 else:
                     yield shard
 
-        for result in _run(pending(), setting, options.jobs):
+        for result in _committed(_run(pending(), setting, options.jobs), out):
             results[result.name] = result
             bar.update(result.examples)
-    for example, _ in refused.entries:
+    for example, reason in refused.entries:
+        if options.on_error == "raise":
+            raise ReadError(f"{example.path}: {reason} ('skip' for on_error notes it in the ledger and goes on)")
         images[str(example.path)] += 1
     _drop_stale(out, source.name, results)
     split = f"seeded 9:1 (seed {options.seed})" if found.seeded else "published"
@@ -221,21 +237,40 @@ def _build_source(
     return ledger, reused
 
 
-def _run(pending: Iterator[plan.Shard], setting: Setting, jobs: int | None) -> Iterator[Result]:
+def _run(pending: Iterator[Shard], setting: Setting, jobs: int | None) -> Iterator[tuple[Shard, Result]]:
     """Write the shards, in this process or in joblib's workers (processes, or the user's Dask or Ray cluster)."""
     if jobs == 1:
-        yield from (write_shard(shard, setting) for shard in pending)
+        yield from (_write(shard, setting) for shard in pending)
         return
     import joblib
 
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(write_shard)(shard, setting) for shard in pending)
+    yield from parallel(joblib.delayed(_write)(shard, setting) for shard in pending)
 
 
-def _inputs(source: Source, options: Options) -> str:
+def _write(shard: Shard, setting: Setting) -> tuple[Shard, Result]:
+    return replace(shard, examples=()), write_shard(shard, setting)
+
+
+def _committed(written: Iterator[tuple[Shard, Result]], out: Path) -> Iterator[Result]:
+    """Commit each shard while the next one is being written."""
+    with ThreadPoolExecutor(max_workers=1) as committer:
+        waiting: list[Future[Result]] = []
+        for shard, result in written:
+            waiting.append(committer.submit(commit, shard, result, out))
+            while len(waiting) > 1:
+                yield waiting.pop(0).result()
+        yield from (future.result() for future in waiting)
+
+
+def _inputs(source: Source, options: Options, catalog: Catalog) -> str:
     """A digest of what every record of a source depends on beside its raw files."""
     loader = inspect.getsource(loader_of(source))
-    parts = [loader, repr(source), repr(options.seed), options.check, __version__, repr(schema.FIELDS), *_versions()]
+    subsets = {row.subset for row in source.rows}
+    asked = [row for row in catalog.rows if row.subset in subsets]  # other sources' labels are options of questions too
+    texts = ((resources.files("med_mat.data") / name).read_text("utf-8") for name in _TEXTS)
+    parts = [loader, repr(source), repr(asked), *texts, repr(options.seed), options.check, __version__]
+    parts += [repr(schema.FIELDS), *_versions()]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -243,8 +278,14 @@ def _versions() -> Iterable[str]:
     return (f"{name} {metadata.version(name)}" for name in _LIBRARIES)
 
 
-def _claim(out: Path) -> None:
-    """Make the folder, or refuse one that holds something else."""
+def _claim(out: Path, raw: Iterable[RawFolder]) -> None:
+    """Make the folder, or refuse one that holds something else, or lies where raw files are looked for."""
+    for folder in raw:
+        if out.resolve().is_relative_to(folder.root.resolve()):
+            raise BuildError(
+                f"The output {out.absolute()} lies in the raw folder {folder.root}, whose every file is accounted for: "
+                "name a folder outside of it."
+            )
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out.absolute()} is a file: name a folder for the output.")
     strange = out.is_dir() and any(out.iterdir()) and not (out / ".build").is_dir()
@@ -261,7 +302,7 @@ def _claim(out: Path) -> None:
 def _drop_stale(out: Path, name: str, results: Mapping[str, Result]) -> None:
     """Remove what an earlier build of the source wrote and this one no longer has."""
     current = {file for result in results.values() for file in result.files}
-    for path in (out / "data" / name).rglob("*.parquet"):
+    for path in (*(out / "data" / name).rglob("*.parquet"), *(out / ".build" / name).glob("*.parquet")):
         if path.relative_to(out).as_posix() not in current:
             path.unlink()
     for path in (out / ".build" / name).glob("*.json"):
@@ -279,7 +320,7 @@ def _finish(out: Path, options: Options, catalog: Catalog) -> None:
     ledgers = {name: json.loads((out / "ledger" / f"{name}.json").read_text("utf-8")) for name in names}
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
     brief = {
-        name: {k: v for k, v in entry.items() if k not in ("source", "quarantine", "skipped_files")}
+        name: {k: v for k, v in entry.items() if k not in ("source", "quarantine", "skipped_files", "missing")}
         for name, entry in ledgers.items()
     }
     write_atomically(out / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())

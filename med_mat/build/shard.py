@@ -1,9 +1,15 @@
-"""One shard: decode, check and write its examples, one Parquet file per row of the source. Runs in a worker process."""
+"""One shard: decode, check and write its examples, one Parquet file per row of the source.
+
+A worker process writes under temporary names (:func:`write_shard`); the process that runs the build flushes the files
+to the disk, renames them and writes the marker of the shard (:func:`commit`), while the workers go on.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,19 +19,19 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from med_mat import annotations, image, schema
+from med_mat import image
+from med_mat.annotations import NOTHING, place, render
 from med_mat.build.plan import Shard
 from med_mat.build.record import Placed, record, rows_served
 from med_mat.catalog import Row
-from med_mat.example import Box, Example
 from med_mat.errors import BuildError, LabelError, ReadError
+from med_mat.example import Box, Example
 from med_mat.qa import Questioner
+from med_mat.schema import PIXEL_COLUMNS, TAG_COLUMNS, record_schema
 
 #: A row group is closed at this many records, or when its pixels reach this size: small enough for random reads.
-ROW_GROUP_RECORDS = 64
+ROW_GROUP_RECORDS = 100
 ROW_GROUP_BYTES = 32 * 2**20
-
-_UNMARKED = annotations.Annotations(None, (), ())
 
 OnError = Literal["raise", "skip"]
 Check = Literal["header", "decode"]
@@ -38,7 +44,7 @@ class Setting:
     root: Path
     out: Path
     rows: tuple[Row, ...]
-    license: str
+    license_id: str
     questioner: Questioner
     check: Check
     on_error: OnError
@@ -66,12 +72,14 @@ class Result:
     notes: dict[str, int] = field(default_factory=dict)  # what was done to annotations -> how often
     lost: dict[str, int] = field(default_factory=dict)  # image file -> how many of its examples gave no record
     files: dict[str, int] = field(default_factory=dict)  # Parquet file below the output folder -> bytes
+    temporary: dict[str, str] = field(default_factory=dict)  # the same files -> what they are called until committed
 
     def to_json(self) -> str:
         """As the text of a marker."""
         skipped = [[skip.id, skip.path, skip.reason] for skip in self.skipped]
         facts = {
-            name: getattr(self, name) for name in ("name", "inputs", "examples", "found", "written", "lost", "files")
+            name: getattr(self, name)
+            for name in ("name", "inputs", "examples", "found", "written", "notes", "lost", "files")
         }
         return json.dumps({**facts, "skipped": skipped}, indent=1) + "\n"
 
@@ -103,7 +111,7 @@ def finished(out: Path, shard: Shard) -> Result | None:
 
 
 def write_shard(shard: Shard, setting: Setting) -> Result:
-    """Write the shard's Parquet files and then its marker.
+    """Write the shard's Parquet files, under temporary names.
 
     Raises:
         ReadError, LabelError: a bad example, where ``on_error`` is "raise".
@@ -113,6 +121,8 @@ def write_shard(shard: Shard, setting: Setting) -> Result:
     cache = image.FileCache()
     files = {row.number: _ShardFile(setting.out, shard, row) for row in setting.rows}
     try:
+        # while its files change the shard is not done, whatever its inputs were or will be
+        marker_path(setting.out, shard).unlink(missing_ok=True)
         for example, placed in shard.examples:
             result.examples += 1
             before = result.written
@@ -130,15 +140,28 @@ def write_shard(shard: Shard, setting: Setting) -> Result:
                 result.lost[path] = result.lost.get(path, 0) + 1
         for file in files.values():
             file.close(result)
-        write_atomically(marker_path(setting.out, shard), result.to_json().encode())
     except OSError as error:
-        raise BuildError(
-            f"Cannot write shard {shard.name} of {shard.source!r} below {setting.out}: {error.strerror or error}. "
-            "Free some space or mend the disk, then run the same command: finished shards are kept."
-        ) from error
+        raise _unwritable(shard, setting.out, error) from error
     finally:
         for file in files.values():
             file.abandon()
+    return result
+
+
+def commit(shard: Shard, result: Result, out: Path) -> Result:
+    """Make a written shard last: flush and rename its files, then write its marker.
+
+    Raises:
+        BuildError: the disk does not take it.
+    """
+    try:
+        for name, temporary in result.temporary.items():
+            with Path(temporary).open("rb") as file:
+                os.fsync(file.fileno())
+            Path(temporary).replace(out / name)
+        write_atomically(marker_path(out, shard), result.to_json().encode())
+    except OSError as error:
+        raise _unwritable(shard, out, error) from error
     return result
 
 
@@ -156,49 +179,72 @@ def _outcomes(
         return
     try:
         stored = image.read(setting.root, example.pixels, mat=served[0].mat, check=setting.check, cache=cache)
-        masks = annotations.render(setting.root, example.masks, stored, cache)
-        boxes = None if example.boxes is None else _place(example.boxes, stored, notes)
     except ReadError as error:
         yield from (skip(row, error) for row in served)
         return
     drawn = [row for row in setting.rows if row.kind in ("boxes", "masks")] or setting.rows
+    masks, boxes, fault = NOTHING, None, None
+    try:
+        masks = render(setting.root, example.masks, stored, cache)
+        boxes = None if example.boxes is None else _place(example.boxes, stored, notes)
+    except ReadError as error:  # a row that needs no annotations keeps its record
+        fault = error
     for row in served:
         annotated = row in drawn
+        if annotated and fault is not None:
+            yield skip(row, fault)
+            continue
         try:
             yield record(
                 example,
                 row,
                 placed,
                 stored,
-                masks if annotated else _UNMARKED,
+                masks if annotated else NOTHING,
                 boxes if annotated else (),
-                setting.license,
+                setting.license_id,
                 setting.questioner,
             )
         except LabelError as error:
             yield skip(row, error)
 
 
+def _unwritable(shard: Shard, out: Path, error: OSError) -> BuildError:
+    return BuildError(
+        f"Cannot write shard {shard.name} of {shard.source!r} below {out}: {error.strerror or error}. "
+        "Free some space or mend the disk, then run the same command: finished shards are kept."
+    )
+
+
 def _place(boxes: Sequence[Box], stored: image.Stored, notes: dict[str, int]) -> tuple[Box, ...]:
-    placed = annotations.place(boxes, stored)
+    placed = place(boxes, stored)
     for note, count in (
         ("boxes clipped to the image", placed.clipped),
         ("boxes without area left out", placed.dropped),
     ):
         if count:
             notes[note] = notes.get(note, 0) + count
-    return placed.boxes
+    return placed
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file under a temporary name, flush it to the disk, and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(path)
-    with temporary.open("wb") as file:
-        file.write(data)
-        file.flush()
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Have the system write out what it holds of a file."""
+    with path.open("rb") as file:
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def temporary_path(path: Path) -> Path:
@@ -206,78 +252,86 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.{os.getpid()}.tmp")
 
 
+def index_part(name: str) -> str:
+    """Where the columns without pixels of a data file lie, for the index: ``data/busi/048/train-00000.parquet`` -> …"""
+    _, source, row, file = name.split("/")
+    return f".build/{source}/{row}-{file}"
+
+
 class _ShardFile:
-    """The Parquet file of one row: opened at the first record, so that no empty file is left."""
+    """The Parquet file of one row, and its part of the index: opened at the first record, so that none is empty."""
 
     def __init__(self, out: Path, shard: Shard, row: Row) -> None:
+        self._out = out
         self._name = f"data/{shard.source}/{row.number:03d}/{shard.name}.parquet"
-        self._path = out / self._name
-        self._temporary = temporary_path(self._path)
-        self._schema = schema.record_schema()
-        self._columns: dict[str, list[Any]] = {name: [] for name in self._schema.names}
+        self._temporary = temporary_path(out / self._name)
+        self._records: list[dict[str, Any]] = []
         self._pixels = 0
         self._writer: pq.ParquetWriter | None = None
+        self._index: list[pa.RecordBatch] = []
 
     def add(self, values: dict[str, Any]) -> None:
-        for name, value in values.items():
-            self._columns[name].append(value)
+        self._records.append(values)
         self._pixels += len(values["image"]["bytes"])
-        if len(self._columns["id"]) >= ROW_GROUP_RECORDS or self._pixels >= ROW_GROUP_BYTES:
+        if len(self._records) >= ROW_GROUP_RECORDS or self._pixels >= ROW_GROUP_BYTES:
             self._flush()
 
     def close(self, result: Result) -> None:
         self._flush()
         if self._writer is None:
-            self._path.unlink(missing_ok=True)  # an earlier run with other inputs may have left one
             return
         self._writer.close()
         self._writer = None
-        with self._temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        self._temporary.replace(self._path)
-        result.files[self._name] = self._path.stat().st_size
+        part = index_part(self._name)
+        temporary = temporary_path(self._out / part)
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_batches(self._index), temporary, compression="zstd", write_statistics=False)
+        for name, path in ((self._name, self._temporary), (part, temporary)):
+            result.files[name] = path.stat().st_size
+            result.temporary[name] = str(path)
 
     def abandon(self) -> None:
+        """Drop what was begun and not closed."""
         if self._writer is not None:
-            try:
+            with contextlib.suppress(OSError):  # the disk may be full: the file goes anyway
                 self._writer.close()
-            except OSError:  # the disk is full: the file goes anyway
-                pass
             self._writer = None
-        self._temporary.unlink(missing_ok=True)
+            self._temporary.unlink(missing_ok=True)
 
     def _flush(self) -> None:
-        if not self._columns["id"]:
+        if not self._records:
             return
+        schema = record_schema()
         if self._writer is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = open_writer(self._temporary, self._schema)
-        arrays = [_array(self._columns[field.name], field.type) for field in self._schema]
-        self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self._columns = {name: [] for name in self._schema.names}
+            self._temporary.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = open_writer(self._temporary, schema)
+        arrays = [_array([record[field.name] for record in self._records], field.type) for field in schema]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
+        self._writer.write_batch(batch)
+        self._index.append(batch.select([name for name in schema.names if name not in PIXEL_COLUMNS]))
+        self._records = []
         self._pixels = 0
 
 
 def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_struct(kind) and values[0] is not None:
+    if pa.types.is_struct(kind) and None not in values:
         # pictures: built from their two columns, since a list of dicts is slow for megabytes
-        if all(value is not None for value in values):
-            return pa.StructArray.from_arrays(
-                [pa.array([value[field.name] for value in values], field.type) for field in kind], fields=list(kind)
-            )
+        return pa.StructArray.from_arrays(
+            [pa.array([value[field.name] for value in values], field.type) for field in kind], fields=list(kind)
+        )
     return pa.array(values, kind)
 
 
 def open_writer(path: Path, arrow_schema: pa.Schema) -> pq.ParquetWriter:
     """A Parquet writer for records: pixels uncompressed, the rest zstd, statistics on all but pixels, a page index."""
     leaves = _leaves(arrow_schema)
-    pixels = {leaf for leaf in leaves if leaf.split(".")[0] in schema.PIXEL_COLUMNS}
+    pixels = {leaf for leaf in leaves if leaf.split(".")[0] in PIXEL_COLUMNS}
     return pq.ParquetWriter(
         path,
         arrow_schema,
         compression={leaf: "none" if leaf in pixels else "zstd" for leaf in leaves},
         use_dictionary=[leaf for leaf in leaves if leaf not in pixels and leaf not in ("id", "sha256", "pixel_hash")],
-        write_statistics=[name for name in (*schema.TAG_COLUMNS, "id", "label") if name in arrow_schema.names],
+        write_statistics=[name for name in (*TAG_COLUMNS, "id", "label") if name in arrow_schema.names],
         write_page_index=True,
     )
 
@@ -296,6 +350,6 @@ def _leaves(arrow_schema: pa.Schema) -> list[str]:
 
 
 def count_reasons(skips: Sequence[Skip]) -> dict[str, int]:
-    """How often each reason occurs, with the names of files taken out of it, the commonest first."""
-    counts = Counter(skip.reason.replace(skip.path, "…").replace(skip.path.rsplit("/", 1)[-1], "…") for skip in skips)
+    """How often each reason occurs, the commonest first: without the file that it begins with, and without numbers."""
+    counts = Counter(re.sub(r"\d+", "#", re.sub(r"^[^:]*\.\w+: ", "", skip.reason)) for skip in skips)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

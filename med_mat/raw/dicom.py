@@ -44,10 +44,12 @@ def open_dataset(data: bytes, name: str) -> Dataset:
 
 def frames(dataset: Dataset) -> int:
     """How many frames it holds."""
-    try:
-        return max(1, int(dataset.get("NumberOfFrames") or 1))
-    except (TypeError, ValueError):
-        return 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return max(1, int(dataset.get("NumberOfFrames") or 1))
+        except Exception:  # pydicom parses an element when it is first asked for; decoding will tell what is wrong
+            return 1
 
 
 def frame(dataset: Dataset, index: int, name: str) -> Plane:
@@ -70,7 +72,8 @@ def frame(dataset: Dataset, index: int, name: str) -> Plane:
 
 def stored_values(dataset: Dataset, index: int, name: str) -> Array:
     """One frame as stored, colours as RGB: what masks are read from."""
-    from pydicom.pixels import apply_color_lut, pixel_array
+    from pydicom.pixels.processing import apply_color_lut
+    from pydicom.pixels.utils import pixel_array
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
@@ -91,9 +94,9 @@ def stored_values(dataset: Dataset, index: int, name: str) -> Array:
             if photometric == "PALETTE COLOR":
                 colors = np.asarray(apply_color_lut(values, dataset))[..., :3]
                 values = _narrow(colors)
-        except ReadError:
+        except (ReadError, KeyboardInterrupt, SystemExit):
             raise
-        except Exception as error:
+        except BaseException as error:  # a decoder in Rust panics, and that is no Exception
             reason = sentence(error)
             raise ReadError(f"{name}: the pixels of its frame {index} cannot be decoded ({reason}).") from error
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
@@ -105,7 +108,9 @@ def _without_pixels(dataset: Dataset) -> str:
     if "DirectoryRecordSequence" in dataset:
         return "is a DICOMDIR, an index of other files: it has no pixels"
     kind = getattr(dataset.get("SOPClassUID"), "name", "") or dataset.get("Modality") or ""
-    return "has no pixels" + (f" (it is a {kind})" if kind else "") + ", or it is cut short before them"
+    if not kind:
+        return "has no pixels: it is cut short, or no DICOM file of an image, or none at all"
+    return f"has no pixels (it is a {sentence(kind)}), or is cut short before them"
 
 
 def _assume_syntax(dataset: Dataset, name: str) -> None:
@@ -126,13 +131,13 @@ def _assume_syntax(dataset: Dataset, name: str) -> None:
 
 
 def _need_decoder(dataset: Dataset, name: str) -> None:
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     syntax = dataset.file_meta.TransferSyntaxUID
     try:
         decoder = get_decoder(syntax)
     except NotImplementedError:
-        raise ReadError(f"{name}: its transfer syntax {syntax.name} ({syntax}) is not one that can be read.") from None
+        raise ReadError(f"{name}: its transfer syntax {sentence(syntax.name)} is not one that can be read.") from None
     if not decoder.is_available:
         raise ReadError(
             f"{name}: its pixels are compressed as {syntax.name}, for which no decoder is installed: "
@@ -148,11 +153,11 @@ def _grey(dataset: Dataset, index: int, values: Array, bits: int) -> Plane:
 
     def real(stored: Array) -> Array:
         if lut:
-            from pydicom.pixels import apply_modality_lut
+            from pydicom.pixels.processing import apply_modality_lut
 
             # pydicom keeps the type of its input for the index: wide enough for a difference
             return np.asarray(apply_modality_lut(stored.astype(np.int64), dataset), dtype=np.float64)
-        return stored * scale + offset
+        return np.asarray(stored * scale + offset)
 
     padding = _numbers([dataset], "PixelPaddingValue")
     return Plane(
@@ -200,13 +205,13 @@ class _Table:
         self.top = 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
 
     def __call__(self, real: Array) -> Array:
-        from pydicom.pixels import apply_voi
+        from pydicom.pixels.processing import apply_voi
 
         # beyond its ends a table goes on with its last entries
         item = self.dataset.VOILUTSequence[0]
         first, entries = int(item.LUTDescriptor[1]), int(item.LUTDescriptor[0]) or 1 << 16
         inside = np.clip(np.nan_to_num(np.rint(real)), first, first + entries - 1).astype(np.int64)
-        return np.asarray(apply_voi(inside, self.dataset), dtype=np.float64) / self.top
+        return np.asarray(np.asarray(apply_voi(inside, self.dataset), dtype=np.float64) / self.top)
 
     def __str__(self) -> str:
         return "lookup table of the file"

@@ -125,7 +125,7 @@ def _percentiles(plane: Plane, domain: Array, real: Array, counts: Array | None)
     if not kept.size:
         return 0.0, 0.0
     if counts is None:
-        low, high = (float(x) for x in np.percentile(kept, PERCENTILES))
+        low, high = (float(x) for x in np.percentile(kept, PERCENTILES, method="inverted_cdf"))
         least, most = float(kept.min()), float(kept.max())
     else:
         weights = counts[keep]

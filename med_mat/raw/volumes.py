@@ -6,7 +6,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -103,13 +103,15 @@ class Volume:
 def open_volume(root: Path, reference: Slice, cache: FileCache) -> Volume:
     """The volume that a slice lies in, opened or from the cache."""
     name = reference.path.as_posix()
-    path = root / reference.path
+    path = inside(root, reference.path)
     try:
-        return cache.get(path, lambda p: _open(p, name))
+        return cache.get(path, lambda path: _open(path, name))
     except ReadError:
         raise
     except Exception as error:
-        raise ReadError(f"{name}: cannot be read as a NIfTI or Analyze volume ({sentence(error)}).") from error
+        # the messages of nibabel and of the system hold this machine's folders
+        reason = getattr(error, "strerror", None) or sentence(error).replace(str(path), path.name)
+        raise ReadError(f"{name}: cannot be read as a NIfTI or Analyze volume ({reason}).") from error
 
 
 def plane(root: Path, reference: Slice, cache: FileCache) -> tuple[Plane, str]:
@@ -133,9 +135,17 @@ def plane(root: Path, reference: Slice, cache: FileCache) -> tuple[Plane, str]:
     return Plane(values, notes, bits=8 if kept else 16, hounsfield=volume.minimum < -200), volume.sha256
 
 
-def sentence(error: BaseException) -> str:
-    """The message of an exception on one line, without a final stop."""
-    text = " ".join(str(error).split()) or type(error).__name__
+def inside(root: Path, path: PurePosixPath) -> Path:
+    """Where a reference lies; one that leads out of the raw folder is refused."""
+    if path.is_absolute() or ".." in path.parts:
+        raise ReadError(f"{path}: leads out of the raw folder.")
+    return Path(root, path)
+
+
+def sentence(error: object) -> str:
+    """The message of an exception, or a text out of a file, on one line and without a final stop."""
+    printable = "".join(character if character.isprintable() else " " for character in str(error))
+    text = " ".join(printable.split()) or type(error).__name__
     return (text if len(text) <= 240 else text[:239] + "…").rstrip(".")
 
 
@@ -201,7 +211,9 @@ class _Streamed:
 
     def __getitem__(self, where: tuple[Any, ...]) -> Array:
         # axes beyond the fourth have a length of 1; unscaled, as the other views are
-        from nibabel.fileslice import fileslice
+        import nibabel.fileslice
+
+        fileslice: Any = nibabel.fileslice.fileslice
 
         with self.proxy._get_fileobj() as file:
             return np.asarray(
@@ -218,11 +230,12 @@ class _Streamed:
 
 def _orientation(image: Any) -> tuple[tuple[int, int, int], tuple[bool, bool, bool], bool]:
     """Of each RAS+ axis: the stored axis that is closest to it, and whether it runs the other way."""
-    from nibabel.orientations import io_orientation
+    import nibabel.orientations
 
     header = image.header
     codes = [int(header[code]) for code in ("qform_code", "sform_code") if code in header]
     affine = np.asarray(image.affine, dtype=np.float64)
+    io_orientation: Any = nibabel.orientations.io_orientation
     rows = io_orientation(affine) if np.isfinite(affine).all() else np.full((3, 2), np.nan)
     if np.isnan(rows).any():
         return (0, 1, 2), (False, False, False), False
@@ -234,14 +247,16 @@ def _orientation(image: Any) -> tuple[tuple[int, int, int], tuple[bool, bool, bo
 
 def _minimum(data: Any, shape: tuple[int, ...]) -> float:
     """The least stored value of three slices."""
-    rest = (0,) * (len(shape) - 3)
     if isinstance(data, _Streamed):
         depths: tuple[int, ...] = (0,)
     else:
         depths = (0, shape[2] // 2, shape[2] - 1)
-    lowest = [np.asarray(data[(slice(None), slice(None), depth) + rest], dtype=np.float64) for depth in depths]
-    finite = [part[np.isfinite(part)] for part in lowest]
-    return min((float(part.min()) for part in finite if part.size), default=0.0)
+    lowest = []
+    for depth in depths:
+        where = (slice(None), slice(None), depth, *(0,) * (len(shape) - 3))
+        part = np.asarray(data[where], dtype=np.float64)
+        lowest += [float(part[np.isfinite(part)].min())] if np.isfinite(part).any() else []
+    return min(lowest, default=0.0)
 
 
 def _sha256(path: Path) -> str:

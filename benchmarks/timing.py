@@ -1,0 +1,27 @@
+"""Side by side: several ways to do one thing, in turn, the best of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+
+def compare(ways: Mapping[str, Callable[[], object]], repeats: int = 3) -> dict[str, float]:
+    """Run the ways in turn, ``repeats`` rounds, and return the best time of each, in seconds."""
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(repeats):
+        for name, way in ways.items():
+            start = time.perf_counter()
+            way()
+            best[name] = min(best[name], time.perf_counter() - start)
+    return best
+
+
+def table(title: str, best: Mapping[str, float], *, per: int = 1, unit: str = "s") -> None:
+    """Print the times, and how many times faster than each other way the first one is."""
+    print(f"\n{title}")
+    names = list(best)
+    for name in names:
+        rate = f"{per / best[name]:>12,.0f} {unit}/s" if per > 1 else f"{best[name] * 1000:>12,.2f} ms"
+        ratio = "" if name == names[0] else f"   ours is {best[name] / best[names[0]]:.2f} x as fast"
+        print(f"  {name:<58}{rate}{ratio}")

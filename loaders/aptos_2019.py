@@ -1,0 +1,43 @@
+"""APTOS 2019: fundus photographs graded 0 to 4 for diabetic retinopathy.
+
+train.csv                    # id_code,diagnosis
+train_images/000c1434d8d7.png
+test.csv                     # id_code: the grades were never published
+test_images/0005cfc8afb6.png
+sample_submission.csv        # diagnosis is a dummy 0
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from med_mat.example import Example
+from med_mat.raw import Miniature, RawFolder
+
+
+def examples(raw: RawFolder) -> Iterator[Example]:
+    images = raw.by_stem("train_images/**/*.png")
+    for row in raw.table("train.csv", columns=["id_code", "diagnosis"]):
+        image = images.pop(row["id_code"], None)
+        if image is None:
+            raw.miss(f"{row['id_code']}.png", "train.csv")
+            continue
+        yield Example(image, label=row["diagnosis"], split="train", key=image.name)
+    for image in images.values():
+        raw.skip(image, "train.csv does not list it")
+    for image in raw.images("test_images/**/*.png"):
+        raw.skip(image, "a test image: its grade was never published")
+
+
+def miniature(raw: Miniature) -> None:
+    rows = []
+    for number in range(20):
+        name = f"{number * 7919:012x}"
+        raw.image(f"train_images/{name}.png", size=(100 + number, 90), mode="RGB")
+        rows.append((name, number % 5))
+    tests = [f"{number * 104729:012x}" for number in (1, 2)]
+    for name in tests:
+        raw.image(f"test_images/{name}.png", mode="RGB")
+    raw.csv("train.csv", rows, header="id_code,diagnosis")
+    raw.csv("test.csv", [(name,) for name in tests], header="id_code")
+    raw.csv("sample_submission.csv", [(name, 0) for name in tests], header="id_code,diagnosis")

@@ -1,0 +1,80 @@
+"""COVID-CT: CT slices cut from papers and MedPix, with and without COVID-19.
+
+Images-processed/CT_COVID/2020.02.10.20021584-p6-52%0.png    # the percent sign is part of the name
+Images-processed/CT_NonCOVID/0.jpg
+Data-split/COVID/trainCT_COVID.txt            # file names, one per line; valCT_…, testCT_…
+Data-split/NonCOVID/trainCT_NonCOVID.txt
+COVID-CT-MetaInfo.xlsx                        # File name (some without suffix), Patient ID
+NonCOVID-CT-MetaInfo.csv                      # ,image name,patient id
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from med_mat.example import Example, Split
+from med_mat.raw import Miniature, RawFolder
+
+_PARTS: dict[str, Split] = {"train": "train", "val": "validation", "test": "test"}
+
+
+def examples(raw: RawFolder) -> Iterator[Example]:
+    for kind in ("COVID", "NonCOVID"):
+        splits = {
+            _plain(line): split
+            for part, split in _PARTS.items()
+            for path in raw.glob(f"Data-split/{kind}/{part}CT_{kind}.txt")
+            for line in raw.lines(path)
+        }
+        patients = _patients(raw, kind)
+        for image in raw.images(f"Images-processed/CT_{kind}/**"):
+            patient = patients.get(_plain(image.stem))
+            split = splits.get(_plain(image.name))
+            yield Example(image, label=f"CT_{kind}", patient=patient, split=split, key=f"CT_{kind}/{image.name}")
+
+
+def _plain(name: str) -> str:
+    """A name as all copies can write it: some have an underscore for the percent sign."""
+    return name.replace("%", "_")
+
+
+def _patients(raw: RawFolder, kind: str) -> dict[str, str]:
+    """Stem of the file name -> patient. Numbers restart for the negatives, so the patient's kind goes with it."""
+    table = raw.first("COVID-CT-MetaInfo.xlsx" if kind == "COVID" else "NonCOVID-CT-MetaInfo.csv")
+    if table is None:
+        return {}
+    name, patient = ("File name", "Patient ID") if kind == "COVID" else ("image name", "patient id")
+    rows = raw.table(table, columns=[name, patient])
+    return {_plain(_stem(row[name])): f"{kind} {row[patient]}" for row in rows if row[patient]}
+
+
+def _stem(name: str) -> str:
+    path = PurePosixPath(name)
+    return path.stem if path.suffix.lower() in (".png", ".jpg", ".jpeg") else name
+
+
+def miniature(raw: Miniature) -> None:
+    lists: dict[tuple[str, str], list[str]] = {}
+    positives: list[tuple[object, ...]] = []
+    negatives: list[tuple[object, ...]] = []
+    for number in range(16):
+        part = ("train", "train", "val", "test")[number // 2 % 4]
+        name = f"2020.03.{number:02d}.20030000-p6-52%{number}.png"
+        mode = ("RGBA", "RGB", "L")[number % 3]
+        raw.image(
+            f"Images-processed/CT_COVID/{name}",
+            mode=mode,
+            format="JPEG" if number % 5 == 1 and mode != "RGBA" else "PNG",
+        )
+        lists.setdefault(("COVID", part), []).append(name)
+        positives.append((name if number % 4 else name.removesuffix(".png"), f"Patient {number // 2 + 1}", 50 + number))
+        other = f"{number}.{'jpg' if number % 2 else 'png'}"
+        raw.image(f"Images-processed/CT_NonCOVID/{other}", mode="RGB")
+        lists.setdefault(("NonCOVID", part), []).append(other)
+        negatives.append((number, other, f"crawled_patient_{number // 2}"))
+    for (kind, part), names in lists.items():
+        raw.text(f"Data-split/{kind}/{part}CT_{kind}.txt", "\n".join(names))
+    raw.xlsx("COVID-CT-MetaInfo.xlsx", [*positives, (None, None, None)], ["File name", "Patient ID", "Age"])
+    raw.csv("NonCOVID-CT-MetaInfo.csv", negatives, header=",image name,patient id")
+    raw.text("README.md", "COVID-CT\n")

@@ -1,0 +1,83 @@
+"""EDD2020: endoscopy frames with masks and boxes of five kinds of disease, which may overlap.
+
+originalImages/EDD2020_ACB0003.jpg
+masks/EDD2020_ACB0003_HGD.tif        # one for each class that is there; also …_HGD_mask.tif
+bbox/EDD2020_ACB0003.txt             # xmin ymin xmax ymax class
+class_list.txt                       # the order of pages
+
+The organizers' samples stack the masks in pages, one for each class:
+
+originalImage/EDD2020_ACB0015.jpg    # this one is a BMP
+GT/EDD2020_ACB0015_mask.tif
+data/train_images/00000_batch2.jpg   # data/ may be the root
+data/train_masks/00000_batch2_mask.tif
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+from med_mat.example import BinaryMask, Box, Example, Frame
+from med_mat.raw import Miniature, RawFolder, corners
+
+_CLASSES = ("BE", "suspicious", "HGD", "cancer", "polyp")
+_MASKS = {"originalimages": "masks", "originalimage": "GT", "train_images": "train_masks"}
+
+
+def examples(raw: RawFolder) -> Iterator[Example]:
+    listed = raw.first("class_list.txt")
+    order = raw.lines(listed) if listed else _CLASSES
+    for image in raw.images("{originalImages,originalImage,train_images,data/train_images}/*"):
+        masks = _masks(raw, image, order)
+        boxes = _boxes(raw, image)
+        if masks is None and boxes is None:
+            raw.skip(image, "neither a mask nor a box file belongs to it")
+            continue
+        if masks and boxes is not None and not {mask.label for mask in masks} <= {box.label for box in boxes}:
+            boxes = None  # a class has a mask and no box: then the boxes are those of the masks
+        yield Example(image, masks=masks, boxes=boxes, key=image.name)
+
+
+def _masks(raw: RawFolder, image: PurePosixPath, order: Sequence[str]) -> tuple[BinaryMask, ...] | None:
+    by_class: dict[str, PurePosixPath] = {}
+    stacked = None
+    for mask in raw.siblings(image, f"../{_MASKS[image.parent.name.lower()]}/{image.stem}_*.tif"):
+        kind = mask.stem[len(image.stem) + 1 :].removesuffix("_mask")
+        if kind in _CLASSES:
+            by_class[kind] = mask
+        elif kind == "mask":
+            stacked = mask
+    if by_class:
+        if stacked:
+            raw.skip(stacked, "it repeats the masks of single classes")
+        return tuple(BinaryMask(by_class[kind], kind, above=127) for kind in _CLASSES if kind in by_class)
+    if stacked:
+        return tuple(BinaryMask(Frame(stacked, page), kind, above=127) for page, kind in enumerate(order))
+    return None
+
+
+def _boxes(raw: RawFolder, image: PurePosixPath) -> tuple[Box, ...] | None:
+    found = raw.siblings(image, f"../bbox/{image.stem}.txt")
+    if not found:
+        return None
+    rows = raw.table(found[0], header=["xmin", "ymin", "xmax", "ymax", "class"], delimiter=" ")
+    placed = ((corners(row, ["xmin", "ymin", "xmax", "ymax"]), row["class"]) for row in rows)
+    return tuple(Box(*place, kind) for place, kind in placed if place is not None)
+
+
+def miniature(raw: Miniature) -> None:
+    top = "EndoCV2020-Endoscopy-Disease-Detection-Segmentation-subChallenge_data"
+    for number in range(1, 13):
+        name = f"EDD2020_{('ACB', 'AJ', 'B')[number % 3]}{number:04d}"
+        size = (100 + number, 90)
+        raw.image(f"{top}/originalImages/{name}.jpg", size=size, mode="RGB", format="BMP" if number == 5 else None)
+        lines = []
+        for kind in [_CLASSES[number % 5], _CLASSES[(number * 2 + 1) % 5]][: 1 + number % 2]:
+            path = f"{top}/masks/{name}_{kind}{'_mask' if number == 7 else ''}.tif"
+            raw.mask(path, size=size)
+            lines.append(" ".join(map(str, (*raw.box(size, path), kind))))
+        if number == 4:
+            raw.pages(f"{top}/masks/{name}_mask.tif", 5, size=size)
+        raw.text(f"{top}/bbox/{name}.txt", "" if number == 8 else "\n".join(lines))
+    raw.text(f"{top}/class_list.txt", "\n".join(_CLASSES))

@@ -1,0 +1,54 @@
+"""Kvasir-SEG: colonoscopy images of polyps, each with a mask.
+
+Kvasir-SEG/
+    images/cju0qkwl35piu0993l0dewei2.jpg
+    masks/cju0qkwl35piu0993l0dewei2.jpg      # JPEG: grey at the borders
+    kavsir_bboxes.json                       # misspelt so; may lack: then the masks give the boxes
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from med_mat.example import BinaryMask, Box, Example
+from med_mat.raw import Miniature, RawFolder
+
+_SPECK = 100  # pixels: some masks have a lone white pixel in a corner
+
+
+def examples(raw: RawFolder) -> Iterator[Example]:
+    boxes = _boxes(raw)
+    masks = raw.by_stem("masks/*.{jpg,png}")
+    for image in raw.images("images/*"):
+        mask = masks.pop(image.stem, None)
+        if mask is None:
+            raw.skip(image, "masks holds no mask of its name")
+            continue
+        polyps = BinaryMask(mask, "polyp", above=127, pieces=_SPECK)
+        yield Example(image, masks=(polyps,), boxes=boxes.get(image.stem))
+    for mask in masks.values():
+        raw.skip(mask, "images holds no image of its name")
+
+
+def _boxes(raw: RawFolder) -> dict[str, tuple[Box, ...]]:
+    """Stem of the image -> its boxes."""
+    listed = raw.first("{kavsir,kvasir}_bboxes.json")
+    found = {}
+    for stem, entry in (raw.json(listed) if listed else {}).items():
+        found[stem] = tuple(
+            Box(box["xmin"], box["ymin"], box["xmax"], box["ymax"], box["label"]) for box in entry["bbox"]
+        )
+    return found
+
+
+def miniature(raw: Miniature) -> None:
+    entries = {}
+    for number in range(12):
+        stem = f"cju{number * 7919:06x}l35piu0993l0dewei2"
+        size = (104 + number, 88)
+        raw.image(f"Kvasir-SEG/images/{stem}.jpg", size=size, mode="RGB")
+        path = f"Kvasir-SEG/masks/{stem}.jpg"
+        raw.mask(path, size=size, mode="RGB")
+        sides = dict(zip(("xmin", "ymin", "xmax", "ymax"), raw.box(size, path), strict=True))
+        entries[stem] = {"height": size[1], "width": size[0], "bbox": [{"label": "polyp", **sides}]}
+    raw.json("Kvasir-SEG/kavsir_bboxes.json", entries)

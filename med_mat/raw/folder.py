@@ -1,0 +1,481 @@
+"""A source's folder on disk, read only: its files, found by patterns, and its annotation files, parsed."""
+
+from __future__ import annotations
+
+import functools
+import os
+import posixpath
+import re
+import stat
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from med_mat.errors import LayoutError, ReadError
+from med_mat.raw import tables
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+    import pydicom
+
+IMAGE_SUFFIXES = frozenset(
+    (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm", ".dcm", ".dicom")
+)
+HIDDEN = "hidden file"
+
+_Patterns = str | Sequence[str]
+_Key = Callable[[PurePosixPath], str]
+
+
+class FileFacts(NamedTuple):
+    """What tells whether a file has changed."""
+
+    size: int
+    mtime_ns: int
+
+
+class Volume(NamedTuple):
+    """What the header of a NIfTI or Analyze file says."""
+
+    shape: tuple[int, int, int]  # in the closest RAS+ orientation
+    volumes: int  # along the fourth axis; 1 where there is none
+
+
+class RawFolder:
+    """A source's folder, scanned once, when first asked for.
+
+    Paths are relative to ``root``, with ``/`` between parts. Patterns know ``*``, ``?``, ``**`` (folders, any number)
+    and braces (``{train,test}``), ignore case, and take every other character as it is; ``\\`` before ``{`` or ``*``
+    takes its meaning away. Results are in code point order of the path. Hidden files (a part that begins with a dot,
+    ``__MACOSX``) match no pattern.
+
+    Links that lead out of the tree, links to folders, and what is no regular file are not followed but noted in
+    ``skipped``.
+
+    Args:
+        root: the folder that the layout of the card is relative to.
+        variant: the name of the layout of the card that matched; "" where none was asked for.
+    """
+
+    def __init__(self, root: Path | str, variant: str = "") -> None:
+        self.root = Path(root).absolute()
+        self.variant = variant
+        self.read: set[str] = set()
+        self.missing: dict[str, str] = {}
+        self._skipped: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"RawFolder({str(self.root)!r}, {self.variant!r})"
+
+    # ---- files
+
+    @property
+    def files(self) -> Mapping[str, FileFacts]:
+        """Every regular file below the root, hidden ones too, sorted by path."""
+        return MappingProxyType(self._files)
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Path -> why it is not read, as the scan or the loader said."""
+        self._files  # noqa: B018  # the scan notes what it turns down
+        return self._skipped
+
+    def skip(self, path: PurePosixPath | str, reason: str) -> None:
+        """Note why a file is not read. The first reason holds."""
+        self._skipped.setdefault(str(path), reason)
+
+    def miss(self, name: str, where: str) -> None:
+        """Note an image that an annotation file (``where``) names and that the folder does not hold."""
+        self.missing[name] = where
+
+    def absolute(self, path: PurePosixPath | str) -> Path:
+        """Where a file of the folder lies on this machine.
+
+        Raises:
+            ReadError: the path leads out of the folder.
+        """
+        relative = PurePosixPath(path)
+        full = self.root / relative
+        inside = not relative.is_absolute() and ".." not in relative.parts and "\0" not in str(relative)
+        if not inside or not _within(os.path.realpath(full), self._real_root):
+            raise ReadError(
+                f"{str(path)!r} leads out of {self.root}. Paths must be relative and stay inside the folder."
+            )
+        return full
+
+    def glob(self, pattern: _Patterns, *, exclude: _Patterns | None = None) -> list[PurePosixPath]:
+        """The files that match a pattern, or one of several, and none of ``exclude``."""
+        return [PurePosixPath(path) for path in self._matching(pattern, exclude)]
+
+    def images(self, pattern: _Patterns = "**", *, exclude: _Patterns | None = None) -> list[PurePosixPath]:
+        """The files that match and whose suffix is that of an image (also DICOM), ignoring case."""
+        return [PurePosixPath(path) for path in self._matching(pattern, exclude) if _suffix(path) in IMAGE_SUFFIXES]
+
+    def first(self, pattern: _Patterns) -> PurePosixPath | None:
+        """The first file that matches, or None."""
+        return next((PurePosixPath(path) for path in self._matching(pattern, None)), None)
+
+    def one(self, pattern: _Patterns) -> PurePosixPath:
+        """The only file that matches.
+
+        Raises:
+            LayoutError: none matches, or several do.
+        """
+        found = self._matching(pattern, None)
+        if len(found) == 1:
+            return PurePosixPath(found[0])
+        wanted = " or ".join(map(repr, _tuple(pattern)))
+        if found:
+            raise LayoutError(
+                f"{self.root} holds {len(found)} files {wanted}, where one is expected: {_some(found)}. Keep the one "
+                "that the publisher ships and move the others away."
+            )
+        raise LayoutError(f"{self.root} holds no file {wanted}. {self._near(_tuple(pattern)[0])}")
+
+    def siblings(self, path: PurePosixPath, pattern: str) -> list[PurePosixPath]:
+        """The files beside ``path``, itself not among them, whose name is ``pattern``, ignoring case.
+
+        The pattern may begin with folders (``masks/…``, ``../masks/…``), taken from the folder of ``path``. In it only
+        ``*`` and ``?`` have a meaning, and only in the name, so that names may hold brackets and braces.
+        """
+        folder, _, name = pattern.rpartition("/")
+        place = posixpath.normpath(posixpath.join(str(path.parent), folder))
+        entries = self._by_folder.get("" if place == "." else place.lower(), [])
+        wanted = name.lower()
+        start = re.split(r"[*?]", wanted, maxsplit=1)[0]
+        found = []
+        for lowered, full in entries[bisect_left(entries, (start,)) :]:
+            if not lowered.startswith(start):
+                break
+            if _is_like(lowered, wanted) and full != str(path):
+                found.append(full)
+        return [PurePosixPath(full) for full in sorted(found)]
+
+    def by_name(
+        self, pattern: _Patterns = "**", *, exclude: _Patterns | None = None, key: _Key = attrgetter("name")
+    ) -> dict[str, PurePosixPath]:
+        """File name -> path. Where a name comes twice the first path holds, and the others are skipped.
+
+        Args:
+            pattern: which files, as for :meth:`glob`.
+            exclude: which of them not.
+            key: what to take instead of the name.
+        """
+        found: dict[str, PurePosixPath] = {}
+        for path in self.glob(pattern, exclude=exclude):
+            kept = found.setdefault(key(path), path)
+            if kept is not path:
+                self.skip(path, f"its name {key(path)!r} is already that of {kept}")
+        return found
+
+    def by_stem(self, pattern: _Patterns = "**", *, exclude: _Patterns | None = None) -> dict[str, PurePosixPath]:
+        """File name without its last suffix -> path, as :meth:`by_name`."""
+        return self.by_name(pattern, exclude=exclude, key=attrgetter("stem"))
+
+    # ---- annotations
+
+    def table(
+        self,
+        path: PurePosixPath | str,
+        *,
+        columns: Sequence[str] = (),
+        delimiter: str | None = None,
+        encoding: str | None = None,
+        header: Sequence[str] | None = None,
+        replace_header: bool = False,
+        sheet: str | None = None,
+    ) -> Iterator[dict[str, str]]:
+        """The rows of a csv, tsv, txt or xlsx file (also .gz, or .zip with one member), as text, one at a time.
+
+        Names and cells are stripped of blanks; blank rows are left out; short rows are filled with "". Cells stay text
+        (ids keep their leading zeros). Formulas are not evaluated: the value that was saved with them counts. A column
+        without a name is called "column N", a name that comes again "name (2)".
+
+        Args:
+            path: the file.
+            columns: names that must be there.
+            delimiter: what separates cells; found out where None. " " stands for any number of blanks.
+            encoding: that of the text; None: UTF-8 or UTF-16 by its byte order mark, else UTF-8, else Latin-1.
+            header: the names of the columns, where the file has none.
+            replace_header: the file has a header but ``header`` holds instead of it, column by column.
+            sheet: the sheet of an xlsx file; None: the first one.
+
+        Raises:
+            LayoutError: there is no such file.
+            ReadError: it is no such table, or a column is missing. Names the file and what was found.
+        """
+        full = self._open(path)
+        if replace_header and header is None:
+            raise ReadError("table(replace_header=True) needs header=…, the names that hold instead.")
+        return tables.rows(
+            full,
+            columns=columns,
+            delimiter=delimiter,
+            encoding=encoding,
+            header=header,
+            replace_header=replace_header,
+            sheet=sheet,
+        )
+
+    def text(self, path: PurePosixPath | str, *, encoding: str | None = None) -> str:
+        """The text of a file, decoded as :meth:`table` does."""
+        data = self._bytes(path)
+        try:
+            return data.decode(encoding or tables.encoding_of((data,)))
+        except (UnicodeDecodeError, LookupError) as error:
+            raise ReadError(f"{self._at(path)} is not text in {encoding or 'a known encoding'}: {error}.") from error
+
+    def lines(self, path: PurePosixPath | str) -> list[str]:
+        """The lines of a text file, stripped, blank ones left out."""
+        return [line for line in map(str.strip, self.text(path).splitlines()) if line]
+
+    def json(self, path: PurePosixPath | str) -> Any:
+        """What a JSON file holds."""
+        import json
+
+        try:
+            return json.loads(self.text(path))
+        except (ValueError, RecursionError) as error:
+            raise ReadError(f"{self._at(path)} is not JSON: {error}. Download it again.") from error
+
+    def xml(self, path: PurePosixPath | str) -> Element:
+        """The root element of an XML file. Entities are refused: they can make a small file fill the memory."""
+        from xml.etree.ElementTree import ParseError
+
+        from defusedxml import DefusedXmlException, ElementTree
+
+        try:
+            root: Element = ElementTree.fromstring(self._bytes(path))
+        except DefusedXmlException as error:
+            raise ReadError(
+                f"{self._at(path)} declares XML entities, which can make a small file fill the memory. "
+                "No publisher of these data does: download the file again."
+            ) from error
+        except (ParseError, ValueError, LookupError) as error:
+            raise ReadError(f"{self._at(path)} is not XML: {error}. Download it again.") from error
+        return root
+
+    def dicom(self, path: PurePosixPath | str) -> pydicom.Dataset:
+        """The header of a DICOM file, without its pixels; also of one that lacks the preamble."""
+        import pydicom
+        from pydicom.errors import InvalidDicomError
+
+        full = self._open(path)
+        try:
+            try:
+                header: pydicom.Dataset = pydicom.dcmread(full, stop_before_pixels=True)
+            except InvalidDicomError:
+                header = pydicom.dcmread(full, stop_before_pixels=True, force=True)
+            known = "SOPClassUID" in header or "Rows" in header or "Modality" in header
+        except Exception as error:  # pydicom lets through whatever its parser stumbles over
+            raise ReadError(f"{self._at(path)} is not a DICOM file: {error}. Download it again.") from error
+        if not known:
+            raise ReadError(f"{self._at(path)} is not a DICOM file: it names no SOP class, modality or size.")
+        return header
+
+    def patient(self, path: PurePosixPath | str) -> str | None:
+        """The patient id in the header of a DICOM file; None where it is blank or the file cannot be read."""
+        try:
+            header = self.dicom(path)
+        except ReadError:
+            return None  # the build meets the same file again and says why it cannot be read
+        return str(header.get("PatientID") or "") or None
+
+    def volume(self, path: PurePosixPath | str) -> Volume:
+        """The header of a NIfTI or Analyze file."""
+        import nibabel
+
+        full = self._open(path)
+        try:
+            image: Any = nibabel.load(full)
+            shape = tuple(int(length) for length in image.shape)
+            orient: Any = nibabel.orientations.io_orientation
+            order = orient(image.affine)[:, 0]
+        except Exception as error:  # nibabel lets through whatever its parser stumbles over
+            raise ReadError(
+                f"{self._at(path)} is not a NIfTI or Analyze volume: {error}. Download it again."
+            ) from error
+        if len(shape) < 2 or min(shape) < 1:
+            raise ReadError(f"{self._at(path)} holds no volume: its shape is {shape}.")
+        spatial = (*shape, 1)[:3]
+        turned = [1, 1, 1]
+        for axis, target in enumerate(order):
+            turned[axis if target != target else int(target)] = spatial[axis]  # NaN: an axis without direction
+        return Volume((turned[0], turned[1], turned[2]), shape[3] if len(shape) > 3 else 1)
+
+    # ---- inside
+
+    @functools.cached_property
+    def _real_root(self) -> str:
+        return os.path.realpath(self.root)
+
+    @functools.cached_property
+    def _files(self) -> dict[str, FileFacts]:
+        if not self.root.is_dir():
+            raise LayoutError(f"{self.root} is not a folder. Name the folder that holds the unpacked source.")
+        found = dict(sorted(self._scan()))
+        self._skipped.update({path: HIDDEN for path in found if is_hidden(path)})
+        return found
+
+    def _scan(self) -> Iterator[tuple[str, FileFacts]]:
+        pending = [""]
+        while pending:
+            folder = pending.pop()
+            try:
+                with os.scandir(self.root / folder) as entries:
+                    for entry in entries:
+                        path = folder + entry.name
+                        try:
+                            path.encode()
+                        except UnicodeEncodeError:
+                            shown = os.fsencode(path).decode(errors="backslashreplace")
+                            self._skipped[shown] = "its name is not valid UTF-8: rename it"
+                            continue
+                        if entry.is_dir(follow_symlinks=False):
+                            pending.append(path + "/")
+                        elif (facts := self._facts(path, entry)) is not None:
+                            yield path, facts
+            except OSError as error:
+                self._skipped[folder.rstrip("/") or "."] = f"the folder cannot be opened: {error.strerror or error}"
+
+    def _facts(self, path: str, entry: os.DirEntry[str]) -> FileFacts | None:
+        try:
+            if entry.is_symlink():
+                if not _within(os.path.realpath(entry.path), self._real_root):
+                    self._skipped[path] = "a link that leads out of the folder"
+                    return None
+                if entry.is_dir():
+                    self._skipped[path] = "a link to a folder"
+                    return None
+            facts = entry.stat()
+        except OSError as error:
+            self._skipped[path] = f"cannot be read: {error.strerror or error}"
+            return None
+        if not stat.S_ISREG(facts.st_mode):
+            self._skipped[path] = "not a regular file"
+            return None
+        return FileFacts(facts.st_size, facts.st_mtime_ns)
+
+    @functools.cached_property
+    def _visible(self) -> list[str]:
+        return [path for path in self._files if not is_hidden(path)]
+
+    @functools.cached_property
+    def _by_folder(self) -> dict[str, list[tuple[str, str]]]:
+        """Folder in lower case -> (name in lower case, path), sorted: siblings are asked for image by image."""
+        index: dict[str, list[tuple[str, str]]] = {}
+        for path in self._visible:
+            folder, _, name = path.rpartition("/")
+            index.setdefault(folder.lower(), []).append((name.lower(), path))
+        for entries in index.values():
+            entries.sort()
+        return index
+
+    def _matching(self, pattern: _Patterns, exclude: _Patterns | None) -> list[str]:
+        wanted, unwanted = _tuple(pattern), _tuple(exclude or ())
+        found = self._visible if "**" in wanted else list(filter(matcher(wanted), self._visible))
+        if not unwanted:
+            return found
+        refused = matcher(tuple(one for one in unwanted if "/" in one))
+        named = matcher(tuple(one for one in unwanted if "/" not in one))
+        return [path for path in found if not refused(path) and not named(path.rpartition("/")[2])]
+
+    def _near(self, pattern: str) -> str:
+        """What lies in the folder that resembles a name that was not found."""
+        import difflib
+
+        names: dict[str, str] = {}
+        for path in self._visible[:20_000]:
+            names.setdefault(posixpath.basename(path).lower(), path)
+        near = difflib.get_close_matches(posixpath.basename(pattern).lower(), names, n=3, cutoff=0.6)
+        if near:
+            return f"Near it lies {_some([names[name] for name in near])}: was it renamed or moved?"
+        if not self._visible:
+            return "The folder holds no file at all."
+        return f"It begins with {_some(self._visible)}. Is the download complete, and unpacked?"
+
+    def _at(self, path: PurePosixPath | str) -> str:
+        return str(self.root / path)
+
+    def _open(self, path: PurePosixPath | str) -> Path:
+        """Where an annotation file lies, noted as read."""
+        full = self.absolute(path)
+        if not full.is_file():
+            raise LayoutError(f"{self.root} holds no file {str(path)!r}. {self._near(str(path))}")
+        self.read.add(str(PurePosixPath(path)))
+        return full
+
+    def _bytes(self, path: PurePosixPath | str) -> bytes:
+        full = self._open(path)
+        try:
+            return full.read_bytes()
+        except OSError as error:
+            raise ReadError(f"{full} cannot be read: {error.strerror or error}.") from error
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a part of a relative path begins with a dot, or is what macOS adds to archives."""
+    return path.startswith((".", "__MACOSX/")) or "/." in path or "/__MACOSX/" in path
+
+
+@functools.lru_cache(maxsize=4096)
+def matcher(patterns: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
+    """What tells whether a relative path matches one of several patterns.
+
+    Raises:
+        ReadError: a pattern is malformed.
+    """
+    from wcmatch import glob
+
+    literal = [re.sub(r"(?<!\\)\[", r"\\[", pattern) for pattern in patterns]
+    flags = glob.BRACE | glob.GLOBSTAR | glob.IGNORECASE | glob.FORCEUNIX | glob.DOTGLOB
+    try:
+        translated, _ = glob.translate(literal, flags=flags)
+        # no path here has "." or ".." as a part: without the guards against them a search is several times faster
+        regex = (
+            "|".join(translated).replace(r"(?!(?:[/]|^)(?:\.{1,2})(?:$|[/]))", "").replace(r"(?!\.{1,2}(?:$|[/]))", "")
+        )
+        return re.compile(regex or r"(?!)").fullmatch
+    except Exception as error:  # wcmatch does not export what it raises over its limit
+        raise ReadError(f"The pattern {' or '.join(map(repr, patterns))} cannot be used: {error}.") from error
+
+
+def _tuple(patterns: _Patterns) -> tuple[str, ...]:
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def _suffix(path: str) -> str:
+    return posixpath.splitext(path)[1].lower()
+
+
+def _within(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
+
+
+def _is_like(name: str, pattern: str) -> bool:
+    """Whether a name matches a pattern of ``*`` and ``?``. No regex: every image has a pattern of its own."""
+    if "?" in pattern:
+        regex = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
+        return re.fullmatch(regex, name, re.DOTALL) is not None
+    start, *middle = pattern.split("*")
+    if not middle:
+        return name == start
+    *middle, end = middle
+    if len(name) < len(start) + len(end) or not name.startswith(start) or not name.endswith(end):
+        return False
+    position, limit = len(start), len(name) - len(end)
+    for part in middle:
+        position = name.find(part, position, limit)
+        if position < 0:
+            return False
+        position += len(part)
+    return True
+
+
+def _some(paths: Sequence[str], count: int = 4) -> str:
+    more = f" and {len(paths) - count} more" if len(paths) > count else ""
+    return ", ".join(map(repr, paths[:count])) + more

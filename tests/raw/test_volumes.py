@@ -1,0 +1,269 @@
+"""NIfTI and Analyze slices: orientation, scaling, bounds."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.util
+import io
+from itertools import permutations, product
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from med_mat.errors import ReadError
+from med_mat.example import Slice
+from med_mat.image import FileCache, Stored, read, values
+from med_mat.raw import volumes
+from med_mat.taxonomy import MAT
+
+nibabel = pytest.importorskip("nibabel")
+
+RNG = np.random.default_rng(3)
+DATA = RNG.integers(-900, 900, (4, 5, 6)).astype(np.int16)
+
+
+def real_folder() -> Path:
+    spec = importlib.util.find_spec("nibabel")
+    assert spec is not None
+    assert spec.submodule_search_locations
+    folder = Path(spec.submodule_search_locations[0]) / "tests" / "data"
+    if not (folder / "anatomical.nii").exists():
+        pytest.skip("this nibabel does not hold its test data")
+    return folder
+
+
+def save(path: Path, data: np.ndarray, affine: np.ndarray | None = None, kind: type = nibabel.Nifti1Image) -> None:
+    nibabel.save(kind(data, np.eye(4) if affine is None else affine), path)
+
+
+def plane(root: Path, name: str, index: int, axis: int = 2, volume: int = 0) -> np.ndarray:
+    return values(root, Slice(PurePosixPath(name), index, axis, volume), FileCache(), want="grey")
+
+
+def stored(root: Path, name: str, index: int, axis: int = 2, mat: str | None = None) -> tuple[np.ndarray, Stored]:
+    result = read(root, Slice(PurePosixPath(name), index, axis), mat=MAT.parse(mat) if mat else None, cache=FileCache())
+    return np.asarray(Image.open(io.BytesIO(result.data))), result
+
+
+def radiological(canonical: np.ndarray, axis: int, index: int) -> np.ndarray:
+    """By the definition in Slice: x to the left; y, or z where there is one, upwards."""
+    return np.flip(np.take(canonical, index, axis).T, (0, 1))
+
+
+def test_marks_lie_where_a_radiologist_expects_them(tmp_path: Path) -> None:
+    data = np.zeros((10, 12, 14), np.uint8)
+    data[8, 6, 7] = 1  # patient right: +x in RAS
+    data[5, 10, 7] = 2  # anterior
+    data[5, 6, 12] = 3  # superior
+    save(tmp_path / "v.nii", data)
+    axial, coronal = plane(tmp_path, "v.nii", 7), plane(tmp_path, "v.nii", 6, 1)
+    sagittal = plane(tmp_path, "v.nii", 5, 0)
+    assert (axial.shape, coronal.shape, sagittal.shape) == ((12, 10), (14, 10), (14, 12))
+    assert np.argwhere(axial == 1)[0][1] < 5  # right is on the left
+    assert np.argwhere(axial == 2)[0][0] < 6  # anterior on top
+    assert np.argwhere(coronal == 1)[0][1] < 5
+    assert np.argwhere(coronal == 3)[0][0] < 7  # superior on top
+    assert np.argwhere(sagittal == 3)[0][0] < 7
+    assert np.argwhere(sagittal == 2)[0][1] < 6  # anterior on the left
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_every_orientation_is_read_as_nibabel_turns_it(tmp_path: Path, order: tuple[int, ...]) -> None:
+    for signs in product((1, -1), repeat=3):
+        affine = np.zeros((4, 4))
+        affine[3, 3] = 1
+        for stored_axis, (axis, sign) in enumerate(zip(order, signs, strict=True)):
+            affine[axis, stored_axis] = sign * (stored_axis + 0.5)
+        path = tmp_path / f"{signs}.nii"
+        save(path, DATA, affine)
+        canonical = np.asarray(nibabel.as_closest_canonical(nibabel.load(path)).dataobj)
+        for axis in range(3):
+            np.testing.assert_array_equal(
+                plane(tmp_path, path.name, 1, axis), radiological(canonical, axis, 1)
+            )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "volume"),
+    [
+        ("anatomical.nii", 0),  # big endian, negatives
+        ("example4d.nii.gz", 1),  # oblique, 4 axes
+        ("functional.nii", 7),  # scaled
+        ("example_nifti2.nii.gz", 1),
+        ("resampled_anat_moved.nii", 0),  # NaN
+        ("standard.nii.gz", 0),
+    ],
+)
+def test_real_volumes_are_read_as_nibabel_reads_them(name: str, volume: int) -> None:
+    folder = real_folder()
+    canonical = nibabel.as_closest_canonical(nibabel.load(folder / name)).get_fdata()
+    for axis in range(3):
+        index = canonical.shape[axis] // 2
+        whole = canonical[..., volume] if canonical.ndim == 4 else canonical
+        expected = radiological(whole, axis, index)
+        found = plane(folder, name, index, axis, volume)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        picture, result = stored(folder, name, index, axis)
+        assert picture.shape == expected.shape
+        assert result.sha256 == hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        assert ("percentiles" in result.transform) == (name != "standard.nii.gz")  # which holds bytes
+        assert f"slice {index} of axis {axis}" in result.transform
+
+
+@pytest.mark.parametrize("kind", ["AnalyzeImage", "Spm99AnalyzeImage", "Nifti1Pair", "Nifti2Image", "Nifti1Image"])
+def test_pairs_and_versions(tmp_path: Path, kind: str) -> None:
+    image_type = getattr(nibabel, kind)
+    names = ["v.img", "v.hdr"] if kind in ("AnalyzeImage", "Spm99AnalyzeImage", "Nifti1Pair") else ["v.nii", "v.nii.gz"]
+    for name in names:
+        save(tmp_path / name, DATA, np.diag([-1, 1, 1, 1]), image_type)
+        canonical = np.asarray(nibabel.as_closest_canonical(nibabel.load(tmp_path / name)).dataobj)
+        np.testing.assert_array_equal(plane(tmp_path, name, 2), radiological(canonical, 2, 2))
+
+
+def test_a_file_without_orientation_says_so(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(DATA, None)
+    nibabel.save(image, tmp_path / "v.nii")
+    assert "the file gives no orientation" in stored(tmp_path, "v.nii", 1)[1].transform
+
+
+def test_ct_is_windowed_where_it_holds_hounsfield_units(tmp_path: Path) -> None:
+    ramp = np.broadcast_to(np.linspace(-1000, 1000, 40), (30, 40)).astype(np.int16)
+    volume = np.stack([ramp, np.maximum(ramp, 0)], axis=2)
+    save(tmp_path / "v.nii.gz", volume)
+    picture, result = stored(tmp_path, "v.nii.gz", 0, mat="CT/Lung/Cancer")
+    assert result.transform == "volume to PNG; slice 0 of axis 2; radiological orientation; window -600/1500"
+    assert (picture.min(), picture.max()) == (round(350 / 1500 * 255), 255)
+    # decided for the whole volume: a slice without air is shown as its neighbours are
+    assert "window -600/1500" in stored(tmp_path, "v.nii.gz", 1, mat="CT/Lung/Cancer")[1].transform
+    assert "percentiles" in stored(tmp_path, "v.nii.gz", 0, mat="MRI/Brain/Cancer")[1].transform
+
+
+def test_bytes_are_kept_and_colours_too(tmp_path: Path) -> None:
+    small = RNG.integers(10, 90, (6, 5, 3), dtype=np.uint8)
+    save(tmp_path / "v.nii", small)
+    picture, result = stored(tmp_path, "v.nii", 1)
+    np.testing.assert_array_equal(picture, radiological(small, 2, 1))
+    assert result.transform == "volume to PNG; slice 1 of axis 2; radiological orientation"
+    colour = np.zeros((6, 5, 3), np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")]))
+    colour["G"] = small
+    save(tmp_path / "c.nii", colour)
+    np.testing.assert_array_equal(stored(tmp_path, "c.nii", 1)[0][..., 1], radiological(small, 2, 1))
+
+
+def test_nan_is_black(tmp_path: Path) -> None:
+    data = RNG.random((20, 20, 3)).astype(np.float32) + 5
+    data[4, 4, 1] = np.nan
+    data[5, 5, 1] = np.inf
+    save(tmp_path / "v.nii", data)
+    picture, _ = stored(tmp_path, "v.nii", 1)
+    shown = radiological(data, 2, 1)
+    assert (picture[np.isnan(shown)] == 0).all()
+    assert (picture[np.isinf(shown)] == 255).all()
+    save(tmp_path / "n.nii", np.full((4, 4, 4), np.nan, np.float32))
+    assert not stored(tmp_path, "n.nii", 1)[0].any()
+
+
+def header_of(shape: tuple[int, ...], dtype: type = np.int16) -> bytes:
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(dtype)
+    header.set_data_shape(shape)
+    header["vox_offset"] = 352
+    header["magic"] = b"n+1"
+    return bytes(header.binaryblock) + b"\0" * 4
+
+
+def test_refusals(tmp_path: Path) -> None:
+    save(tmp_path / "v.nii", DATA)
+    save(tmp_path / "v.nii.gz", DATA)
+    whole = (tmp_path / "v.nii").read_bytes()
+    packed = (tmp_path / "v.nii.gz").read_bytes()
+    (tmp_path / "empty.nii").write_bytes(b"")
+    (tmp_path / "cut.nii").write_bytes(whole[:-10])
+    (tmp_path / "head.nii").write_bytes(whole[:200])
+    (tmp_path / "cut.nii.gz").write_bytes(packed[:-40])
+    (tmp_path / "short.nii.gz").write_bytes(gzip.compress(whole[:-10]))
+    (tmp_path / "text.nii").write_bytes(b"not a volume at all" * 40)
+    (tmp_path / "vast.nii.gz").write_bytes(gzip.compress(header_of((32000, 32000, 32000), np.float64)))
+    (tmp_path / "five.nii").write_bytes(header_of((2, 2, 2, 2, 2)) + b"\0" * 100)
+    nibabel.save(nibabel.MGHImage(DATA, np.eye(4)), tmp_path / "v.mgz")
+    for name, reason in (
+        ("empty.nii", "empty"),
+        ("cut.nii", "truncated"),
+        ("head.nii", "head.nii: "),
+        ("cut.nii.gz", "cannot be read|truncated"),
+        ("short.nii.gz", "truncated: 230 bytes of voxels where 240 belong"),
+        ("text.nii", "cannot be read"),
+        ("vast.nii.gz", "slices of 8 GiB"),
+        ("five.nii", "three axes, or four"),
+        ("v.mgz", "only NIfTI and Analyze"),
+        ("none.nii", "cannot be read"),
+    ):
+        with pytest.raises(ReadError, match=reason) as caught:
+            plane(tmp_path, name, 0)
+        assert str(caught.value).startswith(f"{name}: ")
+        assert "\n" not in str(caught.value)
+        assert str(tmp_path) not in str(caught.value)
+    for reference, reason in (
+        (Slice(PurePosixPath("v.nii"), 6), "no slice 6 along axis 2; it has 6"),
+        (Slice(PurePosixPath("v.nii"), -1), "no slice -1"),
+        (Slice(PurePosixPath("v.nii"), 0, 3), "axis 3"),
+        (Slice(PurePosixPath("v.nii"), 0, 2, 1), "no volume 1; it has 1"),
+    ):
+        with pytest.raises(ReadError, match=reason):
+            values(tmp_path, reference, FileCache(), want="grey")
+    with pytest.raises(ReadError, match="name a Slice"):
+        read(tmp_path, PurePosixPath("v.nii.gz"), mat=None, cache=FileCache())
+
+
+def test_volumes_too_large_to_hold_are_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "v.nii.gz", np.stack([DATA, DATA + 1], axis=3), np.diag([1, -1, 1, 1]))
+    expected = plane(tmp_path, "v.nii.gz", 2, 1, 1)
+    monkeypatch.setattr(volumes, "IN_MEMORY_BYTES", 100)
+    np.testing.assert_array_equal(plane(tmp_path, "v.nii.gz", 2, 1, 1), expected)
+
+
+def test_the_cache_opens_once_and_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for n in range(4):
+        save(tmp_path / f"{n}.nii.gz", DATA + n)
+    opened = []
+    monkeypatch.setattr(volumes, "_open", lambda path, name, was=volumes._open: opened.append(name) or was(path, name))
+    cache = FileCache(limit=3 * DATA.nbytes)
+    for index in range(6):
+        for n in (0, 1):  # an image and its mask, in turn
+            values(tmp_path, Slice(PurePosixPath(f"{n}.nii.gz"), index), cache, want="grey")
+    assert opened == ["0.nii.gz", "1.nii.gz"]
+    for n in (2, 3):
+        values(tmp_path, Slice(PurePosixPath(f"{n}.nii.gz"), 0), cache, want="grey")
+    assert sum(size for _, size in cache._entries.values()) <= cache.limit
+    save(tmp_path / "3.nii.gz", np.zeros((7, 7, 7), np.int16))
+    assert plane(tmp_path, "3.nii.gz", 0).shape == (7, 7)
+    assert values(tmp_path, Slice(PurePosixPath("3.nii.gz"), 0), cache, want="grey").shape == (7, 7)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    flips=st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), max_size=5),
+    packed=st.booleans(),
+    keep=st.floats(0.1, 1),
+)
+def test_damage_gives_a_slice_or_one_sentence(
+    tmp_path: Path, flips: list[tuple[int, int]], packed: bool, keep: float
+) -> None:
+    damaged = bytearray(header_of((4, 5, 6)) + DATA.tobytes(order="F"))
+    for at, value in flips:
+        damaged[at] = value
+    data = bytes(damaged[: round(len(damaged) * keep)] if keep < 0.8 else damaged)
+    name = "v.nii.gz" if packed else "v.nii"
+    (tmp_path / name).write_bytes(gzip.compress(data, 1) if packed else data)
+    message = ""
+    try:
+        read(tmp_path, Slice(PurePosixPath(name), 0), mat=MAT.parse("CT/Lung/Cancer"), cache=FileCache())
+    except ReadError as error:
+        message = str(error)
+    assert message.startswith(f"{name}: " if message else "")
+    assert str(tmp_path) not in message

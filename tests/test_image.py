@@ -1,0 +1,339 @@
+"""Pixel references to stored bytes: what passes through untouched, what becomes PNG, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageOps
+
+from med_mat.errors import ReadError
+from med_mat.example import Frame, Slice
+from med_mat.image import FileCache, Stored, read, values
+from med_mat.raw import headers
+from med_mat.taxonomy import MAT
+
+RNG = np.random.default_rng(7)
+GREY = RNG.integers(0, 256, (9, 13), dtype=np.uint8)
+COLOR = RNG.integers(0, 256, (9, 13, 3), dtype=np.uint8)
+
+
+def encoded(picture: Image.Image | np.ndarray, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def stored(
+    tmp_path: Path, data: bytes, name: str = "a.png", check: str = "header", mat: str | None = None, **frame: int
+) -> Stored:
+    (tmp_path / name).write_bytes(data)
+    path = PurePosixPath(name)
+    pixels = Frame(path, **frame) if frame else path
+    return read(tmp_path, pixels, mat=MAT.parse(mat) if mat else None, check=check, cache=FileCache())  # type: ignore[arg-type]
+
+
+def pixels(result: Stored) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(result.data)))
+
+
+def exif(orientation: int) -> Image.Exif:
+    block = Image.Exif()
+    block[0x010F] = "a camera"
+    block[0x0112] = orientation
+    return block
+
+
+PASSED = {
+    "jpeg grey": (encoded(GREY, "JPEG"), "JPEG"),
+    "jpeg colour": (encoded(COLOR, "JPEG"), "JPEG"),
+    "jpeg progressive": (encoded(COLOR, "JPEG", progressive=True), "JPEG"),
+    "png grey": (encoded(GREY, "PNG"), "PNG"),
+    "png 1 bit": (encoded(Image.fromarray(GREY).convert("1"), "PNG"), "PNG"),
+    "png colour": (encoded(COLOR, "PNG"), "PNG"),
+    "png palette": (encoded(Image.fromarray(COLOR).quantize(16), "PNG"), "PNG"),
+    "png alpha": (encoded(np.dstack([COLOR, GREY]), "PNG"), "PNG"),
+    "webp": (encoded(COLOR, "WEBP", lossless=True), "WEBP"),
+    "gif": (encoded(GREY, "GIF"), "GIF"),
+}
+
+
+@pytest.mark.parametrize("check", ["header", "decode"])
+@pytest.mark.parametrize("case", PASSED)
+def test_passes_through_byte_for_byte_whatever_the_name_says(tmp_path: Path, case: str, check: str) -> None:
+    data, kind = PASSED[case]
+    result = stored(tmp_path, data, "misnamed.bmp", check)
+    assert result.data == data
+    assert (result.format, result.width, result.height, result.transform) == (kind, 13, 9, "none")
+    assert result.sha256 == hashlib.sha256(data).hexdigest()
+    if check == "decode":
+        assert result.pixel_hash is not None
+
+
+def test_bytes_after_the_end_marker_do_no_harm(tmp_path: Path) -> None:
+    for data in (PASSED["png grey"][0], PASSED["jpeg grey"][0]):
+        for extra in (b"\0" * 40, b"\0" * 5000):  # near enough to be seen; far, so that decoding decides
+            assert stored(tmp_path, data + extra).data == data + extra
+
+
+BECOMES_PNG = {
+    "bmp": (encoded(COLOR, "BMP"), "BMP to PNG", COLOR),
+    "tiff": (encoded(COLOR, "TIFF", compression="tiff_lzw"), "TIFF to PNG", COLOR),
+    "pgm": (encoded(GREY, "PPM"), "PPM to PNG", GREY),
+    "big tiff grey": (encoded(GREY, "TIFF", big_tiff=True), "TIFF to PNG", GREY),
+}
+
+
+@pytest.mark.parametrize("case", BECOMES_PNG)
+def test_becomes_png_without_loss(tmp_path: Path, case: str) -> None:
+    data, transform, expected = BECOMES_PNG[case]
+    result = stored(tmp_path, data)
+    assert (result.format, result.transform) == ("PNG", transform)
+    np.testing.assert_array_equal(pixels(result), expected)
+    assert result.sha256 == hashlib.sha256(data).hexdigest()
+    assert stored(tmp_path, data).data == result.data
+
+
+def test_16_bit_png_is_stretched_between_percentiles(tmp_path: Path) -> None:
+    ramp = np.arange(120, 120 + 40 * 50, dtype=np.uint16).reshape(40, 50)
+    result = stored(tmp_path, encoded(ramp, "PNG"))
+    assert result.transform == "16 bit, percentiles 0.5 to 99.5 (129 to 2109) to 8 bit"
+    shown = pixels(result)
+    assert shown.dtype == np.uint8
+    assert (shown.min(), shown.max()) == (0, 255)
+    assert (np.diff(shown.ravel().astype(int)) >= 0).all()
+
+
+def test_float_tiff_with_nan(tmp_path: Path) -> None:
+    grid = np.linspace(-1, 1, 400, dtype=np.float32).reshape(20, 20)
+    grid[3, 3] = np.nan
+    result = stored(tmp_path, encoded(grid, "TIFF"))
+    assert result.transform.startswith("TIFF to PNG; float, percentiles")
+    assert pixels(result)[3, 3] == 0
+
+
+def test_constant_and_empty_range(tmp_path: Path) -> None:
+    result = stored(tmp_path, encoded(np.full((5, 5), 4000, np.uint16), "PNG"))
+    assert set(pixels(result).ravel()) == {0}
+    assert stored(tmp_path, encoded(np.full((5, 5), 40, np.uint8), "PNG")).transform == "none"
+
+
+def test_hounsfield_tiff_of_a_ct_row_gets_the_window_of_its_area(tmp_path: Path) -> None:
+    grid = np.linspace(-1000, 1000, 900).astype(np.int32).reshape(30, 30)
+    result = stored(tmp_path, encoded(grid, "TIFF"), mat="CT/Lung/Cancer")
+    assert "window -600/1500" in result.transform
+    assert pixels(result)[-1, -1] == 255
+    assert "window" not in stored(tmp_path, encoded(grid, "TIFF"), mat="MRI/Brain/Cancer").transform
+
+
+def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
+    red = Image.new("RGB", (13, 9), (200, 10, 10)).convert("CMYK")
+    result = stored(tmp_path, encoded(red, "JPEG"))
+    assert result.format == "PNG"
+    assert result.transform == "JPEG to PNG; CMYK to RGB"
+    assert np.abs(pixels(result).astype(int)[4, 4] - [200, 10, 10]).max() < 12
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_exif_orientation_is_told_and_the_size_is_that_displayed(tmp_path: Path, orientation: int, kind: str) -> None:
+    data = encoded(COLOR, kind, exif=exif(orientation))
+    result = stored(tmp_path, data)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    assert result.data == data
+    assert result.orientation == orientation
+    assert (result.width, result.height) == upright.size
+    assert (result.raw_width, result.raw_height) == (13, 9)
+    assert result.transform == ("none" if orientation == 1 else f"exif orientation {orientation}, shown upright")
+
+
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_exif_orientation_of_what_becomes_png_is_applied(tmp_path: Path, orientation: int) -> None:
+    for data in (
+        encoded(COLOR, "TIFF", exif=exif(orientation)),
+        encoded(Image.fromarray(COLOR).convert("CMYK"), "JPEG", exif=exif(orientation)),
+    ):
+        result = stored(tmp_path, data)
+        expected = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+        picture = Image.open(io.BytesIO(result.data))
+        assert picture.getexif().get(0x0112) is None
+        assert picture.size == (result.width, result.height) == expected.size
+        assert (result.raw_width, result.raw_height, result.orientation) == (13, 9, orientation)
+        np.testing.assert_array_equal(np.asarray(picture), np.asarray(expected))
+
+
+def test_the_same_picture_has_the_same_pixel_hash(tmp_path: Path) -> None:
+    grey = Image.fromarray(GREY)
+    opaque = grey.convert("RGBA")
+    rgb = grey.convert("RGB")
+    forms = [encoded(picture, "PNG") for picture in (grey, rgb, opaque, grey.convert("LA"))]
+    forms += [encoded(grey, kind) for kind in ("BMP", "GIF", "TIFF")] + [encoded(rgb, "WEBP", lossless=True)]
+    hashes = {stored(tmp_path, data, check="decode").pixel_hash for data in forms}
+    assert len(hashes) == 1
+    assert stored(tmp_path, encoded(255 - GREY, "PNG"), check="decode").pixel_hash not in hashes
+    turned = encoded(ImageOps.exif_transpose(Image.open(io.BytesIO(encoded(GREY, "PNG", exif=exif(6))))), "PNG")
+    assert (
+        stored(tmp_path, turned, check="decode").pixel_hash
+        == stored(tmp_path, encoded(GREY, "PNG", exif=exif(6)), check="decode").pixel_hash
+    )
+
+
+def test_frames_of_tiff_and_gif(tmp_path: Path) -> None:
+    pages = [Image.fromarray(np.full((9, 13), 40 * n, np.uint8)) for n in range(4)]
+    tiff = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    for index in (2, 0, 3):
+        result = stored(tmp_path, tiff, "a.tif", index=index)
+        assert set(pixels(result).ravel()) == {40 * index}
+        assert result.transform == f"TIFF to PNG; frame {index} of 4"
+    assert stored(tmp_path, tiff, "a.tif").transform == "TIFF to PNG; frame 0 of 4"
+    with pytest.raises(ReadError, match=r"a\.tif: there is no frame 4; it has 4"):
+        stored(tmp_path, tiff, "a.tif", index=4)
+    gif = encoded(pages[0], "GIF", save_all=True, append_images=pages[1:])
+    assert stored(tmp_path, gif, "a.gif").transform == "GIF to PNG; frame 0 of 4"
+    assert stored(tmp_path, PASSED["png grey"][0], index=0).data == PASSED["png grey"][0]
+    with pytest.raises(ReadError, match="no frame 1"):
+        stored(tmp_path, PASSED["png grey"][0], index=1)
+
+
+REFUSED = {
+    "empty": (b"", "the file is empty"),
+    "html": (b"\n<!DOCTYPE html><html>Sign in</html>", "a web page"),
+    "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
+    "zip": (b"PK\x03\x04" + b"\0" * 40, "a ZIP archive"),
+    "text": (b"hello world, this is no picture", "no image of a known format"),
+    "gzip": (b"\x1f\x8b" + b"\0" * 40, "name a Slice"),
+    "png cut in the header": (PASSED["png grey"][0][:20], "cut short"),
+    "png cut": (PASSED["png grey"][0][:-30], "cannot be decoded"),
+    "jpeg cut in the header": (PASSED["jpeg colour"][0][:60], "cut short"),
+    "jpeg cut": (PASSED["jpeg colour"][0][:-20], "cannot be decoded"),
+    "jpeg of zeros": (PASSED["jpeg colour"][0][:20] + b"\0" * 400, "damaged"),
+    "webp cut": (PASSED["webp"][0][:-20], "WEBP|webp|image"),
+    "gif cut": (encoded(RNG.integers(0, 256, (90, 90), dtype=np.uint8), "GIF")[:3000], "GIF"),
+    "bmp cut": (encoded(COLOR, "BMP")[:-50], "cannot be decoded"),
+    "png of no width": (PASSED["png grey"][0][:16] + b"\0" * 4 + PASSED["png grey"][0][20:], "0 x 9"),
+    "png bomb": (PASSED["png grey"][0][:16] + b"\0\1\0\0" * 2 + PASSED["png grey"][0][24:], "65536 x 65536"),
+    "bmp bomb": (encoded(COLOR, "BMP")[:18] + b"\0\0\1\0" * 2 + encoded(COLOR, "BMP")[26:], "more pixels than any"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_refusals_are_one_sentence_that_names_the_path(tmp_path: Path, case: str) -> None:
+    data, reason = REFUSED[case]
+    with pytest.raises(ReadError, match=reason) as caught:
+        stored(tmp_path, data, "some image.jpg")
+    message = str(caught.value)
+    assert message.startswith("some image.jpg: ")
+    assert message.endswith(".")
+    assert "\n" not in message
+    assert str(tmp_path) not in message
+
+
+def test_missing_files_folders_and_ways_out(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for path, reason in (("no.png", "No such file"), ("folder", "directory"), ("../a.png", "out of the raw folder"),
+                         ("/etc/hostname", "out of the raw folder")):  # fmt: skip
+        for reference in (PurePosixPath(path), Frame(PurePosixPath(path), 0), Slice(PurePosixPath(path), 0)):
+            with pytest.raises(ReadError):
+                read(tmp_path, reference, mat=None, cache=FileCache())
+        with pytest.raises(ReadError, match=reason):
+            read(tmp_path, PurePosixPath(path), mat=None, cache=FileCache())
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    case=st.sampled_from([*PASSED, *BECOMES_PNG]),
+    keep=st.floats(0, 1),
+    flips=st.lists(st.tuples(st.integers(0, 300), st.integers(0, 255)), max_size=4),
+    check=st.sampled_from(["header", "decode"]),
+)
+def test_damage_gives_an_image_or_one_sentence(
+    tmp_path: Path, case: str, keep: float, flips: list[tuple[int, int]], check: str
+) -> None:
+    whole = (PASSED.get(case) or BECOMES_PNG[case])[0]
+    damaged = bytearray(whole[: round(len(whole) * max(keep, 0.02))] if keep < 0.9 else whole)
+    for at, value in flips:
+        damaged[at % len(damaged)] = value
+    message, size = "a.png: ", (1, 1)
+    try:
+        result = stored(tmp_path, bytes(damaged), check=check)
+        size = (result.width, result.height)
+    except ReadError as error:
+        message = str(error)
+    assert message.startswith("a.png: ")
+    assert min(size) > 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    orientation=st.integers(0, 12),
+    maker=st.text("abc", max_size=30),
+    kind=st.sampled_from(["JPEG", "PNG"]),
+    tail=st.integers(0, 3),
+)
+def test_the_header_is_read_as_pillow_reads_it(orientation: int, maker: str, kind: str, tail: int) -> None:
+    block = Image.Exif()
+    block[0x010F] = maker
+    block[0x0112] = orientation
+    block[0x9286] = "c" * tail
+    data = encoded(COLOR, kind, exif=block)
+    header = headers.jpeg(data) if kind == "JPEG" else headers.png(data)
+    given_by_pillow = Image.open(io.BytesIO(data)).getexif().get(0x0112, 1)
+    assert header.orientation == (given_by_pillow if 1 <= given_by_pillow <= 8 else 1)
+    assert (header.width, header.height, header.complete, header.showable) == (13, 9, True, True)
+
+
+def test_xmp_orientation_counts_as_it_does_for_pillow() -> None:
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    data = encoded(COLOR, "JPEG", xmp=xmp)
+    assert headers.jpeg(data).orientation == Image.open(io.BytesIO(data)).getexif().get(0x0112) == 6
+
+
+def test_values_of_masks(tmp_path: Path) -> None:
+    cache = FileCache()
+
+    def found(picture: Image.Image, want: str, kind: str = "PNG") -> np.ndarray:
+        (tmp_path / "m").write_bytes(encoded(picture, kind))
+        return values(tmp_path, PurePosixPath("m"), cache, want=want)  # type: ignore[arg-type]
+
+    ids = RNG.integers(0, 4, (9, 13), dtype=np.uint8)
+    palette = Image.fromarray(ids)
+    palette.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255])
+    assert palette.mode == "P"
+    np.testing.assert_array_equal(found(palette, "index"), ids)
+    assert found(palette, "color").shape == (9, 13, 3)
+    grey_palette = Image.fromarray(ids)
+    grey_palette.putpalette([0, 0, 0, 85, 85, 85, 170, 170, 170, 255, 255, 255])
+    np.testing.assert_array_equal(found(grey_palette, "index"), ids * 85)
+    np.testing.assert_array_equal(found(Image.fromarray(ids > 1), "grey"), (ids > 1) * 255)
+    np.testing.assert_array_equal(
+        found(Image.fromarray(ids.astype(np.uint16) * 300), "index"), ids.astype(np.uint16) * 300
+    )
+    np.testing.assert_array_equal(found(Image.fromarray(np.dstack([ids] * 3)), "index"), ids)
+    clear = np.dstack([np.full((9, 13, 3), 255, np.uint8), ids])
+    assert (found(Image.fromarray(clear), "grey") == 255).all()  # alpha is ignored
+    with pytest.raises(ReadError, match="ColorMap"):
+        found(Image.fromarray(COLOR), "index")
+
+
+def package(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip(f"the package {name}, which holds real images, is not installed")
+    return Path(spec.submodule_search_locations[0])
+
+
+@pytest.mark.parametrize("name", ["retina.jpg", "ihc.png", "cell.png", "microaneurysms.png"])
+def test_real_pictures_pass_byte_for_byte(name: str) -> None:
+    root = package("skimage") / "data"
+    if not (root / name).exists():
+        pytest.skip(f"this scikit-image does not hold {name}")
+    result = read(root, PurePosixPath(name), mat=None, check="decode", cache=FileCache())
+    assert result.data == (root / name).read_bytes()
+    assert (result.width, result.height) == Image.open(root / name).size
+    assert result.transform == "none"
