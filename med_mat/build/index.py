@@ -30,7 +30,7 @@ def write_index(out: Path, files: Sequence[str]) -> pa.Table:
     temporary = temporary_path(out / "index.parquet")
     start = 0
     try:
-        with open_writer(temporary, target) as writer:
+        with open_writer(temporary, target, text_codec="zstd") as writer:
             for name in files:
                 records = pq.read_table(out / index_part(name))
                 count = records.num_rows

@@ -322,17 +322,21 @@ def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind)
 
 
-def open_writer(path: Path, arrow_schema: pa.Schema) -> pq.ParquetWriter:
-    """A Parquet writer for records: pixels uncompressed, the rest zstd, statistics on all but pixels, a page index."""
+def open_writer(path: Path, arrow_schema: pa.Schema, *, text_codec: str = "snappy") -> pq.ParquetWriter:
+    """A Parquet writer for records: pixels uncompressed, statistics on the tags, a page index.
+
+    In shards the columns beside the pixels come in small pages, for which zstd is slow and hardly better than snappy.
+    """
     leaves = _leaves(arrow_schema)
     pixels = {leaf for leaf in leaves if leaf.split(".")[0] in PIXEL_COLUMNS}
     return pq.ParquetWriter(
         path,
         arrow_schema,
-        compression={leaf: "none" if leaf in pixels else "zstd" for leaf in leaves},
+        compression={leaf: "none" if leaf in pixels else text_codec for leaf in leaves},
         use_dictionary=[leaf for leaf in leaves if leaf not in pixels and leaf not in ("id", "sha256", "pixel_hash")],
         write_statistics=[name for name in (*TAG_COLUMNS, "id", "label") if name in arrow_schema.names],
         write_page_index=True,
+        write_batch_size=16,  # of large values: the encoder's buffer then stays in the processor's cache
     )
 
 

@@ -137,9 +137,14 @@ def plane(root: Path, reference: Slice, cache: FileCache) -> tuple[Plane, str]:
 
 def inside(root: Path, path: PurePosixPath) -> Path:
     """Where a reference lies; one that leads out of the raw folder is refused."""
+    check_inside(path)
+    return Path(root, path)
+
+
+def check_inside(path: PurePosixPath) -> None:
+    """Refuse a reference that leads out of the raw folder."""
     if path.is_absolute() or ".." in path.parts:
         raise ReadError(f"{path}: leads out of the raw folder.")
-    return Path(root, path)
 
 
 def sentence(error: object) -> str:

@@ -209,8 +209,7 @@ def test_a_bad_mask_costs_the_row_of_masks_and_not_the_row_of_classes(toy: MakeT
     (source.raw / "a" / "2_mask.png").write_bytes(b"no picture")
     source.build()
     assert list(by_id(source.out)) == ["48/a/1.png", "48/a/2.png"]
-    (first, second) = ledger(source.out)["quarantine"]
-    assert first["id"] == "toy/97/a/1.png"
-    assert "a/1_mask.png: a mask of 8 x 6 pixels on an image of 16 x 12" in first["reason"]
-    assert second["id"] == "toy/97/a/2.png"
-    assert "a/2_mask.png" in second["reason"]
+    why = {entry["id"]: entry["reason"] for entry in ledger(source.out)["quarantine"]}
+    assert set(why) == {"toy/97/a/1.png", "toy/97/a/2.png"}
+    assert "a/1_mask.png: a mask of 8 x 6 pixels on an image of 16 x 12" in why["toy/97/a/1.png"]
+    assert "a/2_mask.png" in why["toy/97/a/2.png"]
