@@ -17,8 +17,9 @@ _FOLDER = click.Path(path_type=Path)
 
 def main() -> NoReturn:
     """Run the command line; errors become one sentence on standard error and exit status 1."""
+    status: object = 0
     try:
-        cli.main(standalone_mode=False)
+        status = cli.main(standalone_mode=False)
     except click.Abort:
         click.echo("\nInterrupted. Run the same command to go on: finished work is kept.", err=True)
         sys.exit(130)
@@ -31,7 +32,7 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of our output went away, as in `med-mat sources | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -176,11 +177,15 @@ def build(
             f"{source}: {ledger.found:,} found = {ledger.written:,} written + {len(ledger.skipped):,} skipped"
             + (f"; see {out / 'ledger' / source}.json" if ledger.skipped else "")
         )
+    for source, error in report.failed.items():
+        click.echo(f"{source}: nothing could be built. {error}", err=True)
     click.echo(
         f"{report.written:,} records in {out}"
         + (f", {report.reused} shards kept from an earlier run" if report.reused else "")
         + f'. Next: load_dataset("{out}", split="train")'
     )
+    if report.failed:
+        raise click.exceptions.Exit(1)
 
 
 @cli.command()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 
 from med_mat.build.record import Placed
 from med_mat.catalog import Source
-from med_mat.errors import BuildError
+from med_mat.errors import BuildError, LayoutError
 from med_mat.example import Example
 from med_mat.raw.folder import HIDDEN, RawFolder
 
@@ -76,7 +76,7 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
     """Run the loader once, keeping only what splits need.
 
     Raises:
-        BuildError: the loader yields nothing.
+        LayoutError: the loader yields nothing.
     """
     names, groups, strata = array("Q"), array("Q"), array("L")
     stratum_numbers: dict[str, int] = {}
@@ -99,7 +99,7 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
             first = paths_by_size[raw.files[path].size].setdefault(path, group)
             _join(same, first, group)
     if not names:
-        raise BuildError(
+        raise LayoutError(
             f"The loader of {source.name!r} found no example in {raw.root}. Expected one of: "
             + "; or ".join(", ".join(layout.files) for layout in source.layouts)
             + f".{_reasons(raw)} 'med-mat show {source.name}' prints the whole layout."

@@ -26,7 +26,7 @@ from med_mat.build.ledger import Ledger, balance
 from med_mat.build.plan import Shard
 from med_mat.build.shard import Check, OnError, Result, Setting, commit, finished, write_atomically, write_shard
 from med_mat.catalog import Catalog, Source, load
-from med_mat.errors import BuildError, LayoutError, ReadError
+from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.qa import Questioner
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.layout import locate, recognise
@@ -56,6 +56,7 @@ class Report:
 
     out: Path
     ledgers: Mapping[str, Ledger]
+    failed: Mapping[str, MedMATError]  # sources of which nothing could be built, among others that were
     reused: int  # shards that an earlier run had finished
 
     @property
@@ -86,6 +87,8 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
         known = recognise(root, catalog)
+        for name in [name for name in known if not has_loader(catalog[name])]:
+            log.warning("%s is recognised in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:
             raise LayoutError(
                 f"No source of Med-MAT is recognised below {root.absolute()}. 'med-mat sources' lists what is known, "
@@ -119,7 +122,8 @@ def build(
     Sources that ``out`` holds from earlier runs stay in it.
 
     Raises:
-        BuildError: no example, no space, another build on the same folder, a folder that is not a Med-MAT.
+        BuildError: no space, another build on the same folder, a folder that is not a Med-MAT.
+        LayoutError, ReadError: the only source, or every one, gives nothing; the others are built where one does not.
         ReadError, LabelError: with ``on_error="raise"``, the first bad file.
     """
     import filelock
@@ -162,13 +166,21 @@ def _build(raw: Mapping[str, RawFolder], out: Path, options: Options, catalog: C
     subsets = {row.subset for name in raw for row in catalog[name].rows}
     questioner = Questioner([row for row in catalog.rows if row.subset in subsets])
     ledgers: dict[str, Ledger] = {}
+    failed: dict[str, MedMATError] = {}
     reused = 0
     for name, folder in raw.items():
-        source = catalog[name]
-        ledgers[name], kept = _build_source(source, folder, out, options, catalog, questioner, progress)
+        try:
+            ledgers[name], kept = _build_source(catalog[name], folder, out, options, catalog, questioner, progress)
+        except (LayoutError, ReadError) as error:  # of this source alone: it must not stop a night's run
+            if options.on_error == "raise":
+                raise
+            failed[name] = error
+            continue
         reused += kept
+    if failed and not ledgers:
+        raise next(iter(failed.values()))
     _finish(out, options, catalog)
-    return Report(out, ledgers, reused)
+    return Report(out, ledgers, failed, reused)
 
 
 def _build_source(
@@ -229,7 +241,7 @@ def _build_source(
     ordered = [results[name] for name in sorted(results)]
     ledger = balance(source, raw, split, ordered, refused, images, masks)
     if not ledger.written:
-        raise BuildError(
+        raise ReadError(
             f"None of the {ledger.examples} examples of {source.name!r} in {raw.root} gave a record. The first reason: "
             f"{ledger.skipped[0].reason}"
         )
