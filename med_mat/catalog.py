@@ -13,7 +13,7 @@ from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from med_mat.errors import CardError, UnknownSourceError
+from med_mat.errors import CardError, UnknownSourceError, VocabularyError
 from med_mat.taxonomy import MAT, Patterns, Selector, nearest
 
 if TYPE_CHECKING:
@@ -204,7 +204,8 @@ def sources(
     patterns = Patterns.of(pattern)
     wanted = None if access is None else {access} if isinstance(access, str) else set(access)
     for word in wanted or ():
-        _choice(word, Access, "sources(access=…)")
+        if word not in get_args(Access):
+            raise VocabularyError(f"access={word!r} is not one of {', '.join(get_args(Access))}.")
     return tuple(
         source
         for source in load().values()
@@ -253,12 +254,14 @@ def read_card(name: str, text: str) -> Source:
     front, closed, prose = rest.partition("\n---\n")
     if not found or not closed:
         raise CardError(f"{where} has no front matter: expected YAML between two lines '---'.")
-    metadata = yaml_load(front)
+    metadata = yaml_load(front, where)
     if not isinstance(metadata, dict) or not isinstance(metadata.get("med_mat"), dict):
         raise CardError(f"{where} has no 'med_mat:' block in its front matter.")
-    facts = metadata.pop("med_mat")
+    facts = _Facts(metadata.pop("med_mat"))
     try:
-        labels = {str(raw): str(human) for raw, human in facts["labels"].items()}
+        labels = {str(raw): _word(human) for raw, human in facts["labels"].items()}
+        if not facts["rows"]:
+            raise CardError(f"{where} has no row under the key 'rows'.")
         return Source(
             name=name,
             title=metadata["pretty_name"],
@@ -288,14 +291,55 @@ def read_card(name: str, text: str) -> Source:
     except KeyError as missing:
         raise CardError(f"{where} lacks the key {missing}.") from missing
     except (TypeError, AttributeError) as error:
-        raise CardError(f"{where} has a key of the wrong kind: {error}.") from error
+        raise CardError(f"{where}: what the key {facts.last!r} holds is of the wrong kind: {error}.") from error
+    except VocabularyError as error:
+        raise CardError(f"{where}: under the key {facts.last!r}: {error}") from error
 
 
-def yaml_load(text: str) -> Any:
-    """Parse YAML safely, and quickly where libyaml is there."""
+def yaml_load(text: str, where: str = "A text of Med-MAT") -> Any:
+    """Parse YAML safely, and quickly where libyaml is there.
+
+    Raises:
+        CardError: it is no YAML, or uses aliases, by which a small text fills the memory; names ``where``.
+    """
     import yaml
 
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    try:
+        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        _refuse_aliases(data, set(), where)
+    except yaml.YAMLError as error:
+        raise CardError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise CardError(f"{where} is nested too deeply.") from error
+    return data
+
+
+def _refuse_aliases(data: Any, seen: set[int], where: str) -> None:
+    """Raise where a list or a mapping stands in two places."""
+    if not isinstance(data, dict | list):
+        return
+    if id(data) in seen:
+        raise CardError(f"{where} uses a YAML alias (*name): write out what it stands for.")
+    seen.add(id(data))
+    for value in data.values() if isinstance(data, dict) else data:
+        _refuse_aliases(value, seen, where)
+
+
+class _Facts(dict[str, Any]):
+    """The block ``med_mat:`` of a card, which remembers what was asked for last."""
+
+    last = ""
+
+    def __getitem__(self, key: str) -> Any:
+        self.last = key
+        return super().__getitem__(key)
+
+
+def _word(human: Any) -> str:
+    """A human label."""
+    if not isinstance(human, str) or not human.strip():
+        raise TypeError(f"{human!r} is no label")
+    return human
 
 
 def _row(source: str, entry: Mapping[str, Any], labels: Mapping[str, str], where: str) -> Row:

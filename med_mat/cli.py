@@ -32,6 +32,9 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of our output went away, as in `med-mat sources | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:  # a folder that cannot be made, a disk that is full
+        click.echo(f"Error: {error.filename or 'the system'}: {error.strerror or error}.", err=True)
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
 
 

@@ -102,13 +102,25 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
             f"There is no folder {folder.absolute()}. Name a folder that 'med-mat build' wrote, or a Hub dataset "
             "such as 'org/Med-MAT'."
         )
-    manifest = json.loads(location.local("med_mat.json").read_text("utf-8"))
-    if manifest["schema"] != schema.VERSION:
+    try:
+        manifest = json.loads(location.local("med_mat.json").read_text("utf-8"))
+        version, maker = manifest["schema"], manifest["med_mat"]
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise BuildError(
-            f"{where} was built with record schema {manifest['schema']}, this Med-MAT reads {schema.VERSION}: "
-            f"build it again, or install the Med-MAT that made it ({manifest['med_mat']})."
+            f"{where}: its med_mat.json is missing, or not one that 'med-mat build' wrote ({error}). Build it again."
+        ) from error
+    if version != schema.VERSION:
+        raise BuildError(
+            f"{where} was built with record schema {version}, this Med-MAT reads {schema.VERSION}: "
+            f"build it again, or install the Med-MAT that made it ({maker})."
         )
-    return MedMAT(location, manifest)
+    try:
+        return MedMAT(location, manifest)
+    except (OSError, pa.ArrowInvalid, LookupError) as error:
+        raise BuildError(
+            f"{where}: its index.parquet is missing or damaged ({error}). Run 'med-mat build' again: finished shards "
+            "are kept."
+        ) from error
 
 
 class MedMAT:
@@ -216,7 +228,8 @@ class MedMAT:
         files = self.tags.file[positions]
         used, codes = np.unique(files, return_inverse=True)
         if not len(used):
-            return datasets.Dataset.from_list([], features=datasets.Features.from_dict(schema.features()))
+            features = datasets.Features.from_dict(schema.features())
+            return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
         parts = [self._shard(self.tags.files[code]) for code in used]
         starts = np.concatenate(([0], np.cumsum([len(part) for part in parts])[:-1]))
         whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
@@ -342,11 +355,10 @@ def _known(wanted: Any, known: set[Any], what: str) -> set[Any]:
 
 def _hub(repo_id: str, revision: str | None) -> HubRepository:
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     try:
         info = HfApi().dataset_info(repo_id, revision=revision)
-    except (HfHubHTTPError, OSError) as error:
+    except Exception as error:  # without a network, whatever the HTTP client of the day raises
         raise BuildError(
             f"{repo_id!r} is no folder here, and the Hub did not give a dataset of that name: {error}"
         ) from error

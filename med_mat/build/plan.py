@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, fields
 
 from med_mat.build.record import Placed
 from med_mat.catalog import Source
-from med_mat.errors import BuildError, LayoutError
+from med_mat.errors import BuildError
 from med_mat.example import Example
-from med_mat.raw.folder import HIDDEN, RawFolder
+from med_mat.raw.folder import RawFolder
 
 #: A shard is closed when its raw files reach this size, or at this many examples.
 SHARD_BYTES = 128 * 2**20
@@ -73,11 +73,7 @@ class Refused:
 
 
 def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Survey:
-    """Run the loader once, keeping only what splits need.
-
-    Raises:
-        LayoutError: the loader yields nothing.
-    """
+    """Run the loader once, keeping only what splits need."""
     names, groups, strata = array("Q"), array("Q"), array("L")
     stratum_numbers: dict[str, int] = {}
     splits: Counter[str | None] = Counter()
@@ -98,12 +94,6 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
         if example.split is None or example.split == "train":
             first = paths_by_size[raw.files[path].size].setdefault(path, group)
             _join(same, first, group)
-    if not names:
-        raise LayoutError(
-            f"The loader of {source.name!r} found no example in {raw.root}. Expected one of: "
-            + "; or ".join(", ".join(layout.files) for layout in source.layouts)
-            + f".{_reasons(raw)} 'med-mat show {source.name}' prints the whole layout."
-        )
     seeded = not (splits["test"] or splits["validation"])
     if seeded:
         _join_identical_files(raw, paths_by_size, same)
@@ -171,15 +161,6 @@ def _differs(source: Source, raw: RawFolder) -> BuildError:
         f"Two runs of the loader of {source.name!r} over {raw.root} differ: either the folder changed during the build "
         "(run it again), or the loader does not yield the same examples in the same order each time."
     )
-
-
-def _reasons(raw: RawFolder) -> str:
-    """Why most files were skipped, where they were."""
-    reasons = Counter(reason for reason in raw.skipped.values() if reason != HIDDEN)
-    if not reasons:
-        return ""
-    reason, count = reasons.most_common(1)[0]
-    return f" It skipped {reasons.total()} files; the reason for {count} of them: {reason}."
 
 
 def _place(source: Source, example: Example, found: Survey) -> Placed:

@@ -28,7 +28,7 @@ from med_mat.build.shard import Check, OnError, Result, Setting, commit, finishe
 from med_mat.catalog import Catalog, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.qa import Questioner
-from med_mat.raw.folder import RawFolder
+from med_mat.raw.folder import HIDDEN, RawFolder
 from med_mat.raw.layout import locate, recognise
 
 log = logging.getLogger(__name__)
@@ -177,9 +177,9 @@ def _build(raw: Mapping[str, RawFolder], out: Path, options: Options, catalog: C
             failed[name] = error
             continue
         reused += kept
+    _finish(out, options, catalog)
     if failed and not ledgers:
         raise next(iter(failed.values()))
-    _finish(out, options, catalog)
     return Report(out, ledgers, failed, reused)
 
 
@@ -240,13 +240,26 @@ def _build_source(
     split = f"seeded 9:1 (seed {options.seed})" if found.seeded else "published"
     ordered = [results[name] for name in sorted(results)]
     ledger = balance(source, raw, split, ordered, refused, images, masks)
+    write_atomically(out / "ledger" / f"{source.name}.json", ledger.to_json().encode())
     if not ledger.written:
-        raise ReadError(
+        raise _nothing(source, raw, ledger)
+    return ledger, reused
+
+
+def _nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
+    """Why a source gave no record."""
+    if ledger.skipped:
+        return ReadError(
             f"None of the {ledger.examples} examples of {source.name!r} in {raw.root} gave a record. The first reason: "
             f"{ledger.skipped[0].reason}"
         )
-    write_atomically(out / "ledger" / f"{source.name}.json", ledger.to_json().encode())
-    return ledger, reused
+    reasons = Counter(reason for reason in raw.skipped.values() if reason != HIDDEN)
+    skipped = "".join(f" {count} files were skipped: {reason}." for reason, count in reasons.most_common(1))
+    return LayoutError(
+        f"The loader of {source.name!r} found no example in {raw.root}. Expected one of: "
+        + "; or ".join(", ".join(layout.files) for layout in source.layouts)
+        + f".{skipped} 'med-mat show {source.name}' prints the whole layout."
+    )
 
 
 def _run(pending: Iterator[Shard], setting: Setting, jobs: int | None) -> Iterator[tuple[Shard, Result]]:
@@ -328,7 +341,6 @@ def _finish(out: Path, options: Options, catalog: Catalog) -> None:
     files = [
         path.relative_to(out).as_posix() for name in names for path in sorted((out / "data" / name).rglob("*.parquet"))
     ]
-    summary = write_index(out, files)
     ledgers = {name: json.loads((out / "ledger" / f"{name}.json").read_text("utf-8")) for name in names}
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
     brief = {
@@ -336,7 +348,11 @@ def _finish(out: Path, options: Options, catalog: Catalog) -> None:
         for name, entry in ledgers.items()
     }
     write_atomically(out / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
-    write_card(out, [catalog[name] for name in names], summary, files, brief)
+    if not files:
+        return
+    summary = write_index(out, files)
+    built = [name for name in names if brief[name]["written"]]
+    write_card(out, [catalog[name] for name in built], summary, files, brief)
     manifest = {
         "med_mat": __version__,
         "schema": schema.VERSION,

@@ -190,7 +190,7 @@ def test_a_source_of_bad_files_only_is_an_error_that_says_why(toy: MakeToy) -> N
     source = toy(CLASS_FOLDERS)
     (source.raw / "a").mkdir()
     (source.raw / "a/1.png").write_bytes(b"")
-    with pytest.raises(BuildError, match=r"None of the 1 examples.*a/1\.png: the file is empty"):
+    with pytest.raises(ReadError, match=r"None of the 1 examples.*a/1\.png: the file is empty"):
         source.build()
 
 

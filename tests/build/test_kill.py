@@ -134,7 +134,7 @@ import filelock, PIL.PngImagePlugin, pyarrow.compute, pyarrow.parquet
 from med_mat.build import Options, build, find, plan
 from med_mat.catalog import load
 from med_mat.loaders import head_ct
-load()  # once, for all children
+load(), pyarrow.array([1])  # once, for all children: the latter imports pandas
 plan.SHARD_EXAMPLES = 12
 raw, start, top = map(Path, sys.argv[1:])
 n = 0

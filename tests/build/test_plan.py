@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from med_mat.build import plan
 from med_mat.catalog import load
 from med_mat.demo import miniature
-from med_mat.errors import BuildError
+from med_mat.errors import BuildError, LayoutError
 from med_mat.example import Example, Split
 from med_mat.raw import RawFolder
 
@@ -208,7 +208,7 @@ def test_a_loader_that_is_not_deterministic_is_found_out(
 
 def test_a_loader_that_finds_nothing_says_where_it_looked_and_what_for(toy: MakeToy) -> None:
     source = toy(CLASS_FOLDERS)
-    with pytest.raises(BuildError) as caught:
+    with pytest.raises(LayoutError) as caught:
         source.build()
     assert str(source.raw) in str(caught.value)
     assert "Expected one of: **" in str(caught.value)
