@@ -12,8 +12,10 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -44,12 +46,21 @@ class Folder:
     root: Path
 
     def local(self, name: str) -> Path:
-        """A file of the build, on this machine."""
-        return self.root / name
+        """A file of the build, on this machine.
+
+        Raises:
+            BuildError: it is not there.
+        """
+        path = self.root / name
+        if not path.is_file():
+            raise BuildError(
+                f"{self.root.absolute()} lacks {name}. Run 'med-mat build' again: what is finished is kept."
+            )
+        return path
 
     def key(self, name: str) -> str:
         """What identifies the content of a file, for the cache."""
-        facts = (self.root / name).stat()
+        facts = self.local(name).stat()
         return f"{self.root.resolve()}/{name}/{facts.st_size}/{facts.st_mtime_ns}"
 
 
@@ -118,8 +129,7 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
         return MedMAT(location, manifest)
     except (OSError, pa.ArrowInvalid, LookupError) as error:
         raise BuildError(
-            f"{where}: its index.parquet is missing or damaged ({error}). Run 'med-mat build' again: finished shards "
-            "are kept."
+            f"{where}: its index.parquet is damaged ({error}). Run 'med-mat build' again: what is finished is kept."
         ) from error
 
 
@@ -343,10 +353,12 @@ def _encode(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], tuple[str, 
 
 
 def _known(wanted: Any, known: set[Any], what: str) -> set[Any]:
-    values = {wanted} if isinstance(wanted, str | int) else set(wanted)
+    values = {wanted} if isinstance(wanted, str | Integral) else set(wanted)
     for value in sorted(values - known, key=str):
-        guess = nearest(str(value), map(str, known))
-        hint = f" Did you mean {guess!r}?" if guess else ""
+        guess = next((one for one in known if str(one) == str(value)), None)  # '24' for 24
+        if guess is None and isinstance(value, str):
+            guess = nearest(value, (one for one in known if isinstance(one, str)))
+        hint = "" if guess is None else f" Did you mean {guess!r}?"
         raise VocabularyError(
             f"This Med-MAT has no {what} {value!r}.{hint} It has: {', '.join(sorted(map(str, known)))}."
         )
@@ -374,7 +386,7 @@ def _arrow_file(location: Location, name: str) -> Path:
     if path.is_file():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with (
             pq.ParquetFile(location.local(name)) as parquet,

@@ -150,7 +150,9 @@ class Example:
     @property
     def files(self) -> tuple[PurePosixPath, ...]:
         """All the files that it refers to: that of its pixels, then those of its masks, each once."""
-        drawn = (mask.pixels for mask in self.masks or () if not isinstance(mask, RunLengths | Polygon))
+        if not self.masks:
+            return (self.path,)
+        drawn = (mask.pixels for mask in self.masks if not isinstance(mask, RunLengths | Polygon))
         paths = (pixels if isinstance(pixels, PurePosixPath) else pixels.path for pixels in drawn)
         return tuple(dict.fromkeys((self.path, *paths)))
 

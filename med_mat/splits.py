@@ -106,8 +106,10 @@ class Experiment:
         violations = []
         if self.target in train:
             violations.append(f"the target {self.target} is in train")
-        if set(test) != {self.target}:
+        if set(test) - {self.target}:
             violations.append("test holds other triplets than the target")
+        if not len(self.test_positions):
+            violations.append("test is empty")
         if len(shared):
             violations.append(f"{len(shared)} groups are in train and in test")
         if not len(self.train_positions):
@@ -164,10 +166,10 @@ def related(mat: MedMAT, target: str | MAT, *, size: int | None = None, seed: in
 
     Raises:
         SplitError: the build has no test record of the target, or lacks one of its elements; the message names the
-            sources that would provide it.
+            sources that would provide it. Or it has fewer training records than ``size``.
     """
     goal = _target(mat, target)
-    sharing = {m: m.shared(goal) for m in mat.mats if m != goal and m.shared(goal)}
+    sharing = _sharing(mat, goal)
     near = {m: axes for m, axes in sharing.items() if len(axes) == 2}
     chosen = near if _union(near) == set(AXES) else sharing
     missing = set(AXES) - _union(chosen)
@@ -178,7 +180,7 @@ def related(mat: MedMAT, target: str | MAT, *, size: int | None = None, seed: in
 def all_related(mat: MedMAT, target: str | MAT, *, size: int | None = None, seed: int = 0) -> Experiment:
     """Train on every triplet that shares at least one element with the target. Arguments as in :func:`related`."""
     goal = _target(mat, target)
-    sharing = {m: m.shared(goal) for m in mat.mats if m != goal and m.shared(goal)}
+    sharing = _sharing(mat, goal)
     _check_missing(goal, set(AXES) - _union(sharing))
     return _experiment("all_related", mat, goal, sharing, size, seed)
 
@@ -201,13 +203,7 @@ def unrelated(
     goal = _target(mat, target)
     wanted = size if size is not None else len((like or related(mat, goal, seed=seed)).train_positions)
     foreign = {m: frozenset[str]() for m in mat.mats if not m.shared(goal)}
-    experiment = _experiment("unrelated", mat, goal, foreign, wanted, seed)
-    if len(experiment.train_positions) < wanted:
-        raise SplitError(
-            f"Only {len(experiment.train_positions):,} training records share no element with {goal}, {wanted:,} are "
-            "needed to equal the related arm: pass size= to both, or build more sources."
-        )
-    return experiment
+    return _experiment("unrelated", mat, goal, foreign, wanted, seed)
 
 
 def _experiment(
@@ -218,6 +214,11 @@ def _experiment(
     held = np.isin(mat.tags.group[candidates], np.unique(mat.tags.group[test]))
     train = candidates[~held]
     dropped = {"their group is in test": int(held.sum())} if held.any() else {}
+    if size is not None and not 0 < size <= len(train):
+        raise SplitError(
+            f"The {name} arm for {goal} is to have {size:,} training records, of which there are {len(train):,}: "
+            "pass the same size= of at least 1 to all arms, or build more sources."
+        )
     if size is not None and size < len(train):
         dropped["not drawn, to reach the size asked for"] = len(train) - size
         train = _draw(mat, train, size, seed)
@@ -246,6 +247,13 @@ def _target(mat: MedMAT, target: str | MAT) -> MAT:
     return goal
 
 
+def _sharing(mat: MedMAT, goal: MAT) -> dict[MAT, frozenset[str]]:
+    """The triplets with training records that share elements with the target, itself left out."""
+    rows = np.flatnonzero(np.bincount(mat.tags.row[mat.where(split="train")]))
+    mats = sorted({mat.tags.mats[int(row)] for row in rows})
+    return {m: m.shared(goal) for m in mats if m != goal and m.shared(goal)}
+
+
 def _union(sharing: Mapping[MAT, frozenset[str]]) -> set[str]:
     return {axis for axes in sharing.values() for axis in axes}
 
@@ -258,7 +266,7 @@ def _check_missing(goal: MAT, missing: set[str]) -> None:
         pattern = Pattern.parse("/".join(word if a == axis else "*" for a in AXES))
         names = [s.name for s in sources(pattern) if any(m != goal and pattern.matches(m) for m in s.mats)]
         raise SplitError(
-            f"Nothing in this Med-MAT but {goal} itself holds its {axis}, {word}. "
+            f"No training record in this Med-MAT but those of {goal} itself holds its {axis}, {word}. "
             f"Sources that would provide it: {', '.join(names) or 'none'}."
         )
 

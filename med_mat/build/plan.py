@@ -21,8 +21,8 @@ from med_mat.example import Example
 from med_mat.raw.folder import RawFolder
 
 #: A shard is closed when its raw files reach this size, or at this many examples.
-SHARD_BYTES = 128 * 2**20
-SHARD_EXAMPLES = 4096
+SHARD_BYTES = 64 * 2**20
+SHARD_EXAMPLES = 2048
 #: Up to this many examples are kept between survey and shards: about 1 kB each.
 KEPT_EXAMPLES = 50_000
 TEST_SHARE = 0.1
@@ -190,8 +190,9 @@ def _stratum(example: Example) -> str:
 def _facts(raw: RawFolder, example: Example) -> bytes:
     """All that the record depends on: what the loader says, and the size and time of every file it refers to."""
     said = [getattr(example, name) for name in _SAID]  # its repr would say the same, and take four times as long
-    files = [raw.files[str(path)] for path in example.files]
-    return f"{example.pixels}{said!r}{files!r}\n".encode("utf-8", "surrogateescape")
+    known = raw.files
+    files = "".join([f" {known[str(path)]}" for path in example.files])
+    return f"{example.pixels}{said!r}{files}\n".encode("utf-8", "surrogateescape")
 
 
 def _join_identical_files(raw: RawFolder, paths_by_size: Mapping[int, Mapping[str, int]], same: dict[int, int]) -> None:
@@ -215,7 +216,8 @@ def _content(raw: RawFolder, path: str, *, start: int = 0, count: int = -1) -> b
     """What a file holds; its own path where it cannot be read: the shard meets it again and says why."""
     try:
         with open(f"{raw.root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123 - three times as fast as pathlib
-            file.seek(start)
+            if start:
+                file.seek(start)
             return file.read(count)
     except OSError:
         return path.encode()

@@ -1,0 +1,119 @@
+"""What the tests of the whole path share: one build of the miniatures of all sources, made once for all workers."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Miniature raw folders of all sources with a loader, and what was built from them. Look, but do not touch."""
+
+    root: Path
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "raw"
+
+    @property
+    def out(self) -> Path:
+        return self.root / "out"
+
+    @cached_property
+    def hashes(self) -> dict[str, dict[str, str]]:
+        """What the raw folders held ``before`` and ``after`` the build: path -> sha256."""
+        read: dict[str, dict[str, str]] = json.loads((self.root / "hashes.json").read_text("utf-8"))
+        return read
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        """The rows of the index."""
+        rows: list[dict[str, Any]] = pq.read_table(self.out / "index.parquet").to_pylist()
+        return rows
+
+    def of(self, source: str) -> list[dict[str, Any]]:
+        """The records of one source."""
+        return [one for one in self.records if one["source"] == source]
+
+    def ledger(self, source: str) -> dict[str, Any]:
+        """The ledger of one source."""
+        read: dict[str, Any] = json.loads((self.out / "ledger" / f"{source}.json").read_text("utf-8"))
+        return read
+
+
+def digests(root: Path) -> dict[str, str]:
+    """Every file below a folder -> the sha256 of its bytes."""
+    paths = sorted(path for path in root.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+@contextmanager
+def no_network() -> Iterator[None]:
+    """Whatever asks for a connection, or for an address, fails."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("something asked for the network")
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex", "bind", "sendto"):
+            patch.setattr(socket.socket, name, refuse)
+        patch.setattr(socket, "getaddrinfo", refuse)
+        patch.setattr(socket, "create_connection", refuse)
+        yield
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """The build of all miniatures; the first worker that asks makes it, the others wait."""
+    import filelock
+
+    from med_mat.build import Options, build, find
+    from med_mat.demo import miniature
+
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "workshop"
+    with filelock.FileLock(f"{root}.lock"):
+        if not (root / "hashes.json").exists():
+            with no_network():
+                folders = miniature(root / "raw")
+                before = digests(root / "raw")
+                build(find(dict.fromkeys(folders), root / "raw"), root / "out", Options(jobs=1))
+            (root / "hashes.json").write_text(json.dumps({"before": before, "after": digests(root / "raw")}), "utf-8")
+    return Workshop(root)
+
+
+@pytest.fixture
+def arrow_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of ``datasets``, in which the Arrow files of selections lie in the folder med_mat."""
+    import datasets
+
+    cache = tmp_path / "datasets cache"
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", cache)
+    return cache
+
+
+@pytest.fixture
+def offline() -> Iterator[None]:
+    """No network for the time of a test."""
+    with no_network():
+        yield
+
+
+@pytest.fixture
+def tree_digests() -> Callable[[Path], dict[str, str]]:
+    """:func:`digests`."""
+    return digests
