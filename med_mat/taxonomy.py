@@ -183,8 +183,8 @@ class Pattern:
         flags: list[bool] = []
         for axis, piece in zip(AXES, pieces, strict=True):
             piece = piece.strip()
-            flag = piece.startswith("!")
-            names = [name.strip() for name in piece.removeprefix("!").split("|")]
+            flag = axis != "modality" and piece.startswith("!")  # before the modality it negates the whole
+            names = [name.strip() for name in piece[flag:].split("|")]
             if names == ["*"]:
                 if flag:
                     raise VocabularyError(f"{text!r} can match nothing: '!*' excludes every {axis}.")

@@ -116,7 +116,7 @@ def _notice(synthetic: Sequence[str], total: int) -> str:
 def _source_table(sources: Sequence[Source], records: pa.Table, ledgers: Mapping[str, Any]) -> str:
     counts = _count(records, "source", "row", "split")
     lines = [
-        "| source | row | triplet | subset | train | validation | test | split | skipped | license |",
+        "| source | row | triplet | subset | train | validation | test | split | skipped of source | license |",
         "|---|---:|---|---:|---:|---:|---:|---|---:|---|",
     ]
     for source in sources:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from med_mat import schema
 from med_mat.build.plan import Refused
 from med_mat.build.shard import Result, Skip, count_reasons
 from med_mat.catalog import Source
@@ -27,6 +28,7 @@ class Ledger:
     source: str
     variant: str  # the layout of the card that was met
     split: str  # "published", or how ours was drawn
+    checked: str  # how far each image was: "header" or "decode"
     synthetic: bool  # a miniature that Med-MAT drew itself
     examples: int = 0
     found: int = 0  # records: one per example and row that it serves
@@ -52,6 +54,8 @@ class Ledger:
         return {
             "variant": self.variant,
             "split": self.split,
+            "checked": self.checked,
+            "schema": schema.VERSION,
             "synthetic": self.synthetic,
             "examples": self.examples,
             "found": self.found,
@@ -77,6 +81,7 @@ def balance(
     source: Source,
     raw: RawFolder,
     split: str,
+    checked: str,
     results: Iterable[Result],
     refused: Refused,
     images: Counter[str],
@@ -86,11 +91,12 @@ def balance(
 
     Args:
         split: where the split comes from.
+        checked: how far images were checked.
         refused: examples that the plan turned down.
         images: the files that examples take their pixels from, with how many examples each gives.
         masks: the files that examples take their masks from.
     """
-    ledger = Ledger(source.name, raw.variant, split, is_miniature(raw.root))
+    ledger = Ledger(source.name, raw.variant, split, checked, is_miniature(raw.root))
     lost: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     for result in results:

@@ -124,7 +124,7 @@ def build(
     Raises:
         BuildError: no space, another build on the same folder, a folder that is not a Med-MAT.
         LayoutError, ReadError: the only source, or every one, gives nothing; the others are built where one does not.
-        ReadError, LabelError: with ``on_error="raise"``, the first bad file.
+        ReadError: with ``on_error="raise"``, the first bad file or unknown label.
     """
     import filelock
 
@@ -177,7 +177,7 @@ def _build(raw: Mapping[str, RawFolder], out: Path, options: Options, catalog: C
             failed[name] = error
             continue
         reused += kept
-    _finish(out, options, catalog)
+    _finish(out, catalog)
     if failed and not ledgers:
         raise next(iter(failed.values()))
     return Report(out, ledgers, failed, reused)
@@ -239,7 +239,7 @@ def _build_source(
     _drop_stale(out, source.name, results)
     split = f"seeded 9:1 (seed {options.seed})" if found.seeded else "published"
     ordered = [results[name] for name in sorted(results)]
-    ledger = balance(source, raw, split, ordered, refused, images, masks)
+    ledger = balance(source, raw, split, options.check, ordered, refused, images, masks)
     write_atomically(out / "ledger" / f"{source.name}.json", ledger.to_json().encode())
     if not ledger.written:
         raise _nothing(source, raw, ledger)
@@ -335,13 +335,18 @@ def _drop_stale(out: Path, name: str, results: Mapping[str, Result]) -> None:
             path.unlink()
 
 
-def _finish(out: Path, options: Options, catalog: Catalog) -> None:
+def _finish(out: Path, catalog: Catalog) -> None:
     """Write what spans sources: index, ledger, card, and last the manifest."""
     names = [name for name in catalog if (out / "ledger" / f"{name}.json").is_file()]
     files = [
         path.relative_to(out).as_posix() for name in names for path in sorted((out / "data" / name).rglob("*.parquet"))
     ]
     ledgers = {name: json.loads((out / "ledger" / f"{name}.json").read_text("utf-8")) for name in names}
+    old = [name for name, ledger in ledgers.items() if ledger["schema"] != schema.VERSION]
+    if old:
+        raise BuildError(
+            f"{out.absolute()} holds sources with records of an earlier schema: {', '.join(old)}. Build these again."
+        )
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
     brief = {
         name: {k: v for k, v in entry.items() if k not in ("source", "quarantine", "skipped_files", "missing")}
@@ -356,10 +361,11 @@ def _finish(out: Path, options: Options, catalog: Catalog) -> None:
     manifest = {
         "med_mat": __version__,
         "schema": schema.VERSION,
-        "seed": options.seed,
-        "check": options.check,
         "libraries": dict(entry.split() for entry in _versions()),
-        "sources": {name: {"variant": brief[name]["variant"], "records": brief[name]["written"]} for name in names},
+        "sources": {
+            name: {"records": entry["written"], **{key: entry[key] for key in ("variant", "split", "checked")}}
+            for name, entry in brief.items()
+        },
         "records": totals["written"],
     }
     write_atomically(out / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())

@@ -114,7 +114,7 @@ def write_shard(shard: Shard, setting: Setting) -> Result:
     """Write the shard's Parquet files, under temporary names.
 
     Raises:
-        ReadError, LabelError: a bad example, where ``on_error`` is "raise".
+        ReadError: a bad example, where ``on_error`` is "raise".
         BuildError: the output cannot be written.
     """
     result = Result(shard.name, shard.inputs)

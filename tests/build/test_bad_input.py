@@ -495,3 +495,41 @@ def test_the_raw_folder_is_never_written_to(built: Path) -> None:
     before = RawFolder(raw).files
     make(raw, built.parent / "again", "head_ct", "busi")
     assert dict(RawFolder(raw).files) == dict(before)
+
+
+def spoil(raw: Path) -> None:
+    """Take away a column that the loader of Head CT needs."""
+    table = raw / "head_ct/labels.csv"
+    table.write_text(table.read_text().replace("hemorrhage", "bleeding"))
+
+
+def test_a_source_that_cannot_be_read_does_not_stop_the_others_and_is_named(tmp_path: Path) -> None:
+    miniature(tmp_path / "raw", ["head_ct", "busi"])
+    spoil(tmp_path / "raw")
+    report = make(tmp_path / "raw", tmp_path / "out", "head_ct", "busi")
+    assert "no column 'hemorrhage'" in str(report.failed["head_ct"])
+    assert report.failed.keys() == {"head_ct"}
+    assert {one["source"] for one in records(tmp_path / "out")} == {"busi"}
+    make(tmp_path / "raw", tmp_path / "clean", "busi")
+    assert content(tmp_path / "out") == content(tmp_path / "clean")
+    with pytest.raises(ReadError, match="no column 'hemorrhage'"):
+        make(tmp_path / "raw", tmp_path / "out", "head_ct", "busi", on_error="raise")
+
+
+def test_the_command_line_fails_where_a_source_failed(tmp_path: Path) -> None:
+    miniature(tmp_path / "raw", ["head_ct", "busi"])
+    spoil(tmp_path / "raw")
+    done = command("build", "--raw", tmp_path / "raw", "--out", tmp_path / "out", "--quiet", "--jobs", 1)
+    assert done.returncode != 0
+    assert "no column 'hemorrhage'" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(med_mat.open(tmp_path / "out")) == 35
+
+
+def test_a_build_of_nothing_is_not_taken_for_a_finished_one(tmp_path: Path) -> None:
+    miniature(tmp_path / "raw", ["head_ct"])
+    spoil(tmp_path / "raw")
+    with pytest.raises(ReadError):
+        make(tmp_path / "raw", tmp_path / "out", "head_ct")
+    with pytest.raises(BuildError):
+        med_mat.open(tmp_path / "out")

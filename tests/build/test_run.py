@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from building import CLASS_FOLDERS, Toy, content, ledger, make, records, touch
+from building import CLASS_FOLDERS, Toy, content, draw, ledger, make, records, touch
 
 import med_mat
 from med_mat.build import Options, build, find, plan, run, shard
@@ -151,7 +151,7 @@ def test_other_options_build_again(raw: Path, tmp_path: Path) -> None:
     assert make(raw, out, "busi", seed=1, check="decode").reused == 0
     assert make(raw, out, "busi", seed=1, check="decode", on_error="skip").reused == 2
     assert all(one["pixel_hash"] for one in records(out))
-    assert json.loads((out / "med_mat.json").read_text())["seed"] == 1
+    assert json.loads((out / "med_mat.json").read_text())["sources"]["busi"]["split"] == "seeded 9:1 (seed 1)"
 
 
 def test_an_edited_card_builds_again(toy: MakeToy) -> None:
@@ -261,21 +261,27 @@ def test_a_shard_that_was_replaced_before_the_build_stopped_is_not_taken_for_the
     toy: MakeToy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = toy(CLASS_FOLDERS)
-    source.draw("a/1.png", "a/2.png")
+    draw(source.raw / "a/1.png", 200)
     source.build()
     before = content(source.out)
     image = source.raw / "a/1.png"
     old, facts = image.read_bytes(), image.stat()
-    image.write_bytes((source.raw / "a/2.png").read_bytes())  # of the same size, so the shard keeps its size
-    touch(image)
 
     def stops(path: Path, data: bytes) -> None:
         raise BuildError(f"{path.name} is not written.")
 
-    with monkeypatch.context() as patch:
-        patch.setattr(shard, "write_atomically", stops)
-        with pytest.raises(BuildError, match="is not written"):
-            source.build()
+    for shade in range(199):  # until the new shard is as long as the old one
+        draw(image, shade)
+        with monkeypatch.context() as patch:
+            patch.setattr(shard, "write_atomically", stops)
+            with pytest.raises(BuildError, match="is not written"):
+                source.build()
+        half = {name: data for name, data in content(source.out).items() if name.endswith(".parquet")}
+        if all(len(data) == len(before[name]) for name, data in half.items()):
+            break
+    name = "data/toy/048/train-00000.parquet"
+    assert half[name] != before[name]
+    assert len(half[name]) == len(before[name])
     image.write_bytes(old)
     os.utime(image, ns=(facts.st_atime_ns, facts.st_mtime_ns))
     source.build()
@@ -342,3 +348,19 @@ def test_the_same_raw_files_give_the_same_records_as_ever(toy: MakeToy) -> None:
     # if this fails, the same raw files now give another dataset: users' splits and ids change. If that is
     # meant, raise med_mat.schema.VERSION or the version of Med-MAT, and then put the new digest here
     assert digest.hexdigest() == GOLDEN
+
+
+@pytest.mark.parametrize("damage", ["cut", "deleted"])
+@pytest.mark.parametrize("pattern", ["data/busi/097/train-*.parquet", "index.parquet", ".build/busi/train-*.json"])
+def test_what_was_damaged_since_is_written_again(raw: Path, tmp_path: Path, damage: str, pattern: str) -> None:
+    out = tmp_path / "out"
+    make(raw, out, *PAIR)
+    before = content(out)
+    for path in out.glob(pattern):
+        if damage == "cut":
+            path.write_bytes(path.read_bytes()[:50])
+        else:
+            path.unlink()
+    assert content(out) != before
+    make(raw, out, *PAIR)
+    assert content(out) == before
