@@ -12,19 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, listed
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_stem("train_images/**/*.png")
-    for row in raw.table("train.csv", columns=["id_code", "diagnosis"]):
-        image = images.pop(row["id_code"], None)
-        if image is None:
-            raw.miss(f"{row['id_code']}.png", "train.csv")
-            continue
+    for row, image in listed(raw, "train.csv", images, "id_code", columns=["diagnosis"]):
         yield Example(image, label=row["diagnosis"], split="train", key=image.name)
-    for image in images.values():
-        raw.skip(image, "train.csv does not list it")
     for image in raw.images("test_images/**/*.png"):
         raw.skip(image, "a test image: its grade was never published")
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import SPLITS, Miniature, RawFolder, class_folders
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    for image in raw.images("{Training,Testing}/{glioma,meningioma,notumor,pituitary}/*"):
-        split, label, _ = image.parts
-        yield Example(image, label=label, split="train" if split == "Training" else "test")
+    return class_folders(raw, "{Training,Testing}/{glioma,meningioma,notumor,pituitary}/*", splits=SPLITS)
 
 
 def miniature(raw: Miniature) -> None:

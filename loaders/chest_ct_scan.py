@@ -10,17 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from med_mat.example import Example, Split
-from med_mat.raw import Miniature, RawFolder
-
-_SPLITS: dict[str, Split] = {"train": "train", "val": "validation", "valid": "validation", "test": "test"}
+from med_mat.example import Example
+from med_mat.raw import SPLITS, Miniature, RawFolder, class_folders
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    for image in raw.images("{train,val,valid,test}/*/*"):
-        split, folder, name = image.parts
-        part = _SPLITS[split.lower()]
-        yield Example(image, label=folder, split=part, key=f"{part}/{folder}/{name}")
+    return class_folders(raw, "{train,val,valid,test}/*/*", splits=SPLITS)
 
 
 def miniature(raw: Miniature) -> None:
@@ -35,7 +30,7 @@ def miniature(raw: Miniature) -> None:
         for label, stage in stages.items():
             folder = f"{top}/{split}/{label}{stage if split != 'test' else ''}"
             for number in range(count):
-                mode = ("RGB", "RGBA", "L")[number % 3]
-                raw.image(f"{folder}/{number:06d} ({number + 2}).png", size=(110, 80), mode=mode)
+                path = f"{folder}/{number:06d} ({number + 2}).png"
+                raw.image(path, size=(110, 80), mode="RGBA" if number == 1 else "RGB")
     for split in ("train", "test"):  # the same slice on both sides
         raw.image(f"{top}/{split}/normal/2 - Copy.png", mode="L", seed="copy")

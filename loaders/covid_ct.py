@@ -61,12 +61,11 @@ def miniature(raw: Miniature) -> None:
     for number in range(16):
         part = ("train", "train", "val", "test")[number // 2 % 4]
         name = f"2020.03.{number:02d}.20030000-p6-52%{number}.png"
-        mode = ("RGBA", "RGB", "L")[number % 3]
-        raw.image(
-            f"Images-processed/CT_COVID/{name}",
-            mode=mode,
-            format="JPEG" if number % 5 == 1 and mode != "RGBA" else "PNG",
-        )
+        path = f"Images-processed/CT_COVID/{name}"
+        if number % 3:
+            raw.image(path, mode="RGB", format="JPEG" if number % 5 == 1 else "PNG")
+        else:
+            raw.image(path, mode="RGBA")
         lists.setdefault(("COVID", part), []).append(name)
         positives.append((name if number % 4 else name.removesuffix(".png"), f"Patient {number // 2 + 1}", 50 + number))
         other = f"{number}.{'jpg' if number % 2 else 'png'}"

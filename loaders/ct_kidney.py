@@ -12,17 +12,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, class_folders
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    for image in raw.images("**/{Cyst,Normal,Stone,Tumor}/*.jpg"):
-        yield Example(image, label=image.parent.name, key=f"{image.parent.name}/{image.name}")
+    return class_folders(raw, "**/{Cyst,Normal,Stone,Tumor}/*.jpg")
 
 
 def miniature(raw: Miniature) -> None:
     top = "CT-KIDNEY-DATASET-Normal-Cyst-Tumor-Stone"
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for target, label in enumerate(("Cyst", "Normal", "Stone", "Tumor")):
         for number in range(1, 7):
             raw.image(f"{top}/{top}/{label}/{label}- ({number}).jpg", size=(96, 96), mode="RGB")

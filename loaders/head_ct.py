@@ -10,25 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, listed
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_stem("head_ct/**/*.png")
-    for row in raw.table("labels.csv", columns=["id", "hemorrhage"]):
-        name = row["id"].zfill(3)
-        image = images.pop(name, None)
-        if image is None:
-            raw.miss(f"{name}.png", "labels.csv")
-            continue
-        yield Example(image, label=row["hemorrhage"], patient=name, key=image.name)
-    for image in images.values():
-        raw.skip(image, "labels.csv does not list it")
+    for row, image in listed(raw, "labels.csv", images, lambda row: row["id"].zfill(3), columns=["id", "hemorrhage"]):
+        yield Example(image, label=row["hemorrhage"], patient=image.stem, key=image.name)
 
 
 def miniature(raw: Miniature) -> None:
     for number in range(20):
-        mode = "RGBA" if number >= 18 else "RGB"
-        raw.image(f"head_ct/head_ct/{number:03d}.png", size=(66 + number, 80), mode=mode)
+        raw.image(f"head_ct/head_ct/{number:03d}.png", size=(66 + number, 80), mode="RGBA" if number >= 18 else "RGB")
     raw.csv("labels.csv", [(number, int(number < 10)) for number in range(20)], header="id, hemorrhage")
     raw.image("head_ct/head_ct/200.png", mode="RGB")  # not in the table

@@ -13,32 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from med_mat.example import Example, Split
-from med_mat.raw import Miniature, RawFolder
+from med_mat.example import Example
+from med_mat.raw import SPLITS, Miniature, RawFolder, listed
 
-_SPLITS: dict[str, Split] = {
-    "training": "train",
-    "train": "train",
-    "tra": "train",
-    "validation": "validation",
-    "val": "validation",
-    "test": "test",
-    "tes": "test",
-}
+_SPLITS = {**SPLITS, "tra": "train", "tes": "test"}
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    images = raw.by_stem("{data,HEp-2}/*/*.png")
     for table in raw.glob(["gt_training.csv", "HEp-2/{train,test}.csv"]):
-        for row in raw.table(table):
-            name, label, *_ = row.values()  # the names of the columns differ between the copies, their order does not
-            image = images.pop(name.removesuffix(".png"), None)
-            if image is None:
-                raw.miss(name, str(table))
-                continue
-            yield Example(image, label=label, split=_SPLITS.get(image.parent.name.lower()), key=image.name)
-    for image in images.values():
-        raw.skip(image, "no table lists it")
+        images = raw.by_stem("data/*/*.png" if table.name == "gt_training.csv" else f"HEp-2/{table.stem}/*.png")
+        # the names of the columns differ between the copies, their order does not: image, class
+        for row, image in listed(raw, table, images, lambda row: next(iter(row.values())).removesuffix(".png")):
+            split = _SPLITS.get(image.parent.name.lower())
+            yield Example(image, label=list(row.values())[1], split=split, key=image.name)
 
 
 def miniature(raw: Miniature) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example, Split
-from med_mat.raw import Miniature, RawFolder, one_hot
+from med_mat.raw import Miniature, RawFolder, listed, one_hot
 
 _CLASSES = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK")
 _PARTS: dict[str, Split] = {"Training": "train", "Test": "test"}
@@ -24,18 +24,14 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for part, split in _PARTS.items():
         images = raw.by_stem(f"ISIC_2019_{part}_Input/**/*.jpg")
         truth = raw.first(f"ISIC_2019_{part}_GroundTruth.csv")
-        if truth is not None:
-            lesions = _lesions(raw, part)
-            for row in raw.table(truth, columns=["image", *_CLASSES]):
-                name = row["image"]
-                image = images.pop(name, None)
-                if image is None:
-                    raw.miss(f"{name}.jpg", truth.name)
-                    continue
-                label = one_hot(row, _CLASSES)
-                yield Example(image, label=label, patient=lesions.get(name), split=split, key=image.name)
-        for image in images.values():
-            raw.skip(image, f"ISIC_2019_{part}_GroundTruth.csv does not list it")
+        if truth is None:
+            for image in images.values():
+                raw.skip(image, f"ISIC_2019_{part}_GroundTruth.csv, which holds its class, is not in the folder")
+            continue
+        lesions = _lesions(raw, part)
+        for row, image in listed(raw, truth, images, "image", columns=_CLASSES):
+            label = one_hot(row, _CLASSES)
+            yield Example(image, label=label, patient=lesions.get(image.stem), split=split, key=image.name)
 
 
 def _lesions(raw: RawFolder, part: str) -> dict[str, str]:

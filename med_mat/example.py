@@ -157,18 +157,19 @@ class Example:
         return tuple(dict.fromkeys((self.path, *paths)))
 
     @property
-    def name(self) -> str:
-        """Its stable name inside the source: the key, or the path with the frame or slice."""
-        if self.key is not None:
-            return self.key
+    def reference(self) -> str:
+        """Where its pixels are, in words: the path, with the frame or slice."""
         match self.pixels:
             case Frame(path, index):
                 return f"{path}#frame={index}"
             case Slice(path, index, axis, volume):
-                return (
-                    f"{path}#slice={index}"
-                    + (f",axis={axis}" if axis != 2 else "")
-                    + (f",volume={volume}" if volume else "")
-                )
+                where = f"{path}#slice={index}"
+                where += f",axis={axis}" if axis != 2 else ""
+                return where + (f",volume={volume}" if volume else "")
             case path:
                 return str(path)
+
+    @property
+    def name(self) -> str:
+        """Its stable name inside the source: the key, or the reference."""
+        return self.reference if self.key is None else self.key

@@ -12,6 +12,7 @@ label         human label where one holds per image (classes, grades); null for 
 labels        human labels present in the image
 labels_absent, labels_unknown   labels stated to be absent; labels uncertain or not mentioned (unknown is not absent)
 raw_label     what the publisher's file says
+path          of the raw file, below the root of the source, with the frame or slice in it
 boxes         corners in pixels of the image as shown: origin at its top left corner, x right, y down; with human label
 mask          PNG of the image's size; each value stands for the set of labels that hold there, 0 for none of them
 mask_legend   value -> labels
@@ -59,6 +60,7 @@ FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("labels_absent", _STRINGS),
     ("labels_unknown", _STRINGS),
     ("raw_label", pa.string()),
+    ("path", pa.string()),
     (
         "boxes",
         pa.list_(

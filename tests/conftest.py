@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -76,24 +77,34 @@ def no_network() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    """The build of all miniatures; the first worker that asks makes it, the others wait."""
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """A folder that the first worker that asks for it makes, while the others wait."""
     import filelock
 
+    base = factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / name
+    with filelock.FileLock(f"{folder}.lock"):
+        if not Path(f"{folder}.done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
+            Path(f"{folder}.done").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """The build of all miniatures."""
     from med_mat.build import Options, build, find
     from med_mat.demo import miniature
 
-    base = tmp_path_factory.getbasetemp()
-    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "workshop"
-    with filelock.FileLock(f"{root}.lock"):
-        if not (root / "hashes.json").exists():
-            with no_network():
-                folders = miniature(root / "raw")
-                before = digests(root / "raw")
-                build(find(dict.fromkeys(folders), root / "raw"), root / "out", Options(jobs=1))
-            (root / "hashes.json").write_text(json.dumps({"before": before, "after": digests(root / "raw")}), "utf-8")
-    return Workshop(root)
+    def make(root: Path) -> None:
+        with no_network():
+            folders = miniature(root / "raw")
+            before = digests(root / "raw")
+            build(find(dict.fromkeys(folders), root / "raw"), root / "out", Options(jobs=1))
+        (root / "hashes.json").write_text(json.dumps({"before": before, "after": digests(root / "raw")}), "utf-8")
+
+    return Workshop(once(tmp_path_factory, "workshop", make))
 
 
 @pytest.fixture

@@ -282,8 +282,23 @@ def without(key: str) -> str:
 
 @pytest.mark.parametrize(
     "key",
-    "summary terms access redistributable homepage download layout labels rows patients published_split counts "
-    "verified certainty citation".split(),
+    [
+        "summary",
+        "terms",
+        "access",
+        "redistributable",
+        "homepage",
+        "download",
+        "layout",
+        "labels",
+        "rows",
+        "patients",
+        "published_split",
+        "counts",
+        "verified",
+        "certainty",
+        "citation",
+    ],
 )
 def test_a_missing_key_is_named(key: str) -> None:
     with pytest.raises(CardError, match=rf"^The card busi\.md lacks the key '{key}'\.$"):

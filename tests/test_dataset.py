@@ -130,7 +130,11 @@ def test_opening_reads_the_index_alone(copy: Path, workshop: Workshop) -> None:
         assert mat.index.to_pylist() == workshop.records
         assert sum(mat.grid().values()) == len(mat)
         assert len(mat.where("CT/*/*", split="train", labels="COVID-19")) == len(
-            [o for o in workshop.records if o["modality"] == "CT" and o["split"] == "train" and "COVID-19" in o["labels"]]
+            [
+                o
+                for o in workshop.records
+                if o["modality"] == "CT" and o["split"] == "train" and "COVID-19" in o["labels"]
+            ]
         )
         experiment = mat.related("CT/Lung/Cancer")
         assert experiment.audit().shared_groups == 0
@@ -431,7 +435,7 @@ def test_streams_are_divided_among_workers(mat: MedMAT) -> None:
     streamed = mat.select("CT/*/*", streaming=True)
     assert streamed.num_shards > 4
     parts = [[one["id"] for one in streamed.shard(3, index)] for index in range(3)]
-    assert sorted(sum(parts, [])) == sorted(mat.select("CT/*/*")["id"])
+    assert sorted(one for part in parts for one in part) == sorted(mat.select("CT/*/*")["id"])
 
 
 # ------------------------------------------------------------------------------------------------------------ the cache

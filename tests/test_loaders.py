@@ -80,7 +80,9 @@ def test_the_module_is_short_and_only_parses(name: str) -> None:
     }
     assert imported <= allowed
     for node in tree.body:  # nothing happens at import
-        assert isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign | ast.Expr)
+        assert isinstance(
+            node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign | ast.Expr
+        )
         if isinstance(node, ast.Expr):
             assert isinstance(node.value, ast.Constant)
 
@@ -279,7 +281,9 @@ def test_every_label_of_the_card_occurs(name: str, workshop: Workshop) -> None:
                 assert set(states) == set(row.names)
     text = CATALOG[name].prose + repr(CATALOG[name].errata)
     for label in rare:
-        assert label in text or any(raw in text for row in CATALOG[name].rows for raw, n in row.labels.items() if n == label)
+        assert label in text or any(
+            raw in text for row in CATALOG[name].rows for raw, n in row.labels.items() if n == label
+        )
 
 
 @each
@@ -342,7 +346,7 @@ def test_patients_of_two_sources_are_never_the_same(workshop: Workshop) -> None:
     assert all(len(sources) == 1 for sources in owners.values())
 
 
-# ------------------------------------------------------------------------------------------------ pictures, boxes, masks
+# ---------------------------------------------------------------------------------------------- pictures, boxes, masks
 
 
 def pictures(workshop: Workshop, name: str) -> list[dict[str, Any]]:

@@ -95,6 +95,7 @@ def record(
         "labels_absent": absent,
         "labels_unknown": unknown,
         "raw_label": _raw_label(example, found),
+        "path": example.reference,
         "boxes": drawn,
         "mask_legend": [
             {"value": value, "labels": [human(row, raw) for raw in labels]} for value, labels in annotations.legend

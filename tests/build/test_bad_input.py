@@ -209,7 +209,7 @@ def test_an_image_that_the_table_names_and_the_folder_lacks_is_missing_in_the_le
     miniature(tmp_path / "raw", ["head_ct"])
     (tmp_path / "raw/head_ct/head_ct/head_ct/003.png").unlink()
     make(tmp_path / "raw", tmp_path / "out", "head_ct")
-    assert ledger(tmp_path / "out", "head_ct")["missing"] == {"003.png": "labels.csv"}
+    assert ledger(tmp_path / "out", "head_ct")["missing"] == {"003": "labels.csv"}
 
 
 def test_a_label_that_the_card_does_not_know(tmp_path: Path) -> None:

@@ -1,0 +1,84 @@
+"""The two shapes that most sources have: a folder per class, and a table that lists the images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from med_mat.example import Example, Split
+from med_mat.raw.folder import RawFolder
+
+_Patterns = str | Sequence[str]
+
+#: What publishers call the parts of a split, in lower case.
+SPLITS: Mapping[str, Split] = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+    "testing": "test",
+}
+
+
+def class_folders(
+    raw: RawFolder,
+    pattern: _Patterns,
+    *,
+    exclude: _Patterns | None = None,
+    splits: Mapping[str, Split] | None = None,
+    label: Callable[[PurePosixPath], str] = lambda path: path.parent.name,
+) -> Iterator[Example]:
+    """Images whose folder is their class: ``train/glioma/1.jpg``.
+
+    The examples are named by split, class and file: wrapper folders, which differ between copies, do not matter.
+
+    Args:
+        raw: the folder of the source.
+        pattern: which images, e.g. ``"{train,test}/*/*"``.
+        exclude: which of them not.
+        splits: folder in lower case -> split, e.g. :data:`SPLITS`; the innermost folder that is named there counts.
+            None: the publisher has no split.
+        label: the raw label of a path.
+    """
+    for image in raw.images(pattern, exclude=exclude):
+        parts = (part.lower() for part in reversed(image.parent.parts))
+        split = next((splits[part] for part in parts if part in splits), None) if splits else None
+        name = label(image)
+        yield Example(image, label=name, split=split, key="/".join(filter(None, (split, name, image.name))))
+
+
+def listed(
+    raw: RawFolder,
+    table: PurePosixPath | str,
+    images: Mapping[str, PurePosixPath],
+    name: str | Callable[[Mapping[str, str]], str],
+    *,
+    columns: Sequence[str] = (),
+    delimiter: str | None = None,
+) -> Iterator[tuple[dict[str, str], PurePosixPath]]:
+    """The rows of a table, each with the image that it names.
+
+    A row whose image is not in the folder is noted as missing, an image that no row names is skipped with that reason.
+
+    Args:
+        raw: the folder of the source.
+        table: the file of the table.
+        images: name -> path, as :meth:`RawFolder.by_stem` and :meth:`RawFolder.by_name` give them.
+        name: the column that names the image, or what makes the name from a row.
+        columns: further columns that must be there.
+        delimiter: what separates cells; found out where None.
+    """
+    left = dict(images)
+    needed = [name, *columns] if isinstance(name, str) else list(columns)
+    for row in raw.table(table, columns=needed, delimiter=delimiter):
+        key = row[name] if isinstance(name, str) else name(row)
+        image = images.get(key)
+        if image is None:
+            raw.miss(key, str(table))
+            continue
+        left.pop(key, None)
+        yield row, image
+    for image in left.values():
+        raw.skip(image, f"{PurePosixPath(table).name} does not list it")

@@ -1,0 +1,289 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import Workshop
+
+import med_mat
+from med_mat import cli as module
+from med_mat.catalog import load
+from med_mat.cli import cli
+
+COMMANDS = sorted(cli.commands)
+
+
+def run(*arguments: str | Path, code: int = 0) -> Result:
+    """A command that is expected to end with that exit status."""
+    result = CliRunner().invoke(cli, [str(one) for one in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def shell(*arguments: str | Path, cwd: Path, expect: int | None = 0) -> subprocess.CompletedProcess[str]:
+    """The command as a user runs it, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from med_mat.cli import main; main()", *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(cwd / "huggingface")},
+        check=False,
+        timeout=120,
+    )
+    assert expect is None or done.returncode == expect, done.stderr
+    return done
+
+
+def fails(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str | Path
+) -> tuple[int, str]:
+    """The exit status of a user's mistake, and what it says, through the same door as the shell."""
+    monkeypatch.setattr(sys, "argv", ["med-mat", *map(str, arguments)])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        module.main()
+    said = capsys.readouterr().err
+    assert isinstance(caught.value.code, int)
+    return caught.value.code, said
+
+
+# ---------------------------------------------------------------------------------------------------------------- help
+
+
+def test_the_commands_of_the_documentation_exist() -> None:
+    assert {"sources", "show", "build", "miniature", "demo"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_an_example(name: str) -> None:
+    for flag in ("--help", "-h"):
+        text = run(name, flag).output
+        assert "Example" in text
+        assert f"med-mat {name}" in text.split("Example")[1]
+        assert text.startswith("Usage: ")
+    for parameter in cli.commands[name].params:
+        assert parameter.param_type_name == "argument" or getattr(parameter, "help", None), parameter.name
+
+
+def test_help_without_a_command() -> None:
+    text = run("--help").output
+    for name in COMMANDS:
+        assert f"  {name} " in text
+    assert "med-mat demo" in text
+    assert run("--version").output == f"med-mat, version {med_mat.__version__}\n"
+
+
+# ------------------------------------------------------------------------------------------------------------- catalog
+
+
+def test_sources() -> None:
+    lines = run("sources").output.splitlines()
+    assert lines[0].split()[:3] == ["source", "rows", "subsets"]
+    assert [line.split()[0] for line in lines[1:-1]] == list(load())
+    assert lines[-1].startswith("97 sources.")
+    assert max(map(len, lines)) < 250
+
+
+def test_sources_of_a_pattern() -> None:
+    for pattern in ("CT|MRI/Brain/*", "US/Breast/*", "*"):
+        names = [line.split()[0] for line in run("sources", pattern).output.splitlines()[1:-1]]
+        assert names == [source.name for source in med_mat.sources(pattern)]
+    names = [line.split()[0] for line in run("sources", "CT/*/*", "--access", "open").output.splitlines()[1:-1]]
+    assert names == [source.name for source in med_mat.sources("CT/*/*", access="open")]
+    both = run("sources", "--access", "open", "--access", "account", "--redistributable").output.splitlines()
+    expected = med_mat.sources(access=["open", "account"], redistributable=True)
+    assert [line.split()[0] for line in both[1:-1]] == [source.name for source in expected]
+    assert run("sources", "Co/Skin/*").output == "No source matches.\n"
+
+
+@pytest.mark.parametrize("name", list(load()))
+def test_show(name: str) -> None:
+    text = run("show", name).output
+    source = load()[name]
+    for words in (source.title, source.homepage, source.license, source.layouts[0].files[0], source.downloads[0].at):
+        assert words in text
+    for row in source.rows:
+        assert f"row {row.number}: {row.mat}" in text
+    for error in source.errata:
+        assert error.why in text
+    assert "None" not in text.split("\n# ")[0].replace("None of", "")
+
+
+def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+    code = "from med_mat.cli import main; main()"
+    piped = f"{sys.executable} -c '{code}' sources | head -1"
+    done = subprocess.run(piped, shell=True, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.startswith("source")
+    assert done.stderr == ""
+
+
+# --------------------------------------------------------------------------------------------------------------- build
+
+
+def test_dry_run_writes_nothing(workshop: Workshop, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    text = run("build", "--raw", workshop.raw, "--out", out, "--dry-run").output
+    assert [line.partition(":")[0] for line in text.splitlines()] == [p for p in load() if (workshop.raw / p).exists()]
+    assert f"busi: {workshop.raw / 'busi' / 'Dataset_BUSI_with_GT'} (layout: published)" in text
+    assert not out.exists()
+
+
+def test_build_of_named_sources(workshop: Workshop, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ("build", "head_ct", f"busi={workshop.raw / 'busi'}", "--raw", workshop.raw, "--out", out)
+    text = run(*arguments, "--jobs", "1", "--quiet").output
+    assert "busi: 36 found = 35 written + 1 skipped; see" in text
+    assert "head_ct: 20 found = 20 written + 0 skipped\n" in text
+    assert f'55 records in {out}. Next: load_dataset("{out}", split="train")' in text
+    assert len(med_mat.open(out)) == 55
+    again = run(*arguments, "--jobs", "1", "--quiet").output
+    assert "shards kept from an earlier run" in again
+    assert len(json.loads((out / "ledger" / "busi.json").read_text("utf-8"))["quarantine"]) == 1
+
+
+def test_miniature(tmp_path: Path) -> None:
+    text = run("miniature", tmp_path / "raw", "busi", "head_ct").output
+    assert f"busi: {tmp_path / 'raw' / 'busi'}\n" in text
+    assert text.endswith("The images are synthetic.\n")
+    assert sorted(path.name for path in (tmp_path / "raw").iterdir()) == ["busi", "head_ct"]
+
+
+# ------------------------------------------------------------------------------------------------------------ mistakes
+
+MISTAKES = [
+    (["show", "bussi"], 1, "There is no source named 'bussi'. Did you mean 'busi'?"),
+    (["show"], 2, "Missing argument 'SOURCE'"),
+    (["sources", "CT/Lungs/*"], 1, "Did you mean 'Lung'?"),
+    (["sources", "CT"], 1, "'CT' is not a pattern"),
+    (["sources", "--access", "opne"], 1, "access='opne' is not one of open,"),
+    (["sources", "CT/*/*", "MRI/*/*"], 2, "unexpected extra argument"),
+    (["build"], 2, "Missing option '--out'"),
+    (["build", "--out", "x"], 1, "Nothing to build: name a source"),
+    (["build", "busi", "--out", "x"], 1, "Where does 'busi' lie? Write busi=FOLDER"),
+    (["build", "busi=nowhere", "--out", "x"], 1, "nowhere does not exist"),
+    (["build", "--raw", "nowhere", "--out", "x"], 1, "nowhere is not a folder"),
+    (["build", "--raw", "empty", "--out", "x"], 1, "No source of Med-MAT is recognised below"),
+    (["build", "busi=empty", "--out", "x"], 1, "is not laid out as BUSI"),
+    (["build", "bussi=empty", "--out", "x"], 1, "Did you mean 'busi'?"),
+    (["build", "busi=raw", "--out", "file"], 1, "file is a file: name a folder for the output"),
+    (["build", "busi=raw", "--out", "file/x"], 1, "Cannot make the folder"),
+    (["build", "busi=raw", "--out", "raw"], 1, "holds files that are not a Med-MAT build"),
+    (["build", "busi=raw", "--out", "raw/busi/Dataset_BUSI_with_GT/x"], 1, "lies in the raw folder"),
+    (["build", "busi=file", "--out", "x"], 1, "is a file: name the folder that holds it"),
+    (["build", "busi=raw", "--out", "x", "--jobs", "0"], 2, "0 is not in the range"),
+    (["build", "busi=raw", "--out", "x", "--on-error", "ignore"], 2, "'ignore' is not one of 'skip', 'raise'"),
+    (["build", "busi=raw", "--out", "x", "--on-error", "raise", "--quiet", "--jobs", "1"], 1, "malignant (6)_mask.png"),
+    (["miniature", "file"], 1, "file"),
+    (["miniature", "file", "busi"], 1, "file"),
+    (["miniature", "x", "bussi"], 1, "Did you mean 'busi'?"),
+    (["miniature", "x", "acrima"], 1, "'acrima' has a card but no loader yet"),
+    (["demo", "--raw", "file"], 1, "file"),
+    (["demo", "--out", "file", "--raw", "x", "--jobs", "1"], 1, "file is a file"),
+    (["demo", "--jobs", "two"], 2, "'two' is not a valid integer"),
+    (["biuld"], 2, "No such command 'biuld'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "message"), MISTAKES, ids=[" ".join(one[0]) for one in MISTAKES])
+def test_a_mistake_is_one_sentence(
+    workshop: Workshop,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_text("x")
+    if "raw" in arguments or any("raw" in one for one in arguments):
+        shutil.copytree(workshop.raw / "busi", tmp_path / "raw" / "busi")
+    status, said = fails(capsys, monkeypatch, *arguments)
+    assert status == code
+    assert message in said
+    assert "Traceback" not in said
+    assert "Error: " in said
+    assert said.split("Error: ", 1)[1].count("\n") == 1, "one line"
+    assert not (tmp_path / "x" / "med_mat.json").exists()
+
+
+def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
+    done = shell("show", "bussi", cwd=tmp_path, expect=1)
+    assert done.stdout == ""
+    assert (
+        done.stderr == "Error: There is no source named 'bussi'. Did you mean 'busi'? 'med-mat sources' lists all 97.\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("med_mat.catalog.sources", stop)
+    status, said = fails(capsys, monkeypatch, "sources")
+    assert status == 130
+    assert "Run the same command to go on" in said
+
+
+def test_a_source_that_gives_nothing_does_not_stop_the_others(
+    workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(workshop.raw / "head_ct", tmp_path / "raw" / "head_ct")
+    shutil.copytree(workshop.raw / "busi", tmp_path / "raw" / "busi")
+    for path in (tmp_path / "raw" / "head_ct").rglob("*.png"):
+        path.write_bytes(b"no picture")
+    out = tmp_path / "out"
+    status, said = fails(
+        capsys, monkeypatch, "build", "--raw", tmp_path / "raw", "--out", out, "--jobs", "1", "--quiet"
+    )
+    assert status == 1
+    assert "head_ct: nothing could be built." in said
+    assert set(med_mat.open(out).tags.sources) == {"busi"}
+
+
+# ---------------------------------------------------------------------------------------------------------------- demo
+
+
+@pytest.mark.slow
+def test_the_demo_goes_all_the_way_offline(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    done = shell("demo", "--jobs", "2", cwd=tmp_path)
+    assert time.monotonic() - begun < 60
+    text = done.stdout
+    for words in (
+        "synthetic",
+        "1. Miniature raw folders of",
+        "2. Built Med-MAT:",
+        "3. load_dataset('Med-MAT', split='train')",
+        "4. Records per modality and area:",
+        "5. mat.related('CT/Lung/Cancer')",
+        "holds: yes",
+        "groups on both sides: 0",
+        "Next:",
+    ):
+        assert words in text
+    assert text.startswith("The images of this demonstration are synthetic")
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr
+    assert {path.name for path in tmp_path.iterdir()} <= {"raw", "Med-MAT", "huggingface"}
+    mat = med_mat.open(tmp_path / "Med-MAT")
+    assert f"{len(mat):,} records" in text
+    total = text.split("area:\n")[1].split("5. mat")[0]
+    cells = [int(cell) for line in total.splitlines()[1:] for cell in line.split()[1:] if cell.isdigit()]
+    assert sum(cells) == len(mat)
+    card = (tmp_path / "Med-MAT" / "README.md").read_text("utf-8")
+    assert "Synthetic images" in card
+    again = shell("demo", "--jobs", "1", cwd=tmp_path)  # a second run is no mistake
+    assert again.stdout == text

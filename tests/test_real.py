@@ -1,0 +1,218 @@
+"""The publishers' real data, where they are at hand: five sources in the layouts in which they ship."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from conftest import once
+from PIL import Image
+
+import med_mat
+from med_mat.build import Options, build, find
+from med_mat.catalog import load
+from med_mat.dataset import MedMAT
+
+pytestmark = pytest.mark.real
+
+REAL = Path(os.environ.get("MED_MAT_REAL_DATA") or Path(__file__).parents[2] / "shared" / "real")
+FOLDERS = {
+    "head_ct": "007_head_ct",
+    "hep2": "033_hep2",
+    "kvasir_seg": "093_kvasir_seg",
+    "edd2020": "095_edd2020",
+    "siim_acr_pneumothorax": "106_siim",
+}
+if not all((REAL / folder).is_dir() for folder in FOLDERS.values()):
+    pytest.skip(
+        f"The real data are not in {REAL}: MED_MAT_REAL_DATA names the folder that holds {', '.join(FOLDERS.values())}",
+        allow_module_level=True,
+    )
+
+
+class Built:
+    """The build of all five folders."""
+
+    def __init__(self, folder: Path) -> None:
+        self.out = folder / "Med-MAT"
+        self.failed: dict[str, list[str]] = json.loads((folder / "failed.json").read_text("utf-8"))
+        self.index: list[dict[str, Any]] = pq.read_table(self.out / "index.parquet").to_pylist()
+
+    def of(self, source: str) -> list[dict[str, Any]]:
+        return [one for one in self.index if one["source"] == source]
+
+    def pictures(self, source: str) -> list[dict[str, Any]]:
+        paths = sorted((self.out / "data" / source).rglob("*.parquet"))
+        return [one for path in paths for one in pq.read_table(path).to_pylist()]
+
+    def ledger(self, source: str) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads((self.out / "ledger" / f"{source}.json").read_text("utf-8"))
+        return read
+
+
+def tree(root: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.stat().st_size, path.stat().st_mtime_ns) for path in root.rglob("*")}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    def make(folder: Path) -> None:
+        before = tree(REAL)
+        found = find({name: REAL / place for name, place in FOLDERS.items()}, None)
+        report = build(found, folder / "Med-MAT", Options(jobs=2))
+        assert tree(REAL) == before
+        failed = {name: [type(error).__name__, str(error)] for name, error in report.failed.items()}
+        (folder / "failed.json").write_text(json.dumps(failed), "utf-8")
+
+    return Built(once(tmp_path_factory, "real", make))
+
+
+def table(path: Path) -> list[list[str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
+def test_all_five_are_recognised_below_one_root() -> None:
+    found = find({}, REAL)
+    assert {name: raw.root.relative_to(REAL).parts[0] for name, raw in found.items()} == FOLDERS
+
+
+def test_found_is_written_and_skipped(built: Built) -> None:
+    expected = {"hep2": 13_596, "head_ct": 200, "kvasir_seg": 5, "edd2020": 4}
+    assert Counter(one["source"] for one in built.index) == expected
+    for name, count in expected.items():
+        ledger = built.ledger(name)
+        assert ledger["found"] == ledger["written"] + ledger["skipped"] == count
+        files = ledger["files"]
+        assert files["found"] == files["images"] + files["annotations"] + files["skipped"]
+        on_disk = sum(path.is_file() for path in find({name: REAL / FOLDERS[name]}, None)[name].root.rglob("*"))
+        assert files["found"] == on_disk
+        assert ledger["synthetic"] is False
+    assert len(built.index) == 13_805
+    assert "Synthetic images" not in (built.out / "README.md").read_text("utf-8")
+
+
+def test_hep2_has_the_labels_of_its_table(built: Built) -> None:
+    raw = dict(table(REAL / "033_hep2" / "gt_training.csv"))
+    human = load()["hep2"].row(33).labels
+    records = built.of("hep2")
+    assert Counter(one["raw_label"] for one in records) == Counter(raw.values())
+    assert {one["id"].split("/")[-1].removesuffix(".png"): one["label"] for one in records} == {
+        name: human[label] for name, label in raw.items()
+    }
+    folders = {"training": "train", "validation": "validation", "test": "test"}
+    expected = {path.stem: folders[path.parent.name] for path in (REAL / "033_hep2" / "data").glob("*/*.png")}
+    assert {one["id"].split("/")[-1].removesuffix(".png"): one["split"] for one in records} == expected
+    assert {(one["width"], one["height"]) for one in records} <= {(78, 78)}
+
+
+def test_head_ct_has_the_labels_of_its_table(built: Built) -> None:
+    raw = {f"{int(name):03d}": label for name, label in table(REAL / "007_head_ct" / "labels.csv")}
+    records = built.of("head_ct")
+    assert {one["id"].split("/")[-1].removesuffix(".png"): one["raw_label"] for one in records} == raw
+    human = load()["head_ct"].row(7).labels
+    counts = Counter(one["label"] for one in records)
+    assert counts == {human["0"]: 100, human["1"]: 100}
+    test = Counter(one["label"] for one in records if one["split"] == "test")
+    assert set(test.values()) == {10}
+    assert len({one["patient"] for one in records}) == 200
+
+
+def test_kvasir_seg_has_masks_over_its_polyps(built: Built) -> None:
+    for one in built.pictures("kvasir_seg"):
+        stem = Path(one["image"]["path"]).stem
+        mask = np.asarray(Image.open(io.BytesIO(one["mask"]["bytes"])))
+        published = np.asarray(Image.open(REAL / f"093_kvasir_seg/Kvasir-SEG/masks/{stem}.jpg").convert("L")) > 127
+        assert mask.shape == published.shape == (one["height"], one["width"])
+        assert np.mean((mask > 0) != published) < 0.002
+        assert one["labels"] == ["Polyp"]
+        assert one["boxes"]
+        inside = np.zeros(mask.shape, dtype=bool)
+        for box in one["boxes"]:
+            left, top, right, bottom = (int(box[side]) for side in ("xmin", "ymin", "xmax", "ymax"))
+            inside[top:bottom, left:right] = True
+            for edge in (mask[top, left:right], mask[bottom - 1, left:right], mask[top:bottom, left]):
+                assert edge.any(), "the box is no larger than its polyp"
+        assert np.mean(inside[mask > 0]) > 0.999  # a lone white pixel in a corner is no polyp
+
+
+def test_edd2020_has_a_mask_for_each_class_that_its_pages_show(built: Built) -> None:
+    classes = ["BE", "suspicious", "HGD", "cancer", "polyp"]
+    human = load()["edd2020"].row(95).labels
+    root = REAL / "095_edd2020" / "samples"
+    for one in built.pictures("edd2020"):
+        stem = one["id"].split("/")[-1].rpartition(".")[0]
+        (path,) = root.rglob(f"{stem}_mask.tif")
+        mask = np.asarray(Image.open(io.BytesIO(one["mask"]["bytes"])))
+        drawn = {
+            label: np.isin(mask, [entry["value"] for entry in one["mask_legend"] if label in entry["labels"]])
+            for label in human.values()
+        }
+        with Image.open(path) as pages:
+            assert pages.n_frames == 5
+            for page, raw in enumerate(classes):
+                pages.seek(page)
+                published = np.asarray(pages.convert("L")) > 127
+                assert published.shape == mask.shape
+                assert np.array_equal(drawn[human[raw]], published), (stem, raw)
+                assert (human[raw] in one["labels"]) == bool(published.any())
+    bmp = next(one for one in built.pictures("edd2020") if "ACB0015" in one["id"])
+    assert bmp["image"]["bytes"][:4] == b"\x89PNG", "a BMP with a JPEG's name"
+    assert bmp["transform"] != "none"
+
+
+def test_siim_without_its_table_is_skipped_and_says_why(built: Built) -> None:
+    assert list(built.failed) == ["siim_acr_pneumothorax"]
+    kind, message = built.failed["siim_acr_pneumothorax"]
+    assert kind == "LayoutError"
+    assert "train-rle.csv or stage_2_train.csv, does not lie in the folder" in message
+    assert str(REAL / "106_siim") in message
+    assert not built.of("siim_acr_pneumothorax")
+
+
+def test_stored_bytes_are_the_publishers(built: Built) -> None:
+    raw: dict[str, bytes] = {}
+    for name in ("hep2", "head_ct", "kvasir_seg", "edd2020"):
+        for path in (REAL / FOLDERS[name]).rglob("*"):
+            if path.is_file():
+                data = path.read_bytes()
+                raw[hashlib.sha256(data).hexdigest()] = data
+    changed = []
+    for name in ("hep2", "head_ct", "kvasir_seg", "edd2020"):
+        for one in built.pictures(name):
+            if one["transform"] == "none":
+                assert raw[one["sha256"]] == one["image"]["bytes"]
+            else:
+                changed.append(one["id"])
+                stored = np.asarray(Image.open(io.BytesIO(one["image"]["bytes"])))
+                assert np.array_equal(stored, np.asarray(Image.open(io.BytesIO(raw[one["sha256"]]))))
+    assert len(changed) == 1
+    assert "EDD2020_ACB0015" in changed[0]
+
+
+def test_it_opens_and_selects(built: Built, arrow_cache: Path) -> None:
+    mat = med_mat.open(built.out)
+    assert isinstance(mat, MedMAT)
+    assert mat.grid() == {("CT", "Brain"): 200, ("Mic", "Cell"): 13_596, ("End", "Intestine"): 9}
+    test = mat.select("Mic/Cell/*", split="test")
+    assert test[0]["image"].size == (78, 78)
+    assert len(mat.select("End/*/*", labels="Polyp")) >= 5
+    assert {path.suffix for path in (arrow_cache / "med_mat").iterdir()} == {".arrow"}
+
+
+def test_a_second_build_has_nothing_to_do(built: Built, tmp_path: Path) -> None:
+    out = shutil.copytree(built.out, tmp_path / "Med-MAT")
+    before = {path: path.stat().st_mtime_ns for path in (out / "data").rglob("*.parquet")}
+    report = build(find({"hep2": REAL / FOLDERS["hep2"]}, None), out, Options(jobs=1))
+    assert report.reused == len(list((out / ".build" / "hep2").glob("*.json"))) > 0
+    assert {path: path.stat().st_mtime_ns for path in (out / "data").rglob("*.parquet")} == before
