@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import med_mat
 from med_mat.catalog import sources
-from med_mat.dataset import SPLITS, MedMAT, Tags
+from med_mat.dataset import SPLITS, Folder, MedMAT, Tags
 from med_mat.errors import SplitError, VocabularyError
 from med_mat.splits import Experiment, all_related, related, unrelated
 from med_mat.taxonomy import AXES, MAT
@@ -240,6 +241,7 @@ def made_up(records: list[tuple[int, int, int, int]], mats: list[MAT]) -> MedMAT
     )
     mat = MedMAT.__new__(MedMAT)
     mat.tags, mat.manifest, mat._arrow = tags, {"made": "up"}, {}
+    mat.location = Folder(Path("made up"))
     return mat
 
 
@@ -251,14 +253,15 @@ MADE = [LUNG, MAT("CT", "Brain", "Cancer"), MAT("MRI", "Lung", "State"), MAT("US
 def worlds(draw: st.DrawFn) -> World:
     """Some rows of any triplets, or the four of MADE and further ones; records in groups of any size."""
     mats = draw(st.lists(st.sampled_from(MATS), min_size=1, max_size=8))  # rows may share a triplet
-    if draw(st.booleans()):
+    rich = draw(st.booleans())
+    if rich:
         mats = MADE + mats
     groups = draw(st.sampled_from([3, 40, 1000]))
     record = st.tuples(
         st.integers(1, len(mats)), st.sampled_from([0, 0, 0, 1, 2, 2]), st.integers(0, groups), st.integers(0, 3)
     )
-    records = draw(st.lists(record, min_size=1, max_size=80))
-    if draw(st.booleans()):
+    records = draw(st.lists(record, min_size=40 if rich else 1, max_size=80))
+    if rich:
         records.append((1, SPLITS.index("test"), 0, 1))
     return made_up(records, mats), records, mats
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from med_mat.build.shard import write_atomically
+from med_mat.build.writer import write_atomically
 from med_mat.catalog import Source
 from med_mat.taxonomy import AREAS, MODALITIES
 

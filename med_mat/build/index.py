@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import schema
-from med_mat.build.shard import flush_to_disk, index_part, open_writer, temporary_path
+from med_mat.build.writer import flush_to_disk, index_part, open_writer, temporary_path
 
 #: Records that agree in one of these belong to one group.
 GROUP_KEYS = ("patient", "sha256", "pixel_hash")

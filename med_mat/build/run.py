@@ -24,7 +24,8 @@ from med_mat.build.card import write_card
 from med_mat.build.index import write_index
 from med_mat.build.ledger import Ledger, balance
 from med_mat.build.plan import Shard
-from med_mat.build.shard import Check, OnError, Result, Setting, commit, finished, write_atomically, write_shard
+from med_mat.build.shard import Check, OnError, Result, Setting, commit, finished, write_shard
+from med_mat.build.writer import write_atomically
 from med_mat.catalog import Catalog, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.qa import Questioner

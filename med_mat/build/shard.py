@@ -6,7 +6,6 @@ to the disk, renames them and writes the marker of the shard (:func:`commit`), w
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -16,22 +15,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from med_mat import image
 from med_mat.annotations import NOTHING, place, render
 from med_mat.build.plan import Shard
 from med_mat.build.record import Placed, record, rows_served
+from med_mat.build.writer import RecordFile, write_atomically
 from med_mat.catalog import Row
 from med_mat.errors import BuildError, LabelError, ReadError
 from med_mat.example import Box, Example
 from med_mat.qa import Questioner
-from med_mat.schema import PIXEL_COLUMNS, TAG_COLUMNS, record_schema
-
-#: A row group is closed at this many records, or when its pixels reach this size: small enough for random reads.
-ROW_GROUP_RECORDS = 100
-ROW_GROUP_BYTES = 32 * 2**20
 
 OnError = Literal["raise", "skip"]
 Check = Literal["header", "decode"]
@@ -119,7 +111,10 @@ def write_shard(shard: Shard, setting: Setting) -> Result:
     """
     result = Result(shard.name, shard.inputs)
     cache = image.FileCache()
-    files = {row.number: _ShardFile(setting.out, shard, row) for row in setting.rows}
+    files = {
+        row.number: RecordFile(setting.out, f"data/{shard.source}/{row.number:03d}/{shard.name}.parquet")
+        for row in setting.rows
+    }
     try:
         # while its files change the shard is not done, whatever its inputs were or will be
         marker_path(setting.out, shard).unlink(missing_ok=True)
@@ -139,7 +134,9 @@ def write_shard(shard: Shard, setting: Setting) -> Result:
                 path = str(example.path)
                 result.lost[path] = result.lost.get(path, 0) + 1
         for file in files.values():
-            file.close(result)
+            for name, temporary in file.close().items():
+                result.files[name] = temporary.stat().st_size
+                result.temporary[name] = str(temporary)
     except OSError as error:
         raise _unwritable(shard, setting.out, error) from error
     finally:
@@ -225,132 +222,6 @@ def _place(boxes: Sequence[Box], stored: image.Stored, notes: dict[str, int]) ->
         if count:
             notes[note] = notes.get(note, 0) + count
     return placed
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, flush it to the disk, and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(path)
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def flush_to_disk(path: Path) -> None:
-    """Have the system write out what it holds of a file."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def temporary_path(path: Path) -> Path:
-    """A name beside ``path`` that no other process uses."""
-    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
-
-
-def index_part(name: str) -> str:
-    """Where the columns without pixels of a data file lie, for the index: ``data/busi/048/train-00000.parquet`` -> …"""
-    _, source, row, file = name.split("/")
-    return f".build/{source}/{row}-{file}"
-
-
-class _ShardFile:
-    """The Parquet file of one row, and its part of the index: opened at the first record, so that none is empty."""
-
-    def __init__(self, out: Path, shard: Shard, row: Row) -> None:
-        self._out = out
-        self._name = f"data/{shard.source}/{row.number:03d}/{shard.name}.parquet"
-        self._temporary = temporary_path(out / self._name)
-        self._records: list[dict[str, Any]] = []
-        self._pixels = 0
-        self._writer: pq.ParquetWriter | None = None
-        self._index: list[pa.RecordBatch] = []
-
-    def add(self, values: dict[str, Any]) -> None:
-        self._records.append(values)
-        self._pixels += len(values["image"]["bytes"])
-        if len(self._records) >= ROW_GROUP_RECORDS or self._pixels >= ROW_GROUP_BYTES:
-            self._flush()
-
-    def close(self, result: Result) -> None:
-        self._flush()
-        if self._writer is None:
-            return
-        self._writer.close()
-        self._writer = None
-        part = index_part(self._name)
-        temporary = temporary_path(self._out / part)
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_batches(self._index), temporary, compression="zstd", write_statistics=False)
-        for name, path in ((self._name, self._temporary), (part, temporary)):
-            result.files[name] = path.stat().st_size
-            result.temporary[name] = str(path)
-
-    def abandon(self) -> None:
-        """Drop what was begun and not closed."""
-        if self._writer is not None:
-            with contextlib.suppress(OSError):  # the disk may be full: the file goes anyway
-                self._writer.close()
-            self._writer = None
-            self._temporary.unlink(missing_ok=True)
-
-    def _flush(self) -> None:
-        if not self._records:
-            return
-        schema = record_schema()
-        if self._writer is None:
-            self._temporary.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = open_writer(self._temporary, schema)
-        arrays = [_array([record[field.name] for record in self._records], field.type) for field in schema]
-        batch = pa.RecordBatch.from_arrays(arrays, schema=schema)
-        self._writer.write_batch(batch)
-        self._index.append(batch.select([name for name in schema.names if name not in PIXEL_COLUMNS]))
-        self._records = []
-        self._pixels = 0
-
-
-def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_struct(kind) and None not in values:
-        # pictures: built from their two columns, since a list of dicts is slow for megabytes
-        return pa.StructArray.from_arrays(
-            [pa.array([value[field.name] for value in values], field.type) for field in kind], fields=list(kind)
-        )
-    return pa.array(values, kind)
-
-
-def open_writer(path: Path, arrow_schema: pa.Schema, *, text_codec: str = "snappy") -> pq.ParquetWriter:
-    """A Parquet writer for records: pixels uncompressed, statistics on the tags, a page index.
-
-    In shards the columns beside the pixels come in small pages, for which zstd is slow and hardly better than snappy.
-    """
-    leaves = _leaves(arrow_schema)
-    pixels = {leaf for leaf in leaves if leaf.split(".")[0] in PIXEL_COLUMNS}
-    return pq.ParquetWriter(
-        path,
-        arrow_schema,
-        compression={leaf: "none" if leaf in pixels else text_codec for leaf in leaves},
-        use_dictionary=[leaf for leaf in leaves if leaf not in pixels and leaf not in ("id", "sha256", "pixel_hash")],
-        write_statistics=[name for name in (*TAG_COLUMNS, "id", "label") if name in arrow_schema.names],
-        write_page_index=True,
-        write_batch_size=16,  # of large values: the encoder's buffer then stays in the processor's cache
-    )
-
-
-def _leaves(arrow_schema: pa.Schema) -> list[str]:
-    """The column paths as Parquet names them: ``boxes.list.element.xmin``."""
-
-    def walk(name: str, kind: pa.DataType) -> list[str]:
-        if pa.types.is_list(kind):
-            return walk(f"{name}.list.element", kind.value_type)
-        if pa.types.is_struct(kind):
-            return [leaf for field in kind for leaf in walk(f"{name}.{field.name}", field.type)]
-        return [name]
-
-    return [leaf for field in arrow_schema for leaf in walk(field.name, field.type)]
 
 
 def count_reasons(skips: Sequence[Skip]) -> dict[str, int]:

@@ -1,0 +1,178 @@
+"""Writing: files that are whole or not there, and the Parquet files of a build."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from med_mat.schema import PIXEL_COLUMNS, TAG_COLUMNS, record_schema
+
+#: A row group is closed at this many records, or when its pixels reach this size: small enough for random reads.
+ROW_GROUP_RECORDS = 100
+ROW_GROUP_BYTES = 32 * 2**20
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file under a temporary name, flush it to the disk, and rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_path(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """Have the system write out what it holds of a file."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def temporary_path(path: Path) -> Path:
+    """A name beside ``path`` that no other process uses."""
+    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
+
+
+def index_part(name: str) -> str:
+    """Where the columns without pixels of a data file lie, for the index: ``data/busi/048/train-00000.parquet`` -> …"""
+    _, source, row, file = name.split("/")
+    return f".build/{source}/{row}-{file}"
+
+
+class RecordFile:
+    """The Parquet file of the records of one row, and its part of the index; opened at the first record.
+
+    Args:
+        out: the folder of the build.
+        name: of the file, below ``out``.
+    """
+
+    def __init__(self, out: Path, name: str) -> None:
+        self._out = out
+        self._name = name
+        self._temporary = temporary_path(out / name)
+        self._records: list[dict[str, Any]] = []
+        self._pixels = _Pixels()
+        self._writer: pq.ParquetWriter | None = None
+        self._index: list[pa.RecordBatch] = []
+
+    def add(self, values: dict[str, Any]) -> None:
+        """Add one record: a value for every column of the schema."""
+        self._pixels.add(values["image"])
+        self._records.append(values)
+        if len(self._records) >= ROW_GROUP_RECORDS or self._pixels.size >= ROW_GROUP_BYTES:
+            self._flush()
+
+    def close(self) -> dict[str, Path]:
+        """Finish. Gives the files written, below ``out``, and their temporary names; none where nothing was added."""
+        self._flush()
+        if self._writer is None:
+            return {}
+        self._writer.close()
+        self._writer = None
+        part = index_part(self._name)
+        temporary = temporary_path(self._out / part)
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_batches(self._index), temporary, compression="zstd", write_statistics=False)
+        return {self._name: self._temporary, part: temporary}
+
+    def abandon(self) -> None:
+        """Drop what was begun and not closed."""
+        if self._writer is not None:
+            with contextlib.suppress(OSError):  # the disk may be full: the file goes anyway
+                self._writer.close()
+            self._writer = None
+            self._temporary.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        if not self._records:
+            return
+        schema = record_schema()
+        if self._writer is None:
+            self._temporary.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = open_writer(self._temporary, schema)
+        columns = {
+            field.name: pa.array([record[field.name] for record in self._records], field.type)
+            for field in schema
+            if field.name != "image"
+        }
+        index = [name for name in schema.names if name not in PIXEL_COLUMNS]
+        self._index.append(pa.RecordBatch.from_arrays([columns[name] for name in index], index))
+        columns["image"] = self._pixels.array(schema.field("image").type)
+        batch = pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
+        self._writer.write_batch(batch)
+        self._records = []
+        self._pixels.clear()
+
+
+class _Pixels:
+    """The encoded images of one row group, gathered in a buffer that is used again for the next."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._buffer = bytearray()
+        self._ends = [0]
+        self._paths: list[str] = []
+
+    def add(self, image: dict[str, Any]) -> None:
+        """Copy one image in, and let go of the bytes themselves."""
+        data = image.pop("bytes")
+        start, self.size = self.size, self.size + len(data)
+        if self.size > len(self._buffer):
+            self._buffer.extend(bytes(max(self.size, 2 * len(self._buffer)) - len(self._buffer)))
+        self._buffer[start : self.size] = data
+        self._ends.append(self.size)
+        self._paths.append(image["path"])
+
+    def array(self, kind: pa.StructType) -> pa.StructArray:
+        """As the column "image", over the buffer itself: valid until :meth:`clear`."""
+        ends = pa.py_buffer(np.array(self._ends, dtype=np.int32))
+        data = pa.Array.from_buffers(pa.binary(), len(self._paths), [None, ends, pa.py_buffer(self._buffer)])
+        return pa.StructArray.from_arrays([data, pa.array(self._paths, pa.string())], fields=list(kind))
+
+    def clear(self) -> None:
+        """Forget the images; the buffer stays."""
+        self.size = 0
+        self._ends = [0]
+        self._paths = []
+
+
+def open_writer(path: Path, arrow_schema: pa.Schema, *, text_codec: str = "snappy") -> pq.ParquetWriter:
+    """A Parquet writer for records: pixels uncompressed, statistics on the tags, a page index.
+
+    In shards the columns beside the pixels come in small pages, for which zstd is slow and hardly better than snappy.
+    """
+    leaves = _leaves(arrow_schema)
+    pixels = {leaf for leaf in leaves if leaf.split(".")[0] in PIXEL_COLUMNS}
+    return pq.ParquetWriter(
+        path,
+        arrow_schema,
+        compression={leaf: "none" if leaf in pixels else text_codec for leaf in leaves},
+        use_dictionary=[leaf for leaf in leaves if leaf not in pixels and leaf not in ("id", "sha256", "pixel_hash")],
+        write_statistics=[name for name in (*TAG_COLUMNS, "id", "label") if name in arrow_schema.names],
+        write_page_index=True,
+        write_batch_size=16,  # of large values: the encoder's buffer then stays in the processor's cache
+    )
+
+
+def _leaves(arrow_schema: pa.Schema) -> list[str]:
+    """The column paths as Parquet names them: ``boxes.list.element.xmin``."""
+
+    def walk(name: str, kind: pa.DataType) -> list[str]:
+        if pa.types.is_list(kind):
+            return walk(f"{name}.list.element", kind.value_type)
+        if pa.types.is_struct(kind):
+            return [leaf for field in kind for leaf in walk(f"{name}.{field.name}", field.type)]
+        return [name]
+
+    return [leaf for field in arrow_schema for leaf in walk(field.name, field.type)]
