@@ -1,5 +1,8 @@
 """The catalog: what is known of every source, row and subset, read from ``dataset_cards/`` and ``data/subsets.yaml``.
 
+Another package adds a source by an entry point of the group ``med_mat.sources``: its name is that of the source, its
+value the loader module, beside which the card lies.
+
 Nothing here imports a loader or touches an image. A source is one raw dataset as its publisher ships it; a row is one
 of upstream's 109 numbered entries (a source under one task); a subset is one of the 53 aggregated subsets.
 """
@@ -8,7 +11,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from importlib import metadata as installed
 from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -18,6 +22,9 @@ from med_mat.taxonomy import MAT, Patterns, Selector, nearest
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
+
+#: Entry points by which other packages add sources.
+PLUGINS = "med_mat.sources"
 
 Kind = Literal["classes", "grades", "findings", "boxes", "masks"]
 Access = Literal["open", "account", "competition", "request", "credentialed"]
@@ -73,10 +80,11 @@ class Row:
     number: int
     source: str
     mat: MAT
-    subset: int
+    subset: int | None  # None: of a source that is not upstream's, in no subset
     kind: Kind
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
     upstream: Upstream
+    instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -139,6 +147,7 @@ class Source:
     citation: str
     prose: str
     metadata: Mapping[str, Any]  # the Hub's own keys of the front matter
+    loader: str = ""  # the module that reads it
 
     @property
     def mats(self) -> tuple[MAT, ...]:
@@ -158,6 +167,13 @@ class Catalog(Mapping[str, Source]):
 
     def __init__(self, sources: Mapping[str, Source], subsets: Mapping[int, Subset]) -> None:
         self._sources = dict(sorted(sources.items(), key=lambda item: item[1].rows[0].number))
+        owners: dict[int, str] = {}
+        for row in (row for source in self._sources.values() for row in source.rows):
+            if owners.setdefault(row.number, row.source) != row.source:
+                raise CardError(
+                    f"The cards of {owners[row.number]!r} and {row.source!r} both have a row {row.number}: give one of "
+                    "them another number (1 to 109 are upstream's)."
+                )
         self.subsets = MappingProxyType(dict(subsets))
 
     def __getitem__(self, name: str) -> Source:
@@ -225,7 +241,22 @@ def load() -> Catalog:
         for path in folder.iterdir()
         if path.name.endswith(".md") and path.name == path.name.lower()  # README.md and templates are upper case
     }
-    return Catalog({name: read_card(name, path.read_text("utf-8")) for name, path in cards.items()}, subsets)
+    found = {name: read_card(name, path.read_text("utf-8")) for name, path in cards.items()}
+    for point in installed.entry_points(group=PLUGINS):
+        if point.name in found:
+            raise CardError(f"The package of {point.value!r} adds a source {point.name!r}, which is there already.")
+        found[point.name] = _plugin(point)
+    return Catalog(found, subsets)
+
+
+def _plugin(point: installed.EntryPoint) -> Source:
+    """A source of another package: the card lies beside the loader."""
+    card = resources.files(point.value.rpartition(".")[0]) / f"{point.name}.md"
+    try:
+        text = card.read_text("utf-8")
+    except OSError as error:
+        raise CardError(f"The source {point.name!r} ({point.value}) has no card {card}: {error}.") from error
+    return replace(read_card(point.name, text), loader=point.value)
 
 
 def read_subsets(path: Traversable) -> dict[int, Subset]:
@@ -264,6 +295,7 @@ def read_card(name: str, text: str) -> Source:
             raise CardError(f"{where} has no row under the key 'rows'.")
         return Source(
             name=name,
+            loader=f"med_mat.loaders.{name}",
             title=metadata["pretty_name"],
             summary=facts["summary"],
             rows=tuple(_row(name, entry, labels, where) for entry in facts["rows"]),
@@ -347,6 +379,8 @@ def _row(source: str, entry: Mapping[str, Any], labels: Mapping[str, str], where
     unknown = [raw for raw in chosen if raw not in labels]
     if unknown:
         raise CardError(f"{where}: row {entry['number']} names labels that 'labels' does not map: {unknown}.")
+    if entry["subset"] is None and not entry.get("instructions"):
+        raise CardError(f"{where}: row {entry['number']} is in no subset, so it needs 'instructions' of its own.")
     return Row(
         number=entry["number"],
         source=source,
@@ -355,6 +389,7 @@ def _row(source: str, entry: Mapping[str, Any], labels: Mapping[str, str], where
         kind=_choice(entry["kind"], Kind, where),
         labels={raw: labels[raw] for raw in chosen},  # plain, so that it pickles
         upstream=Upstream(**entry["upstream"]),
+        instructions=tuple(entry.get("instructions", ())),
     )
 
 

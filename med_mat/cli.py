@@ -73,7 +73,7 @@ def sources(pattern: str | None, access: tuple[str, ...], redistributable: bool 
     )
     for source in found:
         rows = ", ".join(str(row.number) for row in source.rows)
-        subsets = ", ".join(str(number) for number in dict.fromkeys(row.subset for row in source.rows))
+        subsets = ", ".join(dict.fromkeys(str(row.subset or "none") for row in source.rows))
         may = {True: "yes", False: "no", None: "unknown"}[source.redistributable]
         click.echo(
             f"{source.name:<{width}}  {rows:<10}  {subsets:<9}  {source.access:<12}  {may:<11}  "

@@ -199,7 +199,7 @@ class MedMAT:
                 rows &= {number for number in rows if column[number] in chosen}
         if row is not None:
             rows &= _known(row, set(tags.mats), "row")
-        keep = np.zeros(256, dtype=bool)
+        keep = np.zeros(max(tags.mats, default=0) + 1, dtype=bool)
         keep[list(rows)] = True
         mask = keep[tags.row]
         if split is not None:
@@ -298,7 +298,7 @@ class MedMAT:
 class Tags:
     """The columns that selecting and splitting need, as arrays over all records: a few bytes per record."""
 
-    row: npt.NDArray[np.uint8]
+    row: npt.NDArray[np.int16]
     split: npt.NDArray[np.uint8]  # position in SPLITS
     label: npt.NDArray[np.int32]  # code; -1 where a record has a set of labels
     label_names: tuple[str, ...]
@@ -308,7 +308,7 @@ class Tags:
     position: npt.NDArray[np.int32]  # within the file
     mats: Mapping[int, MAT]  # row number -> triplet
     source_of: Mapping[int, str]
-    subset_of: Mapping[int, int]
+    subset_of: Mapping[int, int | None]
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -320,7 +320,7 @@ class Tags:
         """From ``index.parquet``."""
         words = [name for name in _TAGS if name not in ("row", "subset", "position")]
         table = pq.read_table(path, columns=list(_TAGS), read_dictionary=words)
-        row = table["row"].to_numpy().astype(np.uint8)
+        row = table["row"].to_numpy().astype(np.int16)
         _, firsts = np.unique(row, return_index=True)  # a row has one source, subset and triplet
         names = ["row", "source", "subset", "modality", "area", "task"]
         rows = [entry for first in np.sort(firsts) for entry in table.select(names).slice(first, 1).to_pylist()]

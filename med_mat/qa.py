@@ -67,12 +67,14 @@ class Questioner:
     def __init__(self, catalog: Catalog | Iterable[Row]) -> None:
         rows = catalog.rows if isinstance(catalog, Catalog) else tuple(catalog)
         synonyms = Synonyms()
-        by_subset: dict[int, list[Row]] = {}
+        by_subset: dict[int | None, list[Row]] = {}
         for row in rows:
             if not row.labels:
                 raise CardError(f"Row {row.number} of {row.source!r} has no labels to ask for.")
             by_subset.setdefault(row.subset, []).append(row)
-        self._rows = {row.number: _prepare(row, by_subset[row.subset], synonyms) for row in rows}
+        self._rows = {
+            row.number: _prepare(row, [row] if row.subset is None else by_subset[row.subset], synonyms) for row in rows
+        }
 
     def ask(
         self,
@@ -187,6 +189,14 @@ def read_instructions() -> dict[int, tuple[str, ...]]:
     }
 
 
+def _instructions(row: Row) -> tuple[str, ...]:
+    """The instructions of a row: its card's, else those that its subset has for it, else its subset's."""
+    if row.instructions or row.subset is None:
+        return row.instructions
+    exceptions = _read("instructions.yaml")[row.subset].get("rows") or {}
+    return tuple(exceptions.get(row.number) or read_instructions()[row.subset])
+
+
 def _prepare(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> _Asked:
     names = row.names
     nothing = next(filter(synonyms.means_nothing, names), None)
@@ -205,9 +215,7 @@ def _prepare(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> _Asked:
     clashes = {name: frozenset(other for other in labels if other != name and clash(name, other)) for name in labels}
     pools = {name: tuple(other for other in labels if other != name and other not in clashes[name]) for name in names}
     shared = (name for sibling in siblings for name in sibling.names if synonyms.means_nothing(name))
-    exceptions = _read("instructions.yaml")[row.subset].get("rows") or {}
-    instructions = tuple(exceptions.get(row.number) or read_instructions()[row.subset])
-    return _Asked(row.kind, instructions, names, clashes, pools, nothing, nothing or next(shared, NONE))
+    return _Asked(row.kind, _instructions(row), names, clashes, pools, nothing, nothing or next(shared, NONE))
 
 
 def _findings(

@@ -52,7 +52,7 @@ def write_card(
         source_table=_source_table(sources, records, ledgers),
         leaks=_leaks(records),
         example=sources[0].name,
-        subset=f"subset-{sources[0].rows[0].subset:02d}",
+        subset=next((f"subset-{row.subset:02d}" for s in sources for row in s.rows if row.subset), "index"),
     )
     text = f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=120)}---\n\n{body}"
     write_atomically(out / "LICENSES.md", _licenses(sources).encode())
@@ -68,7 +68,7 @@ def configurations(sources: Sequence[Source], files: Sequence[str]) -> list[dict
     subset_of = {(row.source, row.number): row.subset for source in sources for row in source.rows}
     members = {"default": list(present)}
     members |= {source.name: [key for key in present if key[0] == source.name] for source in sources}
-    for subset in sorted({subset_of[key] for key in present}):
+    for subset in sorted({number for number in map(subset_of.get, present) if number is not None}):
         members[f"subset-{subset:02d}"] = [key for key in present if subset_of[key] == subset]
     configs: list[dict[str, Any]] = []
     for name, keys in members.items():
@@ -125,7 +125,8 @@ def _source_table(sources: Sequence[Source], records: pa.Table, ledgers: Mapping
             if not any(numbers):
                 continue
             lines.append(
-                f"| [{source.title}]({source.homepage}) (`{source.name}`) | {row.number} | {row.mat} | {row.subset} | "
+                f"| [{source.title}]({source.homepage}) (`{source.name}`) | {row.number} | {row.mat} | "
+                f"{row.subset or ''} | "
                 + " | ".join(f"{number:,}" if number else "" for number in numbers)
                 + f" | {ledgers[source.name]['split']} | {ledgers[source.name]['skipped'] or ''} | "
                 f"{source.license} |"

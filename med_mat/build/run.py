@@ -149,16 +149,16 @@ def loader_of(source: Source) -> ModuleType:
         BuildError: the source has a card but no loader yet.
     """
     try:
-        return importlib.import_module(f"med_mat.loaders.{source.name}")
+        return importlib.import_module(source.loader)
     except ModuleNotFoundError as error:
-        if error.name != f"med_mat.loaders.{source.name}":
+        if error.name != source.loader:
             raise
         raise BuildError(f"Source {source.name!r} has a card but no loader yet.") from None
 
 
 def has_loader(source: Source) -> bool:
     """Whether a source can be built."""
-    return importlib.util.find_spec(f"med_mat.loaders.{source.name}") is not None
+    return importlib.util.find_spec(source.loader) is not None
 
 
 def _build(raw: Mapping[str, RawFolder], out: Path, options: Options, catalog: Catalog, progress: bool) -> Report:

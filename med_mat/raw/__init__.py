@@ -2,12 +2,14 @@
 
 from med_mat.raw.boxes import coco, corners, number, polygons, voc_boxes
 from med_mat.raw.folder import FileFacts, RawFolder, Volume
-from med_mat.raw.labels import joined, multi_hot, one_hot
+from med_mat.raw.labels import NIH_FINDINGS, joined, multi_hot, one_hot
 from med_mat.raw.miniature import Miniature
-from med_mat.raw.names import natural
-from med_mat.raw.shapes import SPLITS, class_folders, listed
+from med_mat.raw.names import in_stem, kermany_patient, natural
+from med_mat.raw.pairs import matched, paired
+from med_mat.raw.shapes import SPLITS, class_folders, listed, listed_parts
 
 __all__ = [
+    "NIH_FINDINGS",
     "SPLITS",
     "FileFacts",
     "Miniature",
@@ -16,12 +18,17 @@ __all__ = [
     "class_folders",
     "coco",
     "corners",
+    "in_stem",
     "joined",
+    "kermany_patient",
     "listed",
+    "matched",
+    "listed_parts",
     "multi_hot",
     "natural",
     "number",
     "one_hot",
+    "paired",
     "polygons",
     "voc_boxes",
 ]

@@ -29,6 +29,8 @@ def class_folders(
     exclude: _Patterns | None = None,
     splits: Mapping[str, Split] | None = None,
     label: Callable[[PurePosixPath], str] = lambda path: path.parent.name,
+    patient: Callable[[PurePosixPath], str | None] = lambda path: None,
+    raw_label: Callable[[PurePosixPath], str | None] = lambda path: None,
 ) -> Iterator[Example]:
     """Images whose folder is their class: ``train/glioma/1.jpg``.
 
@@ -41,12 +43,21 @@ def class_folders(
         splits: folder in lower case -> split, e.g. :data:`SPLITS`; the innermost folder that is named there counts.
             None: the publisher has no split.
         label: the raw label of a path.
+        patient: the patient that a path tells, or None.
+        raw_label: what is known of a path beyond its label, or None.
     """
     for image in raw.images(pattern, exclude=exclude):
         parts = (part.lower() for part in reversed(image.parent.parts))
         split = next((splits[part] for part in parts if part in splits), None) if splits else None
         name = label(image)
-        yield Example(image, label=name, split=split, key="/".join(filter(None, (split, name, image.name))))
+        yield Example(
+            image,
+            label=name,
+            patient=patient(image),
+            split=split,
+            raw_label=raw_label(image),
+            key="/".join(filter(None, (split, name, image.name))),
+        )
 
 
 def listed(
@@ -71,14 +82,55 @@ def listed(
         delimiter: what separates cells; found out where None.
     """
     left = dict(images)
+    for key, row in _keyed(raw, table, images, name, columns, delimiter):
+        left.pop(key, None)
+        yield row, images[key]
+    for image in left.values():
+        raw.skip(image, f"{PurePosixPath(table).name} does not list it")
+
+
+def listed_parts(
+    raw: RawFolder,
+    tables: Mapping[str, Split],
+    images: Mapping[str, PurePosixPath],
+    name: str | Callable[[Mapping[str, str]], str],
+    *,
+    columns: Sequence[str] = (),
+    delimiter: str | None = None,
+) -> Iterator[tuple[dict[str, str], PurePosixPath, Split]]:
+    """As :func:`listed`, where all images lie in one place and each part of the split has a table of its own.
+
+    Args:
+        raw: the folder of the source.
+        tables: pattern of a table -> the part that it lists; a pattern that matches nothing is passed over.
+        images: as for :func:`listed`.
+        name: as for :func:`listed`.
+        columns: as for :func:`listed`.
+        delimiter: as for :func:`listed`.
+    """
+    left = dict(images)
+    found = [(table, split) for pattern, split in tables.items() for table in raw.glob(pattern)]
+    for table, split in found:
+        for key, row in _keyed(raw, table, images, name, columns, delimiter):
+            left.pop(key, None)
+            yield row, images[key], split
+    for image in left.values():
+        raw.skip(image, f"none of {', '.join(table.name for table, _ in found) or 'the tables'} lists it")
+
+
+def _keyed(
+    raw: RawFolder,
+    table: PurePosixPath | str,
+    images: Mapping[str, PurePosixPath],
+    name: str | Callable[[Mapping[str, str]], str],
+    columns: Sequence[str],
+    delimiter: str | None,
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """The rows of a table whose image is there, each with the name of the image."""
     needed = [name, *columns] if isinstance(name, str) else list(columns)
     for row in raw.table(table, columns=needed, delimiter=delimiter):
         key = row[name] if isinstance(name, str) else name(row)
-        image = images.get(key)
-        if image is None:
+        if key in images:
+            yield key, row
+        else:
             raw.miss(key, str(table))
-            continue
-        left.pop(key, None)
-        yield row, image
-    for image in left.values():
-        raw.skip(image, f"{PurePosixPath(table).name} does not list it")
