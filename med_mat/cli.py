@@ -54,7 +54,8 @@ def cli() -> None:
 @click.argument("pattern", required=False)
 @click.option("--access", multiple=True, help="Keep open, account, competition, request or credentialed (repeatable).")
 @click.option("--redistributable/--not-redistributable", default=None, help="Keep what may, or may not, be passed on.")
-def sources(pattern: str | None, access: tuple[str, ...], redistributable: bool | None) -> None:
+@click.option("--markdown", is_flag=True, help="As the page dataset_cards/README.md.")
+def sources(pattern: str | None, access: tuple[str, ...], redistributable: bool | None, markdown: bool) -> None:
     """List the sources that have rows selected by PATTERN (MODALITY/AREA/TASK with *, | and !).
 
     \b
@@ -62,10 +63,14 @@ def sources(pattern: str | None, access: tuple[str, ...], redistributable: bool 
     """
     from med_mat import catalog
     from med_mat.build.run import has_loader
+    from med_mat.summary import MAY, page
 
     found = catalog.sources(pattern, access=access or None, redistributable=redistributable)
     if not found:
         click.echo("No source matches.")
+        return
+    if markdown:
+        click.echo(page(found), nl=False)
         return
     width = max(len(source.name) for source in found)
     click.echo(
@@ -74,7 +79,7 @@ def sources(pattern: str | None, access: tuple[str, ...], redistributable: bool 
     for source in found:
         rows = ", ".join(str(row.number) for row in source.rows)
         subsets = ", ".join(dict.fromkeys(str(row.subset or "none") for row in source.rows))
-        may = {True: "yes", False: "no", None: "unknown"}[source.redistributable]
+        may = MAY[source.redistributable]
         click.echo(
             f"{source.name:<{width}}  {rows:<10}  {subsets:<9}  {source.access:<12}  {may:<11}  "
             f"{'yes' if has_loader(source) else 'no':<6}  {', '.join(map(str, source.mats))}"
@@ -91,9 +96,10 @@ def show(name: str) -> None:
     Example: med-mat show busi
     """
     from med_mat import catalog
+    from med_mat.summary import MAY
 
     source = catalog.load()[name]
-    may = {True: "yes", False: "no", None: "unknown"}[source.redistributable]
+    may = MAY[source.redistributable]
     lines = [f"{source.title} ({source.name})", f"  {source.summary}", ""]
     for row in source.rows:
         lines.append(f"  row {row.number}: {row.mat}, subset {row.subset}, {row.kind}")

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from conftest import Workshop
 
+from med_mat import summary
 from med_mat.catalog import Source, load, yaml_load
 from med_mat.errors import LayoutError
 from med_mat.raw.layout import locate
@@ -360,3 +361,8 @@ def test_the_dump_of_a_card_is_no_surprise(name: str) -> None:
     assert len(repr(source)) < 60_000
     for row in source.rows:
         assert len(row.labels) < 200
+
+
+def test_the_page_of_all_sources_is_up_to_date() -> None:
+    page = (CARDS / "README.md").read_text("utf-8")
+    assert page == summary.page(tuple(CATALOG.values())), "run: med-mat sources --markdown"

@@ -14,6 +14,7 @@ import yaml
 
 from med_mat.build.writer import write_atomically
 from med_mat.catalog import Source
+from med_mat.summary import MAY
 from med_mat.taxonomy import AREAS, MODALITIES
 
 #: In the order in which ``load_dataset`` lists them.
@@ -149,7 +150,7 @@ def _licenses(sources: Sequence[Source]) -> str:
     parts = ["# Licences of what is inside", "", "Each record names its licence in the column `license`.", ""]
     for source in sources:
         parts += [f"## {source.title} (`{source.name}`)", "", f"- Licence: {source.license}. {source.terms}"]
-        may = {True: "yes", False: "no", None: "unknown"}[source.redistributable]
+        may = MAY[source.redistributable]
         parts += [f"- Access: {source.access}. May be passed on: {may}.", f"- Home: <{source.homepage}>", ""]
         if source.citation:
             parts += ["```bibtex", source.citation.strip(), "```", ""]

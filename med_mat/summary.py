@@ -1,0 +1,45 @@
+"""The catalog as one table: a line per row, for ``dataset_cards/README.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from med_mat.catalog import Source
+
+MAY = {True: "yes", False: "no", None: "unknown"}
+
+_HEAD = """# All sources
+
+{sources} sources, {rows} rows. Each name leads to its card: layout, labels, how to get it, terms,
+pitfalls. `med-mat sources --markdown` prints this page.
+
+**Verified** says how a loader was proven: *real data* (run over the publisher's files), *label tables* (the
+publisher's tables or some of its files were read), *public listings* (several public sources show the same layout),
+*facts only* (the layout is known from descriptions: expect to have to adapt). **Sure** is how sure the card is of
+its facts.
+
+| row | source | triplet | subset | labels | access | may be passed on | license | verified | sure |
+|---:|---|---|---:|---|---|---|---|---|---|
+"""
+
+
+def page(sources: Sequence[Source]) -> str:
+    """The page over these sources, in Markdown."""
+    lines = []
+    rows = sorted(((row, source) for source in sources for row in source.rows), key=lambda pair: pair[0].number)
+    for row, source in rows:
+        cells = (
+            str(row.number),
+            f"[{source.title}]({source.name}.md)",
+            str(row.mat),
+            str(row.subset or ""),
+            row.kind,
+            source.access,
+            MAY[source.redistributable],
+            source.license,
+            source.verified,
+            source.certainty,
+        )
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    head = _HEAD.format(sources=len(sources), rows=len(lines))
+    return head + "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""A package outside Med-MAT that adds source number 110."""
