@@ -13,8 +13,8 @@ _HEAD = """# All sources
 {sources} sources, {rows} rows. Each name leads to its card: layout, labels, how to get it, terms,
 pitfalls. `med-mat sources --markdown` prints this page.
 
-**Verified** says how a loader was proven: *real data* (run over the publisher's files), *label tables* (the
-publisher's tables or some of its files were read), *public listings* (several public sources show the same layout),
+**Verified** says what a layout was checked against: *real data* (the loader ran over the publisher's files), *label
+tables* (the publisher's tables or some of its files were read), *public listings* (several public sources show it),
 *facts only* (the layout is known from descriptions: expect to have to adapt). **Sure** is how sure the card is of
 its facts.
 

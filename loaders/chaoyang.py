@@ -1,0 +1,53 @@
+"""Chaoyang: patches of colon tissue in four classes, of which three pathologists often disagree in the training part.
+
+chaoyang-data/
+    train.json                         # [{"name": "train/353042_4-IMG005x014-1.JPG", "label": 1}, …]
+    test.json
+    train/353042_4-IMG005x014-1.JPG    # <case>_<slide>-IMG<place>-<label>; the list holds, not the name
+    test/535940-IMG002x007-2.JPG
+    train_label.json                   # of the code repository: the vote of each pathologist
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from med_mat.example import Example, Split
+from med_mat.raw import Miniature, RawFolder
+
+_PARTS: tuple[Split, ...] = ("train", "test")
+
+
+def examples(raw: RawFolder) -> Iterator[Example]:
+    images = {str(path).lower(): path for path in raw.images("{train,test}/**")}
+    for part in _PARTS:
+        table = f"{part}.json"
+        for entry in raw.json(table):
+            image = images.pop(entry["name"].lower(), None)
+            if image is None:
+                raw.miss(entry["name"], table)
+                continue
+            case = re.match(r"\d+", image.name)
+            yield Example(image, label=str(entry["label"]), patient=case[0] if case else None, split=part)
+    for image in images.values():
+        raw.skip(image, "neither train.json nor test.json lists it")
+
+
+def miniature(raw: Miniature) -> None:
+    top = "chaoyang-data"
+    votes: list[dict[str, object]] = []
+    for part, count in (("train", 12), ("test", 8)):
+        entries: list[dict[str, object]] = []
+        for number in range(count):
+            case = f"{353042 + number // 4}_{number % 2}" if part == "train" else f"{535940 + number // 4}"
+            label = number % 4
+            name = f"{part}/{case}-IMG{number:03d}x014-{label}.JPG"
+            raw.image(f"{top}/{name}", size=(96, 96), mode="RGB")
+            entries.append({"name": name, "label": label})
+        if part == "train":
+            votes = [{**entry, "label_A": entry["label"], "label_B": 0, "label_C": entry["label"]} for entry in entries]
+            entries.append({"name": "train/353099_1-IMG001x001-3.JPG", "label": 3})  # not in the folder
+        raw.json(f"{top}/{part}.json", entries)
+    raw.json(f"{top}/train_label.json", votes)
+    raw.image(f"{top}/train/353042_4-IMG099x099-0.JPG", size=(96, 96), mode="RGB")  # not in the list
