@@ -13,26 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from med_mat.example import Box, Example, Split
-from med_mat.raw import Miniature, RawFolder, corners, joined
+from med_mat.raw import NIH_FINDINGS, Miniature, RawFolder, corners, joined, listed
 
 _LISTS: dict[str, Split] = {"train_val_list.txt": "train", "test_list.txt": "test"}
-_FINDINGS = (
-    "Atelectasis",
-    "Cardiomegaly",
-    "Consolidation",
-    "Edema",
-    "Effusion",
-    "Emphysema",
-    "Fibrosis",
-    "Hernia",
-    "Infiltration",
-    "Mass",
-    "Nodule",
-    "Pleural_Thickening",
-    "Pneumonia",
-    "Pneumothorax",
-    "No Finding",
-)
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
@@ -40,22 +23,15 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     splits = {name: split for path, split in _LISTS.items() for name in raw.lines(path)}
     boxes = _boxes(raw)
     table = raw.glob("Data_Entry_2017*.csv")[-1]
-    for row in raw.table(table, columns=["Image Index", "Finding Labels", "Patient ID"]):
-        name = row["Image Index"]
-        image = images.pop(name, None)
-        if image is None:
-            raw.miss(name, table.name)
-            continue
+    for row, image in listed(raw, table, images, "Image Index", columns=["Finding Labels", "Patient ID"]):
         yield Example(
             image,
-            labels=joined(row["Finding Labels"], "|", _FINDINGS),
-            boxes=boxes.get(name),
+            labels=joined(row["Finding Labels"], "|", NIH_FINDINGS),
+            boxes=boxes.get(image.name),
             patient=row["Patient ID"],
-            split=splits.get(name),
-            key=name,
+            split=splits.get(image.name),
+            key=image.name,
         )
-    for image in images.values():
-        raw.skip(image, f"{table.name} does not list it")
 
 
 def _boxes(raw: RawFolder) -> dict[str, tuple[Box, ...]]:
@@ -78,7 +54,7 @@ def miniature(raw: Miniature) -> None:
         patient, visit = number // 2 + 1, number % 2
         name = f"{patient:08d}_{visit:03d}.png"
         raw.image(f"images/{name}", mode="RGBA" if number == 5 else "L")
-        first, second = _FINDINGS[number % 14], _FINDINGS[(number + 5) % 14]
+        first, second = NIH_FINDINGS[number % 14], NIH_FINDINGS[(number + 5) % 14]
         found = "No Finding" if number in (17, 18, 19) else f"{first}|{second}" if number else first
         facts.append((name, found, visit, patient, 57 + visit, "M", "PA", 2682, 2749, 0.143, 0.143))
         names.append(name)

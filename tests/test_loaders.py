@@ -34,6 +34,7 @@ NAMES = [source.name for source in CATALOG.values() if has_loader(source)]
 #: Labels of a card that its miniature does not show, and why.
 RARE = {
     "isic_2019": {"Other skin lesion": "UNK, of the test part alone, which has a layout of its own"},
+    "covid19_chest_xray_database": {"Lung opacity": "of the release of March 2021, which has a layout of its own"},
     "rfmid_2": dict.fromkeys(
         [
             "Parafoveal telangiectasia",
@@ -53,6 +54,7 @@ ABSENT_PARTS = {
 #: Sources whose records without a patient are as published, though the card says how patients are known.
 SOME_WITHOUT_PATIENT = {
     "augmented_ocular_diseases": "augmented copies alone name their original",
+    "chest_xray_pd": "the names of NIH's images alone tell the patient",
     "isic_2019": "lesion_id is blank for a tenth of the images",
     "multi_label_retinal_diseases": "images of some of its sources have no patient in their name",
 }
@@ -116,7 +118,7 @@ def test_the_docstring_shows_the_layout(name: str) -> None:
     lines = [line for line in layout.splitlines() if line.strip()]
     assert len(lines) >= 2
     shown = layout.lower()
-    assert re.search(r"\.(png|jpe?g|dcm|dicom|tiff?|bmp|nii|\*)\b", shown)
+    assert re.search(r"\.(png|jpe?g|dcm|dicom|tiff?|bmp|pgm|nii|\*)\b", shown)
     literal = [
         {part for pattern in one.files for part in re.split(r"[/*?{},]+", pattern.lower()) if len(part) > 3}
         for one in CATALOG[name].layouts

@@ -4,8 +4,9 @@ from med_mat.raw.boxes import coco, corners, number, polygons, voc_boxes
 from med_mat.raw.folder import FileFacts, RawFolder, Volume
 from med_mat.raw.labels import NIH_FINDINGS, joined, multi_hot, one_hot
 from med_mat.raw.miniature import Miniature
-from med_mat.raw.names import in_stem, kermany_patient, natural
+from med_mat.raw.names import in_stem, kermany_patient, natural, numbered
 from med_mat.raw.pairs import matched, paired
+from med_mat.raw.parts import listed_or_skipped, lookup
 from med_mat.raw.shapes import SPLITS, class_folders, listed, listed_parts
 
 __all__ = [
@@ -22,11 +23,14 @@ __all__ = [
     "joined",
     "kermany_patient",
     "listed",
-    "matched",
+    "listed_or_skipped",
     "listed_parts",
+    "lookup",
+    "matched",
     "multi_hot",
     "natural",
     "number",
+    "numbered",
     "one_hot",
     "paired",
     "polygons",

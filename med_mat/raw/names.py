@@ -25,6 +25,21 @@ def in_stem(pattern: str) -> Callable[[PurePosixPath], str | None]:
     return found
 
 
+def numbered(kind: str, pattern: str) -> Callable[[PurePosixPath], str | None]:
+    """What tells ``kind`` and the number that the group of a regular expression finds at the beginning of a path's name.
+
+    ``numbered("case", r"case_(\\d+)_")`` makes "case 6" of ``case_006_pt_1.png`` and of ``case_6_pt1.png``, and None of
+    any other name.
+    """
+    match = re.compile(pattern, re.IGNORECASE).match
+
+    def found(path: PurePosixPath) -> str | None:
+        matched = match(path.name)
+        return f"{kind} {int(matched[1])}" if matched else None
+
+    return found
+
+
 def kermany_patient(stem: str, part: str) -> str | None:
     """The child of a radiograph of Kermany et al., by either family of its names; None for any other name.
 

@@ -13,6 +13,7 @@ from med_mat.errors import ReadError
 from med_mat.example import Box
 from med_mat.raw import Miniature, RawFolder
 from med_mat.raw.miniature import Mode
+from med_mat.raw.pieces import pieces
 
 MODES: list[tuple[str, Mode]] = [
     ("png", "L"),
@@ -238,3 +239,16 @@ def test_dicom_mask(tmp_path: Path) -> None:
     assert set(np.unique(one.pixel_array)) == {0, 7}
     assert (one.PatientID, one.InstanceNumber) == ("p", 3)
     assert not two.pixel_array.any()
+
+
+@pytest.mark.parametrize("seed", [f"seed {number}" for number in range(20)])
+def test_a_speck_lies_apart_from_the_shape(seed: str, tmp_path: Path) -> None:
+    mini = Miniature(tmp_path)
+    mini.mask("plain.png", seed=seed)
+    mini.mask("stray.png", seed=seed, speck=True)
+    with Image.open(tmp_path / "plain.png") as plain, Image.open(tmp_path / "stray.png") as stray:
+        shape, both = np.asarray(plain) > 0, np.asarray(stray) > 0
+    assert both[shape].all()
+    assert (both & ~shape).sum() == 4
+    assert len(pieces(both, 1)) == 2
+    assert len(pieces(both, 5)) == 1
