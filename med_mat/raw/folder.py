@@ -26,6 +26,7 @@ IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm", ".dcm", ".dicom")
 )
 HIDDEN = "hidden file"
+_LEADS_OUT = "a link that leads out of the folder"
 
 _Patterns = str | Sequence[str]
 _Key = Callable[[PurePosixPath], str]
@@ -67,9 +68,28 @@ class RawFolder:
         self.read: set[str] = set()
         self.missing: dict[str, str] = {}
         self._skipped: dict[str, str] = {}
+        self._links: set[str] = set()  # to files inside, which are read
 
     def __repr__(self) -> str:
         return f"RawFolder({str(self.root)!r}, {self.variant!r})"
+
+    def below(self, folder: str, variant: str = "") -> RawFolder:
+        """A folder inside this one as a raw folder of its own, without another scan. "": this one."""
+        inner = RawFolder(self.root / folder, variant)
+        start = f"{folder}/" if folder else ""
+        paths = self._paths
+        inside = paths[bisect_left(paths, start) : bisect_left(paths, start + chr(0x10FFFF))]
+        out = {
+            path
+            for path in self._links & set(inside)
+            if not _within(os.path.realpath(self.root / path), str(inner._real_root))
+        }
+        inner._files = {path[len(start) :]: self._files[path] for path in inside if path not in out}
+        noted = {
+            path[len(start) :]: why for path, why in self._skipped.items() if path.startswith(start) and path != start
+        }
+        inner._skipped.update(noted | {path[len(start) :]: _LEADS_OUT for path in out})
+        return inner
 
     # ---- files
 
@@ -346,11 +366,12 @@ class RawFolder:
         try:
             if entry.is_symlink():
                 if not _within(os.path.realpath(entry.path), self._real_root):
-                    self._skipped[path] = "a link that leads out of the folder"
+                    self._skipped[path] = _LEADS_OUT
                     return None
                 if entry.is_dir():
                     self._skipped[path] = "a link to a folder"
                     return None
+                self._links.add(path)
             facts = entry.stat()
         except OSError as error:
             self._skipped[path] = f"cannot be read: {error.strerror or error}"
@@ -359,6 +380,10 @@ class RawFolder:
             self._skipped[path] = "not a regular file"
             return None
         return FileFacts(facts.st_size, facts.st_mtime_ns)
+
+    @functools.cached_property
+    def _paths(self) -> list[str]:
+        return list(self._files)
 
     @functools.cached_property
     def _visible(self) -> list[str]:

@@ -88,6 +88,7 @@ class Miniature:
         mode: Mode = "L",
         format: str | None = None,  # noqa: A002
         seed: str | None = None,
+        speck: bool = False,
     ) -> None:
         """A picture of ``background`` in which one shape has ``value``, in :meth:`box` of the path (or of ``seed``).
 
@@ -101,12 +102,17 @@ class Miniature:
             mode: Pillow's; in "RGB" and the like all channels hold the value.
             format: Pillow's name of the format; None: by the suffix.
             seed: what the place follows from, instead of the path.
+            speck: four stray pixels have the value too, at the top left or, where the shape is there, bottom right.
         """
         import numpy as np
 
         values = np.full((size[1], size[0]), background, np.uint8)
         if not empty:
-            values[_inside(size, self.box(size, seed or str(path)), shape)] = value
+            left, top, right, bottom = self.box(size, seed or str(path))
+            values[_inside(size, (left, top, right, bottom), shape)] = value
+            if speck:
+                corner = slice(0, 2) if left > 2 or top > 2 else slice(-2, None)
+                values[corner, corner] = value
         self._save(path, _as_mode(values, mode), format)
 
     def label_map(

@@ -26,7 +26,7 @@ def in_stem(pattern: str) -> Callable[[PurePosixPath], str | None]:
 
 
 def numbered(kind: str, pattern: str) -> Callable[[PurePosixPath], str | None]:
-    """What tells ``kind`` and the number that the group of a regular expression finds at the beginning of a path's name.
+    """What tells ``kind`` and the number in the group of a regular expression that begins a path's name.
 
     ``numbered("case", r"case_(\\d+)_")`` makes "case 6" of ``case_006_pt_1.png`` and of ``case_6_pt1.png``, and None of
     any other name.

@@ -2,7 +2,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from med_mat.raw import in_stem, kermany_patient, natural
+from med_mat.raw import in_stem, kermany_patient, natural, numbered
 
 
 @pytest.mark.parametrize(
