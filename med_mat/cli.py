@@ -198,6 +198,49 @@ def build(
 
 
 @cli.command()
+@click.argument("names", metavar="SOURCE...", nargs=-1, required=True)
+@click.option("--raw", type=_FOLDER, required=True, help="Folder of raw sources; a source goes to RAW/<source>.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be fetched, or how to get it by hand.")
+@click.option("--accept-terms", is_flag=True, help="Do not ask for consent to the terms.")
+@click.option("--keep-archives", is_flag=True, help="Leave the archives in RAW/.downloads.")
+@click.option("--route", type=int, help="Which of the routes that --dry-run lists; without it, the easiest.")
+def download(
+    names: tuple[str, ...], raw: Path, dry_run: bool, accept_terms: bool, keep_archives: bool, route: int | None
+) -> None:
+    """Fetch SOURCE into RAW/<source>, or say how to get it where its publisher wants a person.
+
+    A download that was stopped, by whatever, goes on where it was.
+
+    \b
+    Example: med-mat download kvasir_seg --raw /data/raw
+    """
+    from med_mat import catalog
+    from med_mat.download.command import obtain
+    from med_mat.download.fetch import Settings
+
+    if route is not None and len(names) > 1:
+        raise click.UsageError("--route is of one source: name only one.")
+    failed = False
+    for source in [catalog.load()[name] for name in names]:
+        try:
+            obtain(
+                source,
+                raw,
+                say=click.echo,
+                agree=None if accept_terms else lambda: click.confirm("Do you accept these terms?"),
+                number=route,
+                dry_run=dry_run,
+                keep_archives=keep_archives,
+                settings=Settings(progress=sys.stderr.isatty()),
+            )
+        except MedMATError as error:
+            failed = True
+            click.echo(f"Error: {error}", err=True)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+@cli.command()
 @click.argument("folder", type=_FOLDER)
 @click.argument("names", metavar="[SOURCE]...", nargs=-1)
 def miniature(folder: Path, names: tuple[str, ...]) -> None:

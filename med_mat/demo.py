@@ -83,12 +83,11 @@ Next:
 
 
 def grid_text(counts: dict[tuple[str, str], int]) -> str:
-    """Counts per (modality, area) as a table in text."""
+    """Counts per (modality, area) as a table in text: a line per area, narrow enough for a terminal."""
     modalities = sorted({modality for modality, _ in counts})
     areas = sorted({area for _, area in counts})
-    width = max(map(len, areas)) + 1
-    lines = [" " * 10 + "".join(f"{area:>{width}}" for area in areas)]
-    for modality in modalities:
-        cells = (str(counts.get((modality, area), "")) or "·" for area in areas)
-        lines.append(f"   {modality:<7}" + "".join(f"{cell:>{width}}" for cell in cells))
+    lines = [" " * 13 + "".join(f"{modality:>7}" for modality in modalities)]
+    for area in areas:
+        cells = (str(counts.get((modality, area), "·")) for modality in modalities)
+        lines.append(f"   {area:<10}" + "".join(f"{cell:>7}" for cell in cells))
     return "\n".join(lines)

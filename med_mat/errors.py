@@ -44,3 +44,11 @@ class SplitError(MedMATError):
 
 class MissingExtraError(MedMATError, ImportError):
     """An optional dependency is not installed; the message says which extra brings it."""
+
+
+class DownloadError(MedMATError):
+    """A source, or one of its files, cannot be fetched; the message says how to get it instead."""
+
+
+class ArchiveError(MedMATError):
+    """An archive that is damaged, hostile, or of a kind that is not unpacked here."""

@@ -55,6 +55,7 @@ ABSENT_PARTS = {
 SOME_WITHOUT_PATIENT = {
     "augmented_ocular_diseases": "augmented copies alone name their original",
     "chest_xray_pd": "the names of NIH's images alone tell the patient",
+    "isic_2018": "lesions are published for the training images alone",
     "isic_2019": "lesion_id is blank for a tenth of the images",
     "multi_label_retinal_diseases": "images of some of its sources have no patient in their name",
 }

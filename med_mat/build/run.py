@@ -21,6 +21,7 @@ from tqdm import tqdm
 from med_mat import __version__, schema
 from med_mat.build import plan
 from med_mat.build.card import write_card
+from med_mat.build.files import record_files
 from med_mat.build.index import write_index
 from med_mat.build.ledger import Ledger, balance
 from med_mat.build.plan import Shard
@@ -241,6 +242,7 @@ def _build_source(
     split = f"seeded 9:1 (seed {options.seed})" if found.seeded else "published"
     ordered = [results[name] for name in sorted(results)]
     ledger = balance(source, raw, split, options.check, ordered, refused, images, masks)
+    record_files(out, source.name, raw, ordered, images, masks, ledger.skipped_files)
     write_atomically(out / "ledger" / f"{source.name}.json", ledger.to_json().encode())
     if not ledger.written:
         raise _nothing(source, raw, ledger)

@@ -1,0 +1,157 @@
+"""The names inside an archive, without unpacking it: bounded in time and memory, whatever the archive claims to hold."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import tarfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from med_mat.raw.headers import foreign
+
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar")
+#: How many names are read, how many bytes of a list of names, and how many bytes of a compressed tar.
+MAX_NAMES = 300_000
+MAX_LIST_BYTES = 32 << 20
+MAX_STREAM_BYTES = 64 << 20
+
+#: The best that the compression of a zip can do.
+_DEFLATE = 1032
+_OPENERS: tuple[tuple[bytes, Callable[..., Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\0", lzma.open),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """What an archive says that it holds."""
+
+    names: tuple[str, ...] = ()  # of files, with "/" between parts
+    whole: bool = False  # these are all
+    size: int = 0  # bytes when unpacked, as far as the names go
+    fault: str = ""  # why it should not be unpacked, or cannot be
+    note: str = ""
+
+
+class _TooMuch(Exception):
+    """The bound is reached."""
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file name is that of an archive."""
+    return name.lower().endswith(ARCHIVES) and not name.lower().endswith(".nii.gz")
+
+
+def members(path: Path) -> Members:
+    """The names in a zip or tar file; of other archives none."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+            file.seek(0)
+            if path.name.lower().endswith((".7z", ".rar")):
+                return Members(fault=_not_what_it_is_called(head, (b"7z\xbc\xaf\x27\x1c", b"Rar!")))
+            if path.name.lower().endswith(".zip"):
+                return _zip(file, path.stat().st_size, head)
+            return _tar(file, head)
+    except OSError as error:
+        return Members(fault=f"it cannot be read: {error.strerror or error}")
+
+
+def _zip(file: IO[bytes], size: int, head: bytes) -> Members:
+    try:
+        with zipfile.ZipFile(cast(IO[bytes], _Bounded(file, MAX_LIST_BYTES))) as archive:
+            entries = archive.infolist()
+    except _TooMuch:
+        return Members(note="its list of names is too long to be read")
+    except Exception:  # zipfile lets through whatever a hostile or broken file makes it stumble over
+        return Members(fault=_not_what_it_is_called(head, (b"PK",)) or "it is cut short or broken: download it again")
+    names = [entry.filename for entry in entries if not entry.is_dir()]
+    total = sum(entry.file_size for entry in entries)
+    fault = "" if total <= _DEFLATE * size else f"it claims to hold {total:,} bytes, which {size:,} bytes cannot: a bomb"
+    return _sorted_out(names, True, total, fault)
+
+
+def _tar(file: IO[bytes], head: bytes) -> Members:
+    opener = next((opener for magic, opener in _OPENERS if head.startswith(magic)), None)
+    bounded = _Bounded(opener(file) if opener else file, MAX_STREAM_BYTES, in_all=opener is not None)
+    names: list[str] = []
+    total, whole, fault = 0, False, ""
+    try:
+        with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r|" if opener else "r:") as archive:
+            while len(names) < MAX_NAMES:
+                member = archive.next()
+                archive.members.clear()  # type: ignore[attr-defined]  # it would keep them all
+                if member is None:
+                    whole = True
+                    break
+                if member.isfile():
+                    names.append(member.name)
+                    total += member.size
+                elif (member.issym() or member.islnk()) and _leads_out(member.linkname):
+                    names.append(f"../{member.name}")
+    except _TooMuch:
+        pass
+    except Exception:  # as above
+        fault = "it is cut short or broken: download it again"
+        if not names:
+            fault = _not_what_it_is_called(head, tuple(magic for magic, _ in _OPENERS)) or fault
+    found = _sorted_out(names, whole, total, fault)
+    if whole or found.fault:
+        return found
+    return Members(found.names, False, total, "", f"only its first {len(names):,} names were read")
+
+
+def _sorted_out(names: list[str], whole: bool, size: int, fault: str) -> Members:
+    """Names that lead out of the folder are no names, but a fault."""
+    out = [name for name in names if _leads_out(name)]
+    if out:
+        fault = f"{len(out):,} of its names lead out of the folder that it is unpacked in: do not unpack it"
+        names = [name for name in names if not _leads_out(name)]
+    clean = (name.replace("\\", "/").removeprefix("./") for name in names[:MAX_NAMES])
+    note = f"only the first {MAX_NAMES:,} of its names were looked at" if len(names) > MAX_NAMES else ""
+    return Members(tuple(clean), whole and not note, size, fault, note)
+
+
+def _leads_out(name: str) -> bool:
+    name = name.replace("\\", "/")
+    return name.startswith("/") or name[1:2] == ":" or ".." in name.split("/")
+
+
+def _not_what_it_is_called(head: bytes, magics: tuple[bytes, ...]) -> str:
+    if head.startswith(magics):
+        return ""
+    if not head:
+        return "it is empty: download it again"
+    what = foreign(head)
+    return f"it is no archive{f' but {what}' if what else ''}: download it again"
+
+
+class _Bounded:
+    """A file that refuses to read more than so much at once, or in all."""
+
+    def __init__(self, file: IO[bytes], limit: int, *, in_all: bool = False) -> None:
+        self._file = file
+        self._limit = limit
+        self._in_all = in_all
+        self._read = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read; raise where the bound is passed."""
+        left = self._limit - (self._read if self._in_all else 0)
+        if size is None or size < 0:
+            size = left + 1
+        if size > left:
+            raise _TooMuch
+        data = self._file.read(size)
+        self._read += len(data)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
