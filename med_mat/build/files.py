@@ -1,0 +1,232 @@
+"""The index of a source's raw files: path, size, sha256 and role of each, so that two copies can be compared.
+
+A build writes ``files/<source>.parquet`` for each source. It holds no times and nothing of the machine: the same files
+give the same bytes. Hidden files are not in it, for no layout looks at them.
+
+The sha256 of images is what the shards computed. Label tables and masks are hashed here, once: their hashes are kept
+beside the shards with size and time, so that a resumed build reads only what changed. Files that the build did not read
+have none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from med_mat.build.shard import Result
+from med_mat.build.writer import flush_to_disk, temporary_path
+from med_mat.errors import ReadError
+from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
+
+#: Raised whenever the meaning of a column changes.
+VERSION = 1
+FOLDER = "files"
+#: What a file is to the build: pixels, a mask, a table or other annotation that the loader read, or nothing.
+ROLES = ("image", "mask", "table", "skipped")
+SCHEMA = pa.schema([("path", pa.string()), ("bytes", pa.int64()), ("sha256", pa.string()), ("role", pa.string())])
+
+_FRAME = r"#(frame=\d+|slice=\d+(,axis=\d)?(,volume=\d+)?)$"  # as Example.reference writes it
+_THREADS = 4
+_BLOCK = 1 << 20
+
+
+class FileIndex(NamedTuple):
+    """The files of one source, by path."""
+
+    source: str
+    variant: str
+    files: pa.Table  # of SCHEMA
+
+
+def record_files(
+    out: Path,
+    source: str,
+    raw: RawFolder,
+    results: Iterable[Result],
+    images: Collection[str],
+    masks: Collection[str],
+    skipped: Collection[str],
+) -> None:
+    """Write ``files/<source>.parquet`` of a build.
+
+    Args:
+        results: of all shards of the source; their parts of the index know the sha256 of images.
+        images: the files that examples take their pixels from.
+        masks: the files that examples take their masks from.
+        skipped: the files that gave no record and no annotation.
+    """
+    known = {path: facts for path, facts in raw.files.items() if not is_hidden(path)}
+    roles = [
+        "skipped" if path in skipped else "image" if path in images else "mask" if path in masks else "table"
+        for path in known
+    ]
+    read = [path for path, role in zip(known, roles, strict=True) if role in ("mask", "table")]
+    paths = pa.array(known, pa.string())
+    shards = _sha256_of_images(out, paths, [name for one in results for name in one.files if name.startswith(".build")])
+    own = _hashed(out / ".build" / source / "hashed", raw, read)
+    digests = pc.coalesce(pa.array([own.get(path) for path in known], pa.string()), shards)
+    sizes = pa.array([facts.size for facts in known.values()], pa.int64())
+    write_index(out / FOLDER, FileIndex(source, raw.variant, _table(paths, sizes, digests, pa.array(roles))))
+
+
+def index_of(source: str, raw: RawFolder, digests: Mapping[str, str], roles: Mapping[str, str]) -> FileIndex:
+    """The index of a folder as it lies there, with what is known of its files."""
+    known = {path: facts for path, facts in raw.files.items() if not is_hidden(path)}
+    table = _table(
+        pa.array(known, pa.string()),
+        pa.array([facts.size for facts in known.values()], pa.int64()),
+        pa.array([digests.get(path) for path in known], pa.string()),
+        pa.array([roles.get(path) for path in known], pa.string()),
+    )
+    return FileIndex(source, raw.variant, table)
+
+
+def write_index(folder: Path, index: FileIndex) -> Path:
+    """Write an index into a folder, as ``<source>.parquet``, and return where."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = json.dumps({"version": VERSION, "source": index.source, "variant": index.variant})
+    path = folder / f"{index.source}.parquet"
+    temporary = temporary_path(path)
+    try:
+        pq.write_table(
+            index.files.replace_schema_metadata({"med_mat.files": about}),
+            temporary,
+            compression="zstd",
+            use_dictionary=["role"],
+            write_statistics=False,
+        )
+        flush_to_disk(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def read_index(path: Path) -> FileIndex:
+    """One index file.
+
+    Raises:
+        ReadError: it is none.
+    """
+    try:
+        table = pq.read_table(path)
+        about = json.loads((table.schema.metadata or {})[b"med_mat.files"])
+        version, source, variant = about["version"], str(about["source"]), str(about["variant"])
+        files = table.replace_schema_metadata(None).select(SCHEMA.names).cast(SCHEMA).combine_chunks()
+        sound = files["path"].null_count == 0 and files["bytes"].null_count == 0
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (pa.ArrowException, KeyError, ValueError, TypeError) as error:
+        raise ReadError(
+            f"{path} is no index of raw files: 'med-mat build' writes those as files/SOURCE.parquet."
+        ) from (error)
+    if version != VERSION or not sound:
+        raise ReadError(f"{path} is an index of raw files of another version ({version}): build it again.")
+    return FileIndex(source, variant, files)
+
+
+def read_indexes(place: Path) -> dict[str, FileIndex]:
+    """Source -> index, from a Med-MAT, a folder of index files, or one such file.
+
+    Raises:
+        ReadError: there is none.
+    """
+    if place.is_file():
+        index = read_index(place)
+        return {index.source: index}
+    folder = place / FOLDER if (place / FOLDER).is_dir() else place
+    found = [read_index(path) for path in sorted(folder.glob("*.parquet"))] if folder.is_dir() else []
+    if not found:
+        raise ReadError(
+            f"{place.absolute()} holds no index of raw files. Name a Med-MAT that 'med-mat build' wrote (its folder "
+            f"{FOLDER}/ has them), or one file of it."
+        )
+    return {index.source: index for index in found}
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, without having them all in memory."""
+    digest = hashlib.sha256()
+    buffer = memoryview(bytearray(_BLOCK))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            digest.update(buffer[:count])
+    return digest.hexdigest()
+
+
+def _table(paths: pa.Array, sizes: pa.Array, digests: pa.Array, roles: pa.Array) -> pa.Table:
+    return pa.Table.from_arrays([paths, sizes, digests.cast(pa.string()), roles.cast(pa.string())], schema=SCHEMA)
+
+
+def _sha256_of_images(out: Path, paths: pa.Array, parts: Sequence[str]) -> pa.Array:
+    """What the shards found for each path; null where they read no such file."""
+    tables = [pq.read_table(out / name, columns=["path", "sha256"]).replace_schema_metadata(None) for name in parts]
+    if not tables:
+        return pa.nulls(len(paths), pa.string())
+    records = pa.concat_tables(tables).combine_chunks()
+    references = records["path"]
+    whole = pc.replace_substring_regex(references, pattern=_FRAME, replacement="")
+    at = pc.coalesce(pc.index_in(paths, value_set=references), pc.index_in(paths, value_set=whole))
+    digests: pa.ChunkedArray = records["sha256"].take(at)
+    return digests.combine_chunks()
+
+
+def _hashed(state: Path, raw: RawFolder, paths: Sequence[str]) -> dict[str, str]:
+    """The sha256 of files, computed only where size or time differ from those of the last time."""
+    before = _read_state(state)
+    known: dict[str, tuple[FileFacts, str]] = {}
+    new = []
+    for path in paths:
+        facts, digest = before.get(path, (None, ""))
+        if facts == raw.files[path]:
+            known[path] = (raw.files[path], digest)
+        else:
+            new.append(path)
+    if new:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            digests = pool.map(lambda path: _sha256_or_none(raw.root / path), new)
+            known |= {path: (raw.files[path], one) for path, one in zip(new, digests, strict=True) if one is not None}
+    if known != before:
+        _write_state(state, {path: known[path] for path in paths if path in known})
+    return {path: digest for path, (_, digest) in known.items()}
+
+
+def _sha256_or_none(path: Path) -> str | None:
+    try:
+        return sha256(path)
+    except OSError:
+        return None  # the ledger says why it cannot be read
+
+
+def _read_state(state: Path) -> dict[str, tuple[FileFacts, str]]:
+    try:
+        columns = pq.read_table(state).to_pydict()
+        rows = zip(columns["path"], columns["bytes"], columns["time"], columns["sha256"], strict=True)
+    except (OSError, pa.ArrowException, KeyError):
+        return {}
+    return {path: (FileFacts(size, time), digest) for path, size, time, digest in rows}
+
+
+def _write_state(state: Path, known: Mapping[str, tuple[FileFacts, str]]) -> None:
+    state.parent.mkdir(parents=True, exist_ok=True)
+    facts = [facts for facts, _ in known.values()]
+    columns = {
+        "path": pa.array(known, pa.string()),
+        "bytes": pa.array([one.size for one in facts], pa.int64()),
+        "time": pa.array([one.mtime_ns for one in facts], pa.int64()),
+        "sha256": pa.array([digest for _, digest in known.values()], pa.string()),
+    }
+    temporary = temporary_path(state)
+    try:
+        pq.write_table(pa.table(columns), temporary, compression="zstd", write_statistics=False)
+        temporary.replace(state)
+    finally:
+        temporary.unlink(missing_ok=True)
