@@ -10,12 +10,14 @@ import csv
 import gzip
 import importlib.util
 import io
+import tarfile
 import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from defusedxml import ElementTree
 
 from med_mat.build.run import loader_of
 from med_mat.catalog import load
@@ -25,16 +27,27 @@ from med_mat.raw import RawFolder
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 
 
-def table(name: str) -> str:
-    """A table of the wheel, decompressed; skips where the wheel is not installed."""
+def folder() -> Path:
+    """Where the wheel keeps its tables; skips where it is not installed."""
     found = importlib.util.find_spec("torchxrayvision")
     if found is None or not found.submodule_search_locations:
         pytest.skip("torchxrayvision, whose wheel carries the tables, is not installed")
-    path = Path(found.submodule_search_locations[0]) / "data" / name
+    return Path(found.submodule_search_locations[0]) / "data"
+
+
+def table(name: str) -> str:
+    """A table of the wheel, decompressed."""
+    path = folder() / name
     if name.endswith(".zip"):
-        with zipfile.ZipFile(path) as archive:
-            return archive.read(archive.namelist()[0]).decode()
+        with zipfile.ZipFile(path) as members:
+            return members.read(members.namelist()[0]).decode()
     return gzip.decompress(path.read_bytes()).decode()
+
+
+def archive(name: str) -> dict[str, bytes]:
+    """The files of a tar archive of the wheel, by name; skips where the wheel is not installed."""
+    with tarfile.open(folder() / name) as members:
+        return {member.name: members.extractfile(member).read() for member in members if member.isfile()}  # type: ignore[union-attr]
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -130,3 +143,33 @@ def test_siim_has_an_outline_for_every_row_of_a_pneumothorax(tmp_path: Path) -> 
     assert len(found) == 12_047
     assert sum(bool(example.masks) for example in found) == 2_669
     assert sum(len(example.masks or ()) for example in found) == sum(e["EncodedPixels"] != "-1" for e in entries)
+
+
+def test_indiana_knows_every_heading_of_every_report(tmp_path: Path) -> None:
+    # the wheel has the publisher's reports as XML, the source is their re-issue as two tables: made here the same way
+    reports, projections = [], []
+    for name, text in archive("NLMCXR_reports.tgz").items():
+        if not name.endswith(".xml"):
+            continue
+        report, uid = ElementTree.fromstring(text), Path(name).stem
+        heads = dict.fromkeys(str(major.text).split("/")[0].strip() for major in report.iter("major"))
+        reports.append((uid, ";".join(heads)))
+        projections += [(uid, f"{image.get('id').removeprefix('CXR')}.dcm.png") for image in report.iter("parentImage")]
+    for file, header, lines in (
+        ("indiana_reports.csv", ("uid", "Problems"), reports),
+        ("indiana_projections.csv", ("uid", "filename"), projections),
+    ):
+        with (tmp_path / file).open("w", newline="") as out:
+            csv.writer(out).writerows([header, *lines])
+    touch(tmp_path / "images" / "images_normalized", (name for _, name in projections))
+    found = examples("indiana_cxr", tmp_path)
+    assert len(reports) == 3_955
+    silent = {"No Indexing", "Technical Quality of Image Unsatisfactory", ""}  # reports that say nothing of the patient
+    told = {uid for uid, heads in reports if set(heads.split(";")) - silent}
+    assert len(projections) == 7_470
+    assert len(found) == sum(uid in told for uid, _ in projections) == 7_284
+    assert {raw for example in found for raw in example.labels} <= set(load()["indiana_cxr"].rows[0].labels)
+    per_report = Counter(head for _, heads in reports for head in heads.split(";"))
+    images_of = Counter(uid for uid, _ in projections)
+    expected = sum(images_of[uid] for uid, heads in reports if "Cardiomegaly" in heads.split(";"))
+    assert present(found)["Cardiomegaly"] == expected > per_report["Cardiomegaly"]
