@@ -34,7 +34,7 @@ _REPORTS = (  # every finding of the published table
     "Cicatrix;Aorta, Thoracic;Pneumonia;Pulmonary Fibrosis;Sutures;Dislocations;Humerus;Osteoporosis",
     "Spine;Fractures, Bone;Pulmonary Emphysema;Stents;Blister;Funnel Chest;Lymph Nodes;Subcutaneous  Emphysema",
     "Markings;Costophrenic Angle;Diaphragmatic Eventration;Mass;Mastectomy;Heart Atria;Subcutaneous Emphysema;"
-    "Thoracic vertebrae",
+    "Thoracic vertebrae;Mediastinal Emphysema",
     "Aorta;Osteophyte;Arthritis;Shoulder;Pericardial Effusion;Hydropneumothorax;Tuberculosis;Thorax",
     "Pleural Effusion;Pulmonary Congestion;Kyphosis;Epicardial Fat;Pneumonectomy;Pneumoperitoneum;"
     "Blood Vessels;Trachea",

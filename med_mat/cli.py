@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -46,6 +47,7 @@ def cli() -> None:
     \b
     med-mat demo                                    the whole path on synthetic data, offline, under a minute
     med-mat sources 'CT|MRI/Brain/*'                what there is
+    med-mat doctor /data/raw                        which sources lie here, and what is missing
     med-mat build --raw /data/raw --out Med-MAT     raw folders -> a dataset that load_dataset opens
     """
 
@@ -238,6 +240,68 @@ def download(
             click.echo(f"Error: {error}", err=True)
     if failed:
         raise click.exceptions.Exit(1)
+
+
+@cli.command()
+@click.argument("folder", metavar="PATH", type=_FOLDER)
+@click.option("--against", type=_FOLDER, help="A Med-MAT, or its files/, that knows what the raw files were.")
+@click.option("--quick", is_flag=True, help="Look at names only; do not read label tables to count images.")
+@click.option("--json", "as_json", is_flag=True, help="All that was found, for programs.")
+def doctor(folder: Path, against: Path | None, quick: bool, as_json: bool) -> None:
+    """Name the sources that lie below PATH, what of them is missing, and the command that helps.
+
+    Exit status 1 where something is missing, or nothing was found. Nothing is changed, unpacked or followed out.
+
+    \b
+    Example: med-mat doctor /data/raw
+    """
+    from med_mat import catalog
+    from med_mat import doctor as module
+
+    found = module.diagnose(folder, catalog.load(), against=against, tables=not quick)
+    click.echo(json.dumps(module.to_json(found), indent=1) if as_json else module.to_text(found))
+    raise click.exceptions.Exit(0 if module.healthy(found) else 1)
+
+
+@cli.command()
+@click.argument("names", metavar="[SOURCE | SOURCE=FOLDER]...", nargs=-1)
+@click.option("--raw", type=_FOLDER, help="Folder of raw sources: RAW/<source>, or any name.")
+@click.option("--against", type=_FOLDER, help="A Med-MAT, its files/, or one SOURCE.parquet of it: what is expected.")
+@click.option("--compare", type=_FOLDER, nargs=2, help="Two of these, of two people: no raw file is needed.")
+@click.option(
+    "--level",
+    type=click.Choice(["quick", "hash", "decode"]),
+    default="quick",
+    show_default=True,
+    help="Names and sizes; or sha256 too (a run that was killed goes on); or also decode every image.",
+)
+@click.option("--write", type=_FOLDER, help="A folder for the index of what lies here, to compare with other people's.")
+@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help="Threads.")
+@click.option("--json", "as_json", is_flag=True, help="All that was found, for programs.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def validate(
+    names: tuple[str, ...],
+    raw: Path | None,
+    against: Path | None,
+    compare: tuple[Path, Path] | None,
+    level: Any,
+    write: Path | None,
+    jobs: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Compare raw files with the index that a build recorded, file by file. Exit status 1 where something differs.
+
+    \b
+    Examples: med-mat validate --raw /data/raw --against Med-MAT --level hash
+              med-mat validate busi=/data/BUSI --against colleague/busi.parquet --write mine --level hash
+              med-mat validate --compare colleague/Med-MAT Med-MAT
+    """
+    from med_mat import validate as module
+
+    found = module.run(names, raw, against, compare, level=level, write=write, jobs=jobs, progress=not quiet)
+    click.echo(json.dumps(module.to_json(found), indent=1) if as_json else module.to_text(found))
+    raise click.exceptions.Exit(0 if all(one.ok for one in found) else 1)
 
 
 @cli.command()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Workshop
+from workshop import Workshop
 
 from med_mat import summary
 from med_mat.catalog import Source, load, yaml_load

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import Workshop
+from workshop import Workshop
 
 import med_mat
 from med_mat import cli as module
@@ -186,7 +186,6 @@ MISTAKES = [
     (["miniature", "file"], 1, "file"),
     (["miniature", "file", "busi"], 1, "file"),
     (["miniature", "x", "bussi"], 1, "Did you mean 'busi'?"),
-    (["miniature", "x", "acrima"], 1, "'acrima' has a card but no loader yet"),
     (["demo", "--raw", "file"], 1, "file"),
     (["demo", "--out", "file", "--raw", "x", "--jobs", "1"], 1, "file is a file"),
     (["demo", "--jobs", "two"], 2, "'two' is not a valid integer"),
@@ -216,6 +215,15 @@ def test_a_mistake_is_one_sentence(
     assert "Error: " in said
     assert said.split("Error: ", 1)[1].count("\n") == 1, "one line"
     assert not (tmp_path / "x" / "med_mat.json").exists()
+
+
+def test_a_card_without_a_loader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(load()._sources, "acrima", replace(load()["acrima"], loader="loaders.not_written_yet"))
+    status, said = fails(capsys, monkeypatch, "miniature", tmp_path / "x", "acrima")
+    assert status == 1
+    assert said == "Error: Source 'acrima' has a card but no loader yet.\n"
 
 
 def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:

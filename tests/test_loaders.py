@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import Workshop, digests
+from workshop import Workshop, digests
 from PIL import Image
 
 from med_mat.build import Options, build, find

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import once
+from workshop import once
 from PIL import Image
 
 import med_mat

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat.build.shard import Result
-from med_mat.build.writer import flush_to_disk, temporary_path
+from med_mat.build.writer import write_atomically
 from med_mat.errors import ReadError
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 
@@ -91,22 +91,9 @@ def index_of(source: str, raw: RawFolder, digests: Mapping[str, str], roles: Map
 
 def write_index(folder: Path, index: FileIndex) -> Path:
     """Write an index into a folder, as ``<source>.parquet``, and return where."""
-    folder.mkdir(parents=True, exist_ok=True)
     about = json.dumps({"version": VERSION, "source": index.source, "variant": index.variant})
     path = folder / f"{index.source}.parquet"
-    temporary = temporary_path(path)
-    try:
-        pq.write_table(
-            index.files.replace_schema_metadata({"med_mat.files": about}),
-            temporary,
-            compression="zstd",
-            use_dictionary=["role"],
-            write_statistics=False,
-        )
-        flush_to_disk(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(path, _parquet(index.files.replace_schema_metadata({"med_mat.files": about})))
     return path
 
 
@@ -216,7 +203,6 @@ def _read_state(state: Path) -> dict[str, tuple[FileFacts, str]]:
 
 
 def _write_state(state: Path, known: Mapping[str, tuple[FileFacts, str]]) -> None:
-    state.parent.mkdir(parents=True, exist_ok=True)
     facts = [facts for facts, _ in known.values()]
     columns = {
         "path": pa.array(known, pa.string()),
@@ -224,9 +210,11 @@ def _write_state(state: Path, known: Mapping[str, tuple[FileFacts, str]]) -> Non
         "time": pa.array([one.mtime_ns for one in facts], pa.int64()),
         "sha256": pa.array([digest for _, digest in known.values()], pa.string()),
     }
-    temporary = temporary_path(state)
-    try:
-        pq.write_table(pa.table(columns), temporary, compression="zstd", write_statistics=False)
-        temporary.replace(state)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(state, _parquet(pa.table(columns)))
+
+
+def _parquet(table: pa.Table) -> pa.Buffer:
+    """As a file in memory: pyarrow would keep a file open that a full disk does not take."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", use_dictionary=["role"], write_statistics=False)
+    return sink.getvalue()

@@ -1,4 +1,4 @@
-"""The names inside an archive, without unpacking it: bounded in time and memory, whatever the archive claims to hold."""
+"""The names inside an archive, without unpacking it: bounded in time and memory, whatever it claims to hold."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
-
-from med_mat.raw.headers import foreign
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar")
 #: How many names are read, how many bytes of a list of names, and how many bytes of a compressed tar.
@@ -40,7 +38,7 @@ class Members:
     note: str = ""
 
 
-class _TooMuch(Exception):
+class _TooMuchError(Exception):
     """The bound is reached."""
 
 
@@ -68,13 +66,15 @@ def _zip(file: IO[bytes], size: int, head: bytes) -> Members:
     try:
         with zipfile.ZipFile(cast(IO[bytes], _Bounded(file, MAX_LIST_BYTES))) as archive:
             entries = archive.infolist()
-    except _TooMuch:
+    except _TooMuchError:
         return Members(note="its list of names is too long to be read")
     except Exception:  # zipfile lets through whatever a hostile or broken file makes it stumble over
         return Members(fault=_not_what_it_is_called(head, (b"PK",)) or "it is cut short or broken: download it again")
     names = [entry.filename for entry in entries if not entry.is_dir()]
     total = sum(entry.file_size for entry in entries)
-    fault = "" if total <= _DEFLATE * size else f"it claims to hold {total:,} bytes, which {size:,} bytes cannot: a bomb"
+    fault = (
+        "" if total <= _DEFLATE * size else f"it claims to hold {total:,} bytes, which {size:,} bytes cannot: a bomb"
+    )
     return _sorted_out(names, True, total, fault)
 
 
@@ -96,7 +96,7 @@ def _tar(file: IO[bytes], head: bytes) -> Members:
                     total += member.size
                 elif (member.issym() or member.islnk()) and _leads_out(member.linkname):
                     names.append(f"../{member.name}")
-    except _TooMuch:
+    except _TooMuchError:
         pass
     except Exception:  # as above
         fault = "it is cut short or broken: download it again"
@@ -129,8 +129,8 @@ def _not_what_it_is_called(head: bytes, magics: tuple[bytes, ...]) -> str:
         return ""
     if not head:
         return "it is empty: download it again"
-    what = foreign(head)
-    return f"it is no archive{f' but {what}' if what else ''}: download it again"
+    page = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html", b"<head"))
+    return f"it is no archive{' but a web page' if page else ''}: download it again"
 
 
 class _Bounded:
@@ -145,11 +145,9 @@ class _Bounded:
     def read(self, size: int | None = -1) -> bytes:
         """Read; raise where the bound is passed."""
         left = self._limit - (self._read if self._in_all else 0)
-        if size is None or size < 0:
-            size = left + 1
-        if size > left:
-            raise _TooMuch
-        data = self._file.read(size)
+        data = self._file.read(left + 1 if size is None or size < 0 else min(size, left + 1))
+        if len(data) > left:
+            raise _TooMuchError
         self._read += len(data)
         return data
 

@@ -128,5 +128,7 @@ def make_toy(folder: Path, body: str, *rows: Row, register: Callable[[dict[str, 
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     register(sys.modules, spec.name, module)
-    source = replace(load()["busi"], name="toy", rows=rows, layouts=(Layout("any", ("**",)),))
+    source = replace(
+        load()["busi"], name="toy", loader="med_mat.loaders.toy", rows=rows, layouts=(Layout("any", ("**",)),)
+    )
     return Toy(source, folder / "raw", folder / "out")
