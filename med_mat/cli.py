@@ -217,7 +217,7 @@ def download(
     Example: med-mat download kvasir_seg --raw /data/raw
     """
     from med_mat import catalog
-    from med_mat.download.command import obtain
+    from med_mat.download.command import consent, obtain
     from med_mat.download.fetch import Settings
 
     if route is not None and len(names) > 1:
@@ -229,7 +229,7 @@ def download(
                 source,
                 raw,
                 say=click.echo,
-                agree=None if accept_terms else lambda: click.confirm("Do you accept these terms?"),
+                agree=None if accept_terms else consent,
                 number=route,
                 dry_run=dry_run,
                 keep_archives=keep_archives,

