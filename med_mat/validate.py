@@ -314,8 +314,8 @@ def _aligned(raw: RawFolder, index: FileIndex) -> RawFolder:
                 votes[path[: -len(wanted) - 1]] += 1
     if not votes or max(votes.values()) < len(sample) / 50:
         raise LayoutError(
-            f"{raw.root} holds none, or hardly any, of the files of {index.source!r} that the index names, such as {sample[0]!r}. "
-            "Name the folder in which they lie."
+            f"{raw.root} holds none, or hardly any, of the files of {index.source!r} that the index names, such as "
+            f"{sample[0]!r}. Name the folder in which they lie."
             if sample
             else f"The index of {index.source!r} names no file."
         )

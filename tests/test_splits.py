@@ -172,9 +172,8 @@ def test_wrong_targets(mat: MedMAT, workshop: Workshop, tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [0, -1, 100_000])
 @pytest.mark.parametrize("name", ARMS)
 def test_sizes_that_cannot_be(mat: MedMAT, name: str, size: int) -> None:
-    with pytest.raises(
-        SplitError, match=rf"The {name} arm .* {size:,} training records, of which there are [\d,]+: pass"
-    ):
+    message = rf"The {name} arm .* {size:,} training records, of which there are [\d,]+: pass"
+    with pytest.raises(SplitError, match=message):
         ARMS[name](mat, LUNG, size=size)
 
 
