@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from med_mat.schema import PIXEL_COLUMNS, TAG_COLUMNS, record_schema
 
 #: A row group is closed at this many records, or when its pixels reach this size: small enough for random reads.
-ROW_GROUP_RECORDS = 100
+ROW_GROUP_RECORDS = 64
 ROW_GROUP_BYTES = 32 * 2**20
 
 
