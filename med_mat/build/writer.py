@@ -129,7 +129,7 @@ class _Pixels:
         data = image.pop("bytes")
         start, self.size = self.size, self.size + len(data)
         if self.size > len(self._buffer):
-            self._buffer.extend(bytes(max(self.size, 2 * len(self._buffer)) - len(self._buffer)))
+            self._buffer.extend(bytes(max(self.size, len(self._buffer) * 5 // 4) - len(self._buffer)))
         self._buffer[start : self.size] = data
         self._ends.append(self.size)
         self._paths.append(image["path"])
