@@ -79,12 +79,14 @@ def record_files(
 
 def index_of(source: str, raw: RawFolder, digests: Mapping[str, str], roles: Mapping[str, str]) -> FileIndex:
     """The index of a folder as it lies there, with what is known of its files."""
-    known = {path: facts for path, facts in raw.files.items() if not is_hidden(path)}
+    known = [path for path in raw.files if not is_hidden(path)]
+    every = raw.files
+    unknown = pa.nulls(len(known), pa.string())
     table = _table(
         pa.array(known, pa.string()),
-        pa.array([facts.size for facts in known.values()], pa.int64()),
-        pa.array([digests.get(path) for path in known], pa.string()),
-        pa.array([roles.get(path) for path in known], pa.string()),
+        pa.array([every[path].size for path in known], pa.int64()),
+        pa.array([digests.get(path) for path in known], pa.string()) if digests else unknown,
+        pa.array([roles.get(path) for path in known], pa.string()) if roles else unknown,
     )
     return FileIndex(source, raw.variant, table)
 
