@@ -325,14 +325,13 @@ class _Visit:
             stopped = not counted
             missing |= dict.fromkeys(raw.missing)
         short = expected is not None and images is not None and images < expected
-        sure = source.counts.get("certainty") == "high"
+        # a count that is not certain is off by some, not by half
+        sure = source.counts.get("certainty") == "high" or bool(expected and images and images < expected / 2)
         if synthetic:
             notes.append("a miniature: its images are synthetic, and far fewer")
             missing, short, expected = {}, False, None
         elif short:
-            notes.append(
-                f"the card counts {expected:,} images" + ("" if sure else f", which is not certain ({source.name})")
-            )
+            notes.append(f"the card counts {expected:,} images" + ("" if sure else ", which is not certain"))
         elif counted and expected is not None and images is not None and images > expected:
             notes.append(
                 f"{images - expected:,} more images than the card counts: another edition, or files of your own?"

@@ -40,12 +40,12 @@ def test_row_groups_are_small_enough_for_random_reads(large: pq.ParquetFile) -> 
 
 
 def test_a_row_group_of_large_images_is_closed_by_their_size(toy: MakeToy, monkeypatch: pytest.MonkeyPatch) -> None:
-    from med_mat.build import shard
+    from med_mat.build import writer
 
     source = toy(CLASS_FOLDERS)
     source.draw(*(f"a/{number}.png" for number in range(12)))
     each = (source.raw / "a" / "1.png").stat().st_size
-    monkeypatch.setattr(shard, "ROW_GROUP_BYTES", 4 * each - 8)
+    monkeypatch.setattr(writer, "ROW_GROUP_BYTES", 4 * each - 8)
     source.build()
     file = pq.ParquetFile(source.out / "data/toy/048/train-00000.parquet")
     assert {file.metadata.row_group(group).num_rows for group in range(file.num_row_groups - 1)} == {4}

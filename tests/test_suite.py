@@ -1,0 +1,18 @@
+"""The suite itself: no folder of tests is passed over."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+
+
+def test_pytest_enters_every_folder_that_holds_tests(pytestconfig: pytest.Config) -> None:
+    # its default for norecursedirs holds "build", which hid tests/build without a word
+    folders = {part for path in TESTS.rglob("test_*.py") for part in path.relative_to(TESTS).parts[:-1]}
+    assert {"build", "raw", "download"} <= folders
+    passed_over = pytestconfig.getini("norecursedirs")
+    assert not [name for name in folders if any(fnmatch(name, pattern) for pattern in passed_over)]
