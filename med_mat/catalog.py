@@ -10,6 +10,7 @@ of upstream's 109 numbered entries (a source under one task); a subset is one of
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import metadata as installed
@@ -18,16 +19,17 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from med_mat.errors import CardError, UnknownSourceError, VocabularyError
-from med_mat.taxonomy import MAT, Patterns, Selector, nearest
+from med_mat.taxonomy import MAT, Access, Kind, nearest
 
 if TYPE_CHECKING:
     from importlib.abc import Traversable
 
+    from med_mat.selection import Selector
+
+_LONGEST_PATTERN = 200
 #: Entry points by which other packages add sources.
 PLUGINS = "med_mat.sources"
 
-Kind = Literal["classes", "grades", "findings", "boxes", "masks"]
-Access = Literal["open", "account", "competition", "request", "credentialed"]
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
 Certainty = Literal["high", "medium", "low"]
 DownloadKind = Literal[
@@ -123,6 +125,14 @@ class Erratum:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedId:
+    """An id in the paths of a source that other sources use too: who shares it shares a patient or a picture."""
+
+    namespace: str  # whose ids these are: sources with ids of one namespace are joined by them
+    pattern: str  # a regular expression with one group, named id, that is looked for in a path below the source's root
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """One raw dataset as its publisher ships it."""
 
@@ -148,6 +158,7 @@ class Source:
     prose: str
     metadata: Mapping[str, Any]  # the Hub's own keys of the front matter
     loader: str = ""  # the module that reads it
+    shared_ids: tuple[SharedId, ...] = ()
 
     @property
     def mats(self) -> tuple[MAT, ...]:
@@ -160,6 +171,41 @@ class Source:
             if row.number == number:
                 return row
         raise CardError(f"Source {self.name!r} has no row {number}; it has {[row.number for row in self.rows]}.")
+
+
+@dataclass(frozen=True, slots=True)
+class RowFacts:
+    """What holds of every record of a row."""
+
+    number: int
+    source: str
+    subset: int | None
+    mat: MAT
+    annotation: str  # classes, grades, findings, boxes or masks
+    license: str
+    access: str
+    redistributable: bool | None
+
+    @classmethod
+    def of(cls, row: Row, source: Source) -> RowFacts:
+        """From the catalog."""
+        return cls(row.number, row.source, row.subset, row.mat, row.kind, source.license, source.access,
+                   source.redistributable)  # fmt: skip
+
+    def as_fields(self) -> dict[str, Any]:
+        """By the names that a :class:`~med_mat.selection.Selection` asks for."""
+        return {
+            "modality": self.mat.modality,
+            "area": self.mat.area,
+            "task": self.mat.task,
+            "source": self.source,
+            "row": self.number,
+            "subset": self.subset,
+            "license": self.license,
+            "access": self.access,
+            "redistributable": self.redistributable,
+            "annotation": self.annotation,
+        }
 
 
 class Catalog(Mapping[str, Source]):
@@ -202,33 +248,37 @@ class Catalog(Mapping[str, Source]):
 
 
 def sources(
-    pattern: Selector = None,
+    selector: Selector = None,
     *,
     access: str | Sequence[str] | None = None,
     redistributable: bool | None = None,
 ) -> tuple[Source, ...]:
-    """The sources that have a row selected by ``pattern``, by number of their first row.
+    """The sources that have a row which a selection keeps, by number of their first row.
 
     Args:
-        pattern: e.g. ``"CT|MRI/Brain/*"``; None selects all.
+        selector: e.g. ``"CT|MRI/Brain/*"``, ``"*/Lung/* & annotation=masks"``; None selects all.
         access: one of ``open``, ``account``, ``competition``, ``request``, ``credentialed``, or several.
         redistributable: True or False keeps the sources whose terms are known to allow or to forbid it.
 
     Raises:
-        VocabularyError: a word of the pattern, or of ``access``, is unknown.
+        VocabularyError: a word is unknown, or asks for what only a build knows, such as the size of an image.
     """
-    patterns = Patterns.of(pattern)
-    wanted = None if access is None else {access} if isinstance(access, str) else set(access)
-    for word in wanted or ():
-        if word not in get_args(Access):
-            raise VocabularyError(f"access={word!r} is not one of {', '.join(get_args(Access))}.")
-    return tuple(
-        source
-        for source in load().values()
-        if any(patterns.matches(row.mat) for row in source.rows)
-        and (wanted is None or source.access in wanted)
-        and (redistributable is None or source.redistributable is redistributable)
-    )
+    from med_mat.selection import CARD_FIELDS, Field, Selection, field
+
+    wanted = Selection.of(selector)
+    if access is not None:
+        wanted = wanted & field("access", access)
+    if redistributable is not None:
+        wanted = wanted & field("redistributable", redistributable)
+    for leaf in wanted.leaves():
+        if isinstance(leaf, Field) and leaf.name not in CARD_FIELDS:
+            raise VocabularyError(f"{leaf} is a fact of records: it needs a built Med-MAT (med_mat.open(...).where).")
+    catalog = load()
+    facts = {row.number: RowFacts.of(row, source).as_fields() for source in catalog.values() for row in source.rows}
+    known = {name: {fact[name] for fact in facts.values()} for name in ("source", "row", "subset", "license")}
+    wanted.check(known, "The catalog")
+    kept = {number for number, fact in facts.items() if wanted.resolve(fact) is True}
+    return tuple(source for source in catalog.values() if any(row.number in kept for row in source.rows))
 
 
 @functools.cache
@@ -310,6 +360,7 @@ def read_card(name: str, text: str) -> Source:
             published_split=tuple(facts["published_split"]),
             counts=facts["counts"],
             overlaps=facts.get("overlaps") or {},
+            shared_ids=tuple(_shared_id(entry, where) for entry in facts.get("shared_ids") or ()),
             errata=tuple(
                 Erratum(e["row"], e["field"], str(e["upstream"]), str(e["ours"]), e["why"])
                 for e in facts.get("errata") or ()
@@ -374,6 +425,21 @@ def _word(human: Any) -> str:
     return human
 
 
+def _shared_id(entry: Mapping[str, Any], where: str) -> SharedId:
+    """An entry of ``shared_ids``. RE2 runs its pattern in linear time; what RE2 does not know is refused here."""
+    namespace, pattern = str(entry["namespace"]), str(entry["pattern"])
+    try:
+        groups = re.compile(pattern).groupindex if len(pattern) <= _LONGEST_PATTERN else {}
+    except re.error as error:
+        raise CardError(f"{where}: under 'shared_ids', {pattern!r} is no regular expression: {error}.") from error
+    if list(groups) != ["id"] or re.search(r"\(\?(?![:P])|\\[1-9]|\(\?P=", pattern):
+        raise CardError(
+            f"{where}: under 'shared_ids', {pattern[:_LONGEST_PATTERN]!r} must be a regular expression of at most "
+            f"{_LONGEST_PATTERN} characters with one named group, (?P<id>...), and no look-around or back reference."
+        )
+    return SharedId(namespace, pattern)
+
+
 def _row(source: str, entry: Mapping[str, Any], labels: Mapping[str, str], where: str) -> Row:
     chosen = [str(raw) for raw in entry.get("labels", labels)]
     unknown = [raw for raw in chosen if raw not in labels]
@@ -381,10 +447,13 @@ def _row(source: str, entry: Mapping[str, Any], labels: Mapping[str, str], where
         raise CardError(f"{where}: row {entry['number']} names labels that 'labels' does not map: {unknown}.")
     if entry["subset"] is None and not entry.get("instructions"):
         raise CardError(f"{where}: row {entry['number']} is in no subset, so it needs 'instructions' of its own.")
+    mat = MAT.parse(entry["triplet"])
+    if not mat.complete:
+        raise CardError(f"{where}: row {entry['number']} leaves an element of its triplet open: {mat}.")
     return Row(
         number=entry["number"],
         source=source,
-        mat=MAT.parse(entry["triplet"]),
+        mat=mat,
         subset=entry["subset"],
         kind=_choice(entry["kind"], Kind, where),
         labels={raw: labels[raw] for raw in chosen},  # plain, so that it pickles

@@ -11,10 +11,22 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
 from med_mat.errors import VocabularyError
 
+if TYPE_CHECKING:
+    from med_mat import selection
+
+#: How the labels of a row come: one class, one grade of a scale, several findings, boxes or masks.
+Kind = Literal["classes", "grades", "findings", "boxes", "masks"]
+#: What stands between a user and the files of a source.
+Access = Literal["open", "account", "competition", "request", "credentialed"]
+
+SPLITS = ("train", "validation", "test")
 AXES = ("modality", "area", "task")
+#: An element that is left open.
+ANY = "*"
 
 #: Upstream's short name -> what it stands for.
 MODALITIES: Mapping[str, str] = MappingProxyType(
@@ -75,6 +87,9 @@ TASKS: Mapping[str, str] = MappingProxyType(
 #: A task -> the coarser task that it is a kind of (arXiv 2412.20070 v2, appendix B.1).
 TASK_PARENTS: Mapping[str, str] = MappingProxyType({"COVID": "State", "Cancer": "State"})
 
+#: A detection task -> the classification task that names what it finds (arXiv 2412.20070 v2, section 6).
+DETECTION_OF: Mapping[str, str] = MappingProxyType({"Cancer Detection": "Cancer", "Diseases Detection": "Diseases"})
+
 _VOCABULARIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"modality": tuple(MODALITIES), "area": AREAS, "task": tuple(TASKS)}
 )
@@ -118,25 +133,59 @@ _SYNONYMS: Mapping[str, str] = MappingProxyType(
 )
 
 
+class Algebra:
+    """``&``, ``|`` and ``~`` on whatever selects; each gives a :class:`med_mat.selection.Selection`."""
+
+    __slots__ = ()
+
+    def __and__(self, other: selection.Selector) -> selection.Selection:
+        from med_mat.selection import And, Selection
+
+        return And.join(map(Selection.of, (self, other)))
+
+    def __rand__(self, other: selection.Selector) -> selection.Selection:
+        from med_mat.selection import Selection
+
+        return Selection.of(other) & self
+
+    def __or__(self, other: selection.Selector) -> selection.Selection:
+        from med_mat.selection import Or, Selection
+
+        return Or.join(map(Selection.of, (self, other)))
+
+    def __ror__(self, other: selection.Selector) -> selection.Selection:
+        from med_mat.selection import Selection
+
+        return Selection.of(other) | self
+
+    def __invert__(self) -> selection.Selection:
+        from med_mat.selection import Selection
+
+        return Selection.of(self).opposite()
+
+
 @dataclass(frozen=True, slots=True, order=True)
-class MAT:
+class MAT(Algebra):
     """A Modality, Anatomical area, Task triplet, e.g. ``CT/Lung/Cancer`` (arXiv 2412.20070, section 3).
+
+    An element that is not given is open: ``MAT(modality="CT")`` is ``CT/*/*``. The triplet of a record is complete.
 
     Raises:
         VocabularyError: an element is not in its closed vocabulary; the message suggests the nearest word.
     """
 
-    modality: str
-    area: str
-    task: str
+    modality: str = ANY
+    area: str = ANY
+    task: str = ANY
 
     def __post_init__(self) -> None:
         for axis in AXES:
-            _check(axis, getattr(self, axis))
+            if getattr(self, axis) != ANY:
+                _check(axis, getattr(self, axis))
 
     @classmethod
     def parse(cls, text: str) -> MAT:
-        """Read ``CT/Lung/Cancer``."""
+        """Read ``CT/Lung/Cancer``, or ``CT/*/*``."""
         parts = [part.strip() for part in text.split("/")]
         if len(parts) != 3:
             raise VocabularyError(f"{text!r} is not a triplet: expected MODALITY/AREA/TASK, such as 'CT/Lung/Cancer'.")
@@ -145,13 +194,18 @@ class MAT:
     def __str__(self) -> str:
         return f"{self.modality}/{self.area}/{self.task}"
 
+    @property
+    def complete(self) -> bool:
+        """Whether no element is open."""
+        return ANY not in (self.modality, self.area, self.task)
+
     def shared(self, other: MAT) -> frozenset[str]:
-        """The axes on which both triplets agree, a subset of {"modality", "area", "task"}."""
-        return frozenset(axis for axis in AXES if getattr(self, axis) == getattr(other, axis))
+        """The axes on which both triplets name the same element, a subset of {"modality", "area", "task"}."""
+        return frozenset(axis for axis in AXES if ANY != getattr(self, axis) == getattr(other, axis))
 
 
 @dataclass(frozen=True, slots=True)
-class Pattern:
+class Pattern(Algebra):
     """A triplet with alternatives, wildcards and negation: ``CT|MRI/Brain/*``, ``!X-ray/*/*``.
 
     Each of the three parts is ``*`` (an empty set here), or words joined by ``|``. A ``!`` in front negates the whole
@@ -212,42 +266,31 @@ class Pattern:
         return ("!" if self.negated else "") + "/".join(pieces)
 
 
-Selector = str | MAT | Pattern | Iterable[str | MAT | Pattern] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Patterns:
-    """A union of patterns: a triplet is selected when any of them matches. No pattern at all selects everything."""
-
-    members: tuple[Pattern, ...]
-
-    @classmethod
-    def of(cls, selector: Selector) -> Patterns:
-        """From a pattern's text (several joined by ``,``), a :class:`MAT`, a :class:`Pattern`, or a list of these."""
-        if selector is None:
-            return cls(())
-        if isinstance(selector, str):
-            return cls(tuple(Pattern.parse(text) for text in selector.split(",")))
-        if isinstance(selector, MAT):
-            return cls((Pattern.parse(str(selector)),))
-        if isinstance(selector, Pattern):
-            return cls((selector,))
-        return cls(tuple(member for item in selector for member in cls.of(item).members))
-
-    def matches(self, mat: MAT) -> bool:
-        """Whether any member selects the triplet."""
-        return not self.members or any(member.matches(mat) for member in self.members)
-
-    def __str__(self) -> str:
-        return ",".join(map(str, self.members)) or "*"
-
-
 def ancestors(task: str) -> tuple[str, ...]:
     """The task and the coarser tasks that it is a kind of: ``("COVID", "State")``."""
     chain = [task]
     while parent := TASK_PARENTS.get(chain[-1]):
         chain.append(parent)
     return tuple(chain)
+
+
+def counts_as(task: str, *, pool_tasks: bool, cross_tasks: bool) -> frozenset[str]:
+    """The tasks whose element a triplet of this task provides, under the readings of an experiment.
+
+    Args:
+        task: a word of :data:`TASKS`.
+        pool_tasks: a task also counts as those that it is a kind of, COVID as State (appendix B.1).
+        cross_tasks: a detection task also counts as what it is the detection of, Cancer Detection as Cancer
+            (section 6). With ``pool_tasks``, as State too.
+
+    Raises:
+        VocabularyError: no such task.
+    """
+    _check("task", task)
+    names = [task]
+    if cross_tasks and task in DETECTION_OF:
+        names.append(DETECTION_OF[task])
+    return frozenset(pooled for name in names for pooled in (ancestors(name) if pool_tasks else (name,)))
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
