@@ -127,6 +127,7 @@ def test_the_file_changes_and_the_server_ignores_if_range(server: Server, tmp_pa
 def test_a_range_that_was_not_asked_for(server: Server, tmp_path: Path) -> None:
     url = server.file("/data", DATA, cuts=[50_000], liar=7)
     assert get(url, tmp_path).read_bytes() == DATA
+    assert server.ranges("/data")[-1] is None, "begun anew"
 
 
 def test_killed_before_the_last_rename(server: Server, tmp_path: Path) -> None:

@@ -1,0 +1,167 @@
+"""Where a built Med-MAT lies: a folder on this machine, or a dataset on the Hugging Face Hub at one commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from med_mat import schema
+from med_mat.errors import BuildError, HubError
+from med_mat.hub.errors import told
+
+MANIFEST = "med_mat.json"
+INDEX = "index.parquet"
+#: What a push puts beside the index: the columns that opening and selecting read, a twentieth of its bytes.
+TAGS = "tags.parquet"
+TAGS_COLUMNS = ("row", "split", "label_set", "group", "file", "position")
+_REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A build on this machine."""
+
+    root: Path
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def local(self, name: str) -> Path:
+        """A file of the build, on this machine.
+
+        Raises:
+            BuildError: it is not there.
+        """
+        path = self.root / name
+        if not path.is_file():
+            raise BuildError(
+                f"{self.root.absolute()} lacks {name}. Run 'med-mat build' again: what is finished is kept."
+            )
+        return path
+
+    def index(self, columns: Iterable[str]) -> Path:
+        """A Parquet file that has these columns of the index."""
+        del columns  # a whole index costs nothing here
+        return self.local(INDEX)
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file of the build, opened for reading."""
+        return self.local(name).open("rb")
+
+    def key(self, name: str) -> str:
+        """What identifies the content of a file, for the cache."""
+        facts = self.local(name).stat()
+        return f"{self.root.resolve()}/{name}/{facts.st_size}/{facts.st_mtime_ns}"
+
+
+@dataclass(frozen=True, slots=True)
+class HubRepository:
+    """A build on the Hugging Face Hub, at one commit: what is pushed later does not show in it."""
+
+    repo_id: str
+    commit: str
+
+    def __str__(self) -> str:
+        return self.repo_id
+
+    def local(self, name: str) -> Path:
+        """A file of the build, downloaded once into the Hub's cache.
+
+        Raises:
+            HubError: it is not there, or does not arrive.
+        """
+        from huggingface_hub import hf_hub_download
+
+        with told(f"{self.repo_id}/{name}"):
+            return Path(hf_hub_download(self.repo_id, name, repo_type="dataset", revision=self.commit))
+
+    def index(self, columns: Iterable[str]) -> Path:
+        """A Parquet file that has these columns of the index: a small one, where that has them all.
+
+        Raises:
+            HubError: it is not there, or does not arrive.
+        """
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError
+
+        if set(columns) <= set(TAGS_COLUMNS):
+            with told(f"{self.repo_id}/{TAGS}"), suppress(EntryNotFoundError):  # it was not 'med-mat push' that sent it
+                return Path(hf_hub_download(self.repo_id, TAGS, repo_type="dataset", revision=self.commit))
+        return self.local(INDEX)
+
+    def open(self, name: str) -> IO[bytes]:
+        """A file of the build, of which only what is read is fetched.
+
+        Raises:
+            HubError: it is not there.
+        """
+        from huggingface_hub import HfFileSystem
+
+        with told(f"{self.repo_id}/{name}"):
+            file: IO[bytes] = HfFileSystem().open(f"datasets/{self.repo_id}@{self.commit}/{name}", cache_type="none")
+            return file
+
+    def key(self, name: str) -> str:
+        """What identifies the content of a file, for the cache."""
+        return f"{self.repo_id}@{self.commit}/{name}"
+
+
+Location = Folder | HubRepository
+
+
+def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[Location, Mapping[str, Any]]:
+    """A built Med-MAT, and its manifest.
+
+    Args:
+        where: a folder that ``med-mat build`` wrote, or a Hub dataset ("org/Med-MAT").
+        revision: a branch, tag or commit of the Hub dataset; it is resolved to a commit once.
+
+    Raises:
+        BuildError: nothing there, an unfinished build, or one of another schema version.
+        HubError: the Hub does not give it.
+    """
+    location = _location(where, revision)
+    try:
+        manifest = json.loads(location.local(MANIFEST).read_text("utf-8"))
+        version, maker = manifest["schema"], manifest["med_mat"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise BuildError(
+            f"{where}: its {MANIFEST} is missing, or not one that 'med-mat build' wrote ({error}). Build it again."
+        ) from error
+    if version != schema.VERSION:
+        raise BuildError(
+            f"{where} was built with record schema {version}, this Med-MAT reads {schema.VERSION}: "
+            f"build it again, or install the Med-MAT that made it ({maker})."
+        )
+    return location, manifest
+
+
+def _location(where: str | os.PathLike[str], revision: str | None) -> Location:
+    folder = Path(where)
+    if folder.is_dir():
+        if not (folder / MANIFEST).is_file():
+            state = (
+                "an unfinished build: run the same 'med-mat build' again"
+                if (folder / ".build").is_dir()
+                else f"no Med-MAT: expected {MANIFEST} and {INDEX} in it, as 'med-mat build' writes them"
+            )
+            raise BuildError(f"{folder.absolute()} holds {state}.")
+        return Folder(folder)
+    if not _REPO_ID.fullmatch(str(where)):
+        raise BuildError(
+            f"There is no folder {folder.absolute()}. Name a folder that 'med-mat build' wrote, or a Hub dataset "
+            "such as 'org/Med-MAT'."
+        )
+    from huggingface_hub import HfApi
+
+    with told(f"the dataset {str(where)!r} (there is no folder of that name either)"):
+        commit = HfApi().dataset_info(str(where), revision=revision).sha
+    if not re.fullmatch(r"[0-9a-f]{40}", str(commit)):
+        raise HubError(f"The Hub did not say which commit {where} is at: it gave {commit!r}. Try again later.")
+    return HubRepository(str(where), str(commit))

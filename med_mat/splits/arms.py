@@ -1,0 +1,310 @@
+"""The experiments by name. Each takes a built Med-MAT, a target, and the options of :class:`~med_mat.splits.Options`.
+
+A target is a triplet (``"CT/Lung/Cancer"``), a pattern, or a selection of rows (``"CT/Lung/State & subset=3"``).
+All raise :class:`~med_mat.errors.SplitError` where the build has no test record of the target, lacks an element of it
+(the message names the sources that would provide it), or has fewer training records than ``size``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from med_mat import catalog
+from med_mat.errors import SplitError
+from med_mat.selection import Selector
+from med_mat.splits import draw
+from med_mat.splits.combinations import Combination, check_direction, enumerate_combinations
+from med_mat.splits.experiment import Experiment, Options, Rule, Study
+from med_mat.splits.reading import find_target
+from med_mat.taxonomy import AXES, MAT
+
+if TYPE_CHECKING:
+    from med_mat.dataset import MedMAT
+
+#: The paper's cap on the training records of a subset (arXiv 2412.20070 v2, section 2.1).
+CAP = 3_000
+
+Base = Literal["related", "unrelated", "all_related", "all_unrelated", "all_data"]
+
+
+def related(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
+    """Train on the rows nearest to the target that together hold each of its elements.
+
+    These are the rows that share two elements with it (the paper's two-element combinations) where these suffice, else
+    all that share one.
+    """
+    study = Study.of(mat, target, Options.of(options))
+    sharing = {row for row, axes in study.others().items() if axes}
+    positions, _ = study.trainable(sharing)
+    available = [mat.tags.facts[row] for row in mat.tags.counts(positions)]
+    study.check_covered(element for row in available for element in study.reading.elements(row))
+    goal = study.target.elements
+    near = [row for row in available if any(len(n.shared(m)) > 1 for n in study.reading.wide_names(row)
+                                            for m in study.target.mats)]  # fmt: skip
+    suffices = goal <= {element for row in near for element in study.reading.elements(row)}
+    rows = {row.number for row in (near if suffices else available)}
+    return study.make("related", rows, Rule(covers=True, shares=True))
+
+
+def all_related(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
+    """Train on every row that shares at least one element with the target."""
+    study = Study.of(mat, target, Options.of(options))
+    sharing = {row for row, axes in study.others().items() if axes}
+    positions, _ = study.trainable(sharing)
+    rows = (mat.tags.facts[row] for row in mat.tags.counts(positions))
+    study.check_covered(element for row in rows for element in study.reading.elements(row))
+    return study.make("all_related", sharing, Rule(covers=True, shares=True))
+
+
+def unrelated(mat: MedMAT, target: Selector, *, like: Experiment | None = None, **options: Any) -> Experiment:
+    """Train on rows that share no element with the target (the paper's Baseline+), as many records as another arm.
+
+    Args:
+        mat: a built Med-MAT.
+        target: to test on.
+        like: the arm to be as large as; None: :func:`related`, unless ``size`` is given.
+        options: of :class:`~med_mat.splits.Options`.
+    """
+    given = Options.of(options)
+    if given.size is None:
+        given = replace(given, size=len((like or related(mat, target, **options)).train_positions))
+    study = Study.of(mat, target, given)
+    foreign = [row for row, axes in study.others().items() if not axes]
+    return study.make("unrelated", foreign, Rule(avoids=AXES))
+
+
+def all_unrelated(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
+    """Train on every row that shares no element with the target."""
+    study = Study.of(mat, target, Options.of(options))
+    foreign = [row for row, axes in study.others().items() if not axes]
+    return study.make("all_unrelated", foreign, Rule(avoids=AXES))
+
+
+def all_data(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
+    """Train on everything but the target."""
+    study = Study.of(mat, target, Options.of(options))
+    return study.make("all_data", study.others(), Rule())
+
+
+def without(mat: MedMAT, target: Selector, axis: str, **options: Any) -> Experiment:
+    """Train on all related rows but those that share the target's ``axis``: modality, area or task.
+
+    What the paper calls disrupting CG (section 4, Figure 4).
+    """
+    if axis not in AXES:
+        raise SplitError(f"axis={axis!r} is not one of {', '.join(AXES)}.")
+    study = Study.of(mat, target, Options.of(options))
+    rows = [row for row, axes in study.others().items() if axes and axis not in axes]
+    return study.make("without", rows, Rule(avoids=(axis,), shares=True), axis=axis)
+
+
+def disruption(mat: MedMAT, target: Selector, **options: Any) -> dict[str, Experiment]:
+    """The six arms of the paper's Figure 4, all of one size: ``size``, or the smallest of the six where it is None.
+
+    Keys: all_unrelated, all_related, without_modality, without_area, without_task, all_data.
+    """
+    given = Options.of(options)
+
+    def arms(**more: Any) -> dict[str, Experiment]:
+        return {
+            "all_unrelated": all_unrelated(mat, target, **more),
+            "all_related": all_related(mat, target, **more),
+            **{f"without_{axis}": without(mat, target, axis, **more) for axis in AXES},
+            "all_data": all_data(mat, target, **more),
+        }
+
+    if given.size is not None:
+        return arms(**options)
+    made = arms(**options)
+    smallest = min(made, key=lambda name: len(made[name].train_positions))
+    size = len(made[smallest].train_positions)
+    if not size:
+        raise SplitError(
+            f"The arms for {target} cannot be of one size: {smallest} has no training record in this Med-MAT."
+        )
+    return arms(**{**options, "size": size})
+
+
+def combinations(
+    mat: MedMAT, target: Selector, *, direction: str | None = None, elements: int | None = None, **options: Any
+) -> tuple[Combination, ...]:
+    """Every way to compose the target from triplets that have training records here (the paper's Related combinations).
+
+    Args:
+        mat: a built Med-MAT.
+        target: a triplet; a pattern gives the combinations of each triplet that it names.
+        direction: "fixed modality", "fixed area", "fixed task", "fixed pair" or "three elements"; None: all of them.
+        elements: 2 or 3 parts; None: both.
+        options: of :class:`~med_mat.splits.Options`.
+
+    Raises:
+        SplitError: no test record of the target, or an unknown direction.
+    """
+    check_direction(direction)
+    study = Study.of(mat, target, Options.of(options))
+    with_records = mat.tags.counts(mat.where_rows(frozenset(mat.tags.facts), study.among, split="train"))
+    names = {name for row in with_records for name in study.reading.names(mat.tags.facts[row])}
+    return tuple(
+        one
+        for goal in study.target.mats
+        for one in enumerate_combinations(names, goal, study.reading)
+        if direction in (None, one.direction) and elements in (None, len(one.parts))
+    )
+
+
+def combination(mat: MedMAT, target: Selector, parts: Sequence[Selector], **options: Any) -> Experiment:
+    """Train on these parts alone, as one of :func:`combinations` names them.
+
+    Args:
+        mat: a built Med-MAT.
+        target: to test on. A row that is a part is not tested, though the target may name it too: Lung Cancer trains
+            for Lung State.
+        parts: triplets, or selections of rows such as ``"X-ray/Lung/Diseases & subset=30"``.
+        options: of :class:`~med_mat.splits.Options`.
+    """
+    given = Options.of(options)
+    rows = {row: None for part in parts for row in part_rows(mat, part, given)}
+    study = Study.of(mat, target, given, spared=rows)
+    positions, _ = study.trainable(rows)
+    counts = mat.tags.counts(positions)
+    for part in parts:
+        if not any(row in counts for row in part_rows(mat, part, given)):
+            raise SplitError(
+                f"The part {part} of a combination for {target} has no training record here whose group is not tested."
+            )
+    study.check_covered(element for row in counts for element in study.reading.elements(mat.tags.facts[row]))
+    texts = [str(part) for part in parts]
+    return study.make("combination", rows, Rule(covers=True, shares=True, literal=True), parts=texts)
+
+
+def leave_one_out(
+    mat: MedMAT, over: Literal["triplet", "modality", "area", "task"] = "triplet", **options: Any
+) -> Iterator[Experiment]:
+    """For each triplet, or each word of an axis: test on it, train on everything that does not hold it.
+
+    What has no test records, or leaves nothing to train on, is passed over.
+    """
+    if over != "triplet" and over not in AXES:
+        raise SplitError(f"over={over!r} is not one of triplet, {', '.join(AXES)}.")
+    given = Options.of(options)
+    names = sorted({name for row in mat.tags.facts.values() for name in given.read.wide_names(row)})
+    targets = (
+        names if over == "triplet" else [MAT(**{over: word}) for word in sorted({getattr(n, over) for n in names})]
+    )
+    for target in targets:
+        try:
+            made = held_out(mat, target, **options)
+        except SplitError:
+            continue
+        if len(made.train_positions):
+            yield made
+
+
+def held_out(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
+    """Test on a target, train on everything that does not hold what the target leaves closed.
+
+    For a triplet that is everything but the triplet; for ``CT/*/*`` everything but CT.
+    """
+    study = Study.of(mat, target, Options.of(options))
+    closed = [axis for axis in AXES if len({getattr(one, axis) for one in study.target.mats}) == 1]
+    avoids = tuple(closed) if len(closed) == 1 else ()
+    rows = [row for row, axes in study.others().items() if not axes.intersection(avoids)]
+    return study.make("held_out", rows, Rule(avoids=avoids))
+
+
+def limited(mat: MedMAT, target: Selector, n: int, *, base: Base = "related", **options: Any) -> Experiment:
+    """``n`` training records of the target itself, beside related or unrelated data (section 5.2, Figure 6).
+
+    Args:
+        mat: a built Med-MAT.
+        target: to test on.
+        n: records of the target in train, even over its label sets; 0 is the base alone. Growing n keeps the smaller
+            draw in the larger one.
+        base: the arm that they are added to; its ``size`` does not count them.
+        options: of :class:`~med_mat.splits.Options`.
+    """
+    if not isinstance(n, int | np.integer) or n < 0:
+        raise SplitError(f"n={n!r} is to be a whole number, 0 or more.")
+    arm = _arm(base)(mat, target, **options)
+    study = Study.of(mat, target, arm.options)
+    own, _held = study.trainable(study.target.rows)
+    if n > len(own):
+        raise SplitError(
+            f"{n:,} training records of {target} are asked for, of which there are {len(own):,} whose group is not "
+            "tested."
+        )
+    extra = draw.take(mat.tags, own, n, study.options.seed)
+    rule = Rule(target_records=n, covers=arm.rule.covers, avoids=arm.rule.avoids, shares=False)
+    train = np.sort(np.concatenate((arm.train_positions, extra)))
+    arguments = {"n": int(n), "base": base}
+    return Experiment("limited", arm.target, mat, train, arm.test_positions, rule, arm.options, arguments, arm.dropped)
+
+
+def scaling(
+    mat: MedMAT, target: Selector, sizes: Sequence[int], *, base: Base = "related", **options: Any
+) -> list[Experiment]:
+    """The same arm at growing sizes, each contained in the next (section 5.1, Figure 5)."""
+    return [_arm(base)(mat, target, **{**options, "size": size}) for size in sorted(sizes)]
+
+
+def single_task(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
+    """Train and test on the target itself: the upper bound (Single-task in Tables 1 and 2 of the paper).
+
+    At most 3,000 label-balanced training records of each subset, and equally many test records of each label, unless
+    ``cap`` and ``balanced_test`` say otherwise.
+    """
+    study = Study.of(mat, target, Options.of({"cap": CAP, "balanced_test": True, **options}))
+    return study.make("single_task", study.target.rows, Rule(target_records=None))
+
+
+def multi_task(mat: MedMAT, target: Selector = None, *, train: Selector = None, **options: Any) -> Experiment:
+    """Train on all in-distribution subsets together, test on all (Multi-task in Tables 1 and 2 of the paper).
+
+    Args:
+        mat: a built Med-MAT.
+        target: what to test on; None: every classification subset, those out of distribution included.
+        train: what to train on; None: the paper's 25 in-distribution subsets.
+        options: of :class:`~med_mat.splits.Options`; ``cap`` is 3,000 and ``balanced_test`` is on unless given.
+    """
+    subsets = catalog.load().subsets.values()
+    tested = target if target is not None else _of_subsets(mat, [s.number for s in subsets if s.role != "detection"])
+    trained = train if train is not None else _of_subsets(mat, [s.number for s in subsets if s.role == "id"])
+    study = Study.of(mat, tested, Options.of({"cap": CAP, "balanced_test": True, **options}))
+    rows = find_target(mat.tags.facts, mat.selection(trained), study.reading).rows
+    more = {} if train is None else {"train": str(mat.selection(train))}
+    return study.make("multi_task", rows, Rule(target_records=None), **more)
+
+
+def _of_subsets(mat: MedMAT, numbers: Sequence[int]) -> str:
+    """A selection of those subsets that have records."""
+    here = {row.subset for row in mat.tags.facts.values()}
+    present = [number for number in numbers if number in here]
+    if not present:
+        raise SplitError(
+            "This Med-MAT has no record of any of the paper's subsets that are needed: name target= and train=."
+        )
+    return "subset=" + "|".join(map(str, present))
+
+
+def part_rows(mat: MedMAT, part: Selector, options: Options) -> frozenset[int]:
+    """The rows of a part: those that it names first of all, else those that it names as well."""
+    selection, reading = mat.selection(part), options.read
+    facts = mat.tags.facts
+    foremost = {
+        number
+        for number, row in facts.items()
+        if selection.resolve({**row.as_fields(), **asdict(reading.names(row)[0])}) is True
+    }
+    return frozenset(foremost) or find_target(facts, selection, reading).rows
+
+
+def _arm(name: str) -> Any:
+    arms = {"related": related, "unrelated": unrelated, "all_related": all_related, "all_unrelated": all_unrelated,
+            "all_data": all_data}  # fmt: skip
+    if name not in arms:
+        raise SplitError(f"base={name!r} is not one of {', '.join(arms)}.")
+    return arms[name]

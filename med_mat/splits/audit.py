@@ -1,0 +1,252 @@
+"""The proof that an experiment keeps its rule, from the index alone: nothing that the split was made of is trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from med_mat import __version__
+from med_mat.errors import SplitError
+from med_mat.splits.experiment import Experiment, Options
+from med_mat.splits.reading import elements_of
+from med_mat.tags import Positions
+from med_mat.taxonomy import AXES, MAT, SPLITS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: What must not be on both sides, beside the group that joins them.
+IDENTITIES = {"patient": "patients", "sha256": "files", "pixel_hash": "pictures"}
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What was checked of an experiment; ``violations`` is empty where it holds."""
+
+    definition: Mapping[str, Any]
+    target: Sequence[str]  # triplets
+    train: Mapping[str, int]  # triplet -> records
+    test: Mapping[str, int]
+    covered: Mapping[str, Mapping[str, int]]  # element of the target -> subset or row that holds it -> train records
+    shared: Mapping[str, int]  # groups, patients, files, pictures that are on both sides
+    train_labels: Mapping[str, int]  # label set -> records
+    test_labels: Mapping[str, int]
+    dropped: Mapping[str, int]  # reason -> records
+    notes: Sequence[str]
+    violations: Sequence[str]
+    med_mat: str
+    build: Mapping[str, Any]  # what the records were built from, and by which versions
+
+    def to_json(self) -> str:
+        """As JSON, with everything that reproduces the experiment."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    def __str__(self) -> str:
+        lines = [f"{self.definition['experiment']} for {self.definition['target']} (med-mat {self.med_mat})"]
+        usual = {"experiment": None, "target": None, **Options().to_data()}
+        rest = {name: value for name, value in self.definition.items() if name not in usual or usual[name] != value}
+        lines += [f"  {name}: {value}" for name, value in rest.items() if name not in ("experiment", "target", "seed")]
+        lines.append(f"  seed: {self.definition['seed']}")
+        for side, cells in (("train", self.train), ("test", self.test)):
+            lines.append(f"  {side}: {sum(cells.values()):,} records")
+            lines += [f"    {mat:<40} {count:>9,}" for mat, count in cells.items()]
+        for element, holders in self.covered.items():
+            names = ", ".join(f"{name} ({count:,})" for name, count in holders.items())
+            lines.append(f"  {element:<24} " + (f"held by {names}" if names else "held by nothing in train"))
+        lines.append("  on both sides: " + ", ".join(f"{count} {what}" for what, count in self.shared.items()))
+        for side, labels in (("train", self.train_labels), ("test", self.test_labels)):
+            lines.append(f"  {side} labels: {_balance(labels)}")
+        lines += [f"  dropped: {count:,} records, {reason}" for reason, count in self.dropped.items()]
+        lines += [f"  note: {text}" for text in self.notes]
+        lines += [f"  VIOLATED: {text}" for text in self.violations] or ["  holds: yes"]
+        return "\n".join(lines)
+
+    def figure(self, theme: str = "light") -> Figure:
+        """The MAT grid of train against test, the target outlined (needs the extra ``plot``)."""
+        from med_mat import plot
+
+        return plot.mat_grid(
+            {MAT.parse(mat): count for mat, count in self.train.items()},
+            against={MAT.parse(mat): count for mat, count in self.test.items()},
+            target=MAT.parse(self.target[0]) if len(self.target) == 1 else None,
+            title=f"{self.definition['experiment']} for {self.definition['target']}",
+            theme=theme,
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the audit: ``.json`` as data, ``.txt`` as text, ``.svg`` or ``.png`` as a picture.
+
+        Raises:
+            SplitError: another suffix.
+        """
+        from med_mat.build.writer import write_atomically
+
+        suffix = Path(path).suffix.lower()
+        if suffix in (".svg", ".png"):
+            from med_mat import plot
+
+            plot.save(self.figure(), Path(path))
+        elif suffix in (".json", ".txt"):
+            write_atomically(Path(path), (self.to_json() if suffix == ".json" else f"{self}\n").encode())
+        else:
+            raise SplitError(f"{path}: an audit is written as .json, .txt, .svg or .png.")
+
+
+def audit(experiment: Experiment) -> Audit:
+    """Check an experiment against its rule.
+
+    Raises:
+        SplitError: it breaks it; the message is the whole audit.
+    """
+    mat, rule, reading, target = experiment.mat, experiment.rule, experiment.options.read, experiment.target
+    tags = mat.tags
+    train, test = experiment.train_positions, experiment.test_positions
+    train_rows, test_rows = tags.counts(train), tags.counts(test)
+    facts = tags.facts
+    names = {row: reading.names(facts[row])[:1] if rule.literal else reading.wide_names(facts[row]) for row in facts}
+    of_target = {row for row in facts if row in target.rows or set(names[row]) & set(target.mats)}
+    shared_axes = {row: target.shared(reading.elements(facts[row])) for row in train_rows}
+    covered: dict[str, dict[str, int]] = {}
+    for axis in AXES:
+        for word in sorted(word for kind, word in target.elements if kind == axis):
+            holders = covered.setdefault(f"{axis} {word}", {})
+            for row, count in train_rows.items():
+                if row not in of_target and (axis, word) in reading.elements(facts[row]):
+                    name = f"subset {facts[row].subset:02d}" if facts[row].subset else f"row {row}"
+                    holders[name] = holders.get(name, 0) + count
+    shared = {"groups": len(np.intersect1d(tags.group[train], tags.group[test])), **_identities(experiment)}
+
+    violations = []
+    held = sum(count for row, count in train_rows.items() if row in of_target)
+    if rule.target_records is not None and held > rule.target_records:
+        violations.append(f"train holds {held:,} records of the target, of which {rule.target_records:,} are allowed")
+    if set(test_rows) - target.rows:
+        violations.append("test holds records that are not the target's")
+    violations += [f"{side} is empty" for side, positions in (("train", train), ("test", test)) if not len(positions)]
+    for side, positions in (("train", train), ("test", test)):
+        if len(np.unique(positions)) != len(positions):
+            violations.append(f"{side} holds a record twice")
+    violations += [f"{count:,} {what} are in train and in test" for what, count in shared.items() if count]
+    if np.any(tags.split[train] == SPLITS.index("test")):
+        violations.append("train holds records of the test part")
+    if experiment.options.test_on == "test" and np.any(tags.split[test] != SPLITS.index("test")):
+        violations.append("test holds records that are not of the test part")
+    if rule.covers:
+        violations += [f"nothing in train holds the target's {name}" for name, found in covered.items() if not found]
+    for axis in rule.avoids:
+        if any(axis in shared_axes[row] for row in train_rows if row not in of_target):
+            violations.append(f"train holds the target's {axis}")
+    if rule.shares and any(not shared_axes[row] for row in train_rows):
+        violations.append("train holds records that share no element with the target")
+
+    found = Audit(
+        definition=experiment.definition,
+        target=[str(one) for one in target.mats],
+        train=_cells(experiment, train_rows),
+        test=_cells(experiment, test_rows),
+        covered=covered,
+        shared=shared,
+        train_labels=_labels(experiment, train),
+        test_labels=_labels(experiment, test),
+        dropped=experiment.dropped,
+        notes=_notes(experiment, train_rows, of_target),
+        violations=violations,
+        med_mat=__version__,
+        build={key: value for key, value in mat.manifest.items() if key != "rows"},
+    )
+    if violations:
+        raise SplitError(str(found))
+    return found
+
+
+def _cells(experiment: Experiment, rows: Mapping[int, int]) -> dict[str, int]:
+    """Records per triplet, each row under the first that it stands for."""
+    reading, facts = experiment.options.read, experiment.mat.tags.facts
+    counts: dict[MAT, int] = {}
+    for row, count in rows.items():
+        mat = reading.names(facts[row])[0]
+        counts[mat] = counts.get(mat, 0) + count
+    return {str(mat): counts[mat] for mat in sorted(counts)}
+
+
+def _labels(experiment: Experiment, positions: Positions) -> dict[str, int]:
+    """Records per label set, the commonest first."""
+    tags = experiment.mat.tags
+    counts = np.bincount(tags.label[positions], minlength=len(tags.label_sets))
+    codes = np.flatnonzero(counts)
+    return {
+        tags.label_sets[code] or "(none)": int(counts[code])
+        for code in codes[np.argsort(-counts[codes], kind="stable")]
+    }
+
+
+def _balance(labels: Mapping[str, int]) -> str:
+    if not labels:
+        return "none"
+    few = list(labels.items())[:6]
+    text = ", ".join(f"{name} {count:,}" for name, count in few)
+    more = f", and {len(labels) - len(few)} more label sets" if len(labels) > len(few) else ""
+    return f"{text}{more}; the commonest {max(labels.values()) / min(labels.values()):.1f} x the rarest"
+
+
+def _notes(experiment: Experiment, train_rows: Mapping[int, int], of_target: set[int]) -> list[str]:
+    """What a reader of the numbers should know, though it breaks no rule."""
+    mat, target, reading = experiment.mat, experiment.target, experiment.options.read
+    notes = []
+    unseen = mat.manifest.get("near_duplicates", {}).get("records without hash", 0)
+    if unseen:
+        notes.append(f"near-duplicates were not looked for among {unseen:,} records of the build that were not decoded")
+    for row, count in train_rows.items():
+        names = reading.wide_names(mat.tags.facts[row])
+        also = sorted(set(names) & set(target.mats)) if row not in of_target else []
+        if also:
+            notes.append(f"{count:,} training records of {names[0]} also count as {', '.join(map(str, also))}")
+    elements = elements_of(target.mats)
+    for row in sorted(target.rows & set(mat.tags.facts)):
+        own = mat.tags.facts[row].mat
+        if not elements >= elements_of([own]):
+            notes.append(f"row {row}, read as {', '.join(map(str, target.mats))}, is by our reading {own}")
+    return notes
+
+
+def _identities(experiment: Experiment) -> dict[str, int]:
+    """How many patients, files and pictures are on both sides, read from the index a stretch at a time."""
+    train, test = np.sort(experiment.train_positions), np.sort(experiment.test_positions)
+    seen: dict[str, list[pa.Array]] = {name: [] for name in IDENTITIES}
+    for chunk in _chunks(experiment, test):
+        for name in IDENTITIES:
+            seen[name].append(pc.drop_null(chunk[name]))
+    tested = {name: pc.unique(pa.concat_arrays([*chunks, pa.array([], pa.string())])) for name, chunks in seen.items()}
+    both: dict[str, list[pa.Array]] = {name: [] for name in IDENTITIES}
+    for chunk in _chunks(experiment, train):
+        for name in IDENTITIES:
+            both[name].append(chunk[name].filter(pc.is_in(chunk[name], tested[name], skip_nulls=True)))
+    return {
+        what: len(pc.unique(pa.concat_arrays([*both[name], pa.array([], pa.string())])))
+        for name, what in IDENTITIES.items()
+    }
+
+
+def _chunks(experiment: Experiment, positions: Positions) -> list[dict[str, pa.Array]]:
+    """The identities of some records, row group by row group of the index; row groups without any are not read."""
+    found = []
+    with pq.ParquetFile(experiment.mat.location.local("index.parquet")) as parquet:
+        start = 0
+        for number in range(parquet.num_row_groups):
+            count = parquet.metadata.row_group(number).num_rows
+            low, high = np.searchsorted(positions, (start, start + count))
+            if high > low:
+                table = parquet.read_row_group(number, columns=list(IDENTITIES))
+                part = table.take(pa.array(positions[low:high] - start))
+                found.append({name: part[name].combine_chunks() for name in IDENTITIES})
+            start += count
+    return found

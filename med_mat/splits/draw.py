@@ -1,0 +1,154 @@
+"""Seeded, balanced sampling of records.
+
+The draw of a record follows from the seed, its row, its split and its place among these alone: it stays the same when
+other sources join the build, on every machine and with every version of numpy.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from med_mat.tags import Positions, Tags
+
+Keys = npt.NDArray[np.uint32]
+Codes = npt.NDArray[np.int64]
+
+
+def take(tags: Tags, positions: Positions, size: int, seed: int) -> Positions:
+    """``size`` of the positions, even over subsets, and within a subset over label sets; ascending.
+
+    Even as far as the numbers allow: what is used up leaves its share to the others. A larger size contains a smaller.
+    """
+    if size >= len(positions):
+        return positions
+    unit, keys = units(tags, positions), random_keys(tags, positions, seed)
+    first = _first(tags, positions, unit, keys, np.full(1, size))
+    arranged, _ = _order(tags, positions[first], unit[first], keys[first])
+    return np.sort(arranged[:size])
+
+
+def cap(tags: Tags, positions: Positions, limit: int, seed: int) -> Positions:
+    """At most ``limit`` of each subset, as even over its label sets as their numbers allow; ascending."""
+    unit, keys = units(tags, positions), random_keys(tags, positions, seed)
+    first = _first(tags, positions, unit, keys, np.bincount(unit).clip(max=limit))
+    arranged, turn = _order(tags, positions[first], unit[first], keys[first])
+    return np.sort(arranged[turn < limit])
+
+
+def equal_per_label(tags: Tags, positions: Positions, seed: int) -> Positions:
+    """Strictly equally many of each label, as many as the rarest has; within each subset; ascending.
+
+    Where records have findings, the classes are sets of labels, most of them rare: then the rare ones are left out, so
+    that the most records remain. Where a row has boxes or masks, nothing is balanced.
+    """
+    kept = []
+    unit = units(tags, positions)
+    for code in np.unique(unit):
+        mine = positions[unit == code]
+        kinds = {tags.facts[int(row)].annotation for row in np.unique(tags.row[mine])}
+        if kinds & {"boxes", "masks"}:
+            kept.append(mine)
+            continue
+        counts = np.unique(tags.label[mine], return_counts=True)[1]
+        if "findings" in kinds:
+            falling = np.sort(counts)[::-1]
+            each = int(falling[np.argmax(falling * np.arange(1, len(falling) + 1))])
+        else:
+            each = int(counts.min())
+        shuffled = mine[np.argsort(random_keys(tags, mine, seed), kind="stable")]
+        label = tags.label[shuffled].astype(np.int64)
+        kept.append(shuffled[(ranks(label) < each) & (np.bincount(label)[label] >= each)])
+    return np.sort(np.concatenate(kept)) if kept else positions
+
+
+def units(tags: Tags, positions: Positions) -> Codes:
+    """A code for the subset of each record; a row that is in no subset is one of its own."""
+    table = np.zeros(max(tags.facts, default=0) + 1, dtype=np.int64)
+    codes: dict[object, int] = {}
+    for number, row in tags.facts.items():
+        table[number] = codes.setdefault(("row", number) if row.subset is None else row.subset, len(codes))
+    return table[tags.row[positions]]
+
+
+def ranks(codes: Codes) -> Codes:
+    """How many earlier entries have the same code."""
+    arranged = np.argsort(codes, kind="stable")
+    _, starts, sizes = np.unique(codes[arranged], return_index=True, return_counts=True)
+    found = np.empty(len(codes), dtype=np.int64)
+    found[arranged] = np.arange(len(codes)) - np.repeat(starts, sizes)
+    return found
+
+
+def random_keys(tags: Tags, positions: Positions, seed: int) -> Keys:
+    """A random number for each of these records, which ascend (the finalizer of MurmurHash3, twice)."""
+    runs = tags.runs
+    kind = runs.row * 4 + runs.split
+    arranged = np.argsort(kind, kind="stable")
+    before = np.cumsum(runs.length[arranged]) - runs.length[arranged]
+    _, starts, sizes = np.unique(kind[arranged], return_index=True, return_counts=True)
+    earlier = np.empty(len(arranged), dtype=np.int64)
+    earlier[arranged] = before - np.repeat(before[starts], sizes)  # records of the row and split in earlier runs
+    inside = np.diff(np.searchsorted(positions, runs.start), append=len(positions))
+    place = positions - np.repeat(runs.start - earlier, inside)
+    seeds = np.array([seed % 2**32, seed // 2**32 % 2**32], dtype=np.uint32)
+    salt = _mix(_mix(seeds[:1]) ^ _mix(seeds[1:] + np.uint32(1)) ^ _mix(kind.astype(np.uint32)))
+    return _mix(place.astype(np.uint32) ^ np.repeat(salt, inside))
+
+
+def _order(tags: Tags, positions: Positions, unit: Codes, keys: Keys) -> tuple[Positions, Codes]:
+    """The positions in an order whose every prefix is even, and for each its turn within its subset."""
+    by_key = np.argsort(keys, kind="stable")
+    positions, unit = positions[by_key], unit[by_key]
+    # within a subset: first one record of each label set, then a second one of each
+    by_label = np.argsort(ranks(unit * len(tags.label_sets) + tags.label[positions]), kind="stable")
+    turn = np.empty(len(positions), dtype=np.int64)
+    turn[by_label] = ranks(unit[by_label])
+    by_turn = np.argsort(turn, kind="stable")
+    return positions[by_turn], turn[by_turn]
+
+
+def _first(tags: Tags, positions: Positions, unit: Codes, keys: Keys, sizes: Codes) -> Codes:
+    """Which of the positions can be among the first of :func:`_order`: sorting millions for a few would be slow.
+
+    Args:
+        tags: of the build.
+        positions: in the index.
+        unit: of each of them.
+        keys: of each of them.
+        sizes: the first so many of each unit, or of all units together (of length 1).
+    """
+    stratum = unit * len(tags.label_sets) + tags.label[positions]
+    counts = np.bincount(stratum)
+    strata = np.flatnonzero(counts)
+    of_unit = strata // max(len(tags.label_sets), 1)
+    whole = np.bincount(unit)
+    each = whole.clip(max=_level(whole, int(sizes[0]))) if len(sizes) == 1 else sizes
+    wanted = np.zeros(len(counts), dtype=np.int64)
+    for code in np.unique(of_unit):
+        mine = strata[of_unit == code]
+        wanted[mine] = counts[mine].clip(max=_level(counts[mine], int(each[code])))
+    share = (wanted + 8 * np.sqrt(wanted) + 32) / counts.clip(min=1)
+    while True:
+        threshold = (share.clip(max=1) * (2**32 - 1)).astype(np.uint32)
+        kept = np.flatnonzero(keys <= threshold[stratum])
+        if np.all(np.bincount(stratum[kept], minlength=len(counts)) >= wanted):
+            return kept
+        share *= 2
+
+
+def _level(counts: Codes, size: int) -> int:
+    """The least number such that as many of each count, as far as it goes, make up the size."""
+    low, high = 0, int(counts.max(initial=0))
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if counts.clip(max=middle).sum() >= size else (middle + 1, high)
+    return low
+
+
+def _mix(numbers: Keys) -> Keys:
+    with np.errstate(over="ignore"):
+        mixed = (numbers ^ (numbers >> np.uint32(16))) * np.uint32(0x85EBCA6B)
+        mixed = (mixed ^ (mixed >> np.uint32(13))) * np.uint32(0xC2B2AE35)
+        found: Keys = mixed ^ (mixed >> np.uint32(16))
+        return found

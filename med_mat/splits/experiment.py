@@ -1,0 +1,293 @@
+"""An experiment: training and test records as positions in the index, with the rule that they keep."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from med_mat import catalog
+from med_mat.catalog import RowFacts
+from med_mat.errors import SplitError
+from med_mat.selection import Selection, Selector
+from med_mat.splits import draw
+from med_mat.splits.reading import Element, Reading, Target, find_target
+from med_mat.tags import Positions
+from med_mat.taxonomy import AXES, nearest
+
+if TYPE_CHECKING:
+    import os
+
+    import datasets
+
+    from med_mat.dataset import MedMAT
+    from med_mat.splits.audit import Audit
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """What every experiment can be told.
+
+    Args:
+        among: the records that may be used at all, for training and testing, e.g. ``"source=busi|head_ct"`` or
+            ``"redistributable=yes"``.
+        size: number of training records; None takes all. The draw is even over subsets, and within a subset over
+            label sets, as far as the numbers allow.
+        cap: at most so many training records of each subset, even over its label sets (the paper's is 3,000).
+        balanced_test: keep equally many test records of each label, so that accuracy is balanced accuracy, as the
+            paper does. Of label sets (findings) the rare ones are then left out; boxes and masks are not balanced.
+        test_on: "test" takes the target's records of the test part; "all" takes all of them, for a target that is held
+            out whole and whose few patients cannot be divided.
+        reading: "own" or "paper": see :class:`~med_mat.splits.reading.Reading`.
+        pool_tasks: COVID and Cancer also count as State.
+        cross_tasks: Cancer Detection also counts as Cancer, Diseases Detection as Diseases.
+        seed: of every draw.
+    """
+
+    among: Selector = None
+    size: int | None = None
+    cap: int | None = None
+    balanced_test: bool = False
+    test_on: Literal["test", "all"] = "test"
+    reading: Literal["own", "paper"] = "own"
+    pool_tasks: bool = False
+    cross_tasks: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, known in (("reading", ("own", "paper")), ("test_on", ("test", "all"))):
+            if getattr(self, name) not in known:
+                raise SplitError(f"{name}={getattr(self, name)!r} is not one of {', '.join(known)}.")
+        for name in ("size", "cap"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int | np.integer) or value < 1):
+                raise SplitError(f"{name}={value!r} is to be a whole number of at least 1, or None for all.")
+        object.__setattr__(self, "among", str(Selection.of(self.among)))
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Options:
+        """From keyword arguments.
+
+        Raises:
+            SplitError: an argument that no experiment has; it suggests the nearest.
+        """
+        known = [one.name for one in fields(cls)]
+        for name in given:
+            if name not in known:
+                guess = nearest(name, known)
+                hint = f" Did you mean {guess!r}?" if guess else ""
+                raise SplitError(f"An experiment has no option {name!r}.{hint} It has: {', '.join(known)}.")
+        return cls(**given)
+
+    def to_data(self) -> dict[str, Any]:
+        """All of them as plain data: what is written down must not depend on the defaults of another version."""
+        return asdict(self)
+
+    @property
+    def read(self) -> Reading:
+        """How rows are read."""
+        return Reading(self.reading, self.pool_tasks, self.cross_tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the training records of an experiment must keep; the audit checks it.
+
+    Args:
+        target_records: how many records of the target train may hold; None: any number.
+        covers: each element of the target is held by some training record.
+        avoids: the axes on which no training record holds an element of the target.
+        shares: each training record, those of the target aside, holds an element of the target.
+        literal: only the first name of a row counts as the target's triplet (the paper's combinations, in which
+            COVID trains for State).
+    """
+
+    target_records: int | None = 0
+    covers: bool = False
+    avoids: tuple[str, ...] = ()
+    shares: bool = False
+    literal: bool = False
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A CG experiment: records to train on, records of the target to test on. No pixels are read until asked for."""
+
+    name: str
+    target: Target
+    mat: MedMAT
+    train_positions: Positions  # in the index, ascending
+    test_positions: Positions
+    rule: Rule
+    options: Options
+    arguments: Mapping[str, Any] = field(default_factory=dict)  # further ones, as plain data
+    dropped: Mapping[str, int] = field(default_factory=dict)  # reason -> records
+
+    @functools.cached_property
+    def train(self) -> datasets.Dataset:
+        """The training records."""
+        return self.mat.take(self.train_positions)
+
+    @functools.cached_property
+    def test(self) -> datasets.Dataset:
+        """The target's test records."""
+        return self.mat.take(self.test_positions)
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """What makes this experiment again, as plain data for YAML or JSON: see :meth:`MedMAT.experiment`."""
+        return {"experiment": self.name, "target": self.target.text, **self.arguments, **self.options.to_data()}
+
+    def audit(self) -> Audit:
+        """Prove that the experiment keeps its rule.
+
+        Raises:
+            SplitError: it does not; the message is the whole audit.
+        """
+        from med_mat.splits.audit import audit
+
+        return audit(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write which records are in train and test, to be opened by :meth:`MedMAT.load_split`."""
+        from med_mat.splits.file import save
+
+        save(self, path)
+
+    def __repr__(self) -> str:
+        return (
+            f"Experiment({self.name} for {self.target}: {len(self.train_positions):,} to train, "
+            f"{len(self.test_positions):,} to test)"
+        )
+
+
+@dataclass(frozen=True)
+class Study:
+    """A target in a build: what is tested, and what may train for it."""
+
+    mat: MedMAT
+    target: Target
+    options: Options
+    among: Selection
+    test: Positions
+    dropped_test: int
+    barred: np.ndarray[Any, np.dtype[np.bool_]]  # by group: a record of it is tested
+
+    @classmethod
+    def of(cls, mat: MedMAT, target: Selector, options: Options, spared: Collection[int] = ()) -> Study:
+        """Find the target and its test records.
+
+        Args:
+            mat: a built Med-MAT.
+            target: a triplet, a pattern, or a selection of rows.
+            options: of the experiment.
+            spared: rows that are to train although the target names them too.
+
+        Raises:
+            SplitError: the build has no test record of the target.
+        """
+        selection, among = Selection.of(target), Selection.of(options.among)
+        found = find_target(mat.tags.facts, selection, options.read)
+        if spared:
+            found = Target(found.text, found.mats, found.rows - frozenset(spared))
+        test = mat.where_rows(found.rows, among, split="test" if options.test_on == "test" else None)
+        if not len(test):
+            raise _untestable(mat, found, selection, options)
+        kept = draw.equal_per_label(mat.tags, test, options.seed) if options.balanced_test else test
+        barred = np.zeros(len(mat) + 1, dtype=bool)
+        barred[mat.tags.group[test]] = True
+        return cls(mat, found, options, among, kept, len(test) - len(kept), barred)
+
+    @property
+    def reading(self) -> Reading:
+        """How rows are read."""
+        return self.options.read
+
+    def others(self) -> dict[int, frozenset[str]]:
+        """The rows that are not the target's, by number, with the axes that they share with it."""
+        return {
+            number: self.target.shared(self.reading.elements(row))
+            for number, row in self.mat.tags.facts.items()
+            if number not in self.target.rows and not set(self.reading.wide_names(row)) & set(self.target.mats)
+        }
+
+    def trainable(self, rows: Iterable[int]) -> tuple[Positions, int]:
+        """The training records of some rows, and how many more there are whose group is tested."""
+        positions = self.mat.where_rows(frozenset(rows), self.among, split="train")
+        held = self.barred[self.mat.tags.group[positions]]
+        number = int(np.count_nonzero(held))
+        return (positions[~held] if number else positions), number
+
+    def make(self, name: str, rows: Iterable[int], rule: Rule, **arguments: Any) -> Experiment:
+        """The experiment that trains on these rows.
+
+        Args:
+            name: of the experiment.
+            rows: upstream's row numbers.
+            rule: to be kept.
+            arguments: what else defines the experiment.
+
+        Raises:
+            SplitError: fewer training records than the size.
+        """
+        train, held = self.trainable(rows)
+        tags, options = self.mat.tags, self.options
+        dropped = {"their group is tested": held} if held else {}
+        if options.cap is not None:
+            capped = draw.cap(tags, train, options.cap, options.seed)
+            if len(capped) < len(train):
+                dropped[f"more than {options.cap:,} of a subset"] = len(train) - len(capped)
+            train = capped
+        if options.size is not None:
+            if options.size > len(train):
+                raise SplitError(
+                    f"The {name} arm for {self.target} is to have {options.size:,} training records, of which there "
+                    f"are {len(train):,}: pass the same smaller size= to all arms, or build more sources."
+                )
+            if options.size < len(train):
+                dropped["not drawn, to reach the size asked for"] = len(train) - options.size
+                train = draw.take(tags, train, options.size, options.seed)
+        if self.dropped_test:
+            dropped["tested records of labels that others do not match in number"] = self.dropped_test
+        return Experiment(name, self.target, self.mat, train, self.test, rule, options, arguments, dropped)
+
+    def check_covered(self, elements: Iterable[Element]) -> None:
+        """Raise where an element of the target is not among these, and say which sources would provide it."""
+        missing = self.target.elements - frozenset(elements)
+        for axis in AXES:
+            for word in sorted(word for kind, word in missing if kind == axis):
+                providers = ", ".join(self._providers((axis, word))) or "none"
+                raise SplitError(
+                    f"No training record in this Med-MAT but those of {self.target} itself holds its {axis}, {word}"
+                    f"{self._where()}. Sources that would provide it: {providers}."
+                )
+
+    def _providers(self, element: Element) -> list[str]:
+        found = []
+        for source in catalog.load().values():
+            rows = [RowFacts.of(row, source) for row in source.rows]
+            if any(
+                element in self.reading.elements(row) and not set(self.reading.wide_names(row)) & set(self.target.mats)
+                for row in rows
+            ):
+                found.append(source.name)
+        return found
+
+    def _where(self) -> str:
+        return "" if self.options.among == "*" else f" (among {self.options.among})"
+
+
+def _untestable(mat: MedMAT, target: Target, selection: Selection, options: Options) -> SplitError:
+    everything = {row.number: RowFacts.of(row, source) for source in catalog.load().values() for row in source.rows}
+    rows = find_target(everything, selection, options.read).rows
+    names = dict.fromkeys(everything[number].source for number in sorted(rows))
+    if target.rows:
+        among = "" if options.among == "*" else f" (among {options.among})"
+        return SplitError(
+            f"{target} has records here, but none in the test part{among}: its patients cannot be divided, or its "
+            "publisher labels no test images. test_on='all' tests on all of them."
+        )
+    return SplitError(f"This Med-MAT has no record of {target}. Sources that hold it: {', '.join(names) or 'none'}.")

@@ -1,0 +1,106 @@
+"""Which triplets a row stands for, and which elements it holds: our corrected triplets, or the paper's reading.
+
+The paper counts some subsets under several tasks (28 as COVID and as Diseases; arXiv 2412.20070, Tables 3 and 10),
+pools COVID and Cancer to State (appendix B.1), and lets a detection subset stand for a classification task (section
+6.2). Each of the three is an argument here, and off unless asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from med_mat import catalog
+from med_mat.catalog import RowFacts
+from med_mat.errors import SplitError
+from med_mat.selection import Selection
+from med_mat.taxonomy import AXES, MAT, counts_as
+
+#: An axis and a word on it, e.g. ("area", "Lung").
+Element = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How rows are read.
+
+    Args:
+        triplets: "own" takes each row's corrected triplet; "paper" takes its subset's modality and area as upstream
+            prints them, with each task that the paper counts the subset as.
+        pool_tasks: COVID and Cancer also count as State.
+        cross_tasks: a detection task also counts as the classification task that names what it finds.
+    """
+
+    triplets: Literal["own", "paper"] = "own"
+    pool_tasks: bool = False
+    cross_tasks: bool = False
+
+    def names(self, row: RowFacts) -> tuple[MAT, ...]:
+        """The triplets that a row stands for literally, the first one foremost."""
+        if self.triplets == "own" or row.subset is None:
+            return (row.mat,)
+        subset = catalog.load().subsets[row.subset]
+        there = subset.upstream
+        return tuple(MAT(there.modality, there.area, task) for task in (subset.mat.task, *subset.also))
+
+    def wide_names(self, row: RowFacts) -> tuple[MAT, ...]:
+        """The triplets that a row stands for, wider tasks included."""
+        return tuple(dict.fromkeys(wide for name in self.names(row) for wide in self.widened(name)))
+
+    def widened(self, mat: MAT) -> tuple[MAT, ...]:
+        """The triplet, and what it also counts as."""
+        tasks = counts_as(mat.task, pool_tasks=self.pool_tasks, cross_tasks=self.cross_tasks)
+        return (mat, *(MAT(mat.modality, mat.area, task) for task in sorted(tasks - {mat.task})))
+
+    def elements(self, row: RowFacts) -> frozenset[Element]:
+        """The elements that a row holds."""
+        return elements_of(self.wide_names(row))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an experiment tests on: rows, and the triplets as which they were named."""
+
+    text: str
+    mats: tuple[MAT, ...]
+    rows: frozenset[int]
+
+    @property
+    def elements(self) -> frozenset[Element]:
+        """The elements that training data must hold, or must not."""
+        return elements_of(self.mats)
+
+    def shared(self, elements: Iterable[Element]) -> frozenset[str]:
+        """The axes on which some of the elements are the target's, a subset of {"modality", "area", "task"}."""
+        return frozenset(axis for axis, _ in self.elements.intersection(elements))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def elements_of(mats: Iterable[MAT]) -> frozenset[Element]:
+    """The elements of some triplets."""
+    return frozenset((axis, getattr(mat, axis)) for mat in mats for axis in AXES)
+
+
+def find_target(facts: Mapping[int, RowFacts], selection: Selection, reading: Reading) -> Target:
+    """The rows that a selection names, whatever triplet of theirs it names them by; there may be none.
+
+    Raises:
+        SplitError: the selection asks for facts of single records, so that it names no triplet.
+    """
+    mats: dict[MAT, None] = {}
+    rows = set()
+    for number, row in facts.items():
+        for mat in reading.wide_names(row):
+            verdict = selection.resolve({**row.as_fields(), **asdict(mat)})
+            if not isinstance(verdict, bool):
+                raise SplitError(
+                    f"The target {selection} asks for facts of single records ({verdict}). A target is made of "
+                    "triplets, sources, subsets and rows; narrow the records with among=."
+                )
+            if verdict:
+                mats[mat] = None
+                rows.add(number)
+    return Target(str(selection), tuple(sorted(mats)), frozenset(rows))

@@ -1,0 +1,122 @@
+"""The columns of an index that selecting and splitting need, as arrays over all records: a dozen bytes per record.
+
+A build lists its records file by file, so that the records of one row and one split lie side by side. Such a stretch is
+a run; whatever holds of a whole row or split is decided once per run, not once per record.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from med_mat.catalog import RowFacts
+from med_mat.schema import LABEL_SEPARATOR
+from med_mat.taxonomy import MAT, SPLITS
+
+COLUMNS = ("row", "split", "label_set", "group")
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Stretches of records that share row and split, in the order of the index; all arrays are of one length."""
+
+    start: Positions
+    length: Positions
+    row: npt.NDArray[np.int64]
+    split: npt.NDArray[np.int64]  # position in SPLITS
+
+    @classmethod
+    def of(cls, row: npt.NDArray[np.int16], split: npt.NDArray[np.uint8]) -> Runs:
+        """From the row and the split of every record."""
+        if not len(row):
+            nothing = np.zeros(0, dtype=np.int64)
+            return cls(nothing, nothing, nothing, nothing)
+        changes = np.flatnonzero((row[1:] != row[:-1]) | (split[1:] != split[:-1])) + 1
+        start = np.concatenate(([0], changes))
+        length = np.diff(np.concatenate((start, [len(row)])))
+        return cls(start, length, row[start].astype(np.int64), split[start].astype(np.int64))
+
+
+    def positions(self, kept: npt.NDArray[np.bool_]) -> Positions:
+        """The positions of all records of some of the runs, ascending."""
+        start, length = self.start[kept], self.length[kept]
+        before = np.cumsum(length) - length
+        found: Positions = np.arange(int(length.sum())) + np.repeat(start - before, length)
+        return found
+
+
+@dataclass(frozen=True)
+class Tags:
+    """The tags of all records."""
+
+    row: npt.NDArray[np.int16]
+    split: npt.NDArray[np.uint8]  # position in SPLITS
+    label: npt.NDArray[np.int32]  # position in label_sets
+    label_sets: tuple[str, ...]  # a label, or several as one text; "" for none
+    group: npt.NDArray[np.int32]  # a position in the index: that of the group's first record
+    facts: Mapping[int, RowFacts]  # by row number: those that have records
+
+    @functools.cached_property
+    def runs(self) -> Runs:
+        """The runs."""
+        return Runs.of(self.row, self.split)
+
+    @functools.cached_property
+    def labels(self) -> tuple[frozenset[str], ...]:
+        """The labels of each label set."""
+        return tuple(frozenset(text.split(LABEL_SEPARATOR)) if text else frozenset() for text in self.label_sets)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that have records."""
+        return tuple(dict.fromkeys(fact.source for fact in self.facts.values()))
+
+    def counts(self, positions: Positions) -> dict[int, int]:
+        """Row number -> how many of these positions are of that row."""
+        numbers = np.bincount(self.row[positions])
+        return {int(row): int(numbers[row]) for row in np.flatnonzero(numbers)}
+
+    @classmethod
+    def read(cls, path: Path, manifest: Mapping[str, Any]) -> Tags:
+        """From ``index.parquet`` and the manifest beside it."""
+        table = pq.read_table(path, columns=list(COLUMNS), read_dictionary=["split", "label_set"])
+        row = table["row"].to_numpy().astype(np.int16, copy=False)
+        split, names = encode(table["split"])
+        order = np.array([SPLITS.index(name) for name in names], dtype=np.uint8)
+        label, texts = encode(table["label_set"])
+        alphabetic = sorted(range(len(texts)), key=texts.__getitem__)
+        used = set(np.flatnonzero(np.bincount(row)).tolist()) if len(row) else set()
+        facts = {
+            int(number): RowFacts(int(number), mat=MAT.parse(entry["triplet"]), **_without_triplet(entry))
+            for number, entry in manifest["rows"].items()
+        }
+        return cls(
+            row=row,
+            split=order[split] if len(order) else split.astype(np.uint8),
+            label=np.argsort(alphabetic).astype(np.int32)[label] if len(texts) else label,
+            label_sets=tuple(texts[code] for code in alphabetic),
+            group=table["group"].to_numpy(),
+            facts={number: facts[number] for number in sorted(used)},
+        )
+
+
+def _without_triplet(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key != "triplet"}
+
+
+def encode(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
+    """Codes, and what they stand for."""
+    array = column.unify_dictionaries().combine_chunks()
+    if isinstance(array, pa.ChunkedArray):  # no chunk at all
+        return np.zeros(0, dtype=np.int32), ()
+    return np.asarray(pc.fill_null(array.indices, -1)).astype(np.int32, copy=False), tuple(array.dictionary.to_pylist())

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from worlds import LUNG, Record, Row, World, made_rows, made_up, many, replace, with_more
+
+from med_mat.errors import SplitError
+from med_mat.taxonomy import MAT
+
+
+@pytest.fixture
+def world() -> World:
+    return made_up(many({(2, "a"): 9, (2, "b"): 5, (3, "c"): 6, (4, "a"): 40}), made_rows())
+
+
+def test_a_saved_split_loads_over_a_build_that_has_grown(world: World, tmp_path: Path) -> None:
+    made = world.mat.related(LUNG, size=8, seed=3)
+    made.save(tmp_path / "split.parquet")
+    back = world.mat.load_split(tmp_path / "split.parquet")
+    assert back.train_positions.tolist() == made.train_positions.tolist()
+    assert back.test_positions.tolist() == made.test_positions.tolist()
+    assert (back.definition, back.rule, back.target, back.dropped) == (
+        made.definition, made.rule, made.target, made.dropped,
+    )  # fmt: skip
+    assert back.audit().to_json() == made.audit().to_json()
+    grown = with_more(world, [Row(0, MAT("X-ray", "Bones", "Level"))], [Record(0)] * 5)
+    moved = grown.mat.load_split(tmp_path / "split.parquet")
+    assert (moved.train_positions - 5).tolist() == made.train_positions.tolist()
+    moved.audit()
+    made.save(tmp_path / "again.parquet")
+    assert (tmp_path / "again.parquet").read_bytes() == (tmp_path / "split.parquet").read_bytes()
+
+
+def test_a_split_refuses_other_records(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "split.parquet"
+    world.mat.related(LUNG).save(path)
+    fewer = made_up(world.records[:-41][:12], list(world.rows.values()))
+    with pytest.raises(
+        SplitError, match=r"This Med-MAT lacks 9 of the 21 records of .*split\.parquet, such as source_"
+    ):
+        fewer.mat.load_split(path)
+    changed = [replace(one, label="z") if one.row == 3 else one for one in world.records]
+    with pytest.raises(
+        SplitError, match=r"6 of the 21 records of .* are not the same in this Med-MAT, such as source_3"
+    ):
+        made_up(changed, list(world.rows.values())).mat.load_split(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"{}"])
+def test_what_is_no_split_file(world: World, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.parquet").write_bytes(content)
+    with pytest.raises(SplitError, match="is no split file that Med-MAT wrote"):
+        world.mat.load_split(tmp_path / "x.parquet")
+    with pytest.raises(SplitError, match="is no split file"):
+        world.mat.load_split(tmp_path / "absent.parquet")
+    with pytest.raises(SplitError, match="is no split file"):
+        world.mat.load_split(world.mat.location.local("index.parquet"))
+
+
+def test_an_experiment_file_makes_what_it_says(world: World, tmp_path: Path) -> None:
+    made = world.mat.unrelated(LUNG, size=7, seed=2, among="!source=source_3")
+    for name, dump in (("x.yaml", yaml.safe_dump), ("x.json", json.dumps)):
+        (tmp_path / name).write_text(dump(made.definition), "utf-8")
+        back = world.mat.experiment(tmp_path / name)
+        assert back.definition == made.definition
+        assert back.train_positions.tolist() == made.train_positions.tolist()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("experiment: relatd\ntarget: CT/Lung/Cancer", "'experiment' is 'relatd', and is to be one of related"),
+        ("experiment: related", "has no 'target'"),
+        ("experiment: related\ntarget: CT/Lung/Cancer\nsise: 3", "no option 'sise'. Did you mean 'size'"),
+        ("experiment: without\ntarget: CT/Lung/Cancer", "without cannot be made of nothing"),
+        ("experiment: limited\ntarget: CT/Lung/Cancer\nn: many", "n='many' is to be a whole number"),
+        ("experiment: unrelated\ntarget: CT/Lung/Cancer\nlike: x", "'like' is an experiment"),
+        ("experiment: related\ntarget: CT/Lung/Cancer\nsize: 0", "size=0 is to be a whole number"),
+        ("experiment: related\ntarget: 3", "'target' is 3, and is to be text"),
+        ("- a list", "is no experiment"),
+        ("a: &x [1]\nb: *x", "alias"),
+        ("{", "is not YAML"),
+    ],
+)
+def test_experiment_files_that_say_nothing_sound(world: World, tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "x.yaml").write_text(text, "utf-8")
+    with pytest.raises(SplitError, match=message):
+        world.mat.experiment(tmp_path / "x.yaml")
+
+
+def test_a_damaged_definition_is_refused(world: World, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "split.parquet"
+    world.mat.related(LUNG).save(path)
+    table = pq.read_table(path)
+    facts = json.loads(table.schema.metadata[b"med_mat.split"])
+
+    def damaged(**changes: Any) -> Path:
+        pq.write_table(table.replace_schema_metadata({"med_mat.split": json.dumps({**facts, **changes})}), path)
+        return path
+
+    with pytest.raises(SplitError, match="of another version"):
+        world.mat.load_split(damaged(version=99))
+    for changes in ({"rule": {}}, {"rule": {"x": 1}}, {"target": {"mats": ["CT"], "rows": []}}, {"definition": 3}):
+        with pytest.raises(SplitError, match="damaged"):
+            world.mat.load_split(damaged(**changes))

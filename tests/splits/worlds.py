@@ -1,0 +1,204 @@
+"""Made-up builds: an index and a manifest, and the same records in plain Python to check against."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import strategies as st
+
+from med_mat import catalog, schema
+from med_mat.dataset import MedMAT
+from med_mat.location import Folder
+from med_mat.taxonomy import MAT
+
+WORDS = (("CT", "MRI", "US"), ("Lung", "Brain", "Skin"), ("Cancer", "COVID", "State", "Cancer Detection"))
+MATS = [MAT(m, a, t) for m in WORDS[0] for a in WORDS[1] for t in WORDS[2]]
+LUNG = MAT("CT", "Lung", "Cancer")
+#: The target and the parts of its first combination, with something that shares nothing.
+MADE = [LUNG, MAT("CT", "Brain", "Cancer"), MAT("CT", "Lung", "COVID"), MAT("US", "Skin", "State")]
+
+
+_numbers = itertools.count()
+
+
+@functools.cache
+def _scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder that goes when the tests end."""
+    return tempfile.TemporaryDirectory(prefix="worlds-")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a made-up build."""
+
+    number: int
+    mat: MAT
+    subset: int | None = None
+    annotation: str = "classes"
+    source: str = ""
+    access: str = "open"
+
+    @property
+    def where(self) -> str:
+        return self.source or f"source_{self.number}"
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record of a made-up build. What is None is unknown."""
+
+    row: int
+    split: str = "train"
+    label: str = "a"
+    patient: str | None = None
+    sha256: str | None = None
+    pixel_hash: str | None = None
+
+
+@dataclass(frozen=True)
+class World:
+    """A build and what it was made of."""
+
+    mat: MedMAT
+    records: tuple[Record, ...]
+    rows: dict[int, Row]
+
+    def of(self, position: int) -> Row:
+        """The row of a record."""
+        return self.rows[self.records[position].row]
+
+
+def groups(records: Sequence[Record]) -> list[int]:
+    """The first record of each one's connected component, by a plain search."""
+    found = list(range(len(records)))
+    changed = True
+    while changed:
+        changed = False
+        for key in ("patient", "sha256", "pixel_hash"):
+            lowest: dict[str, int] = {}
+            for i, record in enumerate(records):
+                value = getattr(record, key)
+                if value is not None:
+                    lowest[value] = min(lowest.get(value, i), found[i])
+            for i, record in enumerate(records):
+                value = getattr(record, key)
+                if value is not None and lowest[value] < found[i]:
+                    found[i], changed = lowest[value], True
+    return found
+
+
+def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None = None, **manifest: Any) -> World:
+    """A build of these records; they are put in the order of an index, row by row and split by split."""
+    ordered = tuple(sorted(records, key=lambda one: (one.row, one.split)))
+    by_number = {row.number: row for row in rows}
+    place = {"id": [], "position": []}  # type: dict[str, list[Any]]
+    count: dict[int, int] = {}
+    for one in ordered:
+        count[one.row] = count.get(one.row, 0) + 1
+        place["id"].append(f"{by_number[one.row].where}/{one.row}/{count[one.row]}")
+        place["position"].append(count[one.row] - 1)
+    n = len(ordered)
+    columns: dict[str, Any] = {
+        **place,
+        "source": [by_number[one.row].where for one in ordered],
+        "row": [one.row for one in ordered],
+        "subset": [by_number[one.row].subset for one in ordered],
+        **{axis: [getattr(by_number[one.row].mat, axis) for one in ordered] for axis in ("modality", "area", "task")},
+        "split": [one.split for one in ordered],
+        "label": [one.label for one in ordered],
+        "labels": [one.label.split("; ") if one.label else [] for one in ordered],
+        "label_set": [one.label for one in ordered],
+        "patient": [one.patient for one in ordered],
+        "sha256": [one.sha256 for one in ordered],
+        "pixel_hash": [one.pixel_hash for one in ordered],
+        "question": ["which?"] * n,
+        "answer": ["A"] * n,
+        "transform": ["none"] * n,
+        "width": [64 + i for i in range(n)],
+        "height": [64] * n,
+        "group": groups(ordered),
+        "file": [f"data/{by_number[one.row].where}/{one.row:03d}/{one.split}-00000.parquet" for one in ordered],
+    }
+    target = schema.index_schema()
+    arrays = [pa.array(columns[one.name], one.type) if one.name in columns else pa.nulls(n, one.type) for one in target]
+    root = folder or Path(_scratch().name) / str(next(_numbers))
+    root.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_arrays(arrays, schema=target), root / "index.parquet")
+    facts = {
+        str(row.number): {
+            "source": row.where,
+            "subset": row.subset,
+            "triplet": str(row.mat),
+            "annotation": row.annotation,
+            "license": "mit",
+            "access": row.access,
+            "redistributable": True,
+        }
+        for row in rows
+    }
+    mat = MedMAT(Folder(root), {"schema": schema.VERSION, "rows": facts, **manifest})
+    return World(mat, ordered, by_number)
+
+
+def many(counts: dict[tuple[int, str], int], tested: int = 1) -> list[Record]:
+    """Training records, so many of each (row, label), and one test record of a row."""
+    records = [Record(tested, "test")]
+    for (row, label), count in counts.items():
+        records += [Record(row, "train", label)] * count
+    return records
+
+
+def made_rows(mats: Sequence[MAT] = MADE) -> list[Row]:
+    """Rows 1, 2, 3..., one for each triplet."""
+    return [Row(number, mat) for number, mat in enumerate(mats, 1)]
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> tuple[tuple[Record, ...], tuple[Row, ...]]:
+    """Some rows of any triplets, or those of MADE and further ones; people and pictures in any number of places."""
+    mats = draw(st.lists(st.sampled_from(MATS), min_size=1, max_size=7))  # rows may share a triplet
+    rich = draw(st.booleans())
+    mats = MADE + mats if rich else mats
+    subsets = catalog.load().subsets
+    rows = tuple(
+        Row(
+            number,
+            mat,
+            draw(st.none() | st.sampled_from(sorted(subsets))),
+            draw(st.sampled_from(["classes", "classes", "findings", "boxes"])),
+        )
+        for number, mat in enumerate(mats, 1)
+    )
+    people = draw(st.sampled_from([2, 30, 1000]))
+    identity = st.none() | st.integers(0, people).map(str)
+    record = st.builds(
+        Record,
+        row=st.integers(1, len(mats)),
+        split=st.sampled_from(["train", "train", "train", "validation", "test", "test"]),
+        label=st.sampled_from(["a", "b", "c", "a; b", ""]),
+        patient=identity,
+        sha256=identity,
+        pixel_hash=st.none() | identity,
+    )
+    records = draw(st.lists(record, min_size=30 if rich else 1, max_size=60))
+    if rich:
+        records.append(Record(1, "test"))
+    return tuple(records), rows
+
+
+def with_more(world: World, rows: Sequence[Row], records: Sequence[Record]) -> World:
+    """The same build with further rows."""
+    return made_up([*world.records, *records], [*world.rows.values(), *rows])
+
+
+__all__ = [
+    "LUNG", "MADE", "MATS", "Record", "Row", "World", "made_rows", "made_up", "many", "replace", "with_more", "worlds",
+]  # fmt: skip
