@@ -1,0 +1,467 @@
+"""What arXiv 2412.20070 published, as data: every table with its figures, and the experiments behind them as splits.
+
+``data/paper.yaml`` holds the tables, each with its source. Figures are as printed, contradictions included, which the
+``notes`` of a row name. :meth:`Combination.experiment` and its like make a published row over a built Med-MAT, in the
+paper's reading, so that a result can be put beside the published one::
+
+    from med_mat import paper
+
+    row = paper.combinations("two")[0]
+    trained, base = (row.experiment(mat, arm) for arm in ("trained", "baseline_plus"))
+    row.figures["LLaVA-v1.5-7B"].trained  # 27.0
+
+Accuracies are in percent.
+"""
+
+from __future__ import annotations
+
+import functools
+import textwrap
+import types
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from med_mat import catalog
+from med_mat.catalog import yaml_load
+from med_mat.errors import CardError, SplitError, VocabularyError
+from med_mat.splits.arms import CAP
+from med_mat.splits.combinations import Direction
+from med_mat.taxonomy import MAT, nearest
+
+if TYPE_CHECKING:
+    from med_mat.dataset import MedMAT
+    from med_mat.splits import Experiment
+
+Kind = Literal["two", "three", "detection"]
+#: How the paper reads rows and samples: at most so many records of a subset, a test set even over its labels.
+SETTINGS: Mapping[str, Any] = types.MappingProxyType(
+    {"reading": "paper", "pool_tasks": True, "balanced_test": True, "cap": CAP}
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a combination, or its target."""
+
+    paper: str  # its words
+    triplet: MAT  # in the paper's reading
+    subsets: tuple[int, ...] = ()  # several: it is open which of them; none: which of those that the triplet names
+    sure: Literal["stated", "inferred"] = "inferred"  # how the subsets are known
+
+    def __str__(self) -> str:
+        numbers = " or ".join(f"{number:02d}" for number in self.subsets) or "?"
+        return f"{self.triplet} ({numbers}{', stated' if self.sure == 'stated' else ''})"
+
+    @property
+    def selection(self) -> str:
+        """As the target of an experiment, e.g. ``CT/Lung/State & subset=3``."""
+        return f"{self.triplet} & {self._subset(self.subsets)}" if self.subsets else str(self.triplet)
+
+    def within(self, mat: MedMAT) -> str:
+        """As a part of an experiment: those of its subsets that the build has; without subsets, the triplet.
+
+        Raises:
+            SplitError: the build has none of them; it names the sources that hold them.
+        """
+        here = {row.subset for row in mat.tags.facts.values()}
+        present = [number for number in self.subsets if number in here]
+        if self.subsets and not present:
+            holding = (source.name for source in catalog.sources(self._subset(self.subsets)))
+            raise SplitError(
+                f"This Med-MAT has no record of the part {self}. Sources that hold it: {', '.join(holding)}."
+            )
+        return self._subset(present) if present else str(self.triplet)
+
+    @staticmethod
+    def _subset(numbers: Iterable[int]) -> str:
+        return "subset=" + "|".join(map(str, numbers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """Accuracies of one model on one target: untrained, trained on unrelated data, trained on as much of the parts."""
+
+    baseline: float
+    baseline_plus: float | None = None
+    trained: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether training on the parts beat both others: the rule, never stated, that gives all marks of Table 3."""
+        return self.trained > max(self.baseline, self.baseline_plus or 0)
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A published combination: parts to train on, which together hold every element of the target."""
+
+    kind: Kind
+    number: int  # of the row in its table, from 1
+    direction: Direction
+    parts: tuple[Part, ...]
+    target: Part
+    figures: Mapping[str, Figures]  # by model
+    helps: bool | None = None  # the paper's mark
+    test_on: Literal["test", "all"] = "test"  # of the target's records: see med_mat.splits.Options
+    notes: tuple[str, ...] = ()
+
+    def experiment(
+        self, mat: MedMAT, arm: Literal["trained", "baseline_plus"] = "trained", **options: Any
+    ) -> Experiment:
+        """The split behind a figure: the attribute of :class:`Figures` of the same name.
+
+        Where it is open which subset the paper took, every candidate takes part; ``among="!subset=35"`` leaves one out.
+        A part without subsets is the rows that its triplet names first of all, else those that it names as well.
+
+        Args:
+            mat: a built Med-MAT.
+            arm: "trained", or "baseline_plus": as many records that share no element with the target.
+            options: of :class:`~med_mat.splits.Options`, in place of those of :data:`SETTINGS`.
+
+        Raises:
+            SplitError: the build lacks records of the target or of a part, or unrelated ones; or no such arm.
+        """
+        if arm not in ("trained", "baseline_plus"):
+            raise SplitError(f"arm={arm!r} is neither 'trained' nor 'baseline_plus'.")
+        given = {**SETTINGS, "cross_tasks": self.kind == "detection", "test_on": self.test_on, **options}
+        target = self.target.selection
+        trained = mat.combination(target, [part.within(mat) for part in self.parts], **given)
+        return trained if arm == "trained" else mat.unrelated(target, like=trained, **given)
+
+
+@dataclass(frozen=True)
+class SubsetFigures:
+    """Accuracies of LLaVA-v1.5-7B on a subset, and the tasks as which the experiments count it."""
+
+    number: int
+    baseline: float | None = None
+    single_task: float | None = None
+    multi_task: float | None = None
+    stated: tuple[str, ...] = ()
+    inferred: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def experiment(self, mat: MedMAT, arm: Literal["single_task", "multi_task"], **options: Any) -> Experiment:
+        """The split behind a figure: trained on the subset itself, or on all 25 in-distribution subsets together.
+
+        Raises:
+            SplitError: the build has no test record of the subset, or none to train on; or no such arm.
+        """
+        if arm not in ("single_task", "multi_task"):
+            raise SplitError(f"arm={arm!r} is neither 'single_task' nor 'multi_task'.")
+        make = mat.single_task if arm == "single_task" else mat.multi_task
+        return make(f"subset={self.number}", **{**SETTINGS, **options})
+
+
+@dataclass(frozen=True)
+class Disruption:
+    """What related data is worth without one of the target's elements (Figure 4)."""
+
+    target: Part
+    size: int  # training records of every arm
+    related: int  # in-distribution subsets that the paper counts as related
+    unrelated: int
+    figures: Mapping[str, float]  # by arm; "baseline" is untrained
+
+    def experiments(self, mat: MedMAT, **options: Any) -> dict[str, Experiment]:
+        """The splits behind the figures, by arm, of the published size.
+
+        Args:
+            mat: a built Med-MAT.
+            options: of :class:`~med_mat.splits.Options`; ``size=None`` is the size of the smallest arm.
+
+        Raises:
+            SplitError: an arm has fewer records.
+        """
+        return mat.disruption(self.target.selection, **{**SETTINGS, "size": self.size, **options})
+
+
+@dataclass(frozen=True)
+class DetectionTarget:
+    """Gain in cIoU, in points, on a target of boxes or masks: D- detects, C- classifies, S- segments."""
+
+    table: int
+    target: str
+    gains: Mapping[str, float]  # by model
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A combination of two elements with another model, or in several runs."""
+
+    combination: int  # the row of Table 3
+    model: str
+    baseline: float | None = None
+    trained: float | None = None  # the mean, where there are runs
+    gain: float | None = None  # in points, where nothing else is published
+    runs: tuple[float, ...] = ()
+    sd: float | None = None  # of the runs, as of a sample
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FewShot:
+    """Accuracy with examples in the prompt."""
+
+    model: str
+    shots: int  # images of each label
+    mean: float
+    sd: float | None = None
+
+
+@dataclass(frozen=True)
+class OtherElement:
+    """Gain in accuracy, in points, where an element is none of modality, area and task."""
+
+    table: int
+    element: str
+    target: str
+    trained: str
+    gain: float
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a model was trained."""
+
+    model: str
+    epochs: int
+    learning_rate: float
+    last_learning_rate: float | None = None
+    batch: int | None = None
+    hardware: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CrossMedSource:
+    """A source of CrossMed."""
+
+    source: str
+    modality: str
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the paper."""
+
+    title: str
+    source: str  # where it stands
+    rows: tuple[Any, ...]
+    notes: tuple[str, ...] = ()
+
+
+#: Key of ``paper.yaml`` -> what its rows are.
+ROWS: Mapping[str, type] = types.MappingProxyType(
+    {
+        "subsets": SubsetFigures,
+        "two": Combination,
+        "three": Combination,
+        "detection": Combination,
+        "detection_targets": DetectionTarget,
+        "disruption": Disruption,
+        "backbones": Backbone,
+        "few_shot": FewShot,
+        "other_elements": OtherElement,
+        "training": Training,
+        "crossmed": CrossMedSource,
+    }
+)
+
+
+@functools.cache
+def tables() -> Mapping[str, Table]:
+    """Every table by its key in :data:`ROWS`, read once."""
+    path = resources.files("med_mat") / "data" / "paper.yaml"
+    return read(path.read_text("utf-8"), "med_mat/data/paper.yaml")
+
+
+def combinations(kind: Kind | None = None) -> tuple[Combination, ...]:
+    """The combinations of two elements (Table 3), of three (Table 10), and with detection (Tables 13 and 14)."""
+    kinds = get_args(Kind) if kind is None else (kind,)
+    return tuple(row for one in kinds for row in tables()[one].rows)
+
+
+def subsets() -> tuple[SubsetFigures, ...]:
+    """The 53 subsets (Tables 1, 2 and 17)."""
+    return tables()["subsets"].rows
+
+
+def detection_targets() -> tuple[DetectionTarget, ...]:
+    """Targets of boxes and masks (Tables 5 and 6)."""
+    return tables()["detection_targets"].rows
+
+
+def disruption() -> tuple[Disruption, ...]:
+    """Scaling and disrupting CG (Figure 4)."""
+    return tables()["disruption"].rows
+
+
+def backbones() -> tuple[Backbone, ...]:
+    """Other models, and three runs (Tables 9, 11, 12 and 15)."""
+    return tables()["backbones"].rows
+
+
+def few_shot() -> tuple[FewShot, ...]:
+    """Examples in the prompt (Table 16)."""
+    return tables()["few_shot"].rows
+
+
+def other_elements() -> tuple[OtherElement, ...]:
+    """Elements beyond the triplet: population and finer disease (Tables 7 and 8)."""
+    return tables()["other_elements"].rows
+
+
+def training() -> tuple[Training, ...]:
+    """How the models were trained."""
+    return tables()["training"].rows
+
+
+def crossmed() -> tuple[CrossMedSource, ...]:
+    """The sources of CrossMed (arXiv 2511.11034, abstract)."""
+    return tables()["crossmed"].rows
+
+
+def read(text: str, where: str) -> Mapping[str, Table]:
+    """Read tables from YAML.
+
+    Raises:
+        CardError: a key is missing, unknown, or holds what it should not; the message names it.
+    """
+    data = yaml_load(text, where)
+    if not isinstance(data, dict) or set(data) != set(ROWS):
+        raise CardError(f"{where}: expected the keys {', '.join(ROWS)}.")
+    found = {}
+    for name, kind in ROWS.items():
+        table = _read(Table, data[name], f"{where}: {name}")
+        more = {"kind": name} if kind is Combination else {}
+        rows = [
+            _read(kind, {**more, **row} if isinstance(row, dict) else row, f"{where}: {name}.rows[{number}]")
+            for number, row in enumerate(table.rows)
+        ]
+        found[name] = Table(table.title, table.source, tuple(rows), table.notes)
+    return types.MappingProxyType(found)
+
+
+def chosen(names: Iterable[str]) -> Mapping[str, Table]:
+    """The tables of these names, or all where there are none.
+
+    Raises:
+        VocabularyError: there is no such table; the message suggests the nearest.
+    """
+    wanted = tuple(names) or tuple(ROWS)
+    for name in wanted:
+        if name not in ROWS:
+            guess = nearest(name, ROWS)
+            hint = f" Did you mean {guess!r}?" if guess else ""
+            raise VocabularyError(f"The paper has no table {name!r} here.{hint} Known: {', '.join(ROWS)}.")
+    return {name: tables()[name] for name in wanted}
+
+
+def to_json(found: Mapping[str, Table]) -> dict[str, Any]:
+    """Tables as plain data; a triplet is its text."""
+    return {name: _plain(asdict(table)) for name, table in found.items()}
+
+
+def to_text(found: Mapping[str, Table], *, markdown: bool = False) -> str:
+    """Tables for reading: in aligned columns, or as Markdown."""
+    return "\n".join(_page(table, markdown) for table in found.values())
+
+
+def _page(table: Table, markdown: bool) -> str:
+    cells = [dict(_cells(row)) for row in table.rows]
+    names = [name for name in dict.fromkeys(name for row in cells for name in row) if any(r.get(name) for r in cells)]
+    lines = [names, *([row.get(name, "") for name in names] for row in cells)]
+    notes = [*table.notes, *(f"{_name(row)}: {note}" for row in table.rows for note in getattr(row, "notes", ()))]
+    if markdown:
+        lines.insert(1, ["---"] * len(names))
+        body = [f"| {' | '.join(line)} |" for line in lines]
+        return "\n".join([f"## {table.title}", "", f"{table.source}.", "", *body, "", *(f"- {n}" for n in notes), ""])
+    width = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    body = ["  ".join(map(str.ljust, line, width)).rstrip() for line in lines]
+    told = [textwrap.fill(note, 110, initial_indent="- ", subsequent_indent="  ") for note in notes]
+    return "\n".join([f"{table.title}: {table.source}", "", *body, "", *told, ""])
+
+
+def _name(row: Any) -> str:
+    """The first field that tells the rows of a table apart."""
+    return next(f"{name} {getattr(row, name)}" for name in ("number", "combination", "model") if hasattr(row, name))
+
+
+def _cells(row: Any) -> Iterator[tuple[str, str]]:
+    """Column and text of all that a row holds but its notes; figures have a column each."""
+    for name in (one.name for one in fields(row) if one.name not in ("notes", "kind", "test_on")):
+        value = getattr(row, name)
+        if not isinstance(value, Mapping):
+            yield name, _text(value)
+            continue
+        for key, inner in value.items():
+            for more, figure in _cells(inner) if isinstance(inner, Figures) else [("", _text(inner))]:
+                yield f"{key} {more}".rstrip(), figure
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, tuple):
+        return (" + " if any(isinstance(one, Part) for one in value) else ", ").join(map(_text, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _plain(data: Any) -> Any:
+    if isinstance(data, dict):
+        triplet = set(data) == {"modality", "area", "task"}
+        return "/".join(data.values()) if triplet else {key: _plain(value) for key, value in data.items()}
+    return [_plain(one) for one in data] if isinstance(data, list | tuple) else data
+
+
+def _read(kind: Any, data: Any, where: str) -> Any:
+    """Plain data as what a type annotation says.
+
+    Raises:
+        CardError: it is something else; the message names the key.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return data
+    if origin in (Union, types.UnionType):
+        return _read(next(one for one in arguments if one is not type(None)), data, where)
+    if origin is Literal:
+        if data in arguments:
+            return data
+        raise CardError(f"{where}: {data!r} is not one of {', '.join(map(str, arguments))}.")
+    if kind is MAT and isinstance(data, str):
+        try:
+            return MAT.parse(data)
+        except VocabularyError as error:
+            raise CardError(f"{where}: {error}") from error
+    if origin is tuple and isinstance(data, list):
+        return tuple(_read(arguments[0], one, f"{where}[{number}]") for number, one in enumerate(data))
+    if origin is Mapping and isinstance(data, dict):
+        return {_read(str, key, where): _read(arguments[1], one, f"{where}.{key}") for key, one in data.items()}
+    if is_dataclass(kind) and isinstance(data, dict):
+        return _record(kind, data, where)
+    if kind is float and type(data) in (int, float):
+        return float(data)
+    if type(data) is kind:
+        return data
+    raise CardError(f"{where}: {data!r} is not of the kind {kind.__name__ if isinstance(kind, type) else kind}.")
+
+
+def _record(kind: Any, data: Mapping[str, Any], where: str) -> Any:
+    """A mapping as a dataclass."""
+    known = {one.name: one.default is MISSING for one in fields(kind)}
+    for name in data:
+        if name not in known:
+            raise CardError(f"{where} has an unknown key {name!r}. Known: {', '.join(known)}.")
+    for name, needed in known.items():
+        if needed and name not in data:
+            raise CardError(f"{where} lacks the key {name!r}.")
+    hints = get_type_hints(kind)
+    return kind(**{name: _read(hints[name], value, f"{where}.{name}") for name, value in data.items()})
