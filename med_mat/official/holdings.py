@@ -1,0 +1,128 @@
+"""What there is to attach to upstream's entries: a build, or raw folders. Files by source, records by row and path."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from med_mat.catalog import Catalog, Row, load
+from med_mat.errors import MedMATError
+from med_mat.official.paths import Paths
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+    from med_mat.dataset import MedMAT
+    from med_mat.raw import RawFolder
+
+#: What stands in a record's path after the file that holds several pictures.
+_FRAME = re.compile(r"#(?:frame|slice)=.*$")
+#: A file that gives several records of one row, so that a path does not tell which.
+SEVERAL = -1
+
+
+class Holdings(ABC):
+    """Files and records, by upstream's row."""
+
+    def __init__(self, catalog: Catalog | None = None) -> None:
+        self.catalog = load() if catalog is None else catalog
+        self.rows: Mapping[int, Row] = {row.number: row for row in self.catalog.rows}
+        self._paths: dict[str, Paths | None] = {}
+        self._records: dict[int, dict[str, int]] = {}
+
+    def paths(self, row: int) -> Paths | None:
+        """The image files of the row's source; None where the source is not here."""
+        source = self.rows[row].source
+        if source not in self._paths:
+            roles = self._roles(source)
+            self._paths[source] = Paths(roles) if roles else None
+        return self._paths[source]
+
+    def record(self, row: int, path: str) -> int | None:
+        """The number of the record that a file gives for a row, :data:`SEVERAL`, or None where it gives none."""
+        if row not in self._records:
+            self._records[row] = self._of_row(self.rows[row])
+        return self._records[row].get(path)
+
+    @abstractmethod
+    def _roles(self, source: str) -> Mapping[str, str]:
+        """Path inside the source -> what the file is to the build; empty where the source is not here."""
+
+    @abstractmethod
+    def _of_row(self, row: Row) -> dict[str, int]:
+        """Path inside the source -> number of its record."""
+
+
+class Built(Holdings):
+    """A built Med-MAT. A record's number is its position in the index."""
+
+    def __init__(self, mat: MedMAT) -> None:
+        super().__init__()
+        self.mat = mat
+        self._column: pa.ChunkedArray | None = None
+
+    def _roles(self, source: str) -> Mapping[str, str]:
+        from med_mat.build.files import FOLDER, read_index
+
+        if source not in self.mat.tags.sources:
+            return {}
+        try:
+            files = read_index(self.mat.location.local(f"{FOLDER}/{source}.parquet")).files
+        except (OSError, MedMATError):  # not pushed to the Hub: what gave records is known nevertheless
+            rows = [row for row in self.rows.values() if row.source == source]
+            return {path: "image" for row in rows for path in self._of_row(row)}
+        return dict(zip(files["path"].to_pylist(), files["role"].to_pylist(), strict=True))
+
+    def _of_row(self, row: Row) -> dict[str, int]:
+        import numpy as np
+
+        found: dict[str, int] = {}
+        positions = np.flatnonzero(self.mat.tags.row == row.number)
+        for position, reference in zip(positions.tolist(), self._references(positions), strict=True):
+            _note(found, _FRAME.sub("", reference), position)
+        return found
+
+    def _references(self, positions: npt.NDArray[np.int64]) -> list[str]:
+        import pyarrow.parquet as pq
+
+        if self._column is None:
+            self._column = pq.read_table(self.mat.location.local("index.parquet"), columns=["path"])["path"]
+        references: list[str] = self._column.take(positions).to_pylist()
+        return references
+
+
+class Raw(Holdings):
+    """Raw folders, as :func:`med_mat.build.find` finds them, read by their loaders. A record's number means nothing."""
+
+    def __init__(self, folders: Mapping[str, RawFolder]) -> None:
+        super().__init__()
+        self._folders = folders
+
+    def _roles(self, source: str) -> Mapping[str, str]:
+        from med_mat.build.record import rows_served
+        from med_mat.build.run import loader_of
+
+        if source not in self._folders:
+            return {}
+        raw = self._folders[source]
+        roles = dict.fromkeys(raw.files, "skipped")
+        records: dict[int, dict[str, int]] = {}
+        for number, example in enumerate(loader_of(self.catalog[source]).examples(raw)):
+            roles |= {str(path): "mask" for path in example.files[1:] if roles.get(str(path)) != "image"}
+            roles[str(example.path)] = "image"
+            for row in rows_served(example, self.catalog[source].rows):
+                _note(records.setdefault(row.number, {}), str(example.path), number)
+        self._records |= records
+        return roles
+
+    def _of_row(self, row: Row) -> dict[str, int]:
+        self.paths(row.number)  # fills the records of all rows of the source
+        return self._records.get(row.number, {})
+
+
+def _note(found: dict[str, int], path: str, number: int) -> None:
+    found[path] = SEVERAL if path in found else number

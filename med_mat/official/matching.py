@@ -1,0 +1,115 @@
+"""Upstream's entries -> records, and why an entry has none."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from med_mat.official.holdings import SEVERAL, Holdings
+from med_mat.official.paths import How
+from med_mat.official.reading import LAST_ROW, Entry, File
+
+Outcome = (
+    How
+    | Literal[
+        "mask used as an image",
+        "file gives no record",
+        "another distribution",
+        "source not in this build",
+        "row unknown",
+        "path unknown",
+    ]
+)
+#: How an entry is attached, or why not, in the order of reports.
+ATTACHED: tuple[Outcome, ...] = ("path", "renamed folder", "converted")
+WHY_NOT: dict[Outcome, str] = {
+    "mask used as an image": "the path is that of a mask",
+    "file gives no record": "the file is here, but the build took no record of this row from it: see the ledger",
+    "ambiguous": "several files, or several pictures of one file, may be meant",
+    "missing": "the source is here, but not this file",
+    "another distribution": "the source is here, but none of the row's files: upstream had another copy",
+    "source not in this build": "build it, and run this again",
+    "row unknown": "neither the entry nor the name of its file says which row it is of",
+    "path unknown": "the later layout does not say where the image came from",
+}
+#: So many entries of a row must be missing before its distribution is called another.
+_FEW = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """An entry, and what it is attached to."""
+
+    entry: Entry
+    outcome: Outcome
+    row: int | None = None  # upstream's, as the entry or the name of its file says; None where that is unknown
+    path: str | None = None  # inside the source
+    record: int | None = None  # position in the index of a build
+
+    @property
+    def attached(self) -> bool:
+        """Whether there is a record for it."""
+        return self.record is not None
+
+
+def match(file: File, entries: Sequence[Entry], holdings: Holdings) -> list[Match]:
+    """What each entry of a file is attached to, in their order.
+
+    Where a row's file is claimed by two paths of upstream, the one that is less sure is left unattached.
+    """
+    possible = tuple(row for row in file.rows(holdings.catalog) if row in holdings.rows)
+    found = [_match(entry, possible, holdings) for entry in entries]
+    claims: defaultdict[tuple[int | None, str | None], dict[str, int]] = defaultdict(dict)
+    for one in found:
+        if one.attached:
+            claims[one.row, one.path][one.entry.image] = ATTACHED.index(one.outcome)
+    lost = {(*claimed, image) for claimed, ranks in claims.items() for image in _losers(ranks)}
+    known = {one.row for one in found if one.outcome != "missing"}
+    missing = Counter(one.row for one in found if one.outcome == "missing")
+    elsewhere = {row for row, count in missing.items() if row not in known and count >= _FEW}
+    return [
+        replace(one, outcome="ambiguous", record=None)
+        if (one.row, one.path, one.entry.image) in lost
+        else replace(one, outcome="another distribution")
+        if one.row in elsewhere
+        else one
+        for one in found
+    ]
+
+
+def _losers(ranks: Mapping[str, int]) -> list[str]:
+    """Which of upstream's paths must give up a file that all of them claim."""
+    best = min(ranks.values())
+    sole = list(ranks.values()).count(best) == 1
+    return [image for image, rank in ranks.items() if rank > best or not sole]
+
+
+def _match(entry: Entry, possible: tuple[int, ...], holdings: Holdings) -> Match:
+    row = entry.row if entry.row is not None else possible[0] if len(possible) == 1 else None
+    if row is not None and (row > LAST_ROW or row not in holdings.rows):
+        return Match(entry, "row unknown")
+    if not entry.located:
+        return Match(entry, "path unknown", row)
+    if row is not None:
+        return _in_row(entry, row, holdings)
+    tried = [_in_row(entry, one, holdings) for one in possible]
+    attached = [one for one in tried if one.attached]
+    return attached[0] if len(attached) == 1 else Match(entry, "row unknown")
+
+
+def _in_row(entry: Entry, row: int, holdings: Holdings) -> Match:
+    paths = holdings.paths(row)
+    if paths is None:
+        return Match(entry, "source not in this build", row)
+    path, how = paths.find(entry.image)
+    if path is None:
+        return Match(entry, how, row)
+    record = holdings.record(row, path)
+    if record == SEVERAL:
+        return Match(entry, "ambiguous", row, path)
+    if record is None:
+        masked = paths.roles[path] == "mask"
+        return Match(entry, "mask used as an image" if masked else "file gives no record", row, path)
+    return Match(entry, how, row, path, record)
