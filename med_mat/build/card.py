@@ -1,9 +1,13 @@
-"""The README of a built Med-MAT: a Hub dataset card whose YAML tells ``load_dataset`` every configuration."""
+"""The cards of a built Med-MAT: one Hub dataset card for the whole, whose YAML tells ``load_dataset`` every
+configuration, and one page per source, with what this build holds of it.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -12,25 +16,46 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
+from med_mat.build.croissant import croissant
 from med_mat.build.writer import write_atomically
-from med_mat.catalog import Source
+from med_mat.catalog import Row, Source
+from med_mat.schema import LABEL_SEPARATOR
 from med_mat.summary import MAY
 from med_mat.taxonomy import AREAS, MODALITIES
 
 #: In the order in which ``load_dataset`` lists them.
 SPLITS = ("train", "validation", "test")
+#: What readers look at first; a push sends these last.
+HEADS = ("LICENSES.md", "croissant.json", "README.md")
+#: The columns that :func:`write_cards` counts.
+COUNTED = ("source", "row", "subset", "modality", "area", "task", "split", "label_set", "group")
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def write_card(
-    out: Path, sources: Sequence[Source], records: pa.Table, files: Sequence[str], ledgers: Mapping[str, Any]
+def write_cards(
+    out: Path,
+    sources: Sequence[Source],
+    records: pa.Table,
+    files: Sequence[str],
+    ledgers: Mapping[str, Any],
+    *,
+    name: str = "Med-MAT",
+    hosted: bool = False,
+    without_pixels: Collection[str] = (),
+    picture: str | None = None,
 ) -> None:
-    """Write ``README.md`` and ``LICENSES.md``.
+    """Write ``README.md``, ``LICENSES.md``, ``croissant.json`` and ``cards/<source>.md``, the first one last.
 
     Args:
-        records: the columns source, row, subset, modality, area, task, split, published_split, label and group.
+        out: the folder.
+        sources: those that have records.
+        records: the columns :data:`COUNTED` of all records.
         files: the Parquet files, below ``out``.
         ledgers: per source, the counts of its ledger.
+        name: what ``load_dataset`` calls it: a folder, or a dataset on the Hub.
+        hosted: whether that is a dataset on the Hub.
+        without_pixels: the sources whose records come without images and masks.
+        picture: the file, below ``out``, of a picture of the grid.
     """
     front = {
         "pretty_name": "Med-MAT",
@@ -44,20 +69,30 @@ def write_card(
         "configs": configurations(sources, files),
     }
     template = (resources.files("med_mat.dataset_cards") / "TEMPLATE.md").read_text("utf-8")
-    synthetic = [name for name, ledger in ledgers.items() if ledger["synthetic"]]
+    bare = [source.name for source in sources if source.name in without_pixels]
     body = template.format(
-        notice=_notice(synthetic, len(ledgers)),
+        notice=_notice([key for key, ledger in ledgers.items() if ledger["synthetic"]], len(ledgers))
+        + _bare_notice(bare, len(sources), name),
+        name=name,
         records=f"{records.num_rows:,}",
         sources=len(sources),
-        grid=grid(records),
+        grid=("" if picture is None else f"![Records per modality, area and task]({picture})\n\n") + grid(records),
         source_table=_source_table(sources, records, ledgers),
         leaks=_leaks(records),
         example=sources[0].name,
         subset=next((f"subset-{row.subset:02d}" for s in sources for row in s.rows if row.subset), "index"),
     )
-    text = f"---\n{yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=120)}---\n\n{body}"
+    for source in sources:
+        page = _source_page(source, records, ledgers[source.name], bare=source.name in bare)
+        write_atomically(out / "cards" / f"{source.name}.md", page.encode())
     write_atomically(out / "LICENSES.md", _licenses(sources).encode())
-    write_atomically(out / "README.md", text.encode())
+    text = json.dumps(croissant(sources, name if hosted else None), indent=1, ensure_ascii=False)
+    write_atomically(out / "croissant.json", f"{text}\n".encode())
+    write_atomically(out / "README.md", f"{_front_matter(front)}{body}".encode())
+
+
+def _front_matter(values: Mapping[str, Any]) -> str:
+    return f"---\n{yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=120)}---\n\n"
 
 
 def configurations(sources: Sequence[Source], files: Sequence[str]) -> list[dict[str, Any]]:
@@ -114,6 +149,17 @@ def _notice(synthetic: Sequence[str], total: int) -> str:
     return f"> **Synthetic images.** {which} are miniatures that Med-MAT drew itself: for trying the software only.\n\n"
 
 
+def _bare_notice(bare: Sequence[str], total: int, name: str) -> str:
+    if not bare:
+        return ""
+    which = "Its records come" if len(bare) == total else f"The records of {', '.join(bare)} come"
+    return (
+        f"> **Without pixels.** {which} with labels, questions, splits and hashes, but `image` and `mask` are null: "
+        "the terms of the sources do not let images be passed on. Whoever has the raw files puts the pixels back, "
+        f"proven to be the same: `med-mat attach {name} --raw /data/raw --out Med-MAT`.\n\n"
+    )
+
+
 def _source_table(sources: Sequence[Source], records: pa.Table, ledgers: Mapping[str, Any]) -> str:
     counts = _count(records, "source", "row", "split")
     lines = [
@@ -133,6 +179,77 @@ def _source_table(sources: Sequence[Source], records: pa.Table, ledgers: Mapping
                 f"{source.license} |"
             )
     return "\n".join(lines)
+
+
+def _source_page(source: Source, records: pa.Table, ledger: Mapping[str, Any], *, bare: bool) -> str:
+    """The card of one source: what is known of it, and what this build counted."""
+    own = records.filter(pc.equal(records["source"], source.name))
+    front = {
+        "pretty_name": source.title,
+        "license": source.license,
+        "task_categories": list(source.metadata["task_categories"]),
+        "tags": list(source.metadata["tags"]),
+        "size_categories": [_size(own.num_rows)],
+    }
+    reasons = _bullets(
+        f"{count:,} x {_plain(reason)}"
+        for reason, count in (*ledger["skipped_by_reason"].items(), *ledger["notes"].items())
+    )
+    sections = [
+        f"# {source.title}\n\n{source.summary}",
+        f"{own.num_rows:,} records{', without pixels' if bare else ''}; split: {ledger['split']}; images checked: "
+        f"{ledger['checked']}; {ledger['found']:,} found = {ledger['written']:,} written + {ledger['skipped']:,} "
+        f"skipped.\n\n{reasons}",
+        *(_row_section(row, own) for row in source.rows),
+        f"## Terms\n\n- Licence: {source.license}. {source.terms}\n- Access: {source.access}. May be passed on: "
+        f"{MAY[source.redistributable]}.\n- Home: <{source.homepage}>",
+    ]
+    if source.overlaps:
+        sections.append("## Overlaps\n\n" + _bullets(f"`{other}`: {what}" for other, what in source.overlaps.items()))
+    if source.errata:
+        sections.append(
+            "## Errata\n\n"
+            + _bullets(
+                f"row {one.row}, {one.field}: upstream says {_plain(one.upstream)}; here: {_plain(one.ours)}. {one.why}"
+                for one in source.errata
+            )
+        )
+    if source.citation:
+        sections.append(f"## Citation\n\n```bibtex\n{source.citation.strip()}\n```")
+    return _front_matter(front) + "\n\n".join(section.rstrip() for section in sections) + "\n"
+
+
+def _row_section(row: Row, records: pa.Table) -> str:
+    """The labels of a row, counted per split; a record with several labels counts for each."""
+    own = records.filter(pc.equal(records["row"], row.number))
+    counts: Counter[tuple[str, str]] = Counter()
+    for (split, labels), number in _count(own, "split", "label_set").items():
+        for label in filter(None, labels.split(LABEL_SEPARATOR)):
+            counts[split, label] += number
+    subset = "" if row.subset is None else f", subset {row.subset}"
+    lines = [
+        f"## Row {row.number}: {row.mat}{subset}, {row.kind}",
+        "",
+        "| label | " + " | ".join(SPLITS) + " |",
+        "|---|" + "---:|" * len(SPLITS),
+        *(
+            f"| {_plain(label)} | " + " | ".join(f"{counts[split, label]:,}" for split in SPLITS) + " |"
+            for label in row.names
+        ),
+        "| *records* | "
+        + " | ".join(f"{pc.sum(pc.equal(own['split'], split)).as_py() or 0:,}" for split in SPLITS)
+        + " |",
+    ]
+    return "\n".join(lines)
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_|<>\[\]&])", r"\\\1", " ".join(text.split()))
 
 
 def _leaks(records: pa.Table) -> str:
