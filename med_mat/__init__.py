@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from med_mat.catalog import Source, sources
     from med_mat.dataset import MedMAT, open  # noqa: A004 - med_mat.open reads well
     from med_mat.errors import MedMATError
+    from med_mat.hub.pixels import attach
+    from med_mat.hub.upload import push
+    from med_mat.selection import Selection, field
     from med_mat.splits import Audit, Experiment
     from med_mat.taxonomy import MAT, Pattern
 
@@ -27,9 +30,13 @@ _HOMES = {
     "MedMAT": "med_mat.dataset",
     "MedMATError": "med_mat.errors",
     "Pattern": "med_mat.taxonomy",
+    "Selection": "med_mat.selection",
     "Source": "med_mat.catalog",
+    "attach": "med_mat.hub.pixels",
     "build": "med_mat.build",
+    "field": "med_mat.selection",
     "open": "med_mat.dataset",
+    "push": "med_mat.hub.upload",
     "sources": "med_mat.catalog",
 }
 
@@ -40,9 +47,13 @@ __all__ = [
     "MedMAT",
     "MedMATError",
     "Pattern",
+    "Selection",
     "Source",
+    "attach",
     "build",
+    "field",
     "open",
+    "push",
     "sources",
 ]
 

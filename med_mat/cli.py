@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
 from med_mat import __version__
+from med_mat.commands import catalog, experiments, hub, looking, raw, upstream
 from med_mat.errors import MedMATError
-
-_FOLDER = click.Path(path_type=Path)
 
 
 def main() -> NoReturn:
@@ -49,287 +46,27 @@ def cli() -> None:
     med-mat sources 'CT|MRI/Brain/*'                what there is
     med-mat doctor /data/raw                        which sources lie here, and what is missing
     med-mat build --raw /data/raw --out Med-MAT     raw folders -> a dataset that load_dataset opens
+    med-mat split Med-MAT related CT/Lung/Cancer    a CG experiment, and its proof
     """
 
 
-@cli.command()
-@click.argument("pattern", required=False)
-@click.option("--access", multiple=True, help="Keep open, account, competition, request or credentialed (repeatable).")
-@click.option("--redistributable/--not-redistributable", default=None, help="Keep what may, or may not, be passed on.")
-@click.option("--markdown", is_flag=True, help="As the page dataset_cards/README.md.")
-def sources(pattern: str | None, access: tuple[str, ...], redistributable: bool | None, markdown: bool) -> None:
-    """List the sources that have rows selected by PATTERN (MODALITY/AREA/TASK with *, | and !).
-
-    \b
-    Example: med-mat sources 'CT|MRI/Brain/*' --access open
-    """
-    from med_mat import catalog
-    from med_mat.build.run import has_loader
-    from med_mat.summary import MAY, page
-
-    found = catalog.sources(pattern, access=access or None, redistributable=redistributable)
-    if not found:
-        click.echo("No source matches.")
-        return
-    if markdown:
-        click.echo(page(found), nl=False)
-        return
-    width = max(len(source.name) for source in found)
-    click.echo(
-        f"{'source':<{width}}  {'rows':<10}  {'subsets':<9}  {'access':<12}  {'may pass on':<11}  loader  triplets"
-    )
-    for source in found:
-        rows = ", ".join(str(row.number) for row in source.rows)
-        subsets = ", ".join(dict.fromkeys(str(row.subset or "none") for row in source.rows))
-        may = MAY[source.redistributable]
-        click.echo(
-            f"{source.name:<{width}}  {rows:<10}  {subsets:<9}  {source.access:<12}  {may:<11}  "
-            f"{'yes' if has_loader(source) else 'no':<6}  {', '.join(map(str, source.mats))}"
-        )
-    click.echo(f"{len(found)} sources. 'med-mat show SOURCE' tells all about one.")
-
-
-@cli.command()
-@click.argument("name", metavar="SOURCE")
-def show(name: str) -> None:
-    """Show all that is known of SOURCE: rows, labels, layout, how to get it, terms, pitfalls.
-
-    \b
-    Example: med-mat show busi
-    """
-    from med_mat import catalog
-    from med_mat.summary import MAY
-
-    source = catalog.load()[name]
-    may = MAY[source.redistributable]
-    lines = [f"{source.title} ({source.name})", f"  {source.summary}", ""]
-    for row in source.rows:
-        lines.append(f"  row {row.number}: {row.mat}, subset {row.subset}, {row.kind}")
-        lines += [f"    {raw!r} -> {human}" for raw, human in row.labels.items()]
-    lines += [
-        "",
-        f"  license: {source.license} ({source.terms})",
-        f"  access: {source.access}; may be passed on: {may}",
-    ]
-    lines += [f"  home: {source.homepage}"]
-    for way in source.downloads:
-        lines.append(f"  get it: {way.kind} {way.at}" + (f" ({', '.join(way.files)})" if way.files else ""))
-        lines += [f"    {way.note}"] if way.note else []
-    lines += [f"  put it below: RAW/{source.name}/, so that below that folder, or one around it, lie"]
-    lines += [f"    {' and '.join(layout.files)}   ({layout.variant})" for layout in source.layouts]
-    lines += [f"  patients: {source.patients or 'not published'}"]
-    lines += [f"  published split: {', '.join(source.published_split) or 'none'}"]
-    lines += [f"  overlaps with {other}: {what}" for other, what in source.overlaps.items()]
-    lines += [f"  erratum, row {e.row}, {e.field}: {e.upstream!r} is {e.ours!r}: {e.why}" for e in source.errata]
-    lines += [f"  verified: {source.verified}, certainty {source.certainty}", "", source.prose]
-    click.echo("\n".join(lines))
-
-
-@cli.command()
-@click.argument("names", metavar="[SOURCE | SOURCE=FOLDER]...", nargs=-1)
-@click.option(
-    "--raw", type=_FOLDER, help="Folder of raw sources: RAW/<source>, or any name that its layout identifies."
-)
-@click.option(
-    "--out", type=_FOLDER, required=True, help="Where the Med-MAT goes; an unfinished build there is resumed."
-)
-@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help="Processes.")
-@click.option(
-    "--on-error",
-    type=click.Choice(["skip", "raise"]),
-    default="skip",
-    show_default=True,
-    help="A bad file: note it in the ledger and go on, or stop.",
-)
-@click.option(
-    "--check",
-    type=click.Choice(["header", "decode"]),
-    default="header",
-    show_default=True,
-    help="Trust an image whose header and end are sound, or decode every one (slower; fills pixel_hash).",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the 9:1 split, where a publisher has none.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be built, from where.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
-def build(
-    names: tuple[str, ...],
-    raw: Path | None,
-    out: Path,
-    jobs: int,
-    on_error: Any,
-    check: Any,
-    seed: int,
-    dry_run: bool,
-    quiet: bool,
-) -> None:
-    """Turn raw folders into a Med-MAT that load_dataset opens.
-
-    Without SOURCE: whatever is recognised below --raw. A build that was stopped, by whatever, goes on where it was.
-
-    \b
-    Examples: med-mat build --raw /data/raw --out Med-MAT
-              med-mat build busi=/data/Dataset_BUSI_with_GT head_ct --raw /data/raw --out Med-MAT
-    """
-    from med_mat.build import Options, find
-    from med_mat.build import build as run
-
-    folders = {}
-    for name in names:
-        source, given, folder = name.partition("=")
-        folders[source] = Path(folder) if given else None
-    found = find(folders, raw)
-    for source, place in found.items():
-        click.echo(f"{source}: {place.root}" + (f" (layout: {place.variant})" if place.variant else ""))
-    if dry_run:
-        return
-    report = run(found, out, Options(seed=seed, check=check, on_error=on_error, jobs=jobs), progress=not quiet)
-    for source, ledger in report.ledgers.items():
-        click.echo(
-            f"{source}: {ledger.found:,} found = {ledger.written:,} written + {len(ledger.skipped):,} skipped"
-            + (f"; see {out / 'ledger' / source}.json" if ledger.skipped else "")
-        )
-    for source, error in report.failed.items():
-        click.echo(f"{source}: nothing could be built. {error}", err=True)
-    click.echo(
-        f"{report.written:,} records in {out}"
-        + (f", {report.reused} shards kept from an earlier run" if report.reused else "")
-        + f'. Next: load_dataset("{out}", split="train")'
-    )
-    if report.failed:
-        raise click.exceptions.Exit(1)
-
-
-@cli.command()
-@click.argument("names", metavar="SOURCE...", nargs=-1, required=True)
-@click.option("--raw", type=_FOLDER, required=True, help="Folder of raw sources; a source goes to RAW/<source>.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be fetched, or how to get it by hand.")
-@click.option("--accept-terms", is_flag=True, help="Do not ask for consent to the terms.")
-@click.option("--keep-archives", is_flag=True, help="Leave the archives in RAW/.downloads.")
-@click.option("--route", type=int, help="Which of the routes that --dry-run lists; without it, the easiest.")
-def download(
-    names: tuple[str, ...], raw: Path, dry_run: bool, accept_terms: bool, keep_archives: bool, route: int | None
-) -> None:
-    """Fetch SOURCE into RAW/<source>, or say how to get it where its publisher wants a person.
-
-    A download that was stopped, by whatever, goes on where it was.
-
-    \b
-    Example: med-mat download kvasir_seg --raw /data/raw
-    """
-    from med_mat import catalog
-    from med_mat.download.command import consent, obtain
-    from med_mat.download.fetch import Settings
-
-    if route is not None and len(names) > 1:
-        raise click.UsageError("--route is of one source: name only one.")
-    failed = False
-    for source in [catalog.load()[name] for name in names]:
-        try:
-            obtain(
-                source,
-                raw,
-                say=click.echo,
-                agree=None if accept_terms else consent,
-                number=route,
-                dry_run=dry_run,
-                keep_archives=keep_archives,
-                settings=Settings(progress=sys.stderr.isatty()),
-            )
-        except MedMATError as error:
-            failed = True
-            click.echo(f"Error: {error}", err=True)
-    if failed:
-        raise click.exceptions.Exit(1)
-
-
-@cli.command()
-@click.argument("folder", metavar="PATH", type=_FOLDER)
-@click.option("--against", type=_FOLDER, help="A Med-MAT, or its files/, that knows what the raw files were.")
-@click.option("--quick", is_flag=True, help="Look at names only; do not read label tables to count images.")
-@click.option("--json", "as_json", is_flag=True, help="All that was found, for programs.")
-def doctor(folder: Path, against: Path | None, quick: bool, as_json: bool) -> None:
-    """Name the sources that lie below PATH, what of them is missing, and the command that helps.
-
-    Exit status 1 where something is missing, or nothing was found. Nothing is changed, unpacked or followed out.
-
-    \b
-    Example: med-mat doctor /data/raw
-    """
-    from med_mat import catalog
-    from med_mat import doctor as module
-
-    found = module.diagnose(folder, catalog.load(), against=against, tables=not quick)
-    click.echo(json.dumps(module.to_json(found), indent=1) if as_json else module.to_text(found))
-    raise click.exceptions.Exit(0 if module.healthy(found) else 1)
-
-
-@cli.command()
-@click.argument("names", metavar="[SOURCE | SOURCE=FOLDER]...", nargs=-1)
-@click.option("--raw", type=_FOLDER, help="Folder of raw sources: RAW/<source>, or any name.")
-@click.option("--against", type=_FOLDER, help="A Med-MAT, its files/, or one SOURCE.parquet of it: what is expected.")
-@click.option("--compare", type=_FOLDER, nargs=2, help="Two of these, of two people: no raw file is needed.")
-@click.option(
-    "--level",
-    type=click.Choice(["quick", "hash", "decode"]),
-    default="quick",
-    show_default=True,
-    help="Names and sizes; or sha256 too (a run that was killed goes on); or also decode every image.",
-)
-@click.option("--write", type=_FOLDER, help="A folder for the index of what lies here, to compare with other people's.")
-@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help="Threads.")
-@click.option("--json", "as_json", is_flag=True, help="All that was found, for programs.")
-@click.option("--quiet", is_flag=True, help="No progress bar.")
-def validate(
-    names: tuple[str, ...],
-    raw: Path | None,
-    against: Path | None,
-    compare: tuple[Path, Path] | None,
-    level: Any,
-    write: Path | None,
-    jobs: int,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Compare raw files with the index that a build recorded, file by file. Exit status 1 where something differs.
-
-    \b
-    Examples: med-mat validate --raw /data/raw --against Med-MAT --level hash
-              med-mat validate busi=/data/BUSI --against colleague/busi.parquet --write mine --level hash
-              med-mat validate --compare colleague/Med-MAT Med-MAT
-    """
-    from med_mat import validate as module
-
-    found = module.run(names, raw, against, compare, level=level, write=write, jobs=jobs, progress=not quiet)
-    click.echo(json.dumps(module.to_json(found), indent=1) if as_json else module.to_text(found))
-    raise click.exceptions.Exit(0 if all(one.ok for one in found) else 1)
-
-
-@cli.command()
-@click.argument("folder", type=_FOLDER)
-@click.argument("names", metavar="[SOURCE]...", nargs=-1)
-def miniature(folder: Path, names: tuple[str, ...]) -> None:
-    """Write FOLDER/<source>/: tiny copies of the sources' layouts, with synthetic images.
-
-    \b
-    Example: med-mat miniature /tmp/raw busi head_ct && med-mat build --raw /tmp/raw --out /tmp/Med-MAT
-    """
-    from med_mat.demo import miniature as write
-
-    for name, place in write(folder, names).items():
-        click.echo(f"{name}: {place}")
-    click.echo("The images are synthetic.")
-
-
-@cli.command()
-@click.option("--raw", type=_FOLDER, default=Path("raw"), show_default=True, help="Where the synthetic raw folders go.")
-@click.option("--out", type=_FOLDER, default=Path("Med-MAT"), show_default=True, help="Where the Med-MAT goes.")
-@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help="Processes.")
-def demo(raw: Path, out: Path, jobs: int) -> None:
-    """The whole path in miniature, offline, in under a minute: raw folders, build, load_dataset, a CG split.
-
-    \b
-    Example: med-mat demo
-    """
-    from med_mat.demo import demo as run
-
-    run(raw, out, jobs=jobs, say=click.echo)
+for command in (
+    catalog.sources,
+    catalog.show,
+    catalog.paper,
+    raw.download,
+    raw.doctor,
+    raw.validate,
+    raw.build,
+    raw.miniature,
+    raw.demo,
+    experiments.split,
+    experiments.combinations,
+    experiments.recommend,
+    upstream.official,
+    looking.plot,
+    looking.duplicates,
+    hub.push,
+    hub.attach,
+):
+    cli.add_command(command)

@@ -42,12 +42,20 @@ class SplitError(MedMATError):
     """A split that cannot be made, or one whose audit finds a violation."""
 
 
+class PlotError(MedMATError):
+    """A picture of nothing, or one that cannot be written as its name says."""
+
+
 class MissingExtraError(MedMATError, ImportError):
     """An optional dependency is not installed; the message says which extra brings it."""
 
 
 class DownloadError(MedMATError):
     """A source, or one of its files, cannot be fetched; the message says how to get it instead."""
+
+
+class HubError(MedMATError):
+    """The Hugging Face Hub refuses, fails, or gives something else than was asked for."""
 
 
 class ArchiveError(MedMATError):

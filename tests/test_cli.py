@@ -279,7 +279,7 @@ def test_the_demo_goes_all_the_way_offline(tmp_path: Path) -> None:
         "4. Records per modality and area:",
         "5. mat.related('CT/Lung/Cancer')",
         "holds: yes",
-        "groups on both sides: 0",
+        "on both sides: 0 groups, 0 patients, 0 files, 0 pictures",
         "Next:",
     ):
         assert words in text

@@ -15,13 +15,15 @@ from hypothesis import strategies as st
 from workshop import Workshop
 
 import med_mat
-from med_mat import official, schema
-from med_mat.build import find
+from med_mat import official, paper, schema
+from med_mat.build import Options, build, find
 from med_mat.catalog import load
 from med_mat.cli import cli
 from med_mat.dataset import MedMAT
 from med_mat.errors import BuildError, LayoutError, ReadError
+from med_mat.official import overlaps
 from med_mat.official.labels import known_labels, split_labels
+from med_mat.official.overlaps import to_text as overlaps_text
 from med_mat.official.paths import Found, Paths
 from med_mat.qa import SUFFIX
 
@@ -619,3 +621,34 @@ def test_check_of_raw_folders_and_of_nothing(workshop: Workshop, release: Releas
     assert "1 attached" in run("check", place, "--raw", workshop.raw / "drimdb", code=1)
     assert "attached" not in run("check", place, code=1)
     run("check", place, "--raw", workshop.raw, "--build", workshop.out, code=2)
+
+
+# ------------------------------------------------------------------------------------- what held-out targets share
+
+
+def test_what_each_combination_of_the_paper_shares_with_its_target(workshop: Workshop) -> None:
+    found = overlaps(med_mat.open(workshop.out))
+    assert [(one.kind, one.number) for one in found] == [(row.kind, row.number) for row in paper.combinations()]
+    assert not [one.missing for one in found if one.missing]
+    group_of: dict[int, set[int]] = {}
+    for record in workshop.records:
+        group_of.setdefault(record["row"], set()).add(record["group"])
+    lungs = next(one for one in found if (one.kind, one.number) == ("detection", 1))
+    assert lungs.target.startswith("X-ray/Lung/Diseases")
+    expected = sum(record["row"] == 79 and record["group"] in group_of[99] for record in workshop.records)
+    assert lungs.rows["79/99"] == expected > 0, "Montgomery, classified and segmented"
+    assert lungs.shared_by_any >= expected
+    for one in found:
+        assert one.shared <= one.tested <= one.held
+        assert one.shared <= one.shared_by_any <= one.held
+        assert bool(one.rows) == bool(one.shared_by_any)
+    text = overlaps_text(found)
+    assert f"row 79/99: {expected} records" in text
+    assert f"{sum(bool(one.shared_by_any) for one in found)} of the 60 combinations" in text
+
+
+def test_what_cannot_be_counted_is_said(workshop: Workshop, tmp_path: Path) -> None:
+    build(find({"chest_ct_scan": None}, workshop.raw), tmp_path / "out", Options(jobs=1))
+    found = overlaps(med_mat.open(tmp_path / "out"))
+    assert all(one.missing for one in found)
+    assert "60 could not be counted" in overlaps_text(found)

@@ -206,7 +206,7 @@ def test_it_opens_and_selects(built: Built, arrow_cache: Path) -> None:
     assert mat.grid() == {("CT", "Brain"): 200, ("Mic", "Cell"): 13_596, ("End", "Intestine"): 9}
     test = mat.select("Mic/Cell/*", split="test")
     assert test[0]["image"].size == (78, 78)
-    assert len(mat.select("End/*/*", labels="Polyp")) >= 5
+    assert len(mat.select("End/*/*", label="Polyp")) >= 5
     assert {path.suffix for path in (arrow_cache / "med_mat").iterdir()} == {".arrow"}
 
 

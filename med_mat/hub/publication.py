@@ -22,11 +22,11 @@ import pyarrow.parquet as pq
 from med_mat.build.card import COUNTED, HEADS, write_cards
 from med_mat.build.files import FOLDER as FILES
 from med_mat.build.files import sha256
-from med_mat.build.index import DUPLICATES
 from med_mat.build.writer import open_writer
 from med_mat.catalog import Catalog, Source
 from med_mat.errors import BuildError, HubError, MissingExtraError, UnknownSourceError
 from med_mat.hub.pixels import write_bare
+from med_mat.leakage.groups import DUPLICATES
 from med_mat.location import INDEX, MANIFEST, TAGS, TAGS_COLUMNS
 from med_mat.taxonomy import MAT, nearest
 

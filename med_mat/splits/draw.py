@@ -90,10 +90,10 @@ def random_keys(tags: Tags, positions: Positions, seed: int) -> Keys:
     earlier = np.empty(len(arranged), dtype=np.int64)
     earlier[arranged] = before - np.repeat(before[starts], sizes)  # records of the row and split in earlier runs
     inside = np.diff(np.searchsorted(positions, runs.start), append=len(positions))
-    place = positions - np.repeat(runs.start - earlier, inside)
+    place = positions.astype(np.uint32) - np.repeat((runs.start - earlier).astype(np.uint32), inside)  # modulo 2**32
     seeds = np.array([seed % 2**32, seed // 2**32 % 2**32], dtype=np.uint32)
     salt = _mix(_mix(seeds[:1]) ^ _mix(seeds[1:] + np.uint32(1)) ^ _mix(kind.astype(np.uint32)))
-    return _mix(place.astype(np.uint32) ^ np.repeat(salt, inside))
+    return _mix(place ^ np.repeat(salt, inside))
 
 
 def _order(tags: Tags, positions: Positions, unit: Codes, keys: Keys) -> tuple[Positions, Codes]:

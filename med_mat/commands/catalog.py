@@ -1,0 +1,106 @@
+"""Commands that ask the catalog and the paper: nothing of them needs raw data or a build."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+@click.argument("selection", required=False)
+@click.option("--access", multiple=True, help="Keep open, account, competition, request or credentialed (repeatable).")
+@click.option("--redistributable/--not-redistributable", default=None, help="Keep what may, or may not, be passed on.")
+@click.option("--markdown", is_flag=True, help="As the page dataset_cards/README.md.")
+def sources(selection: str | None, access: tuple[str, ...], redistributable: bool | None, markdown: bool) -> None:
+    """List the sources that have rows which SELECTION keeps.
+
+    SELECTION joins patterns MODALITY/AREA/TASK (with *, | and !) and conditions on source, row, subset, license,
+    access, redistributable and annotation by ',' (or), '&' (and), '!' (not) and parentheses.
+
+    \b
+    Examples: med-mat sources 'CT|MRI/Brain/*' --access open
+              med-mat sources '*/Lung/* & annotation=boxes|masks & !license=unknown'
+    """
+    from med_mat import catalog
+    from med_mat.build.run import has_loader
+    from med_mat.summary import MAY, page
+
+    found = catalog.sources(selection, access=access or None, redistributable=redistributable)
+    if not found:
+        click.echo("No source matches.")
+        return
+    if markdown:
+        click.echo(page(found), nl=False)
+        return
+    width = max(len(source.name) for source in found)
+    click.echo(
+        f"{'source':<{width}}  {'rows':<10}  {'subsets':<9}  {'access':<12}  {'may pass on':<11}  loader  triplets"
+    )
+    for source in found:
+        rows = ", ".join(str(row.number) for row in source.rows)
+        subsets = ", ".join(dict.fromkeys(str(row.subset or "none") for row in source.rows))
+        may = MAY[source.redistributable]
+        click.echo(
+            f"{source.name:<{width}}  {rows:<10}  {subsets:<9}  {source.access:<12}  {may:<11}  "
+            f"{'yes' if has_loader(source) else 'no':<6}  {', '.join(map(str, source.mats))}"
+        )
+    click.echo(f"{len(found)} sources. 'med-mat show SOURCE' tells all about one.")
+
+
+@click.command()
+@click.argument("name", metavar="SOURCE")
+def show(name: str) -> None:
+    """Show all that is known of SOURCE: rows, labels, layout, how to get it, terms, pitfalls.
+
+    \b
+    Example: med-mat show busi
+    """
+    from med_mat import catalog
+    from med_mat.summary import MAY
+
+    source = catalog.load()[name]
+    may = MAY[source.redistributable]
+    lines = [f"{source.title} ({source.name})", f"  {source.summary}", ""]
+    for row in source.rows:
+        lines.append(f"  row {row.number}: {row.mat}, subset {row.subset}, {row.kind}")
+        lines += [f"    {raw!r} -> {human}" for raw, human in row.labels.items()]
+    lines += [
+        "",
+        f"  license: {source.license} ({source.terms})",
+        f"  access: {source.access}; may be passed on: {may}",
+    ]
+    lines += [f"  home: {source.homepage}"]
+    for way in source.downloads:
+        lines.append(f"  get it: {way.kind} {way.at}" + (f" ({', '.join(way.files)})" if way.files else ""))
+        lines += [f"    {way.note}"] if way.note else []
+    lines += [f"  put it below: RAW/{source.name}/, so that below that folder, or one around it, lie"]
+    lines += [f"    {' and '.join(layout.files)}   ({layout.variant})" for layout in source.layouts]
+    lines += [f"  patients: {source.patients or 'not published'}"]
+    lines += [f"  published split: {', '.join(source.published_split) or 'none'}"]
+    lines += [f"  overlaps with {other}: {what}" for other, what in source.overlaps.items()]
+    lines += [f"  shares ids of {one.namespace}: {one.pattern}" for one in source.shared_ids]
+    lines += [f"  erratum, row {e.row}, {e.field}: {e.upstream!r} is {e.ours!r}: {e.why}" for e in source.errata]
+    lines += [f"  verified: {source.verified}, certainty {source.certainty}", "", source.prose]
+    click.echo("\n".join(lines))
+
+
+@click.command()
+@click.argument("names", metavar="[TABLE]...", nargs=-1)
+@click.option("--markdown", is_flag=True, help="As Markdown.")
+@click.option("--json", "as_json", is_flag=True, help="With every field, for programs.")
+def paper(names: tuple[str, ...], markdown: bool, as_json: bool) -> None:
+    """Print what arXiv 2412.20070 published, figures and contradictions: each TABLE, or all.
+
+    TABLE is subsets, two, three, detection (combinations), detection_targets, disruption, backbones, few_shot,
+    other_elements, training or crossmed.
+
+    \b
+    Examples: med-mat paper two three
+              med-mat paper --markdown > paper.md
+    """
+    from med_mat import paper as module
+
+    found = module.chosen(names)
+    text = json.dumps(module.to_json(found), indent=1) if as_json else module.to_text(found, markdown=markdown)
+    click.echo(text)

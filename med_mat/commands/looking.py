@@ -1,0 +1,79 @@
+"""Commands that show what a built Med-MAT holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from med_mat.commands import FOLDER
+from med_mat.shell import printable
+
+
+@click.command()
+@click.argument("where", metavar="MED-MAT")
+@click.argument("selection", required=False)
+@click.option(
+    "--kind",
+    type=click.Choice(["grid", "labels", "sheet"]),
+    default="grid",
+    show_default=True,
+    help="Records per triplet, records per label, or thumbnails with boxes and masks.",
+)
+@click.option("--split", help="train, validation or test alone.")
+@click.option("--against", help="Another split, beside the first (grid and labels).")
+@click.option("--limit", type=click.IntRange(min=1), help="Labels (30) or thumbnails (24) at most.")
+@click.option("--out", type=FOLDER, required=True, help="Where the picture goes: .svg or .png; a sheet is .png.")
+@click.option("--theme", type=click.Choice(["light", "dark"]), default="light", show_default=True, help="Background.")
+def plot(where: str, selection: str | None, out: Path, **options: Any) -> None:
+    """Draw the records of MED-MAT that SELECTION keeps.
+
+    \b
+    Examples: med-mat plot Med-MAT --split train --against test --out grid.svg
+              med-mat plot Med-MAT 'US/*/*' --kind sheet --split train --out sheet.png --theme dark
+    """
+    import med_mat
+    from med_mat import plot as module
+
+    module.check_suffix(out, sheet=options["kind"] == "sheet")
+    module.save(module.picture(med_mat.open(where), selection, **options), out)
+    click.echo(printable(str(out)))
+
+
+@click.command()
+@click.argument("where", metavar="MED-MAT")
+@click.option("--between", is_flag=True, help="Only between two sources.")
+@click.option(
+    "--reason",
+    "reasons",
+    type=click.Choice(["same file", "same pixels", "shared id", "near"]),
+    multiple=True,
+    help="Only for this reason (repeatable).",
+)
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="So many pairs.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--page", type=FOLDER, help="Write a page of HTML that shows the pairs side by side.")
+def duplicates(
+    where: str, between: bool, reasons: tuple[str, ...], limit: int, as_json: bool, page: Path | None
+) -> None:
+    """List records that show the same picture, over all sources, and how that is known.
+
+    Whatever is linked here is in one group, and no experiment has it on both sides.
+
+    \b
+    Examples: med-mat duplicates Med-MAT --between
+              med-mat duplicates Med-MAT --reason near --limit 200 --page pairs.html
+    """
+    import med_mat
+    from med_mat.leakage import report
+
+    mat = med_mat.open(where)
+    found = report.links(mat, between=between, reasons=reasons)
+    shown = report.pairs(mat, found.slice(0, limit))
+    if page is not None:
+        page.write_text(report.to_page(mat, found, shown), "utf-8")
+    click.echo(
+        json.dumps(report.to_json(mat, found, shown), indent=1) if as_json else report.to_text(mat, found, shown)
+    )
