@@ -15,6 +15,7 @@ from PIL import Image
 
 from benchmarks.timing import compare, table
 from med_mat.build import Options, build, find
+from med_mat.image import Check
 
 #: Like the slices of CT Kidney, and like the radiographs of NIH: how many, how large, in which form.
 CASES = ((6_000, 512, "RGB", 80), (1_500, 1_024, "L", 92))
@@ -71,6 +72,13 @@ def from_generator(paths: list[Path], out: Path) -> None:
     shutil.rmtree(cache)
 
 
+def decode(paths: list[Path]) -> None:
+    """Nothing but the pixels."""
+    for path in paths:
+        with Image.open(path) as picture:
+            picture.load()
+
+
 def main() -> None:
     for case in CASES:
         with tempfile.TemporaryDirectory() as folder:
@@ -82,9 +90,9 @@ def run(root: Path, images: int, side: int, mode: str, quality: int) -> None:
     paths = sorted(raw.rglob("*.jpg"))
     size = sum(path.stat().st_size for path in paths) / len(paths) / 1000
 
-    def ours(jobs: int) -> None:
+    def ours(jobs: int, check: Check = "header") -> None:
         shutil.rmtree(root / "out", ignore_errors=True)
-        build(find({"ct_kidney": raw}, None), root / "out", Options(jobs=jobs))
+        build(find({"ct_kidney": raw}, None), root / "out", Options(jobs=jobs, check=check))
 
     best = compare(
         {
@@ -98,6 +106,14 @@ def run(root: Path, images: int, side: int, mode: str, quality: int) -> None:
     ours(2)  # worker processes are started once
     two = compare({"med-mat build, 2 workers": lambda: ours(2), "med-mat build, 1 worker": lambda: ours(1)}, repeats=4)
     table("Two workers", two, per=len(paths), unit="images")
+    checked = compare(
+        {
+            "med-mat build, 1 worker, decoded and hashed": lambda: ours(1, "decode"),
+            "the same on 2 workers": lambda: ours(2, "decode"),
+            "bare decode by Pillow": lambda: decode(paths),
+        }
+    )
+    table("Every image decoded, as by default", checked, per=len(paths), unit="images")
 
 
 if __name__ == "__main__":

@@ -429,10 +429,11 @@ def _shared_id(entry: Mapping[str, Any], where: str) -> SharedId:
     """An entry of ``shared_ids``. RE2 runs its pattern in linear time; what RE2 does not know is refused here."""
     namespace, pattern = str(entry["namespace"]), str(entry["pattern"])
     try:
-        groups = re.compile(pattern).groupindex if len(pattern) <= _LONGEST_PATTERN else {}
+        compiled = re.compile(pattern)
     except re.error as error:
         raise CardError(f"{where}: under 'shared_ids', {pattern!r} is no regular expression: {error}.") from error
-    if list(groups) != ["id"] or re.search(r"\(\?(?![:P])|\\[1-9]|\(\?P=", pattern):
+    ours = compiled.groups == 1 and "id" in compiled.groupindex and len(pattern) <= _LONGEST_PATTERN
+    if not ours or re.search(r"\(\?(?![:P])|\\[1-9]|\(\?P=", pattern):
         raise CardError(
             f"{where}: under 'shared_ids', {pattern[:_LONGEST_PATTERN]!r} must be a regular expression of at most "
             f"{_LONGEST_PATTERN} characters with one named group, (?P<id>...), and no look-around or back reference."

@@ -16,6 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels, Slice
+from med_mat.leakage.fingerprint import canonical, perceptual_hash, pixel_hash
 from med_mat.raw import dicom, headers, volumes
 from med_mat.raw.planes import Array, Plane, to_8_bit
 from med_mat.raw.volumes import FileCache, sentence
@@ -44,6 +45,7 @@ class Stored:
     transform: str  # "none", or what was done, joined by "; "
     sha256: str  # of the raw file
     pixel_hash: str | None  # of the decoded pixels; None where the bytes were passed through undecoded
+    perceptual_hash: str | None  # of what it looks like; None as pixel_hash is, and where it has no structure
     raw_width: int  # before EXIF orientation: boxes and masks are given there
     raw_height: int
     orientation: int = 1  # EXIF, 1 to 8
@@ -58,7 +60,7 @@ class _Opened:
     dataset: Any  # a parsed DICOM file, None for other kinds
 
 
-def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "header", cache: FileCache) -> Stored:
+def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode", cache: FileCache) -> Stored:
     """The stored image of one reference.
 
     Args:
@@ -158,13 +160,13 @@ def _read_web(
     width, height = (raw_width, raw_height) if orientation < 5 else (raw_height, raw_width)
     if not showable:
         return _read_picture(_open_picture(data, path), None, data, mat, sha256, str(path), note)
-    pixel_hash = None
+    hashes: tuple[str | None, str | None] = (None, None)
     if check == "decode" or not complete:
         picture = _decoded(_open_picture(data, path), str(path))
-        pixel_hash = _pixel_hash(_upright(picture, orientation))
+        hashes = _fingerprints(_upright(picture, orientation))
     transform = "none" if orientation == 1 else f"exif orientation {orientation}, shown upright"
     return Stored(
-        data, kind, width, height, transform, sha256, pixel_hash, raw_width, raw_height, orientation
+        data, kind, width, height, transform, sha256, *hashes, raw_width, raw_height, orientation
     )  # fmt: skip
 
 
@@ -256,9 +258,8 @@ def _read_picture(
             picture = _upright(picture, orientation)
         if count == 1 and (kind == "WEBP" or kind == "GIF"):
             turned = "none" if orientation == 1 else f"exif orientation {orientation}, shown upright"
-            hashed = _pixel_hash(picture)
-            return Stored(data, "WEBP" if kind == "WEBP" else "GIF", *picture.size, turned, sha256, hashed,
-                          raw_width, raw_height, orientation)  # fmt: skip
+            return Stored(data, "WEBP" if kind == "WEBP" else "GIF", *picture.size, turned, sha256,
+                          *_fingerprints(picture), raw_width, raw_height, orientation)  # fmt: skip
         notes = [f"{kind} to PNG"] if kind != "PNG" else []
         if index is not None or count > 1:
             notes.append(f"frame {index or 0} of {count}")
@@ -268,7 +269,7 @@ def _read_picture(
         encoded = png_bytes(web)
     except Exception as error:
         raise ReadError(f"{name}: the {kind} of mode {picture.mode} cannot become PNG ({sentence(error)}).") from error
-    return Stored(encoded, "PNG", *web.size, "; ".join([*notes, *change]), sha256, _pixel_hash(web),
+    return Stored(encoded, "PNG", *web.size, "; ".join([*notes, *change]), sha256, *_fingerprints(web),
                   raw_width, raw_height, orientation)  # fmt: skip
 
 
@@ -304,7 +305,7 @@ def _from_plane(plane: Plane, mat: MAT | None, sha256: str, name: str, notes: li
     width, height = picture.size
     transform = "; ".join([*notes, *more])
     return Stored(
-        png_bytes(picture), "PNG", width, height, transform, sha256, _pixel_hash(picture), width, height
+        png_bytes(picture), "PNG", width, height, transform, sha256, *_fingerprints(picture), width, height
     )  # fmt: skip
 
 
@@ -330,20 +331,7 @@ def _upright(picture: Image.Image, orientation: int) -> Image.Image:
     return picture if orientation == 1 else ImageOps.exif_transpose(picture)
 
 
-def _pixel_hash(picture: Image.Image) -> str:
-    """sha256 of size, mode and pixels, the same for a picture in whatever lossless form: grey as L, opaque as RGB."""
-    if picture.mode in ("1", "LA", "P", "PA", "RGBA") or "transparency" in picture.info:
-        alpha = picture.mode not in ("1", "L", "P", "RGB") or "transparency" in picture.info
-        picture = picture.convert("RGBA" if alpha else "L" if picture.mode == "1" else "RGB")
-        if alpha and picture.getchannel("A").getextrema() == (255, 255):
-            picture = picture.convert("RGB")
-    elif picture.mode not in ("L", "RGB"):
-        picture = picture.convert("RGB")
-    if picture.mode == "RGB":
-        colors = np.asarray(picture)
-        red = colors[..., 0]
-        if np.array_equal(red, colors[..., 1]) and np.array_equal(red, colors[..., 2]):
-            picture = Image.fromarray(np.ascontiguousarray(red))
-    digest = hashlib.sha256(f"{picture.width} {picture.height} {picture.mode}".encode())
-    digest.update(picture.tobytes())
-    return digest.hexdigest()
+def _fingerprints(picture: Image.Image) -> tuple[str, str | None]:
+    """``pixel_hash`` and ``perceptual_hash`` of a decoded picture, upright."""
+    picture = canonical(picture)
+    return pixel_hash(picture), perceptual_hash(picture)

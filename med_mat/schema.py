@@ -21,13 +21,15 @@ question, options, answer   single choice, in upstream's form; ``answer`` is a l
 open_question, open_answer  the same without options
 sha256        of the raw file
 pixel_hash    of the decoded pixels; null where the build passed the bytes through without decoding them
+perceptual_hash   of what the picture looks like (:mod:`med_mat.leakage`); null as ``pixel_hash`` is, and if all is flat
 width, height in pixels, as shown (EXIF orientation applied)
 transform     what was done to the pixels; "none": the publisher's bytes
 license       the source's licence, as a Hub identifier
 image         the picture: the publisher's bytes where a browser shows them, else PNG
 ============  ======================================================================================================
 
-The index holds all columns but the pixels, and three more: ``group`` (records that must stay on one side of a split),
+The index holds all columns but the pixels, and four more: ``label_set`` (the label, or the labels in a row, as one
+text: what records are balanced over), ``group`` (records that must stay on one side of a split share its number),
 ``file`` and ``position`` (where the pixels are).
 """
 
@@ -40,7 +42,7 @@ from typing import Any
 import pyarrow as pa
 
 #: Raised whenever the meaning of a column changes; part of every build's manifest.
-VERSION = 1
+VERSION = 2
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _STRINGS = pa.list_(pa.string())
@@ -84,6 +86,7 @@ FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("open_answer", pa.string()),
     ("sha256", pa.string()),
     ("pixel_hash", pa.string()),
+    ("perceptual_hash", pa.string()),
     ("width", pa.int32()),
     ("height", pa.int32()),
     ("transform", pa.string()),
@@ -93,11 +96,14 @@ FIELDS: tuple[tuple[str, pa.DataType], ...] = (
 )
 
 PIXEL_COLUMNS = ("image", "mask")
+#: What separates the labels of a ``label_set``; no label holds it.
+LABEL_SEPARATOR = "; "
 #: The columns of one record that the whole shard shares, so that readers skip row groups by them.
 TAG_COLUMNS = ("source", "row", "subset", "modality", "area", "task", "split", "license")
 INDEX_FIELDS = (
     *((name, kind) for name, kind in FIELDS if name not in PIXEL_COLUMNS),
-    ("group", pa.string()),
+    ("label_set", pa.string()),
+    ("group", pa.int32()),
     ("file", pa.string()),
     ("position", pa.int32()),
 )

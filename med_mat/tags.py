@@ -46,7 +46,6 @@ class Runs:
         length = np.diff(np.concatenate((start, [len(row)])))
         return cls(start, length, row[start].astype(np.int64), split[start].astype(np.int64))
 
-
     def positions(self, kept: npt.NDArray[np.bool_]) -> Positions:
         """The positions of all records of some of the runs, ascending."""
         start, length = self.start[kept], self.length[kept]

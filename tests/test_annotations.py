@@ -22,7 +22,7 @@ WIDTH, HEIGHT = 12, 8
 
 def image(width: int = WIDTH, height: int = HEIGHT, orientation: int = 1) -> Stored:
     shown = (width, height) if orientation < 5 else (height, width)
-    return Stored(b"", "PNG", *shown, "none", "", None, width, height, orientation)
+    return Stored(b"", "PNG", *shown, "none", "", None, None, width, height, orientation)
 
 
 def save(root: Path, name: str, grid: np.ndarray, **options: object) -> PurePosixPath:

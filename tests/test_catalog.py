@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import med_mat
-from med_mat.catalog import Erratum, load, read_card, sources, yaml_load
+from med_mat.catalog import Erratum, SharedId, load, read_card, sources, yaml_load
 from med_mat.errors import CardError, MedMATError, UnknownSourceError, VocabularyError
 from med_mat.taxonomy import AREAS, MAT, MODALITIES, TASKS, Pattern
 
@@ -324,6 +324,7 @@ def test_a_missing_key_is_named(key: str) -> None:
         (changed("verified: label tables", "verified: yes"), r"True is not one of real data"),
         (changed("US/Breast/Cancer\n", "Ultrasound/Breast/Cancer\n"), r"'rows': 'Ultrasound' .* Did you mean 'US'"),
         (changed("US/Breast/Cancer\n", "US/Breast\n"), r"'rows': 'US/Breast' is not a triplet"),
+        (changed("US/Breast/Cancer\n", "US/*/Cancer\n"), r"row 48 leaves an element of its triplet open: US/\*/Cancer"),
         (changed("labels: [benign, malignant]", "labels: [benign, bad]"), r"row 97 names labels .*\['bad'\]"),
         (changed("benign: Benign", "benign: ''"), r"'labels' holds is of the wrong kind: '' is no label"),
         (changed("benign: Benign", "benign: [Benign]"), r"'labels' holds is of the wrong kind"),
@@ -380,3 +381,42 @@ def test_deep_nesting_is_refused() -> None:
 def test_any_text_is_refused_in_one_way(text: str) -> None:
     with pytest.raises(CardError, match=r"^The card x\.md"):
         read_card("x", f"---\n{text}\n---\n")
+
+
+# --------------------------------------------------------------------------------------------------------- shared ids
+
+
+def with_shared_id(pattern: str) -> str:
+    card = (CARDS / "busi.md").read_text("utf-8")
+    return card.replace("\n  errata:", f"\n  shared_ids: [{{namespace: x, pattern: '{pattern}'}}]\n  errata:", 1)
+
+
+def test_ids_that_sources_share_are_read_and_are_of_more_than_one_source() -> None:
+    assert read_card("busi", with_shared_id(r"(?P<id>X\d+)")).shared_ids == (SharedId("x", r"(?P<id>X\d+)"),)
+    assert load()["busi"].shared_ids == ()
+    users = Counter(one.namespace for source in CATALOG.values() for one in source.shared_ids)
+    assert users
+    assert min(users.values()) > 1
+    for source in CATALOG.values():
+        for one in source.shared_ids:
+            others = [other for other in CATALOG.values() if other != source and one.namespace in
+                      {theirs.namespace for theirs in other.shared_ids}]  # fmt: skip
+            assert all(other.name in source.overlaps for other in others)
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"(?P<id>",
+        r"ISIC_\d{7}",
+        r"(?P<name>\d)",
+        r"(?P<id>a)(b)",
+        r"(?P<id>a)(?=b)",
+        r"(?P<id>a)\1",
+        r"(?P<id>a)(?P=id)",
+        r"(?P<id>" + "a" * 200 + ")",
+    ],
+)
+def test_a_pattern_that_is_wrong_slow_or_without_its_id_is_refused(pattern: str) -> None:
+    with pytest.raises(CardError, match="under 'shared_ids'"):
+        read_card("busi", with_shared_id(pattern))

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
+import skimage.data
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
@@ -16,7 +17,7 @@ from PIL import Image, ImageOps
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Slice
 from med_mat.image import FileCache, Stored, read, values
-from med_mat.raw import headers
+from med_mat.raw import Miniature, headers
 from med_mat.taxonomy import MAT
 
 RNG = np.random.default_rng(7)
@@ -182,6 +183,30 @@ def test_the_same_picture_has_the_same_pixel_hash(tmp_path: Path) -> None:
         stored(tmp_path, turned, check="decode").pixel_hash
         == stored(tmp_path, encoded(GREY, "PNG", exif=exif(6)), check="decode").pixel_hash
     )
+
+
+def test_a_picture_has_the_same_hashes_in_a_dicom_file_and_in_a_picture_file(tmp_path: Path) -> None:
+    rows, columns = np.mgrid[:72, :96]
+    shades = ((rows * 5 + columns * columns // 3) % 256).astype(np.uint8)
+    Miniature(tmp_path).dicom("a.dcm", bits=8, pixels=shades)
+    found = [
+        read(tmp_path, PurePosixPath("a.dcm"), mat=None, cache=FileCache()),
+        *(stored(tmp_path, encoded(shades, kind), check="decode") for kind in ("PNG", "BMP", "TIFF")),
+        stored(tmp_path, encoded(Image.fromarray(shades).convert("RGB"), "PNG"), check="decode"),
+    ]
+    assert len({one.pixel_hash for one in found}) == 1
+    assert len({one.perceptual_hash for one in found}) == 1
+    assert len({one.sha256 for one in found}) == len(found)
+
+
+def test_pixels_are_hashed_unless_only_the_header_is_read(tmp_path: Path) -> None:
+    data = encoded(skimage.data.retina()[:400, :400], "JPEG")
+    (tmp_path / "a.jpg").write_bytes(data)
+    found = read(tmp_path, PurePosixPath("a.jpg"), mat=None, cache=FileCache())
+    assert found.pixel_hash
+    assert found.perceptual_hash
+    found = read(tmp_path, PurePosixPath("a.jpg"), mat=None, check="header", cache=FileCache())
+    assert (found.pixel_hash, found.perceptual_hash) == (None, None)
 
 
 def test_frames_of_tiff_and_gif(tmp_path: Path) -> None:

@@ -258,8 +258,9 @@ def _leaks(records: pa.Table) -> str:
     across = pc.sum(pc.greater(sides["split_count_distinct"], 1)).as_py() or 0
     shared = pc.sum(pc.greater(sides["source_count_distinct"], 1)).as_py() or 0
     return (
-        f"{sides.num_rows:,} groups (same patient, same file or same pixels); {across:,} of them have records in more "
-        f"than one split, {shared:,} in more than one source. The split API of `med_mat` keeps groups on one side."
+        f"{sides.num_rows:,} groups (same patient, file, pixels or published id, or near-duplicates); {across:,} of "
+        f"them have records in more than one split, {shared:,} in more than one source. The split API of `med_mat` "
+        "keeps groups on one side; `med-mat duplicates` shows the pairs."
     )
 
 

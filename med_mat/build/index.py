@@ -2,85 +2,89 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import schema
 from med_mat.build.writer import flush_to_disk, index_part, open_writer, temporary_path
+from med_mat.catalog import Source
+from med_mat.leakage.groups import COLUMNS, DUPLICATES, LINK_SCHEMA, REASONS, find_groups
+from med_mat.leakage.near import THRESHOLD
 
-#: Records that agree in one of these belong to one group.
-GROUP_KEYS = ("patient", "sha256", "pixel_hash")
 ROW_GROUP_RECORDS = 16_384
 
 
-def write_index(out: Path, files: Sequence[str]) -> pa.Table:
-    """Write ``index.parquet`` over the given shards, in their order, and return its columns of tags and groups.
-
-    Records of one volume or multi-frame file share its sha256 and so fall into one group, as they must.
-    """
-    keys = _read(out, files, ("id", *GROUP_KEYS))
-    groups = group_names(keys)
-    target = schema.index_schema()
-    temporary = temporary_path(out / "index.parquet")
-    start = 0
-    try:
-        with open_writer(temporary, target, text_codec="zstd") as writer:
-            for name in files:
-                records = pq.read_table(out / index_part(name))
-                count = records.num_rows
-                columns = [
-                    *records.columns,
-                    groups.slice(start, count),
-                    pa.array([name] * count, pa.string()),
-                    pa.array(range(count), pa.int32()),
-                ]
-                writer.write_table(pa.Table.from_arrays(columns, schema=target), row_group_size=ROW_GROUP_RECORDS)
-                start += count
-        flush_to_disk(temporary)
-        temporary.replace(out / "index.parquet")
-    finally:
-        temporary.unlink(missing_ok=True)
-    return pq.read_table(
-        out / "index.parquet",
-        columns=["source", "row", "subset", "modality", "area", "task", "split", "published_split", "label", "group"],
-    )
-
-
-def group_names(keys: pa.Table) -> pa.Array:
-    """A name for each record's group: the connected component over patient, file and pixels.
+def write_index(out: Path, files: Sequence[str], sources: Iterable[Source]) -> tuple[pa.Table, dict[str, Any]]:
+    """Write ``index.parquet`` and ``duplicates.parquet`` over the given shards, in their order.
 
     Args:
-        keys: the columns ``id`` and those of :data:`GROUP_KEYS`, where null means unknown and joins nothing.
+        out: the folder of the build.
+        files: the shards, below ``out``.
+        sources: those of the shards; their cards say which ids they share.
+
+    Returns:
+        The index's columns of tags and groups, and for the manifest what is known of near-duplicates.
     """
-    component = np.arange(keys.num_rows)
-    codes = [_codes(keys[name]) for name in GROUP_KEYS]
-    while True:
-        before = component.copy()
-        for code in codes:
-            known = code >= 0
-            if not known.any():
-                continue
-            lowest = np.full(int(code.max()) + 1, keys.num_rows)
-            np.minimum.at(lowest, code[known], component[known])
-            component[known] = np.minimum(component[known], lowest[code[known]])
-        component = component[component]
-        if np.array_equal(before, component):
-            break
-    firsts, inverse = np.unique(component, return_inverse=True)
-    ids = keys["id"].take(pa.array(firsts)).to_pylist()
-    names = pa.array([hashlib.blake2b(name.encode(), digest_size=8).hexdigest() for name in ids], pa.string())
-    return names.take(pa.array(inverse))
+    records = _read(out, files, COLUMNS)
+    found = find_groups(records, {source.name: source.shared_ids for source in sources})
+    undecoded = records["pixel_hash"].null_count
+    unstructured = records["perceptual_hash"].null_count - undecoded
+    del records
+    target = schema.index_schema()
+    with _replacing(out / "index.parquet", target) as writer:
+        start = 0
+        for name in files:
+            part = pq.read_table(out / index_part(name))
+            count = part.num_rows
+            columns = [
+                *part.columns,
+                label_sets(part),
+                found.numbers.slice(start, count),
+                pa.array([name] * count, pa.string()),
+                pa.array(range(count), pa.int32()),
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=target), row_group_size=ROW_GROUP_RECORDS)
+            start += count
+    with _replacing(out / DUPLICATES, LINK_SCHEMA) as writer:
+        writer.write_table(found.links, row_group_size=ROW_GROUP_RECORDS)
+    facts = {
+        "threshold": THRESHOLD,
+        "faiss": metadata.version("faiss-cpu"),
+        "records without hash": undecoded,
+        "records without structure": unstructured,
+        "records of a common look": found.common,
+        "links": {reason: pc.sum(pc.equal(found.links["reason"], reason)).as_py() or 0 for reason in REASONS},
+    }
+    tags = pq.read_table(
+        out / "index.parquet",
+        columns=["source", "row", "subset", "modality", "area", "task", "split", "label_set", "group"],
+    )
+    return tags, facts
 
 
-def _codes(column: pa.ChunkedArray) -> np.ndarray:
-    encoded = pc.fill_null(pc.dictionary_encode(column).combine_chunks().indices, -1)
-    return np.asarray(encoded)
+@contextlib.contextmanager
+def _replacing(path: Path, kind: pa.Schema) -> Iterator[pq.ParquetWriter]:
+    """A writer of a file that takes its place when it is whole."""
+    temporary = temporary_path(path)
+    try:
+        with open_writer(temporary, kind, text_codec="zstd") as writer:
+            yield writer
+        flush_to_disk(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def label_sets(records: pa.Table) -> pa.ChunkedArray:
+    """The label of each record, or its labels as one text; empty where nothing is stated to be present."""
+    return pc.coalesce(records["label"], pc.binary_join(records["labels"], schema.LABEL_SEPARATOR))
 
 
 def _read(out: Path, files: Iterable[str], columns: Sequence[str]) -> pa.Table:

@@ -108,6 +108,7 @@ def record(
         "open_answer": question.open_answer,
         "sha256": stored.sha256,
         "pixel_hash": stored.pixel_hash,
+        "perceptual_hash": stored.perceptual_hash,
         "width": stored.width,
         "height": stored.height,
         "transform": stored.transform,

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from med_mat import __version__, schema
 from med_mat.build import plan
-from med_mat.build.card import write_card
+from med_mat.build.card import write_cards
 from med_mat.build.files import record_files
 from med_mat.build.index import write_index
 from med_mat.build.ledger import Ledger, balance
@@ -47,7 +47,7 @@ class Options:
     """What a build depends on beside its input; all of it is in the manifest but ``jobs`` and ``on_error``."""
 
     seed: int = 0
-    check: Check = "header"
+    check: Check = "decode"
     on_error: OnError = "skip"
     jobs: int | None = None  # worker processes; None: what joblib's parallel_config says, else 1
 
@@ -297,13 +297,15 @@ def _inputs(source: Source, options: Options, catalog: Catalog) -> str:
     subsets = {row.subset for row in source.rows}
     asked = [row for row in catalog.rows if row.subset in subsets]  # other sources' labels are options of questions too
     texts = ((resources.files("med_mat.data") / name).read_text("utf-8") for name in _TEXTS)
-    parts = [loader, repr(source), repr(asked), *texts, repr(options.seed), options.check, __version__]
-    parts += [repr(schema.FIELDS), *_versions()]
+    known = repr(replace(source, shared_ids=()))  # these matter to the index alone
+    parts = [loader, known, repr(asked), *texts, repr(options.seed), options.check, __version__]
+    parts += [repr(schema.FIELDS), *map(" ".join, versions().items())]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
 
 
-def _versions() -> Iterable[str]:
-    return (f"{name} {metadata.version(name)}" for name in _LIBRARIES)
+def versions() -> dict[str, str]:
+    """The libraries that the bytes of a build depend on -> their versions."""
+    return {name: metadata.version(name) for name in _LIBRARIES}
 
 
 def _claim(out: Path, raw: Iterable[RawFolder]) -> None:
@@ -358,17 +360,31 @@ def _finish(out: Path, catalog: Catalog) -> None:
     write_atomically(out / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
     if not files:
         return
-    summary = write_index(out, files)
+    summary, near_duplicates = write_index(out, files, [catalog[name] for name in names])
     built = [name for name in names if brief[name]["written"]]
-    write_card(out, [catalog[name] for name in built], summary, files, brief)
+    write_cards(out, [catalog[name] for name in built], summary, files, brief)
     manifest = {
         "med_mat": __version__,
         "schema": schema.VERSION,
-        "libraries": dict(entry.split() for entry in _versions()),
+        "libraries": versions(),
         "sources": {
             name: {"records": entry["written"], **{key: entry[key] for key in ("variant", "split", "checked")}}
             for name, entry in brief.items()
         },
+        "rows": {
+            row.number: {
+                "source": name,
+                "subset": row.subset,
+                "triplet": str(row.mat),
+                "annotation": row.kind,
+                "license": catalog[name].license,
+                "access": catalog[name].access,
+                "redistributable": catalog[name].redistributable,
+            }
+            for name in built
+            for row in catalog[name].rows
+        },
         "records": totals["written"],
+        "near_duplicates": near_duplicates,
     }
     write_atomically(out / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())

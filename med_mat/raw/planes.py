@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ CT_WINDOWS: dict[str, tuple[float, float]] = {
 CT_WINDOW = (40, 400)  # soft tissue: every other area
 
 PERCENTILES = (0.5, 99.5)
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,22 +77,30 @@ def to_8_bit(plane: Plane, mat: MAT | None) -> tuple[NDArray[np.uint8], list[str
         return values.astype(np.uint8, copy=False), plane.notes
     counts: Array | None = None
     domain = values
+    low = 0
     if values.dtype.kind in "iu" and values.size:
         # every step below goes value by value, so it is enough to do it once for each value that can occur
         low, high = int(values.min()), int(values.max())
         if high - low < max(values.size, 256) and high - low < 1 << 17:
-            index = values if low == 0 else values.astype(np.int32) - low
-            counts = np.bincount(index.ravel(), minlength=high - low + 1)
             domain = np.arange(low, high + 1)
+            counts = np.zeros(len(domain), np.int64)
+            for block in _blocks(values):
+                counts += np.bincount(block - low, minlength=len(domain))
     real = np.asarray(plane.real(domain), dtype=np.float64)
     share, note = _share(plane, mat, domain, real, counts)
     if plane.inverted:
         share = 1 - share
     shades = np.rint(share * 255).astype(np.uint8)
     if counts is not None:
-        shades = shades[index]
+        shades = np.concatenate([shades[block - low] for block in _blocks(values)]).reshape(values.shape)
     notes = [*plane.notes, *([note] if note else []), *(["MONOCHROME1 inverted"] if plane.inverted else [])]
     return np.ascontiguousarray(shades), notes
+
+
+def _blocks(values: Array) -> Iterator[Array]:
+    """The values in order, a part at a time as int64, which counting and looking up would make of all at once."""
+    flat = values.reshape(-1)
+    return (flat[start : start + _BLOCK].astype(np.int64) for start in range(0, flat.size, _BLOCK))
 
 
 def _share(plane: Plane, mat: MAT | None, domain: Array, real: Array, counts: Array | None) -> tuple[Array, str]:

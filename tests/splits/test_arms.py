@@ -346,7 +346,7 @@ def test_what_may_be_used_can_be_narrowed() -> None:
 
 def test_a_target_that_is_held_out_whole_can_be_tested_whole() -> None:
     world = made_up([Record(1), Record(1, "validation"), Record(2, patient="p"), Record(2), Record(3)], made_rows())
-    with pytest.raises(SplitError, match="none in the test part.*test_on='all' tests on all of them"):
+    with pytest.raises(SplitError, match=r"none in the test part.*test_on='all' tests on all of them"):
         world.mat.related(LUNG)
     made = world.mat.related(LUNG, test_on="all")
     assert made.audit().test == {str(LUNG): 2}

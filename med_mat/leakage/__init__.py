@@ -1,0 +1,1 @@
+"""Leaks between splits: pictures that are the same, or look the same, wherever they lie."""

@@ -1,0 +1,87 @@
+"""What a picture is, in two hashes: of its pixels exactly, and of what it looks like.
+
+``perceptual_hash`` holds the signs of 256 low frequencies of the discrete cosine transform, as pHash and PDQ do
+(Zauner 2010, "Implementation and benchmarking of perceptual image hash functions"), but against zero instead of the
+median: a flipped picture then has the same bits but for those of odd frequencies, so that flipped copies are found
+without a second hash. All sums are of whole numbers, and so the same on any machine.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Array = NDArray[Any]
+
+#: The picture is brought to this many columns and rows first.
+SIDE = 64
+#: Frequencies taken along either axis; the first, 0, is not: it tells brightness and broad gradients, which exposure,
+#: vignetting and windowing change, and which all pictures of one kind share.
+FREQUENCIES = range(1, 17)
+BITS = len(FREQUENCIES) ** 2
+#: Standard deviation of the small picture, in shades of 255, below which it has no structure to be known by.
+LEAST_STRUCTURE = 4.0
+
+
+def canonical(picture: Image.Image) -> Image.Image:
+    """A decoded picture in one form, in whatever lossless form it came: grey as L, opaque as RGB, else RGBA."""
+    if picture.mode in ("1", "LA", "P", "PA", "RGBA") or "transparency" in picture.info:
+        alpha = picture.mode not in ("1", "L", "P", "RGB") or "transparency" in picture.info
+        picture = picture.convert("RGBA" if alpha else "L" if picture.mode == "1" else "RGB")
+        if alpha and picture.getchannel("A").getextrema() == (255, 255):
+            picture = picture.convert("RGB")
+    elif picture.mode not in ("L", "RGB"):
+        picture = picture.convert("RGB")
+    if picture.mode == "RGB" and _grey(picture.resize((16, 16), Image.Resampling.NEAREST)) and _grey(picture):
+        return picture.getchannel("R")
+    return picture
+
+
+def pixel_hash(picture: Image.Image) -> str:
+    """The sha256 of size, mode and pixels of a picture in :func:`canonical` form, in hexadecimal."""
+    digest = hashlib.sha256(f"{picture.width} {picture.height} {picture.mode}".encode())
+    digest.update(picture.tobytes())
+    return digest.hexdigest()
+
+
+def perceptual_hash(picture: Image.Image) -> str | None:
+    """64 hexadecimal digits that pictures of one look share, but for a few of their 256 bits; None without structure.
+
+    Args:
+        picture: of mode L, RGB or RGBA, of any size; colour and transparency do not count.
+    """
+    shades = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    small = np.asarray(shades, dtype=np.float64)
+    if (small**2).sum() * small.size - small.sum() ** 2 < (LEAST_STRUCTURE * small.size) ** 2:
+        return None
+    waves = _waves()
+    # whole numbers below 2 ** 53: exact, in whatever order a machine adds them up
+    return np.packbits(waves @ small @ waves.T > 0).tobytes().hex()
+
+
+def _grey(picture: Image.Image) -> bool:
+    red, green, blue = (channel.tobytes() for channel in picture.split())
+    return red == green == blue
+
+
+@functools.cache
+def _waves() -> Array:
+    """The cosines of the frequencies over the columns of the small picture, in 4096ths: (frequency, column)."""
+    angles = np.pi * np.outer(FREQUENCIES, 2 * np.arange(SIDE) + 1) / (2 * SIDE)
+    return np.asarray(np.rint(4096 * np.cos(angles)))
+
+
+@functools.cache
+def mirrors() -> tuple[Array, ...]:
+    """For a picture flipped left to right, top to bottom, and both (turned by 180 degrees): the bits that change.
+
+    Returns:
+        Three arrays of 32 bytes, to be XORed with a hash.
+    """
+    rows, columns = np.meshgrid(FREQUENCIES, FREQUENCIES, indexing="ij")
+    return tuple(np.packbits(odd % 2 == 1) for odd in (columns, rows, rows + columns))

@@ -1,0 +1,228 @@
+"""What a build knows of duplicates: counts between sources, pairs of records, and a page that shows these."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from med_mat.leakage.fingerprint import BITS
+from med_mat.leakage.groups import DUPLICATES, REASONS
+from med_mat.location import INDEX
+from med_mat.shell import printable
+
+if TYPE_CHECKING:
+    from med_mat.dataset import MedMAT
+
+#: Pixels of the longer side of a picture on the page.
+THUMBNAIL = 320
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One record of a pair."""
+
+    id: str
+    source: str
+    split: str
+    labels: str
+    file: str  # where its pixels are
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two records that show the same, and why that is known."""
+
+    first: Side
+    second: Side
+    reason: str
+    distance: int | None  # bits of the perceptual hashes
+
+    @property
+    def why(self) -> str:
+        """The reason in words."""
+        return self.reason if self.distance is None else f"{self.reason} ({self.distance} of {BITS} bits differ)"
+
+
+def links(mat: MedMAT, *, between: bool = False, reasons: Iterable[str] = ()) -> pa.Table:
+    """The links of a build (:data:`med_mat.leakage.groups.LINK_SCHEMA`), all or some.
+
+    Args:
+        mat: a built Med-MAT.
+        between: keep those between two sources.
+        reasons: keep those of these reasons ("near" includes mirrored ones); none keeps all.
+
+    Raises:
+        BuildError, HubError: the build has no such file.
+    """
+    table = pq.read_table(mat.location.local(DUPLICATES))
+    if between:
+        table = table.filter(pc.not_equal(table["first_source"], table["second_source"]))
+    wanted = [reason for reason in REASONS for asked in reasons if reason == asked or reason.startswith(f"{asked},")]
+    return table.filter(pc.is_in(table["reason"], pa.array(wanted, pa.string()))) if wanted else table
+
+
+def counts(table: pa.Table) -> dict[tuple[str, str], Counter[str]]:
+    """How many links of each reason there are between two sources (or within one), most first."""
+    found: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    each = table.group_by(["first_source", "second_source", "reason"]).aggregate([([], "count_all")])
+    for one in each.to_pylist():
+        first, second = sorted((one["first_source"], one["second_source"]))
+        found[first, second][one["reason"]] += one["count_all"]
+    return dict(sorted(found.items(), key=lambda item: (-item[1].total(), item[0])))
+
+
+def pairs(mat: MedMAT, table: pa.Table) -> list[Pair]:
+    """The records of some links."""
+    names = pa.concat_arrays([table[side].combine_chunks() for side in ("first", "second")])
+    index = pq.read_table(mat.location.local(INDEX), columns=["id", "source", "split", "label_set", "file", "position"])
+    sides = {
+        one["id"]: Side(one["id"], one["source"], one["split"], one["label_set"], one["file"], one["position"])
+        for one in index.filter(pc.is_in(index["id"], names)).to_pylist()
+    }
+    return [
+        Pair(sides[one["first"]], sides[one["second"]], one["reason"], one["distance"]) for one in table.to_pylist()
+    ]
+
+
+def unseen(mat: MedMAT) -> str:
+    """What near-duplicates were not looked for in; empty where they were looked for everywhere."""
+    number = mat.manifest.get("near_duplicates", {}).get("records without hash", 0)
+    return (
+        f"Near-duplicates were not looked for in {number:,} of {len(mat):,} records, built with '--check header'."
+        if number
+        else ""
+    )
+
+
+def to_json(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> dict[str, Any]:
+    """Counts and pairs, for programs."""
+    return {
+        "links": table.num_rows,
+        "near_duplicates": mat.manifest.get("near_duplicates", {}),
+        "sources": [{"first": a, "second": b, **number} for (a, b), number in counts(table).items()],
+        "pairs": [
+            {"reason": one.reason, "distance": one.distance}
+            | {
+                name: {"id": side.id, "source": side.source, "split": side.split, "labels": side.labels}
+                for name, side in (("first", one.first), ("second", one.second))
+            }
+            for one in shown
+        ],
+    }
+
+
+def to_text(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> str:
+    """Counts and pairs, for people."""
+    found = counts(table)
+    reasons = [reason for reason in REASONS if any(number[reason] for number in found.values())]
+    titles = [a if a == b else f"{a} - {b}" for a, b in found]
+    width = max(map(len, ["sources", *titles]))
+    lines = ["  ".join([f"{'sources':<{width}}", *reasons])] if found else []
+    for title, number in zip(titles, found.values(), strict=True):
+        cells = [
+            f"{number[reason] or '':>{len(reason)},}" if number[reason] else " " * len(reason) for reason in reasons
+        ]
+        lines.append("  ".join([f"{title:<{width}}", *cells]).rstrip())
+    lines.append(f"{table.num_rows:,} links between records that show the same.")
+    lines += [_line(one) for one in shown]
+    if len(shown) < table.num_rows:
+        lines.append(f"... and {table.num_rows - len(shown):,} more (--limit).")
+    return "\n".join([*lines, *filter(None, [unseen(mat)])])
+
+
+def _line(one: Pair) -> str:
+    sides = " = ".join(f"{printable(side.id)} ({side.split})" for side in (one.first, one.second))
+    return f"{one.why}: {sides}"
+
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: light-dark(#555, #aaa); --alarm: light-dark(#a40000, #ff9d8f) }
+body { font: 1rem/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1rem }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem }
+p { margin: 0 0 1rem }
+ol { display: grid; gap: 1rem; list-style: none; padding: 0 }
+ol { grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)) }
+li { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem }
+h2 { font-size: 1rem; margin: 0 0 .5rem }
+div { display: grid; gap: .75rem; grid-template-columns: 1fr 1fr }
+figure { margin: 0; min-width: 0 }
+img, .none { aspect-ratio: 1; background: #000; display: block; object-fit: contain; width: 100% }
+.none { align-content: center; background: var(--line); text-align: center }
+figcaption { font-size: .85rem; margin-top: .35rem; overflow-wrap: anywhere }
+figcaption span { color: var(--soft); display: block }
+.apart { color: var(--alarm); font-weight: 600 }
+"""
+
+
+def to_page(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> str:
+    """A page of HTML, complete in itself: pairs side by side, with pictures, labels, sources, splits and reasons."""
+    pictures = _thumbnails(mat, [side for one in shown for side in (one.first, one.second)])
+    items = "\n".join(_item(one, pictures) for one in shown)
+    told = html.escape(f"{len(shown):,} of {table.num_rows:,} links between records that show the same. {unseen(mat)}")
+    title = html.escape(f"Duplicates in {mat.location}")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
+        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{told}</p>\n"
+        f"<ol>\n{items}\n</ol>\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _item(one: Pair, pictures: Mapping[str, str]) -> str:
+    apart = one.first.split != one.second.split
+    figures = "".join(_figure(side, pictures.get(side.id), apart) for side in (one.first, one.second))
+    return f"<li>\n<h2>{html.escape(one.why)}</h2>\n<div>{figures}</div>\n</li>"
+
+
+def _figure(side: Side, picture: str | None, apart: bool) -> str:
+    labels, name, source, split = map(html.escape, (side.labels or "no label", side.id, side.source, side.split))
+    alt = f"{source}: {labels}"
+    shown = f'<img src="{picture}" alt="{alt}">' if picture else '<p class="none">without pixels</p>'
+    part = f'<b class="apart">{split}</b>' if apart else split
+    return f"<figure>{shown}<figcaption>{labels}<span>{source}, {part}</span><span>{name}</span></figcaption></figure>"
+
+
+def _thumbnails(mat: MedMAT, sides: Iterable[Side]) -> dict[str, str]:
+    """The pictures of records as data URIs, by id; each row group is read once."""
+    by_file: defaultdict[str, set[tuple[int, str]]] = defaultdict(set)
+    for side in sides:
+        by_file[side.file].add((side.position, side.id))
+    found: dict[str, str] = {}
+    for name, wanted in sorted(by_file.items()):
+        with mat.location.open(name) as opened, pq.ParquetFile(opened) as reader:
+            sizes = [reader.metadata.row_group(number).num_rows for number in range(reader.num_row_groups)]
+            ends = np.cumsum(sizes)
+            by_group: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
+            for position, record in sorted(wanted):
+                group = int(np.searchsorted(ends, position, side="right"))
+                by_group[group].append((position - int(ends[group] - sizes[group]), record))
+            for group, rows in by_group.items():
+                images = reader.read_row_group(group, columns=["image"])["image"]
+                for row, record in rows:
+                    image = images[row].as_py()
+                    if image is not None and image["bytes"]:
+                        found[record] = _data_uri(image["bytes"])
+    return found
+
+
+def _data_uri(data: bytes) -> str:
+    from PIL import Image, ImageOps
+
+    picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

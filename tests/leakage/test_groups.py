@@ -1,0 +1,198 @@
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from med_mat.catalog import SharedId
+from med_mat.leakage.fingerprint import mirrors
+from med_mat.leakage.groups import COLUMNS, COMMON_LOOK, LINK_SCHEMA, find_groups
+from med_mat.leakage.near import THRESHOLD
+
+ISIC = {name: (SharedId("isic", r"(?P<id>ISIC_\d{7})"),) for name in ("a", "b")}
+RANDOM = np.random.RandomState(0)
+LOOKS = [RANDOM.bytes(32) for _ in range(4)]
+
+
+def table(rows: list[dict[str, Any]], chunks: int = 1) -> pa.Table:
+    """Records of which only some facts matter, in several chunks as they come from several shards."""
+    full = [{"id": f"r{n}", "source": "a", "path": f"{n}.png"} | row for n, row in enumerate(rows)]
+    made = pa.table({name: pa.array([row.get(name) for row in full], pa.string()) for name in COLUMNS})
+    size = max(1, len(rows) // chunks)
+    return pa.concat_tables([made.slice(at, size) for at in range(0, len(rows), size)] or [made])
+
+
+def found(rows: list[dict[str, Any]], shared: Any = None) -> tuple[list[int], list[tuple[str, str, str, int | None]]]:
+    """Group numbers, and links without their sources."""
+    groups = find_groups(table(rows), shared or {})
+    links = [(one["first"], one["second"], one["reason"], one["distance"]) for one in groups.links.to_pylist()]
+    return groups.numbers.to_pylist(), links
+
+
+def look(number: int, *bits: int, mirror: int | None = None) -> str:
+    """One of four unlike hashes, with some bits changed, of a picture that may be flipped."""
+    changed = np.unpackbits(np.frombuffer(LOOKS[number], np.uint8))
+    changed[list(bits)] ^= 1
+    data = np.packbits(changed)
+    return (data if mirror is None else data ^ mirrors()[mirror]).tobytes().hex()
+
+
+def sets(numbers: list[int]) -> set[frozenset[int]]:
+    return {frozenset(n for n, number in enumerate(numbers) if number == one) for one in numbers}
+
+
+def joined(rows: list[dict[str, Any]], keys: tuple[str, ...]) -> set[frozenset[int]]:
+    """The groups, by plain union-find over all pairs."""
+    parent = list(range(len(rows)))
+
+    def root(one: int) -> int:
+        while parent[one] != one:
+            one = parent[one]
+        return one
+
+    for a, b in combinations(range(len(rows)), 2):
+        if any(rows[a][key] is not None and rows[a][key] == rows[b][key] for key in keys):
+            parent[root(a)] = root(b)
+    return sets([root(one) for one in range(len(rows))])
+
+
+def components(count: int, pairs: list[tuple[int, int]]) -> list[int]:
+    label = list(range(count))
+    for _ in range(count):
+        for a, b in pairs:
+            label[a] = label[b] = min(label[a], label[b])
+    return label
+
+
+KEYS = ("patient", "sha256", "pixel_hash")
+VALUE = st.none() | st.integers(0, 12).map(str)
+ROWS = st.lists(st.fixed_dictionaries(dict.fromkeys(KEYS, VALUE)), max_size=40)
+
+
+@settings(deadline=None, max_examples=200)
+@given(ROWS, st.integers(1, 4))
+def test_groups_are_those_of_a_plain_union_find_and_bear_the_position_of_their_first_record(
+    rows: list[dict[str, Any]], chunks: int
+) -> None:
+    numbers = find_groups(table(rows, chunks), {}).numbers
+    assert numbers.type == pa.int32()
+    assert sets(numbers.to_pylist()) == joined(rows, KEYS)
+    assert all(numbers.to_pylist()[one.as_py()] == one.as_py() <= n for n, one in enumerate(numbers))
+
+
+@settings(deadline=None, max_examples=100)
+@given(ROWS)
+def test_links_join_all_that_are_the_same_and_are_never_more_than_that_takes(rows: list[dict[str, Any]]) -> None:
+    numbers, links = found(rows)
+    position = {f"r{n}": n for n in range(len(rows))}
+    linked = [(position[first], position[second]) for first, second, _, _ in links]
+    assert linked == sorted(linked)
+    assert len(linked) <= max(0, len(rows) - 1)
+    known = [n for n, row in enumerate(rows) if row["patient"] is not None]
+    patients = [(a, b) for a, b in combinations(known, 2) if rows[a]["patient"] == rows[b]["patient"]]
+    assert not set(linked) & set(patients)
+    assert sets(components(len(rows), [*linked, *patients])) == sets(numbers)
+
+
+def test_null_joins_nothing_and_neither_does_equal_text_in_two_columns() -> None:
+    numbers, links = found([{"patient": "x"}, {"sha256": "x"}, {"pixel_hash": "x"}, {}, {}])
+    assert numbers == [0, 1, 2, 3, 4]
+    assert not links
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_long_chain_is_one_group(reverse: bool) -> None:
+    chain = [{"patient": f"p{n // 2}", "sha256": f"s{(n + 1) // 2}"} for n in range(2000)]
+    assert set(found(chain[::-1] if reverse else chain)[0]) == {0}
+
+
+def test_each_reason_is_told_and_the_surest_one_alone() -> None:
+    rows = [
+        {"sha256": "f", "pixel_hash": "p", "perceptual_hash": look(0), "path": "ISIC_0000001.jpg"},
+        {"sha256": "f", "pixel_hash": "p", "perceptual_hash": look(0), "path": "copy.jpg"},
+        {"sha256": "g", "pixel_hash": "p", "perceptual_hash": look(0)},
+        {"source": "b", "path": "x/ISIC_0000001_downsampled.jpg"},
+        {"pixel_hash": "q", "perceptual_hash": look(0, 1, 2, 3)},
+        {"pixel_hash": "r", "perceptual_hash": look(0, 7, mirror=0)},
+        {"pixel_hash": "s", "perceptual_hash": look(1)},
+        {"source": "c", "path": "ISIC_0000001.jpg"},
+    ]
+    numbers, links = found(rows, ISIC)
+    assert numbers == [0, 0, 0, 0, 0, 0, 6, 7]
+    assert links == [
+        ("r0", "r1", "same file", None),
+        ("r0", "r2", "same pixels", None),
+        ("r0", "r3", "shared id", None),
+        ("r0", "r4", "near", 3),
+        ("r0", "r5", "near, mirrored", 1),
+    ]
+
+
+def test_links_have_one_schema_also_where_there_are_none() -> None:
+    for rows in ([], [{}, {}], [{"sha256": "x"}, {"sha256": "x"}]):
+        assert find_groups(table(rows), {}).links.schema == LINK_SCHEMA
+
+
+def test_pictures_beyond_the_threshold_stay_apart() -> None:
+    rows = [{"perceptual_hash": look(0)}, {"perceptual_hash": look(0, *range(THRESHOLD + 1))}]
+    assert found(rows)[0] == [0, 1]
+    rows[1] = {"perceptual_hash": look(0, *range(THRESHOLD))}
+    assert found(rows) == ([0, 0], [("r0", "r1", "near", THRESHOLD)])
+
+
+def test_what_belongs_together_anyway_is_one_group_without_links() -> None:
+    same = {"sha256": "f", "perceptual_hash": look(0)}
+    slices = [same | {"path": f"v.nii#slice={n},axis=1"} for n in range(3)]
+    rows_of_one_image = [same | {"sha256": "g", "path": "1.png", "pixel_hash": "p"}] * 2
+    patient = [{"patient": "p", "perceptual_hash": look(1, n)} for n in range(3)]
+    numbers, links = found([*slices, *patient])
+    assert numbers == [0, 0, 0, 3, 3, 3]
+    assert not links
+    numbers, links = found([*rows_of_one_image, {"sha256": "h", "pixel_hash": "p"}])
+    assert numbers == [0, 0, 0]
+    assert links == [("r0", "r2", "same pixels", None)]  # once, not for each row that the image serves
+
+
+def test_every_image_of_a_copied_patient_is_linked_with_its_copy() -> None:
+    rows = [{"source": s, "patient": f"{s}1", "pixel_hash": f"p{n}"} for s in "ab" for n in range(3)]
+    numbers, links = found(rows)
+    assert set(numbers) == {0}
+    assert [link[:3] for link in links] == [(f"r{n}", f"r{n + 3}", "same pixels") for n in range(3)]
+
+
+@pytest.mark.parametrize("patients", [COMMON_LOOK, COMMON_LOOK + 1])
+def test_a_look_that_many_patients_share_joins_none_of_them(patients: int) -> None:
+    rows = [{"patient": f"p{n}", "pixel_hash": f"{n}", "perceptual_hash": look(0, n)} for n in range(patients)]
+    rows += [{"patient": "x", "perceptual_hash": look(1)}, {"patient": "y", "perceptual_hash": look(1, 5)}]
+    groups = find_groups(table(rows), {})
+    common = patients > COMMON_LOOK
+    assert groups.common == (patients if common else 0)
+    assert len(set(groups.numbers.to_pylist()[:patients])) == (patients if common else 1)
+    assert groups.links.num_rows == (0 if common else patients - 1) + 1
+    assert len(set(groups.numbers.to_pylist()[-2:])) == 1  # other looks are linked as ever
+
+
+def test_the_same_is_found_with_any_number_of_threads() -> None:
+    import faiss
+
+    state = np.random.RandomState(1)
+    hashes = state.bytes(32 * 3000)
+    rows = []
+    for n in range(6000):
+        data = np.frombuffer(hashes[32 * (n % 3000) : 32 * (n % 3000) + 32], np.uint8)
+        changed = data ^ np.packbits(state.rand(256) < 0.02)
+        rows.append({"perceptual_hash": changed.tobytes().hex(), "source": "ab"[n % 2]})
+    threads = faiss.omp_get_max_threads()
+    results = []
+    try:
+        for number in (1, 2, 4):
+            faiss.omp_set_num_threads(number)
+            groups = find_groups(table(rows, number), {})
+            results.append((groups.numbers.to_pylist(), groups.links.to_pylist()))
+    finally:
+        faiss.omp_set_num_threads(threads)
+    assert results[0] == results[1] == results[2]
+    assert len(results[0][1]) > 2900

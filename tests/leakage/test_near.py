@@ -1,0 +1,154 @@
+"""Near-duplicates among many hashes: none missed, none too many, and the same whoever counts."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from med_mat.leakage import near
+from med_mat.leakage.fingerprint import BITS, mirrors
+from med_mat.leakage.near import CROWD, THRESHOLD, Links, near_links, unpacked
+
+BYTES = BITS // 8
+
+
+def drawn(count: int, seed: int = 0) -> np.ndarray:
+    return np.random.RandomState(seed).randint(0, 256, (count, BYTES)).astype(np.uint8)
+
+
+def changed(hashes: np.ndarray, bits: int, seed: int = 1) -> np.ndarray:
+    """Copies of hashes with so many bits turned over."""
+    random = np.random.RandomState(seed)
+    loose = np.unpackbits(hashes, axis=1)
+    for one in loose:
+        one[random.permutation(BITS)[:bits]] ^= 1
+    return np.packbits(loose, axis=1)
+
+
+def pairs(links: Links) -> list[tuple[int, int]]:
+    return list(zip(links.first.tolist(), links.second.tolist(), strict=True))
+
+
+def components(count: int, edges: list[tuple[int, int]]) -> set[frozenset[int]]:
+    """By plain union-find."""
+    sets = {n: {n} for n in range(count)}
+    for a, b in edges:
+        if sets[a] is not sets[b]:
+            sets[a] |= sets[b]
+            for one in sets[b]:
+                sets[one] = sets[a]
+    return {frozenset(one) for one in sets.values()}
+
+
+def brute(hashes: np.ndarray, labels: np.ndarray, threshold: int, mirrored: bool) -> list[tuple[int, int]]:
+    """Every pair within the threshold, and every pair of one label."""
+    turns = [np.zeros(BYTES, np.uint8), *(mirrors() if mirrored else ())]
+    return [
+        (a, b)
+        for a, b in combinations(range(len(hashes)), 2)
+        if labels[a] == labels[b]
+        or min(int(np.unpackbits(hashes[a] ^ hashes[b] ^ turn).sum()) for turn in turns) <= threshold
+    ]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**16), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40)), max_size=24), st.booleans())
+def test_what_is_joined_is_what_a_comparison_of_all_pairs_joins(
+    seed: int, made: list[tuple[int, int]], mirrored: bool
+) -> None:
+    """Some hashes, copies of them that differ in up to 40 bits, and copies of flipped ones; some labels known."""
+    base = drawn(6, seed)
+    copies = [changed(base[[source]], bits, seed + n) for n, (source, bits) in enumerate(made)]
+    hashes = np.unique(np.concatenate([base, base[:2] ^ mirrors()[seed % 3], *copies]), axis=0)
+    labels = np.random.RandomState(seed).randint(0, 3 * len(hashes), len(hashes))
+    links = near_links(hashes, labels, mirrored=mirrored)
+    known = [(a, b) for a, b in combinations(range(len(hashes)), 2) if labels[a] == labels[b]]
+    expected = brute(hashes, labels, THRESHOLD, mirrored)
+    assert components(len(hashes), pairs(links) + known) == components(len(hashes), expected)
+    assert len(links.first) == len(components(len(hashes), known)) - len(components(len(hashes), expected))
+    assert set(pairs(links)) <= set(expected)
+
+
+@pytest.mark.parametrize("bits", [1, 8, 16, 20, 21, 22])
+def test_no_pair_up_to_the_threshold_is_missed_and_none_beyond_it_found(
+    bits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near, "_BATCH", 300)  # copies lie in other batches than their originals, and in the same
+    base = drawn(1000)
+    links = near_links(np.concatenate([base, changed(base, bits)]), np.arange(2000), mirrored=False)
+    assert pairs(links) == ([(n, 1000 + n) for n in range(1000)] if bits <= THRESHOLD else [])
+    assert set(links.distance.tolist()) <= {bits}
+    assert not links.mirrored.any()
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_flipped_copies_are_found_where_they_are_asked_for(turn: int) -> None:
+    base = drawn(200)
+    hashes = np.concatenate([base, changed(base, 10) ^ mirrors()[turn]])
+    links = near_links(hashes, np.arange(400))
+    assert pairs(links) == [(n, 200 + n) for n in range(200)]
+    assert links.mirrored.all()
+    assert set(links.distance.tolist()) == {10}
+    assert not near_links(hashes, np.arange(400), mirrored=False).first.size
+
+
+def test_what_is_known_to_belong_together_is_not_compared_anew() -> None:
+    hashes = np.concatenate([drawn(50), changed(drawn(50), 5)])
+    assert not near_links(hashes, np.tile(np.arange(50), 2)).first.size
+
+
+def test_each_hash_is_linked_with_its_nearest() -> None:
+    base = drawn(1)
+    hashes = np.concatenate([changed(base, 20), changed(base, 3, seed=2), base])
+    assert (1, 2) in pairs(near_links(hashes, np.arange(3)))
+
+
+def test_the_number_of_threads_changes_nothing() -> None:
+    faiss = pytest.importorskip("faiss")
+    base = drawn(1500)
+    hashes = np.concatenate([base, changed(base, 12), changed(base, 7, seed=3)])
+    threads, found = faiss.omp_get_max_threads(), []
+    for number in (1, 2, 5):
+        faiss.omp_set_num_threads(number)
+        links = near_links(hashes, np.arange(len(hashes)))
+        found.append([links.first.tolist(), links.second.tolist(), links.distance.tolist(), links.mirrored.tolist()])
+    faiss.omp_set_num_threads(threads)
+    assert found[0] == found[1] == found[2]
+
+
+def test_a_crowd_that_looks_alike_is_one_and_costs_no_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A video that stands still, of 3,000 frames: each is linked once, and compared with the first few only."""
+    monkeypatch.setattr(near, "_BATCH", 128)
+    compared = []
+    within = near._within
+
+    def counted(*arguments: object) -> tuple[np.ndarray, ...]:
+        result = within(*arguments)  # type: ignore[arg-type]
+        compared.append(len(result[0]))
+        return result
+
+    monkeypatch.setattr(near, "_within", counted)
+    frames = np.unique(changed(np.repeat(drawn(1), 3000, axis=0), 6), axis=0)
+    links = near_links(frames, np.arange(len(frames)), mirrored=False)
+    assert len(links.first) == len(frames) - 1
+    assert components(len(frames), pairs(links)) == {frozenset(range(len(frames)))}
+    assert sum(compared) < len(frames) * (CROWD + 3 * 128)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_nothing_to_compare(count: int) -> None:
+    assert not near_links(drawn(count), np.arange(count)).first.size
+
+
+def test_a_threshold_that_the_search_would_miss_pairs_for_is_refused() -> None:
+    with pytest.raises(ValueError, match="threshold is 22: expected 0 to 21 bits"):
+        near_links(drawn(2), np.arange(2), threshold=22)
+
+
+def test_hexadecimal_hashes_are_unpacked_in_their_order() -> None:
+    hashes = drawn(3)
+    np.testing.assert_array_equal(unpacked([one.tobytes().hex() for one in hashes]), hashes)
