@@ -1,0 +1,38 @@
+"""Near-duplicates among two million hashes, a tenth of them copies, flipped or not: time, memory, and what is found."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import numpy as np
+
+from med_mat.leakage.fingerprint import BITS, mirrors
+from med_mat.leakage.near import THRESHOLD, near_links
+
+HASHES = 2_000_000
+ALIKE = 20_000  # frames of a video that stands still
+
+
+def main() -> None:
+    random = np.random.RandomState(0)
+    hashes = random.randint(0, 256, (HASHES, BITS // 8)).astype(np.uint8)
+    originals, copies = np.arange(HASHES // 10), np.arange(HASHES - HASHES // 10, HASHES)
+    noise = np.packbits(random.rand(len(copies), BITS) < THRESHOLD / BITS / 2, axis=1)  # half the threshold, on average
+    turns = np.stack([np.zeros(BITS // 8, np.uint8), *mirrors()])[random.randint(0, 4, len(copies))]
+    hashes[copies] = hashes[originals] ^ noise ^ turns
+    video = slice(HASHES // 2, HASHES // 2 + ALIKE)
+    hashes[video] = hashes[HASHES // 2] ^ np.packbits(random.rand(ALIKE, BITS) < 0.02, axis=1)
+    start = time.perf_counter()
+    links = near_links(hashes, np.arange(HASHES))
+    took = time.perf_counter() - start
+    peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text("utf-8"))[1]) // 1024  # type: ignore[index]
+    print(
+        f"\n{HASHES:,} hashes, {len(copies):,} copies (three of four flipped), {ALIKE:,} frames alike: "
+        f"{len(links.first):,} links ({links.mirrored.sum():,} flipped) in {took:.0f} s, peak memory {peak:,} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()
