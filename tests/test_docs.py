@@ -24,7 +24,8 @@ def test_the_code_of_a_page_runs_as_it_stands(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "Med-MAT").symlink_to(workshop.out)
     found = blocks(page)
-    assert found
+    if not found:
+        pytest.skip("no Python on this page")
     names: dict[str, object] = {}
     for block in found:
         exec(compile(block, str(page), "exec"), names)
