@@ -20,8 +20,9 @@ from workshop import once
 
 import med_mat
 from med_mat.build import Options, build, find
-from med_mat.catalog import load
+from med_mat.catalog import load, sources
 from med_mat.dataset import MedMAT
+from med_mat.errors import SplitError
 
 pytestmark = pytest.mark.real
 
@@ -208,6 +209,46 @@ def test_it_opens_and_selects(built: Built, arrow_cache: Path) -> None:
     assert test[0]["image"].size == (78, 78)
     assert len(mat.select("End/*/*", label="Polyp")) >= 5
     assert {path.suffix for path in (arrow_cache / "med_mat").iterdir()} == {".arrow"}
+
+
+def test_what_few_sources_can_split_is_audited_and_the_rest_is_said(built: Built) -> None:
+    """Three triplets share too little for related data; every other experiment is made, and proves itself."""
+    mat = med_mat.open(built.out)
+    target = "Mic/Cell/Recognition"
+    assert mat.combinations(target) == ()
+    with pytest.raises(SplitError, match=r"itself holds its modality, Mic\. Sources that would provide it: sicapv2"):
+        mat.related(target)
+    for made in (
+        mat.all_unrelated(target),
+        mat.unrelated(target, size=100, balanced_test=True),
+        mat.all_data(target),
+        mat.held_out("Mic/*/*"),
+        mat.single_task(target),
+        mat.limited(target, 60, base="all_data"),
+        *mat.scaling(target, [20, 80], base="unrelated"),
+        *mat.leave_one_out(),
+    ):
+        audit = made.audit()
+        assert not any(audit.shared.values())
+    balanced = mat.single_task(target).audit()
+    assert len(set(balanced.test_labels.values())) == 1
+    assert sum(balanced.train.values()) == 3_000
+    assert sorted(balanced.train_labels.values()) == [448, 510, 510, 510, 511, 511], "Golgi has no more than 448"
+    found = mat.recommend(target, 100)
+    elsewhere = [one for one in found.choices if one.records is None]
+    more = [one for one in elsewhere if "would hold the target itself" in one.why]
+    assert {one.source for one in more} == {source.name for source in sources(target)} - {"hep2"}
+    assert elsewhere[: len(more)] == more, "it comes first"
+
+
+def test_near_duplicates_of_the_publishers_own_pictures_are_kept_together(built: Built) -> None:
+    mat = med_mat.open(built.out)
+    links = pq.read_table(built.out / "duplicates.parquet").to_pylist()
+    assert {one["first_source"] for one in links if one["reason"] == "near"} >= {"hep2"}
+    ids = mat.index["id"].to_pylist()
+    place = {name: number for number, name in enumerate(ids)}
+    for one in links:
+        assert mat.tags.group[place[one["first"]]] == mat.tags.group[place[one["second"]]]
 
 
 def test_a_second_build_has_nothing_to_do(built: Built, tmp_path: Path) -> None:

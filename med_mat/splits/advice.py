@@ -79,14 +79,25 @@ def recommend(mat: MedMAT, target: Selector, budget: int | None = None, **option
         _choice(mat.tags.facts[row], others[row], counts[row], take, why)
         for (row, why), take in zip(ranked, takes, strict=True)
     ]
-    for source in catalog.load().values():
-        for fact in (RowFacts.of(row, source) for row in source.rows if row.number not in mat.tags.facts):
-            axes = study.target.shared(reading.elements(fact))
-            useful = len(axes) > 1 or uncovered & reading.elements(fact)
-            if useful and not set(reading.wide_names(fact)) & set(study.target.mats):
-                shared = " and ".join(axis for axis in AXES if axis in axes)
-                choices.append(_choice(fact, axes, None, 0, f"would share the {shared}; 'med-mat show {fact.source}'"))
+    choices += _elsewhere(study, uncovered)
     return Recommendation(str(study.target), len(own), tuple(sorted(uncovered)), tuple(choices))
+
+
+def _elsewhere(study: Study, uncovered: set[Element]) -> list[Choice]:
+    """Rows that this build lacks: of the target itself, sharing two elements, or holding one that nothing here has."""
+    found: list[Choice] = []
+    reading, target = study.reading, study.target
+    for source in catalog.load().values():
+        for row in (RowFacts.of(row, source) for row in source.rows if row.number not in study.mat.tags.facts):
+            axes = target.shared(reading.elements(row))
+            if set(reading.wide_names(row)) & set(target.mats):
+                why = "would hold the target itself"
+            elif len(axes) > 1 or uncovered & reading.elements(row):
+                why = "would share the " + " and ".join(axis for axis in AXES if axis in axes)
+            else:
+                continue
+            found.append(_choice(row, axes, None, 0, f"{why}; 'med-mat show {row.source}'"))
+    return sorted(found, key=lambda one: -len(one.shares))
 
 
 def _likeness(study: Study, row: int) -> int:
