@@ -13,6 +13,7 @@ An experiment file (YAML or JSON) says how to make a split:
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Mapping
@@ -31,7 +32,7 @@ from med_mat.splits import arms
 from med_mat.splits.experiment import Experiment, Options, Rule
 from med_mat.splits.reading import Target
 from med_mat.tags import Positions
-from med_mat.taxonomy import MAT
+from med_mat.taxonomy import MAT, nearest
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -42,7 +43,7 @@ _KEY = b"med_mat.split"
 _CONTENT = ("id", "split", "modality", "area", "task", "label_set", "sha256", "transform", "question", "answer")
 _COLUMNS = pa.schema([("id", pa.string()), ("part", pa.string()), ("content", pa.binary(8))])
 
-EXPERIMENTS = {
+EXPERIMENTS: Mapping[str, Any] = {
     "related": arms.related,
     "all_related": arms.all_related,
     "unrelated": arms.unrelated,
@@ -70,18 +71,23 @@ def experiment(mat: MedMAT, definition: Mapping[str, Any] | str | os.PathLike[st
     given, where = (dict(definition), "The definition") if isinstance(definition, Mapping) else _read(Path(definition))
     name = given.pop("experiment", None)
     if name not in EXPERIMENTS:
-        raise SplitError(f"{where}: 'experiment' is {name!r}, and is to be one of {', '.join(EXPERIMENTS)}.")
-    if "target" not in given:
-        raise SplitError(f"{where} has no 'target', such as CT/Lung/Cancer.")
-    target = given.pop("target")
-    if not isinstance(target, str):
-        raise SplitError(f"{where}: 'target' is {target!r}, and is to be text such as CT/Lung/Cancer.")
+        guess = nearest(str(name), EXPERIMENTS)
+        hint = f" Did you mean {guess!r}?" if guess else ""
+        raise SplitError(f"{where}: 'experiment' is {name!r}.{hint} It is to be one of {', '.join(EXPERIMENTS)}.")
+    make = EXPERIMENTS[name]
+    for key, what in (("target", "text such as CT/Lung/Cancer"), ("axis", "one of modality, area, task"),
+                      ("parts", "a list of triplets"), ("n", "a number of records")):  # fmt: skip
+        needed = inspect.signature(make).parameters.get(key)
+        if needed is not None and needed.default is needed.empty and key not in given:
+            raise SplitError(f"{where} has no {key!r}: {name} needs {what}.")
+    if not isinstance(given.get("target"), str | None):
+        raise SplitError(f"{where}: 'target' is {given['target']!r}, and is to be text such as CT/Lung/Cancer.")
     if "like" in given:
         raise SplitError(f"{where}: 'like' is an experiment in Python; say the size= of the other arm instead.")
     try:
-        made: Experiment = EXPERIMENTS[name](mat, target, **given)  # type: ignore[operator]
+        made: Experiment = make(mat, **given)
     except TypeError as error:
-        raise SplitError(f"{where}: {name} cannot be made of {', '.join(given) or 'nothing'} ({error}).") from error
+        raise SplitError(f"{where}: {name} cannot be made of {', '.join(given)} ({error}).") from error
     return made
 
 

@@ -73,13 +73,19 @@ def test_an_experiment_file_makes_what_it_says(world: World, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("experiment: relatd\ntarget: CT/Lung/Cancer", "'experiment' is 'relatd', and is to be one of related"),
-        ("experiment: related", "has no 'target'"),
+        (
+            "experiment: relatd\ntarget: CT/Lung/Cancer",
+            r"'experiment' is 'relatd'\. Did you mean 'related'\? It is to be one of related",
+        ),
+        ("experiment: related", "has no 'target': related needs text such as CT/Lung/Cancer"),
         ("experiment: related\ntarget: CT/Lung/Cancer\nsise: 3", "no option 'sise'. Did you mean 'size'"),
-        ("experiment: without\ntarget: CT/Lung/Cancer", "without cannot be made of nothing"),
+        ("experiment: without\ntarget: CT/Lung/Cancer", "has no 'axis': without needs one of modality, area, task"),
         ("experiment: limited\ntarget: CT/Lung/Cancer\nn: many", "n='many' is to be a whole number"),
         ("experiment: unrelated\ntarget: CT/Lung/Cancer\nlike: x", "'like' is an experiment"),
         ("experiment: related\ntarget: CT/Lung/Cancer\nsize: 0", "size=0 is to be a whole number"),
+        ("experiment: limited\ntarget: CT/Lung/Cancer", "has no 'n': limited needs a number of records"),
+        ("experiment: combination\ntarget: CT/Lung/Cancer", "has no 'parts'"),
+        ("experiment: related\ntarget: CT/Lung/Cancer\nparts: [x]", "no option 'parts'"),
         ("experiment: related\ntarget: 3", "'target' is 3, and is to be text"),
         ("- a list", "is no experiment"),
         ("a: &x [1]\nb: *x", "alias"),
