@@ -66,6 +66,7 @@ for command in (
     upstream.official,
     looking.plot,
     looking.duplicates,
+    looking.browse,
     hub.push,
     hub.attach,
 ):

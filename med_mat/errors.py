@@ -60,3 +60,7 @@ class HubError(MedMATError):
 
 class ArchiveError(MedMATError):
     """An archive that is damaged, hostile, or of a kind that is not unpacked here."""
+
+
+class BrowseError(MedMATError):
+    """The web page cannot be served."""

@@ -219,6 +219,17 @@ def contact_sheet(
     return _sheet(cells, min(columns, len(cells)), colors, look)
 
 
+def thumbnail(record: Mapping[str, Any], *, side: int = 192, theme: str = "light") -> Image.Image:
+    """One record with its boxes and masks, fitted into a square.
+
+    Args:
+        record: as :meth:`med_mat.dataset.MedMAT.read` gives it, its pictures as bytes.
+        side: pixels of the square.
+        theme: "light" or "dark".
+    """
+    return _thumbnail(record, side, _look(theme), boxes=True, masks=True, colors={}).square
+
+
 def picture(
     mat: MedMAT,
     selector: Selector = None,

@@ -385,6 +385,15 @@ def test_an_empty_selection(mat: MedMAT, few: MedMAT) -> None:
     assert list(few.select("MRI/*/*", streaming=True)) == []
 
 
+def test_single_records_are_read_in_the_order_asked_for(mat: MedMAT, arrow_cache: Path) -> None:
+    positions = np.random.default_rng(0).permutation(len(mat))[:40]
+    read = mat.read(positions)
+    assert [one["id"] for one in read] == mat.index["id"].take(pa.array(positions)).to_pylist()
+    taken = mat.take(positions).cast_column("image", datasets.Image(decode=False))
+    assert [one["image"]["bytes"] for one in read] == [one["bytes"] for one in taken["image"]]
+    assert mat.read(positions[:0]) == []
+
+
 def test_streaming_is_the_same(mat: MedMAT) -> None:
     for conditions in ({"selector": "CT|MRI/*/*"}, {"label": "Normal", "split": ["train", "test"]}, {"source": "busi"}):
         streamed = mat.select(**conditions, streaming=True)

@@ -77,3 +77,22 @@ def duplicates(
     click.echo(
         json.dumps(report.to_json(mat, found, shown), indent=1) if as_json else report.to_text(mat, found, shown)
     )
+
+
+@click.command()
+@click.argument("where", metavar="MED-MAT")
+@click.option(
+    "--host", default="127.0.0.1", show_default=True, help="Where to listen; the default is this machine alone."
+)
+@click.option("--port", type=click.IntRange(1, 65535), default=7860, show_default=True, help="Where to listen.")
+@click.option("--open/--no-open", "open_page", default=True, help="Open the page in a browser.")
+def browse(where: str, host: str, port: int, open_page: bool) -> None:
+    """Look at MED-MAT on a web page: the grid, the records, a split builder, duplicates.
+
+    \b
+    Example: med-mat browse Med-MAT
+    """
+    import med_mat
+    from med_mat.browse.serve import serve
+
+    serve(med_mat.open(where), where, host=host, port=port, open_page=open_page, say=click.echo)

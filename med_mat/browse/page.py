@@ -1,0 +1,239 @@
+"""The page, in Gradio."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from med_mat.browse import views
+from med_mat.dataset import MedMAT
+from med_mat.errors import MissingExtraError
+from med_mat.leakage.groups import REASONS
+from med_mat.splits.file import EXPERIMENTS
+from med_mat.taxonomy import MAT, TASKS
+
+if TYPE_CHECKING:
+    import gradio
+
+#: Nothing is fetched from elsewhere: system fonts. A phone scrolls down, never sideways; focus can be seen.
+CSS = """
+.gradio-container {max-width: 1280px !important}
+:focus-visible {outline: 3px solid #d55e00 !important; outline-offset: 2px}
+#gallery .grid-wrap {height: auto !important; max-height: none !important; overflow: visible}
+#pairs article {border: 1px solid #8884; border-radius: 8px; padding: 8px; margin: 8px 0}
+#pairs article > div {display: flex; flex-wrap: wrap; gap: 12px}
+#pairs figure {margin: 0; max-width: 46%; overflow-wrap: anywhere}
+#pairs img, #picture img {max-width: 100%; height: auto}
+#picture img {background: white; border-radius: 8px}
+#details textarea, #audit textarea {font-family: ui-monospace, monospace; font-size: 13px}
+@media (max-width: 640px) {#pairs figure {max-width: 100%}}
+"""
+SPLITS = ("all", "train", "validation", "test")
+_SHADES = ("#f7fbff", "#d6e6f4", "#abd0e6", "#6aaed6", "#3787c0", "#105ba4")  # the blues of the pictures
+
+
+def page(mat: MedMAT, where: str) -> gradio.Blocks:
+    """The page on an opened Med-MAT.
+
+    Args:
+        mat: to look at.
+        where: its folder or Hub id, for the Python and the command that the split builder gives.
+
+    Raises:
+        MissingExtraError: Gradio is not installed.
+    """
+    try:
+        import gradio as gr
+    except ImportError as error:
+        raise MissingExtraError("The web page needs Gradio: pip install 'med-mat[browse]'.") from error
+
+    made: gradio.Blocks
+    with gr.Blocks(title="Med-MAT", analytics_enabled=False) as made:
+        gr.Markdown(f"# Med-MAT\n{len(mat):,} records of {len(mat.tags.sources)} sources, {len(mat.mats)} triplets.")
+        with gr.Tab("Records"):
+            _records(gr, mat)
+        with gr.Tab("Split"):
+            _split(gr, mat, where)
+        with gr.Tab("Duplicates"):
+            _duplicates(gr, mat)
+    return made
+
+
+def theme() -> Any:
+    """System fonts, so that the page asks nobody else for anything."""
+    import gradio as gr
+
+    return gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"])
+
+
+def _records(gr: Any, mat: MedMAT) -> None:
+    with gr.Row():
+        selection = gr.Textbox("*", label="Selection", info="e.g. CT|MRI/Brain/* & label=Normal & width>=256", scale=3)
+        task = gr.Dropdown(["any", *TASKS], value="any", label="Task")
+        split = gr.Radio(SPLITS, value="all", label="Split", scale=2)
+    said = gr.Markdown(elem_id="said")
+    table = gr.Dataframe(
+        label="Records per area (lines) and modality (columns); choose a cell to see its records",
+        interactive=False, elem_id="grid", max_height=700,
+    )  # fmt: skip
+    shown = gr.Gallery(label="Records", columns=6, object_fit="contain", height="auto", allow_preview=False,
+                       buttons=[], elem_id="gallery")  # fmt: skip
+    with gr.Row():
+        back = gr.Button("Previous page")
+        number = gr.Number(1, label="Page", precision=0, minimum=1)
+        on = gr.Button("Next page")
+    details = gr.Textbox(label="The chosen record", lines=12, max_lines=40, interactive=False, elem_id="details")
+
+    def found(text: str, goal: str, part: str) -> Any:
+        wanted = mat.selection(text or "*", split=None if part == "all" else part)
+        return mat.where(wanted if goal == "any" else wanted & MAT(task=goal))
+
+    def look(text: str, goal: str, part: str, page_number: float | None) -> tuple[Any, Any, Any, Any]:
+        try:
+            positions = found(text, goal, part)
+        except Exception as error:
+            return gr.skip(), gr.skip(), f"**{_plain(views.sentence(error))}**", gr.skip()
+        last = views.pages(len(positions))
+        current = min(max(int(page_number or 1), 1), last)
+        told = f"{len(positions):,} records, page {current:,} of {last:,}."
+        return _shaded(mat, positions), views.gallery(mat, positions, current - 1), told, current
+
+    def choose(text: str, event: gr.SelectData) -> str:
+        line, column = event.index
+        drawn = views.grid(mat, mat.where())
+        area = drawn.areas[line] if line < len(drawn.areas) else "*"
+        return f"{drawn.modalities[column - 1] if column else '*'}/{area}/*"
+
+    def tell(text: str, goal: str, part: str, page_number: float, event: gr.SelectData) -> str:
+        place = (int(page_number) - 1) * views.PAGE + int(event.index)
+        return views.as_json(views.details(mat, int(found(text, goal, part)[place])))
+
+    # typed here, since the annotations of a function that Gradio asks for are texts by now
+    choose.__annotations__["event"] = tell.__annotations__["event"] = gr.SelectData
+    outputs = [table, shown, said, number]
+    first = gr.Number(1, visible=False)
+    for change in (selection.submit, task.change, split.change):
+        change(look, [selection, task, split, first], outputs)
+    table.select(choose, [selection], [selection]).then(look, [selection, task, split, first], outputs)
+    number.submit(look, [selection, task, split, number], outputs)
+    back.click(lambda one: max(1, int(one or 1) - 1), [number], [number]).then(
+        look, [selection, task, split, number], outputs
+    )
+    on.click(lambda one: int(one or 1) + 1, [number], [number]).then(look, [selection, task, split, number], outputs)
+    shown.select(tell, [selection, task, split, number], [details])
+    gr.context.Context.root_block.load(look, [selection, task, split, first], outputs)
+
+
+def _split(gr: Any, mat: MedMAT, where: str) -> None:
+    with gr.Row():
+        name = gr.Dropdown(list(EXPERIMENTS), value="related", label="Experiment")
+        target = gr.Textbox("CT/Lung/Cancer", label="Target", info="a triplet, a pattern, or rows")
+        parts = gr.Textbox(label="Parts", info="of a combination: triplets, separated by commas")
+    with gr.Row():
+        size = gr.Number(label="Size", precision=0, minimum=0, info="training records; empty for all")
+        cap = gr.Number(label="Cap", precision=0, minimum=0, info="per subset")
+        n = gr.Number(label="Target records", precision=0, minimum=0, info="of limited")
+        seed = gr.Number(0, label="Seed", precision=0)
+        axis = gr.Dropdown(["", "modality", "area", "task"], value="", label="Without", info="the axis of without")
+    with gr.Row():
+        balanced = gr.Checkbox(label="Balanced test")
+        pool = gr.Checkbox(label="COVID and Cancer count as State")
+        cross = gr.Checkbox(label="Detection counts as classification")
+        paper = gr.Checkbox(label="The paper's triplets")
+    run = gr.Button("Make it and prove it", variant="primary")
+    said = gr.Markdown(elem_id="verdict")
+    picture = gr.HTML(elem_id="picture")
+    audit = gr.Textbox(label="Audit", lines=12, max_lines=40, interactive=False, elem_id="audit")
+    python = gr.Code(label="The same in Python", language="python", interactive=False)
+    command = gr.Code(label="The same as a command", language="shell", interactive=False)
+    files = gr.File(label="Split file and audit", file_count="multiple", interactive=False)
+
+    scratch = tempfile.TemporaryDirectory(prefix="med-mat-split-")  # gone when the page is
+
+    def make(*values: Any) -> tuple[Any, ...]:
+        experiment, goal, *rest = values
+        keys = ("parts", "size", "cap", "n", "seed", "axis", "balanced_test", "pool_tasks", "cross_tasks")
+        options = {**dict(zip(keys, rest[:-1], strict=True)), "reading": "paper" if rest[-1] else ""}
+        try:
+            made = views.experiment(mat, experiment, goal, options)
+            proof = made.audit()
+        except Exception as error:
+            lines = views.sentence(error)
+            if "\n" in lines:  # a whole audit, with what it violates
+                return "**The audit finds a violation.**", "", lines, "", "", None
+            return f"**{_plain(lines)}**", "", "", "", "", None
+        folder = Path(tempfile.mkdtemp(dir=scratch.name))
+        made.save(folder / "split.parquet")
+        proof.save(folder / "audit.json")
+        told = f"{len(made.train_positions):,} records to train, {len(made.test_positions):,} to test. It holds."
+        saved = [str(folder / "split.parquet"), str(folder / "audit.json")]
+        return told, views.audit_picture(made), str(proof), *views.code(where, made), saved
+
+    run.click(
+        make, [name, target, parts, size, cap, n, seed, axis, balanced, pool, cross, paper],
+        [said, picture, audit, python, command, files],
+    )  # fmt: skip
+
+
+def _duplicates(gr: Any, mat: MedMAT) -> None:
+    with gr.Row():
+        reason = gr.Radio(["any", *REASONS], value="any", label="Why they are linked")
+        between = gr.Checkbox(label="Between two sources alone")
+    with gr.Row():
+        back = gr.Button("Previous page")
+        number = gr.Number(1, label="Page", precision=0, minimum=1)
+        on = gr.Button("Next page")
+    said = gr.Markdown()
+    shown = gr.HTML(elem_id="pairs")
+
+    def look(why: str, apart: bool, page_number: float | None) -> tuple[Any, ...]:
+        try:
+            current = max(1, int(page_number or 1))
+            text, count = views.pairs(mat, why, apart, current - 1)
+        except Exception as error:
+            return f"**{_plain(views.sentence(error))}**", "", gr.skip()
+        last = views.pages(count, views.PAIRS)
+        if current > last:
+            return look(why, apart, last)
+        return f"{count:,} pairs, page {current:,} of {last:,}.", text, current
+
+    outputs = [said, shown, number]
+    first = gr.Number(1, visible=False)
+    for change in (reason.change, between.change):
+        change(look, [reason, between, first], outputs)
+    number.submit(look, [reason, between, number], outputs)
+    back.click(lambda one: max(1, int(one or 1) - 1), [number], [number]).then(look, [reason, between, number], outputs)
+    on.click(lambda one: int(one or 1) + 1, [number], [number]).then(look, [reason, between, number], outputs)
+    gr.context.Context.root_block.load(look, [reason, between, first], outputs)
+
+
+def _shaded(mat: MedMAT, positions: Any) -> Any:
+    """The grid as a heat map. All cells of the build stay, so that one can choose another."""
+    import math
+
+    import pandas as pd
+
+    whole, part = views.grid(mat, mat.where()), views.grid(mat, positions)
+    rows: list[list[Any]] = [
+        [area, *(part.counts.get((area, one), 0) for one in whole.modalities)] for area in whole.areas
+    ]
+    most = max((count for row in rows for count in row[1:]), default=0)
+
+    def style(value: Any) -> str:
+        if not isinstance(value, int) or not value:
+            return "color: #8888"
+        shade = round(math.log1p(value) / math.log1p(most) * (len(_SHADES) - 1))
+        return f"background-color: {_SHADES[shade]}; color: {'#ffffff' if shade > 3 else '#111111'}"
+
+    frame = pd.DataFrame(rows, columns=["area", *whole.modalities])
+    return frame.style.map(style, subset=list(whole.modalities))
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(f"\\{one}" if one in "\\`*_{}[]<>()#+-.!|~&" else one for one in " ".join(text.split()))
+
+
+__all__: Sequence[str] = ("CSS", "page", "theme")

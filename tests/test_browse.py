@@ -1,0 +1,238 @@
+"""The web page: what it shows, what it refuses, and a walk through it in a real browser."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import requests
+from workshop import Workshop
+
+import med_mat
+from med_mat.browse import views
+from med_mat.browse.serve import application, serve
+from med_mat.dataset import MedMAT
+from med_mat.errors import BrowseError, MissingExtraError
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+#: In a label, a question and a file name.
+HOSTILE = '<script>window.stolen=1</script><img src=x onerror="window.stolen=1">'
+
+
+@pytest.fixture(scope="module")
+def hostile(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The build with BUSI's labels, questions and ids replaced by scripts."""
+    out = Path(shutil.copytree(workshop.out, tmp_path_factory.mktemp("hostile") / "Med-MAT"))
+    for path in [out / "index.parquet", *(out / "data" / "busi").rglob("*.parquet")]:
+        table = pq.read_table(path)
+        mine = np.asarray([name == "busi" for name in table["source"].to_pylist()])
+        for name in ("label", "label_set", "question", "path"):
+            if name in table.column_names:
+                values = [HOSTILE if bad else value for bad, value in zip(mine, table[name].to_pylist(), strict=True)]
+                table = table.set_column(
+                    table.column_names.index(name), table.schema.field(name), pa.array(values, pa.string())
+                )
+        pq.write_table(table, path)
+    return out
+
+
+@pytest.fixture(scope="module")
+def address(hostile: Path) -> Iterator[str]:
+    """Where a page on that build is served."""
+    import uvicorn
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    app = application(med_mat.open(hostile), str(hostile), "127.0.0.1", port)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(timeout=20)
+
+
+@pytest.fixture
+def mat(workshop: Workshop) -> MedMAT:
+    return med_mat.open(workshop.out)
+
+
+# -------------------------------------------------------------------------------------------------------- what it shows
+
+
+def test_the_grid_counts_the_records(mat: MedMAT, workshop: Workshop) -> None:
+    grid = views.grid(mat, mat.where("CT|US/*/* & split=train"))
+    kept = [one for one in workshop.records if one["modality"] in ("CT", "US") and one["split"] == "train"]
+    assert sum(grid.counts.values()) == len(kept)
+    assert set(grid.modalities) == {"CT", "US"}
+    assert {row[0]: sum(row[1:]) for row in grid.rows()} == {
+        area: sum(one["area"] == area for one in kept) for area in {one["area"] for one in kept}
+    }
+
+
+def test_a_page_reads_only_its_own_records(mat: MedMAT, workshop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    read = MedMAT.read
+    monkeypatch.setattr(MedMAT, "read", lambda self, places: asked.extend(places) or read(self, places))
+    positions = mat.where("*/Lung/*")
+    shown = views.gallery(mat, positions, 1)
+    assert asked == positions[views.PAGE : 2 * views.PAGE].tolist()
+    assert [text.split(". ")[0] for _, text in shown] == [str(n) for n in range(views.PAGE + 1, 2 * views.PAGE + 1)]
+    assert all(picture.size == (views.SIDE, views.SIDE) for picture, _ in shown)
+    assert views.pages(len(positions)) == -(-len(positions) // views.PAGE)
+    assert views.pages(0) == 1
+
+
+def test_the_details_are_the_whole_record(mat: MedMAT, workshop: Workshop) -> None:
+    found = views.details(mat, 7)
+    record = workshop.records[7]
+    assert {name: found[name] for name in record if name in found and name != "position"} == {
+        name: value for name, value in record.items() if name in found and name != "position"
+    }
+    assert found["question"] == record["question"]
+    assert found["access"]
+
+
+def test_what_the_split_builder_gives_makes_the_same_split(mat: MedMAT, workshop: Workshop) -> None:
+    options = {"size": 20, "seed": 3, "cap": 0, "axis": "", "parts": "", "balanced_test": True, "pool_tasks": False}
+    made = views.experiment(mat, "related", "CT/Lung/Cancer", options)
+    python, command = views.code(str(workshop.out), made)
+    names: dict[str, Any] = {}
+    exec(python.replace("print(exp.audit())", ""), names)
+    assert names["exp"].train_positions.tolist() == made.train_positions.tolist()
+    assert command.endswith("related CT/Lung/Cancer --size 20 --balanced-test --seed 3")
+    parts = views.experiment(mat, "combination", "CT/Lung/Cancer", {"parts": "CT/Lung/COVID, CT/Brain/Cancer"})
+    assert "--part CT/Lung/COVID --part CT/Brain/Cancer" in views.code("x", parts)[1]
+
+
+def test_what_becomes_html_is_escaped(hostile: Path) -> None:
+    mat = med_mat.open(hostile)
+    text, count = views.pairs(mat, "any", False, 0)
+    assert count > 0
+    record = mat.read(mat.where("US/*/*")[:1])[0]
+    side = views.report.Side(HOSTILE, "busi", "test", HOSTILE, "x", 0)
+    for page in (text, views._side(side, record)):
+        tags = Tags()
+        tags.feed(page)
+        assert {name for name, _ in tags.found} <= {"article", "h3", "div", "figure", "img", "figcaption", "br"}
+        assert {name for _, names in tags.found for name in names} == {"alt", "src"}
+
+
+class Tags(HTMLParser):
+    """The tags of a page, with the names of their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[str, list[str]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, [name for name, _ in attrs]))
+
+
+def test_without_gradio_one_sentence_says_what_to_install(mat: MedMAT, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    from med_mat.browse.page import page
+
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'med-mat\[browse\]'"):
+        page(mat, "Med-MAT")
+
+
+def test_a_port_that_is_taken(mat: MedMAT) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(BrowseError, match=rf"cannot listen on 127\.0\.0\.1:{port} .* another with --port"):
+            serve(mat, "Med-MAT", host="127.0.0.1", port=port, open_page=False, say=print)
+
+
+# ------------------------------------------------------------------------------------------------------ what it refuses
+
+
+def test_other_names_and_other_sites_are_turned_away(address: str) -> None:
+    assert requests.get(address, timeout=20).status_code == 200
+    assert requests.get(address, headers={"Host": "evil.example"}, timeout=20).status_code == 400
+    for path in ("/", "/config", "/gradio_api/info"):
+        answer = requests.get(address + path, headers={"Origin": "http://evil.example"}, timeout=20)
+        assert answer.status_code == 403
+        assert "access-control-allow-origin" not in {name.lower() for name in answer.headers}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/gradio_api/file=/etc/passwd",
+        "/gradio_api/file=../../../../etc/passwd",
+        "/gradio_api/file=%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+        "/file=/etc/passwd",
+        "/static/../../../../etc/passwd",
+        "/assets/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+    ],
+)
+def test_no_file_of_the_machine_is_served(address: str, path: str, hostile: Path) -> None:
+    session = requests.Session()
+    request = requests.Request("GET", address + path).prepare()
+    request.url = address + path  # as it stands: requests would tidy it up
+    answer = session.send(request, timeout=20)
+    assert answer.status_code in (400, 403, 404)
+    assert "root:" not in answer.text
+    inside = requests.get(f"{address}/gradio_api/file={hostile / 'med_mat.json'}", timeout=20)
+    assert inside.status_code in (403, 404)
+
+
+# ------------------------------------------------------------------------------------------------------------ a browser
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (360, "dark")])
+def test_a_walk_through_the_page(address: str, width: int, theme: str) -> None:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 900})
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{address}/?__theme={theme}")
+        page.wait_for_selector("#gallery img", timeout=60_000)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+
+        selection = page.get_by_label("Selection")
+        for text, says in (("CT/Lungs/*", "Did you mean 'Lung'"), ("US/Breast/*", "records, page 1 of 2")):
+            selection.fill(text)
+            selection.press("Enter")
+            page.get_by_text(says).wait_for(timeout=30_000)
+        page.wait_for_function("document.querySelectorAll('#gallery img').length == 24", timeout=30_000)
+        page.locator("#gallery button").first.click()
+        page.wait_for_function("document.querySelector('#details textarea').value.includes('busi/')", timeout=30_000)
+
+        page.get_by_role("tab", name="Split").click()
+        page.get_by_role("button", name="Make it and prove it").click()
+        page.get_by_text("It holds.").wait_for(timeout=60_000)
+        assert "holds: yes" in page.locator("#audit textarea").input_value()
+        assert "MAT grid" in (page.locator("#picture img").get_attribute("alt") or "")
+
+        page.get_by_role("tab", name="Duplicates").click()
+        page.wait_for_selector("#pairs img", timeout=30_000)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+        assert page.evaluate("window.stolen") is None, "a label was run as a script"
+        unlabelled = page.evaluate(
+            "[...document.querySelectorAll('input:not([type=hidden]), textarea')].filter(e => e.offsetParent"
+            " && !e.labels?.length && !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby')).length"
+        )
+        assert unlabelled == 0
+        browser.close()
+    assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))], "it asked somebody else"
