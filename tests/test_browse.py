@@ -205,10 +205,15 @@ def test_a_walk_through_the_page(address: str, width: int, theme: str) -> None:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": width, "height": 900})
         asked: list[str] = []
+        sizes: list[int] = []
         page.on("request", lambda request: asked.append(request.url))
+        page.on("requestfinished", lambda request: "file=" in request.url and sizes.append(_size(request)))
         page.goto(f"{address}/?__theme={theme}")
         page.wait_for_selector("#gallery img", timeout=60_000)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+        page.wait_for_load_state("networkidle")
+        assert len(sizes) >= 24
+        assert sum(sizes) <= 5_000_000, "bytes of the first pictures"
 
         selection = page.get_by_label("Selection")
         for text, says in (("CT/Lungs/*", "Did you mean 'Lung'"), ("US/Breast/*", "records, page 1 of 2")):
@@ -236,3 +241,8 @@ def test_a_walk_through_the_page(address: str, width: int, theme: str) -> None:
         assert unlabelled == 0
         browser.close()
     assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))], "it asked somebody else"
+
+
+def _size(request: Any) -> int:
+    size: int = request.sizes()["responseBodySize"]
+    return size
