@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import itertools
 import os
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -212,16 +211,12 @@ class MedMAT(Experiments):
 
         Reads the row groups that hold them and makes no copy on the disk: for a few records among many.
         """
-        order = np.argsort(positions, kind="stable")
         file, position, names = self.places
-        found: list[dict[str, Any]] = [{}] * len(positions)
-        by_file = itertools.groupby(order.tolist(), key=lambda place: int(file[positions[place]]))
-        for code, group in by_file:
-            places = list(group)
-            piece = (names[code], [int(position[positions[place]]) for place in places])
-            for place, record in zip(places, _stream(self.location, [piece], ()), strict=True):
-                found[place] = record
-        return found
+        once, back = np.unique(positions, return_inverse=True)
+        used = file[once]
+        pieces = [(names[code], position[once[used == code]].tolist()) for code in dict.fromkeys(used.tolist())]
+        found = list(_stream(self.location, pieces, ()))
+        return [found[place] for place in back.tolist()]
 
     def _column(self, positions: Positions, name: str, wanted: Any) -> npt.NDArray[np.bool_]:
         """Which of these records have one of the wanted values, or lie within wanted bounds."""

@@ -392,6 +392,7 @@ def test_single_records_are_read_in_the_order_asked_for(mat: MedMAT, arrow_cache
     taken = mat.take(positions).cast_column("image", datasets.Image(decode=False))
     assert [one["image"]["bytes"] for one in read] == [one["bytes"] for one in taken["image"]]
     assert mat.read(positions[:0]) == []
+    assert [one["id"] for one in mat.read(positions[[3, 1, 3]])] == [read[3]["id"], read[1]["id"], read[3]["id"]]
 
 
 def test_streaming_is_the_same(mat: MedMAT) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 CSS = """
 .gradio-container {max-width: 1280px !important}
 :focus-visible {outline: 3px solid #d55e00 !important; outline-offset: 2px}
+#gallery .grid-container {grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)) !important}
 #gallery .grid-wrap {height: auto !important; max-height: none !important; overflow: visible}
 #pairs article {border: 1px solid #8884; border-radius: 8px; padding: 8px; margin: 8px 0}
 #pairs article > div {display: flex; flex-wrap: wrap; gap: 12px}
@@ -50,7 +51,7 @@ def page(mat: MedMAT, where: str) -> gradio.Blocks:
         raise MissingExtraError("The web page needs Gradio: pip install 'med-mat[browse]'.") from error
 
     made: gradio.Blocks
-    with gr.Blocks(title="Med-MAT", analytics_enabled=False) as made:
+    with gr.Blocks(title="Med-MAT", analytics_enabled=False, delete_cache=(3600, 3600)) as made:
         gr.Markdown(f"# Med-MAT\n{len(mat):,} records of {len(mat.tags.sources)} sources, {len(mat.mats)} triplets.")
         with gr.Tab("Records"):
             _records(gr, mat)
@@ -101,10 +102,9 @@ def _records(gr: Any, mat: MedMAT) -> None:
         return _shaded(mat, positions), views.gallery(mat, positions, current - 1), told, current
 
     def choose(text: str, event: gr.SelectData) -> str:
-        line, column = event.index
-        drawn = views.grid(mat, mat.where())
-        area = drawn.areas[line] if line < len(drawn.areas) else "*"
-        return f"{drawn.modalities[column - 1] if column else '*'}/{area}/*"
+        column = event.index[1]
+        modality = views.grid(mat, mat.where()).modalities[column - 1] if column else "*"
+        return views.narrowed(text, f"{modality}/{event.row_value[0]}/*")
 
     def tell(text: str, goal: str, part: str, page_number: float, event: gr.SelectData) -> str:
         place = (int(page_number) - 1) * views.PAGE + int(event.index)
@@ -134,7 +134,7 @@ def _split(gr: Any, mat: MedMAT, where: str) -> None:
     with gr.Row():
         size = gr.Number(label="Size", precision=0, minimum=0, info="training records; empty for all")
         cap = gr.Number(label="Cap", precision=0, minimum=0, info="per subset")
-        n = gr.Number(label="Target records", precision=0, minimum=0, info="of limited")
+        n = gr.Textbox(label="Target records", info="of limited, 0 or more")
         seed = gr.Number(0, label="Seed", precision=0)
         axis = gr.Dropdown(["", "modality", "area", "task"], value="", label="Without", info="the axis of without")
     with gr.Row():

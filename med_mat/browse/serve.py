@@ -43,6 +43,8 @@ def application(mat: MedMAT, where: str, host: str, port: int) -> FastAPI:
         origin = request.headers.get("origin")
         if origin is not None and origin != f"{request.url.scheme}://{request.headers.get('host')}":
             return PlainTextResponse("This page answers no other site.", status_code=403)
+        if request.url.path.rstrip("/").endswith("/upload"):  # Gradio's own, for pages that take files: this takes none
+            return PlainTextResponse("This page takes no files.", status_code=403)
         answer = await follow(request)
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["X-Frame-Options"] = "SAMEORIGIN"

@@ -18,9 +18,10 @@ import numpy as np
 from PIL import Image
 
 from med_mat.dataset import MedMAT
-from med_mat.errors import MedMATError
+from med_mat.errors import MedMATError, VocabularyError
 from med_mat.leakage import report
 from med_mat.plot import thumbnail
+from med_mat.selection import And, Or, Selection, Triplets
 from med_mat.tags import Positions
 from med_mat.taxonomy import AREAS, MODALITIES
 
@@ -82,9 +83,21 @@ def details(mat: MedMAT, position: int) -> dict[str, Any]:
 def experiment(mat: MedMAT, name: str, target: str, options: Mapping[str, Any]) -> Experiment:
     """The experiment of the split builder; what is empty or off is left out."""
     given = {key: value for key, value in options.items() if value not in (None, "", False, 0)}
+    if given.get("n"):
+        given["n"] = int(given["n"]) if given["n"].strip().isdecimal() else given["n"]
     if isinstance(given.get("parts"), str):
         given["parts"] = [part.strip() for part in given["parts"].split(",")]
     return mat.experiment({"experiment": name, "target": target, **given})
+
+
+def narrowed(text: str, pattern: str) -> str:
+    """A selection with another pattern; its further conditions stay."""
+    try:
+        before = Selection.of(text or "*")
+    except VocabularyError:
+        return pattern
+    parts = before.parts if isinstance(before, And) else (before,)
+    return str(And.join([Selection.of(pattern), *(part for part in parts if not isinstance(part, Triplets | Or))]))
 
 
 def code(where: str, made: Experiment) -> tuple[str, str]:
@@ -111,28 +124,18 @@ def pairs(mat: MedMAT, reason: str, between: bool, page: int) -> tuple[str, int]
     """One page of duplicates, from 0, as HTML, and how many pairs there are."""
     links = report.links(mat, between=between, reasons=[] if reason == "any" else [reason])
     shown = report.pairs(mat, links.slice(page * PAIRS, PAIRS))
-    index = {one.id: None for pair in shown for one in (pair.first, pair.second)}
-    records = _by_id(mat, index)
+    sides = [one for pair in shown for one in (pair.first, pair.second)]
+    records = dict(zip(sides, mat.read(np.array([one.place for one in sides], dtype=np.int64)), strict=True))
     parts = []
     for pair in shown:
-        sides = "".join(_side(one, records[one.id]) for one in (pair.first, pair.second))
-        parts.append(f"<article><h3>{html.escape(pair.why)}</h3><div>{sides}</div></article>")
+        both = "".join(_side(one, records[one]) for one in (pair.first, pair.second))
+        parts.append(f"<article><h3>{html.escape(pair.why)}</h3><div>{both}</div></article>")
     return "".join(parts) or "<p>No pair of records.</p>", links.num_rows
 
 
 def sentence(error: Exception) -> str:
     """What went wrong, for the page: our own sentences, and the kind of anything else."""
     return str(error) if isinstance(error, MedMATError) else f"This did not work ({type(error).__name__})."
-
-
-def _by_id(mat: MedMAT, ids: Mapping[str, None]) -> dict[str, dict[str, Any]]:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    column = pq.read_table(mat.location.local("index.parquet"), columns=["id"])["id"]
-    positions = np.flatnonzero(pc.is_in(column, pa.array(list(ids), pa.string())).to_numpy())
-    return {record["id"]: record for record in mat.read(positions)}
 
 
 def _side(side: report.Side, record: Mapping[str, Any]) -> str:

@@ -28,7 +28,7 @@ def _options(command: Command) -> Command:
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value not in (None, False, ())}
+    return {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
 
 
 @click.command()

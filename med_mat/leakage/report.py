@@ -37,6 +37,7 @@ class Side:
     labels: str
     file: str  # where its pixels are
     position: int
+    place: int  # in the index
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +87,12 @@ def pairs(mat: MedMAT, table: pa.Table) -> list[Pair]:
     """The records of some links."""
     names = pa.concat_arrays([table[side].combine_chunks() for side in ("first", "second")])
     index = pq.read_table(mat.location.local(INDEX), columns=["id", "source", "split", "label_set", "file", "position"])
+    places = np.flatnonzero(pc.is_in(index["id"], names).to_numpy())
     sides = {
-        one["id"]: Side(one["id"], one["source"], one["split"], one["label_set"], one["file"], one["position"])
-        for one in index.filter(pc.is_in(index["id"], names)).to_pylist()
+        one["id"]: Side(
+            one["id"], one["source"], one["split"], one["label_set"], one["file"], one["position"], int(place)
+        )
+        for one, place in zip(index.take(pa.array(places)).to_pylist(), places, strict=True)
     }
     return [
         Pair(sides[one["first"]], sides[one["second"]], one["reason"], one["distance"]) for one in table.to_pylist()
