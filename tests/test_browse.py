@@ -253,7 +253,9 @@ def test_a_walk_through_the_page(address: str, width: int, theme: str) -> None:
         page.get_by_role("button", name="Make it and prove it").click()
         page.get_by_text("It holds.").wait_for(timeout=60_000)
         assert "holds: yes" in page.locator("#audit textarea").input_value()
-        assert "MAT grid" in (page.locator("#picture img").get_attribute("alt") or "")
+        told = [picture.get_attribute("alt") or "" for picture in page.locator("#picture img").all()]
+        assert "MAT grid" in told[0]
+        assert "balance of labels" in told[1]
 
         page.get_by_role("tab", name="Duplicates").click()
         page.wait_for_selector("#pairs img", timeout=30_000)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from med_mat.browse import views
 from med_mat.dataset import MedMAT
 from med_mat.errors import MissingExtraError
 from med_mat.leakage.groups import REASONS
+from med_mat.splits.arms import Base
 from med_mat.splits.file import EXPERIMENTS
 from med_mat.taxonomy import MAT, TASKS
 
@@ -131,14 +132,17 @@ def _split(gr: Any, mat: MedMAT, where: str) -> None:
         name = gr.Dropdown(list(EXPERIMENTS), value="related", label="Experiment")
         target = gr.Textbox("CT/Lung/Cancer", label="Target", info="a triplet, a pattern, or rows")
         parts = gr.Textbox(label="Parts", info="of a combination: triplets, separated by commas")
+        among = gr.Textbox(label="Among", info="what may be used at all, e.g. redistributable=yes")
     with gr.Row():
         size = gr.Number(label="Size", precision=0, minimum=0, info="training records; empty for all")
         cap = gr.Number(label="Cap", precision=0, minimum=0, info="per subset")
         n = gr.Textbox(label="Target records", info="of limited, 0 or more")
         seed = gr.Number(0, label="Seed", precision=0)
+        base = gr.Dropdown(["", *get_args(Base)], value="", label="Base", info="the arm that limited adds to")
         axis = gr.Dropdown(["", "modality", "area", "task"], value="", label="Without", info="the axis of without")
     with gr.Row():
         balanced = gr.Checkbox(label="Balanced test")
+        whole = gr.Checkbox(label="Test on all of the target")
         pool = gr.Checkbox(label="COVID and Cancer count as State")
         cross = gr.Checkbox(label="Detection counts as classification")
         paper = gr.Checkbox(label="The paper's triplets")
@@ -154,8 +158,21 @@ def _split(gr: Any, mat: MedMAT, where: str) -> None:
 
     def make(*values: Any) -> tuple[Any, ...]:
         experiment, goal, *rest = values
-        keys = ("parts", "size", "cap", "n", "seed", "axis", "balanced_test", "pool_tasks", "cross_tasks")
-        options = {**dict(zip(keys, rest[:-1], strict=True)), "reading": "paper" if rest[-1] else ""}
+        keys = (
+            "parts",
+            "among",
+            "size",
+            "cap",
+            "n",
+            "seed",
+            "base",
+            "axis",
+            "balanced_test",
+            "pool_tasks",
+            "cross_tasks",
+        )
+        options = dict(zip(keys, rest[:-2], strict=True))
+        options |= {"test_on": "all" if rest[-2] else "", "reading": "paper" if rest[-1] else ""}
         try:
             made = views.experiment(mat, experiment, goal, options)
             proof = made.audit()
@@ -169,10 +186,10 @@ def _split(gr: Any, mat: MedMAT, where: str) -> None:
         proof.save(folder / "audit.json")
         told = f"{len(made.train_positions):,} records to train, {len(made.test_positions):,} to test. It holds."
         saved = [str(folder / "split.parquet"), str(folder / "audit.json")]
-        return told, views.audit_picture(made), str(proof), *views.code(where, made), saved
+        return told, views.pictures(made), str(proof), *views.code(where, made), saved
 
     run.click(
-        make, [name, target, parts, size, cap, n, seed, axis, balanced, pool, cross, paper],
+        make, [name, target, parts, among, size, cap, n, seed, base, axis, balanced, pool, cross, whole, paper],
         [said, picture, audit, python, command, files],
     )  # fmt: skip
 

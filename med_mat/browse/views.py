@@ -20,7 +20,7 @@ from PIL import Image
 from med_mat.dataset import MedMAT
 from med_mat.errors import MedMATError, VocabularyError
 from med_mat.leakage import report
-from med_mat.plot import thumbnail
+from med_mat.plot import label_balance, thumbnail
 from med_mat.selection import And, Or, Selection, Triplets
 from med_mat.tags import Positions
 from med_mat.taxonomy import AREAS, MODALITIES
@@ -113,11 +113,19 @@ def code(where: str, made: Experiment) -> tuple[str, str]:
     return python, " ".join(map(shlex.quote, words))
 
 
-def audit_picture(made: Experiment) -> str:
-    """Train against test in the MAT grid, as an HTML image."""
-    buffer = io.BytesIO()
-    made.audit().figure().savefig(buffer, format="png", dpi=110)
-    return _picture(buffer.getvalue(), f"The MAT grid of train against test: {made!r}", "image/png")
+def pictures(made: Experiment) -> str:
+    """Train against test in the MAT grid, and the balance of their labels, as HTML images."""
+    audit = made.audit()
+    drawn = {
+        f"The MAT grid of train against test: {made!r}": audit.figure(),
+        "The balance of labels, train against test": label_balance(audit.train_labels, against=audit.test_labels),
+    }
+    found = []
+    for alt, figure in drawn.items():
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=110)
+        found.append(_picture(buffer.getvalue(), alt, "image/png"))
+    return "".join(found)
 
 
 def pairs(mat: MedMAT, reason: str, between: bool, page: int) -> tuple[str, int]:
