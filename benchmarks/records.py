@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from med_mat import catalog, schema
 from med_mat.build.index import ROW_GROUP_RECORDS
-from med_mat.tags import RowFacts
+from med_mat.catalog import RowFacts
 
 SHARD = 2_000
 
@@ -32,23 +32,8 @@ def write_index(path: Path, records: int) -> dict[str, Any]:
                     table = _stretch(row, split, count, start, target, random)
                     writer.write_table(table, row_group_size=ROW_GROUP_RECORDS)
                     start += count
-    facts = {str(row.number): RowFacts.of(row, source) for row, source in rows}
-    return {
-        "schema": schema.VERSION,
-        "records": records,
-        "rows": {
-            number: {
-                "source": one.source,
-                "subset": one.subset,
-                "triplet": str(one.mat),
-                "annotation": one.annotation,
-                "license": one.license,
-                "access": one.access,
-                "redistributable": one.redistributable,
-            }
-            for number, one in facts.items()
-        },
-    }
+    facts = {str(row.number): RowFacts.of(row, source).to_data() for row, source in rows}
+    return {"schema": schema.VERSION, "records": records, "rows": facts}
 
 
 def _stretch(

@@ -192,6 +192,24 @@ class RowFacts:
         return cls(row.number, row.source, row.subset, row.mat, row.kind, source.license, source.access,
                    source.redistributable)  # fmt: skip
 
+    def to_data(self) -> dict[str, Any]:
+        """As the manifest of a build holds it, under the row's number."""
+        return {
+            "source": self.source,
+            "subset": self.subset,
+            "triplet": str(self.mat),
+            "annotation": self.annotation,
+            "license": self.license,
+            "access": self.access,
+            "redistributable": self.redistributable,
+        }
+
+    @classmethod
+    def from_data(cls, number: int, data: Mapping[str, Any]) -> RowFacts:
+        """From the manifest of a build."""
+        known = {name: value for name, value in data.items() if name != "triplet"}
+        return cls(number=number, mat=MAT.parse(data["triplet"]), **known)
+
     def as_fields(self) -> dict[str, Any]:
         """By the names that a :class:`~med_mat.selection.Selection` asks for."""
         return {

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from med_mat import schema
 from med_mat.errors import BuildError
-from med_mat.location import Location, locate
+from med_mat.location import INDEX, Location, locate
 from med_mat.splits.methods import Experiments
 from med_mat.tags import COLUMNS, Positions, Tags, encode
 from med_mat.taxonomy import MAT, SPLITS
@@ -75,7 +75,7 @@ class MedMAT(Experiments):
     @functools.cached_property
     def index(self) -> pa.Table:
         """Every column of every record but the pixels (see :mod:`med_mat.schema`), in the order of the build."""
-        return pq.read_table(self.location.local("index.parquet"))
+        return pq.read_table(self.location.local(INDEX))
 
     @property
     def mats(self) -> tuple[MAT, ...]:
@@ -206,16 +206,20 @@ class MedMAT(Experiments):
             gen_kwargs={"location": self.location, "pieces": pieces, "columns": tuple(columns)},
         )
 
-    def read(self, positions: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
+    def read(self, positions: npt.NDArray[np.int64], columns: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The records at these positions of the index, in that order, as plain values; a picture is bytes and a path.
 
         Reads the row groups that hold them and makes no copy on the disk: for a few records among many.
+
+        Args:
+            positions: in the index, in any order.
+            columns: of the record, those to read; none means all.
         """
         file, position, names = self.places
         once, back = np.unique(positions, return_inverse=True)
         used = file[once]
         pieces = [(names[code], position[once[used == code]].tolist()) for code in dict.fromkeys(used.tolist())]
-        found = list(_stream(self.location, pieces, ()))
+        found = list(_stream(self.location, pieces, tuple(columns)))
         return [found[place] for place in back.tolist()]
 
     def _column(self, positions: Positions, name: str, wanted: Any) -> npt.NDArray[np.bool_]:

@@ -16,10 +16,11 @@ from typing import Any, Literal
 
 from med_mat.build.files import FOLDER, FileIndex, read_indexes
 from med_mat.build.ledger import is_miniature
-from med_mat.build.run import MANIFEST, has_loader, loader_of
+from med_mat.build.run import has_loader, loader_of
 from med_mat.catalog import Catalog, Download, Layout, Source
 from med_mat.errors import LayoutError, MedMATError, ReadError
 from med_mat.example import Frame, Slice
+from med_mat.location import MANIFEST
 from med_mat.raw import layout as known
 from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder, is_hidden, matcher
 from med_mat.raw.members import Members, is_archive, members

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from med_mat.catalog import RowFacts
 from med_mat.schema import LABEL_SEPARATOR
-from med_mat.taxonomy import MAT, SPLITS
+from med_mat.taxonomy import SPLITS
 
 COLUMNS = ("row", "split", "label_set", "group")
 Positions = npt.NDArray[np.int64]
@@ -95,10 +95,7 @@ class Tags:
         label, texts = encode(table["label_set"])
         alphabetic = sorted(range(len(texts)), key=texts.__getitem__)
         used = set(np.flatnonzero(np.bincount(row)).tolist()) if len(row) else set()
-        facts = {
-            int(number): RowFacts(int(number), mat=MAT.parse(entry["triplet"]), **_without_triplet(entry))
-            for number, entry in manifest["rows"].items()
-        }
+        facts = {int(number): RowFacts.from_data(int(number), entry) for number, entry in manifest["rows"].items()}
         return cls(
             row=row,
             split=order[split] if len(order) else split.astype(np.uint8),
@@ -107,10 +104,6 @@ class Tags:
             group=table["group"].to_numpy(),
             facts={number: facts[number] for number in sorted(used)},
         )
-
-
-def _without_triplet(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key != "triplet"}
 
 
 def encode(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:

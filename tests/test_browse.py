@@ -136,7 +136,7 @@ def test_what_becomes_html_is_escaped(hostile: Path) -> None:
     text, count = views.pairs(mat, "any", False, 0)
     assert count > 0
     record = mat.read(mat.where("US/*/*")[:1])[0]
-    side = views.report.Side(HOSTILE, "busi", "test", HOSTILE, "x", 0, 0)
+    side = views.report.Side(HOSTILE, "busi", "test", HOSTILE, 0)
     for page in (text, views._side(side, record)):
         tags = Tags()
         tags.feed(page)

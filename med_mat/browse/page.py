@@ -186,7 +186,7 @@ def _split(gr: Any, mat: MedMAT, where: str) -> None:
         proof.save(folder / "audit.json")
         told = f"{len(made.train_positions):,} records to train, {len(made.test_positions):,} to test. It holds."
         saved = [str(folder / "split.parquet"), str(folder / "audit.json")]
-        return told, views.pictures(made), str(proof), *views.code(where, made), saved
+        return told, views.pictures(made, proof), str(proof), *views.code(where, made), saved
 
     run.click(
         make, [name, target, parts, among, size, cap, n, seed, base, axis, balanced, pool, cross, whole, paper],

@@ -26,7 +26,7 @@ from med_mat.tags import Positions
 from med_mat.taxonomy import AREAS, MODALITIES
 
 if TYPE_CHECKING:
-    from med_mat.splits import Experiment
+    from med_mat.splits import Audit, Experiment
 
 PAGE = 24  # records in the gallery
 PAIRS = 8
@@ -113,9 +113,8 @@ def code(where: str, made: Experiment) -> tuple[str, str]:
     return python, " ".join(map(shlex.quote, words))
 
 
-def pictures(made: Experiment) -> str:
+def pictures(made: Experiment, audit: Audit) -> str:
     """Train against test in the MAT grid, and the balance of their labels, as HTML images."""
-    audit = made.audit()
     drawn = {
         f"The MAT grid of train against test: {made!r}": audit.figure(),
         "The balance of labels, train against test": label_balance(audit.train_labels, against=audit.test_labels),

@@ -19,12 +19,12 @@ import yaml
 from med_mat.build.croissant import croissant
 from med_mat.build.writer import write_atomically
 from med_mat.catalog import Row, Source
+from med_mat.location import INDEX
 from med_mat.schema import LABEL_SEPARATOR
 from med_mat.summary import MAY
-from med_mat.taxonomy import AREAS, MODALITIES
+from med_mat.taxonomy import AREAS, MODALITIES, SPLITS
 
 #: In the order in which ``load_dataset`` lists them.
-SPLITS = ("train", "validation", "test")
 #: What readers look at first; a push sends these last.
 HEADS = ("LICENSES.md", "croissant.json", "README.md")
 #: The columns that :func:`write_cards` counts.
@@ -117,7 +117,7 @@ def configurations(sources: Sequence[Source], files: Sequence[str]) -> list[dict
         data_files = [{"split": split, "path": where} for split, where in paths.items() if where]
         if data_files:
             configs.append({"config_name": name, "data_files": data_files} | ({"default": True} if not configs else {}))
-    configs.append({"config_name": "index", "data_files": [{"split": "train", "path": "index.parquet"}]})
+    configs.append({"config_name": "index", "data_files": [{"split": "train", "path": INDEX}]})
     return configs
 
 

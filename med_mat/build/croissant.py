@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from med_mat import __version__
 from med_mat.catalog import Source
+from med_mat.location import INDEX
 from med_mat.schema import FIELDS, INDEX_FIELDS, PIXEL_COLUMNS
 
 _SPECIFICATION = "http://mlcommons.org/croissant/1.0"
@@ -70,7 +71,7 @@ def croissant(sources: Sequence[Source], repo_id: str | None) -> dict[str, Any]:
         "sha256": _DEFINED_ELSEWHERE,
     }
     contained = {} if repo_id is None else {"containedIn": {"@id": "repository"}}
-    sets = {"records": ("data/*.parquet", FIELDS), "index": ("index.parquet", INDEX_FIELDS)}
+    sets = {"records": ("data/*.parquet", FIELDS), "index": (INDEX, INDEX_FIELDS)}
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",

@@ -17,6 +17,7 @@ from med_mat.build.writer import flush_to_disk, index_part, open_writer, tempora
 from med_mat.catalog import Source
 from med_mat.leakage.groups import COLUMNS, DUPLICATES, LINK_SCHEMA, REASONS, find_groups
 from med_mat.leakage.near import THRESHOLD
+from med_mat.location import INDEX
 
 ROW_GROUP_RECORDS = 16_384
 
@@ -38,7 +39,7 @@ def write_index(out: Path, files: Sequence[str], sources: Iterable[Source]) -> t
     unstructured = records["perceptual_hash"].null_count - undecoded
     del records
     target = schema.index_schema()
-    with _replacing(out / "index.parquet", target) as writer:
+    with _replacing(out / INDEX, target) as writer:
         start = 0
         for name in files:
             part = pq.read_table(out / index_part(name))
@@ -63,7 +64,7 @@ def write_index(out: Path, files: Sequence[str], sources: Iterable[Source]) -> t
         "links": {reason: pc.sum(pc.equal(found.links["reason"], reason)).as_py() or 0 for reason in REASONS},
     }
     tags = pq.read_table(
-        out / "index.parquet",
+        out / INDEX,
         columns=["source", "row", "subset", "modality", "area", "task", "split", "label_set", "group"],
     )
     return tags, facts

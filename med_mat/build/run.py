@@ -25,17 +25,18 @@ from med_mat.build.files import record_files
 from med_mat.build.index import write_index
 from med_mat.build.ledger import Ledger, balance
 from med_mat.build.plan import Shard
-from med_mat.build.shard import Check, OnError, Result, Setting, commit, finished, write_shard
+from med_mat.build.shard import OnError, Result, Setting, commit, finished, write_shard
 from med_mat.build.writer import write_atomically
-from med_mat.catalog import Catalog, Source, load
+from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
+from med_mat.image import Check
+from med_mat.location import MANIFEST
 from med_mat.qa import Questioner
 from med_mat.raw.folder import HIDDEN, RawFolder
 from med_mat.raw.layout import locate, recognise
 
 log = logging.getLogger(__name__)
 
-MANIFEST = "med_mat.json"
 #: What the pixels and the bytes of the output depend on beside Med-MAT itself.
 _LIBRARIES = ("nibabel", "numpy", "pillow", "pyarrow", "pydicom")
 #: What the questions are made of.
@@ -371,19 +372,7 @@ def _finish(out: Path, catalog: Catalog) -> None:
             name: {"records": entry["written"], **{key: entry[key] for key in ("variant", "split", "checked")}}
             for name, entry in brief.items()
         },
-        "rows": {
-            row.number: {
-                "source": name,
-                "subset": row.subset,
-                "triplet": str(row.mat),
-                "annotation": row.kind,
-                "license": catalog[name].license,
-                "access": catalog[name].access,
-                "redistributable": catalog[name].redistributable,
-            }
-            for name in built
-            for row in catalog[name].rows
-        },
+        "rows": {row.number: RowFacts.of(row, catalog[name]).to_data() for name in built for row in catalog[name].rows},
         "records": totals["written"],
         "near_duplicates": near_duplicates,
     }

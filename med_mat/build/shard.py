@@ -23,10 +23,10 @@ from med_mat.build.writer import RecordFile, write_atomically
 from med_mat.catalog import Row
 from med_mat.errors import BuildError, LabelError, ReadError
 from med_mat.example import Box, Example
+from med_mat.image import Check
 from med_mat.qa import Questioner
 
 OnError = Literal["raise", "skip"]
-Check = Literal["header", "decode"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
-from med_mat.errors import HubError, MedMATError
+from med_mat.errors import HubError, MedMATError, UnknownSourceError
+from med_mat.taxonomy import nearest
 
 _REASONS = {
     401: "the Hub wants to know who asks: log in with 'hf auth login', or set HF_TOKEN",
@@ -58,3 +59,16 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(one))
         yield one
         one = one.__cause__ or one.__context__
+
+
+def check_held(names: Iterable[str], held: Collection[str], holder: object) -> None:
+    """Refuse sources that a set does not hold.
+
+    Raises:
+        UnknownSourceError: it suggests the nearest.
+    """
+    for name in names:
+        if name not in held:
+            guess = nearest(name, held)
+            hint = f" Did you mean {guess!r}?" if guess else ""
+            raise UnknownSourceError(f"{holder} holds no source {name!r}.{hint} It holds: {', '.join(held)}.")

@@ -24,11 +24,11 @@ from med_mat.build.files import FOLDER, read_index, sha256
 from med_mat.build.run import Options, build, find, versions
 from med_mat.build.writer import open_writer
 from med_mat.catalog import Catalog, load
-from med_mat.errors import HubError, UnknownSourceError
+from med_mat.errors import HubError
+from med_mat.hub.errors import check_held
 from med_mat.location import INDEX, MANIFEST, Location, locate
 from med_mat.raw.folder import RawFolder
 from med_mat.schema import PIXEL_COLUMNS
-from med_mat.taxonomy import nearest
 from med_mat.validate import differences, scanned
 
 if TYPE_CHECKING:
@@ -93,11 +93,7 @@ def attach(
     catalog, out = catalog or load(), Path(out)
     held = [name for name, facts in manifest["sources"].items() if facts["records"]]
     folders = dict(sources) if isinstance(sources, Mapping) else dict.fromkeys(sources)
-    for name in folders:
-        if name not in held:
-            guess = nearest(name, held)
-            hint = f" Did you mean {guess!r}?" if guess else ""
-            raise UnknownSourceError(f"{location} holds no source {name!r}.{hint} It holds: {', '.join(held)}.")
+    check_held(folders, held, location)
     found = find(folders or dict.fromkeys(held), None if raw is None else Path(raw), catalog)
     recorded = {name: _files_used(location.local(f"{FOLDER}/{name}.parquet")) for name in found}
     for name, folder in found.items():

@@ -24,11 +24,12 @@ from med_mat.build.files import FOLDER as FILES
 from med_mat.build.files import sha256
 from med_mat.build.writer import open_writer
 from med_mat.catalog import Catalog, Source
-from med_mat.errors import BuildError, HubError, MissingExtraError, UnknownSourceError
+from med_mat.errors import BuildError, HubError, MissingExtraError
+from med_mat.hub.errors import check_held
 from med_mat.hub.pixels import write_bare
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.location import INDEX, MANIFEST, TAGS, TAGS_COLUMNS
-from med_mat.taxonomy import MAT, nearest
+from med_mat.taxonomy import MAT
 
 log = logging.getLogger(__name__)
 
@@ -83,11 +84,7 @@ def choose(
     """
     held = [name for name, facts in manifest["sources"].items() if facts["records"]]
     bare_names = () if isinstance(without_pixels, bool) else without_pixels
-    for name in (*only, *leave_out, *bare_names, *allow):
-        if name not in held:
-            guess = nearest(name, held)
-            hint = f" Did you mean {guess!r}?" if guess else ""
-            raise UnknownSourceError(f"{folder} holds no source {name!r}.{hint} It holds: {', '.join(held)}.")
+    check_held((*only, *leave_out, *bare_names, *allow), held, folder)
     chosen = [catalog[name] for name in held if name not in leave_out and (not only or name in only)]
     if not chosen:
         raise HubError(f"No source of {folder} is left to push: all of {', '.join(held)} are left out.")

@@ -35,8 +35,6 @@ class Side:
     source: str
     split: str
     labels: str
-    file: str  # where its pixels are
-    position: int
     place: int  # in the index
 
 
@@ -86,12 +84,10 @@ def counts(table: pa.Table) -> dict[tuple[str, str], Counter[str]]:
 def pairs(mat: MedMAT, table: pa.Table) -> list[Pair]:
     """The records of some links."""
     names = pa.concat_arrays([table[side].combine_chunks() for side in ("first", "second")])
-    index = pq.read_table(mat.location.local(INDEX), columns=["id", "source", "split", "label_set", "file", "position"])
+    index = pq.read_table(mat.location.local(INDEX), columns=["id", "source", "split", "label_set"])
     places = np.flatnonzero(pc.is_in(index["id"], names).to_numpy())
     sides = {
-        one["id"]: Side(
-            one["id"], one["source"], one["split"], one["label_set"], one["file"], one["position"], int(place)
-        )
+        one["id"]: Side(one["id"], one["source"], one["split"], one["label_set"], int(place))
         for one, place in zip(index.take(pa.array(places)).to_pylist(), places, strict=True)
     }
     return [
@@ -200,26 +196,14 @@ def _figure(side: Side, picture: str | None, apart: bool) -> str:
 
 
 def _thumbnails(mat: MedMAT, sides: Iterable[Side]) -> dict[str, str]:
-    """The pictures of records as data URIs, by id; each row group is read once."""
-    by_file: defaultdict[str, set[tuple[int, str]]] = defaultdict(set)
-    for side in sides:
-        by_file[side.file].add((side.position, side.id))
-    found: dict[str, str] = {}
-    for name, wanted in sorted(by_file.items()):
-        with mat.location.open(name) as opened, pq.ParquetFile(opened) as reader:
-            sizes = [reader.metadata.row_group(number).num_rows for number in range(reader.num_row_groups)]
-            ends = np.cumsum(sizes)
-            by_group: defaultdict[int, list[tuple[int, str]]] = defaultdict(list)
-            for position, record in sorted(wanted):
-                group = int(np.searchsorted(ends, position, side="right"))
-                by_group[group].append((position - int(ends[group] - sizes[group]), record))
-            for group, rows in by_group.items():
-                images = reader.read_row_group(group, columns=["image"])["image"]
-                for row, record in rows:
-                    image = images[row].as_py()
-                    if image is not None and image["bytes"]:
-                        found[record] = _data_uri(image["bytes"])
-    return found
+    """The pictures of records as data URIs, by id."""
+    shown = list(dict.fromkeys(sides))
+    read = mat.read(np.array([side.place for side in shown], dtype=np.int64), columns=("image",))
+    return {
+        side.id: _data_uri(record["image"]["bytes"])
+        for side, record in zip(shown, read, strict=True)
+        if record["image"] is not None and record["image"]["bytes"]
+    }
 
 
 def _data_uri(data: bytes) -> str:

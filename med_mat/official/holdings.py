@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from med_mat.catalog import Catalog, Row, load
 from med_mat.errors import MedMATError
+from med_mat.location import INDEX
 from med_mat.official.paths import Paths
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Built(Holdings):
         import pyarrow.parquet as pq
 
         if self._column is None:
-            self._column = pq.read_table(self.mat.location.local("index.parquet"), columns=["path"])["path"]
+            self._column = pq.read_table(self.mat.location.local(INDEX), columns=["path"])["path"]
         references: list[str] = self._column.take(positions).to_pylist()
         return references
 

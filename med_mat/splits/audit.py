@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from med_mat import __version__
 from med_mat.errors import SplitError
+from med_mat.location import INDEX
 from med_mat.splits.experiment import Experiment, Options
 from med_mat.splits.reading import elements_of
 from med_mat.tags import Positions
@@ -239,7 +240,7 @@ def _identities(experiment: Experiment) -> dict[str, int]:
 def _chunks(experiment: Experiment, positions: Positions) -> list[dict[str, pa.Array]]:
     """The identities of some records, row group by row group of the index; row groups without any are not read."""
     found = []
-    with pq.ParquetFile(experiment.mat.location.local("index.parquet")) as parquet:
+    with pq.ParquetFile(experiment.mat.location.local(INDEX)) as parquet:
         start = 0
         for number in range(parquet.num_row_groups):
             count = parquet.metadata.row_group(number).num_rows

@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 from med_mat import __version__
 from med_mat.catalog import yaml_load
 from med_mat.errors import CardError, MedMATError, SplitError
+from med_mat.location import INDEX
 from med_mat.splits import arms
 from med_mat.splits.experiment import Experiment, Options, Rule
 from med_mat.splits.reading import Target
@@ -130,7 +131,7 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
             raise SplitError(f"{path} is a split file of another version of Med-MAT ({facts['med_mat']}).")
     except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
         raise SplitError(f"{path} is no split file that Med-MAT wrote ({error}).") from error
-    index = pq.read_table(mat.location.local("index.parquet"), columns=["id"])["id"]
+    index = pq.read_table(mat.location.local(INDEX), columns=["id"])["id"]
     places = pc.index_in(
         table["id"], pc.unique(index)
     ).combine_chunks()  # ids are unique, so that a place is a position
@@ -169,7 +170,7 @@ def _restore(
 
 def _content(mat: MedMAT, positions: Positions) -> tuple[pa.Array, pa.Array]:
     """The ids of some records, and a hash of what each is."""
-    table = pq.read_table(mat.location.local("index.parquet"), columns=list(_CONTENT)).take(pa.array(positions))
+    table = pq.read_table(mat.location.local(INDEX), columns=list(_CONTENT)).take(pa.array(positions))
     columns = [table[name].to_pylist() for name in _CONTENT]
     hashes = [
         hashlib.blake2b(json.dumps(values, ensure_ascii=False).encode(), digest_size=8).digest()

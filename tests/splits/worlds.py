@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from med_mat import catalog, schema
+from med_mat.catalog import RowFacts
 from med_mat.dataset import MedMAT
 from med_mat.location import Folder
 from med_mat.taxonomy import MAT
@@ -133,15 +134,9 @@ def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None 
     root.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_arrays(arrays, schema=target), root / "index.parquet")
     facts = {
-        str(row.number): {
-            "source": row.where,
-            "subset": row.subset,
-            "triplet": str(row.mat),
-            "annotation": row.annotation,
-            "license": "mit",
-            "access": row.access,
-            "redistributable": True,
-        }
+        str(row.number): RowFacts(
+            row.number, row.where, row.subset, row.mat, row.annotation, "mit", row.access, True
+        ).to_data()
         for row in rows
     }
     mat = MedMAT(Folder(root), {"schema": schema.VERSION, "rows": facts, **manifest})
