@@ -287,12 +287,12 @@ def _stream(
     location: Location, pieces: list[tuple[str, list[int]]], columns: tuple[str, ...]
 ) -> Iterator[dict[str, Any]]:
     for name, positions in pieces:
-        with location.open(name) as file, pq.ParquetFile(file, pre_buffer=True) as parquet:
+        with location.open(name) as file, pq.ParquetFile(file) as parquet:
             start = 0
             wanted = set(positions)
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
                 inside = [position - start for position in range(start, start + count) if position in wanted]
                 if inside:
-                    yield from parquet.read_row_group(group, columns=list(columns) or None).take(inside).to_pylist()
+                    yield from location.read_row_group(file, parquet, group, columns).take(inside).to_pylist()
                 start += count

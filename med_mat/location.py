@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from med_mat import schema
 from med_mat.errors import BuildError, HubError
 from med_mat.hub.errors import told
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 MANIFEST = "med_mat.json"
 INDEX = "index.parquet"
@@ -53,6 +57,13 @@ class Folder:
     def open(self, name: str) -> IO[bytes]:
         """A file of the build, opened for reading."""
         return self.local(name).open("rb")
+
+    def read_row_group(
+        self, file: IO[bytes], parquet: pq.ParquetFile, group: int, columns: Collection[str]
+    ) -> pa.Table:
+        """The columns of one row group of an opened file; none means all."""
+        del file
+        return parquet.read_row_group(group, columns=list(columns) or None)
 
     def key(self, name: str) -> str:
         """What identifies the content of a file, for the cache."""
@@ -106,6 +117,18 @@ class HubRepository:
         with told(f"{self.repo_id}/{name}"):
             file: IO[bytes] = HfFileSystem().open(f"datasets/{self.repo_id}@{self.commit}/{name}", cache_type="none")
             return file
+
+    def read_row_group(
+        self, file: IO[bytes], parquet: pq.ParquetFile, group: int, columns: Collection[str]
+    ) -> pa.Table:
+        """The columns of one row group of an opened file; none means all. Only their bytes are fetched.
+
+        Raises:
+            HubError: they do not arrive, or are damaged.
+        """
+        from med_mat.hub.ranges import read_row_group
+
+        return read_row_group(file, parquet, group, columns)
 
     def key(self, name: str) -> str:
         """What identifies the content of a file, for the cache."""
