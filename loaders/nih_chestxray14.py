@@ -28,7 +28,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             image,
             labels=joined(row["Finding Labels"], "|", NIH_FINDINGS),
             boxes=boxes.get(image.name),
-            patient=row["Patient ID"],
+            patient=row["Patient ID"].zfill(8),
             split=splits.get(image.name),
             key=image.name,
         )

@@ -30,7 +30,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
 def miniature(raw: Miniature) -> None:
     rows: list[tuple[object, ...]] = []
     for number in range(20):
-        patient, visit = number // 2 + 13, number % 2 + 5
+        patient, visit = number // 2 + 8, number % 2 + 5
         name = f"{patient:08d}_{visit:03d}.png"
         for folder in ("sample/images", "sample/sample/images"):
             raw.image(f"{folder}/{name}", size=(96, 96), mode="RGBA" if number == 3 else "L", seed=name)

@@ -159,6 +159,7 @@ class Source:
     metadata: Mapping[str, Any]  # the Hub's own keys of the front matter
     loader: str = ""  # the module that reads it
     shared_ids: tuple[SharedId, ...] = ()
+    patients_of: str = ""  # the source whose patient numbers it uses; most often itself
 
     @property
     def mats(self) -> tuple[MAT, ...]:
@@ -379,6 +380,7 @@ def read_card(name: str, text: str) -> Source:
             counts=facts["counts"],
             overlaps=facts.get("overlaps") or {},
             shared_ids=tuple(_shared_id(entry, where) for entry in facts.get("shared_ids") or ()),
+            patients_of=str(facts.get("patients_of") or name),
             errata=tuple(
                 Erratum(e["row"], e["field"], str(e["upstream"]), str(e["ours"]), e["why"])
                 for e in facts.get("errata") or ()

@@ -16,7 +16,7 @@ path          of the raw file, below the root of the source, with the frame or s
 boxes         corners in pixels of the image as shown: origin at its top left corner, x right, y down; with human label
 mask          PNG of the image's size; each value stands for the set of labels that hold there, 0 for none of them
 mask_legend   value -> labels
-patient       hash of source and patient id; null where the publisher gives no patient
+patient       hash of the patient's number and the source that gave it; null where the publisher gives no patient
 question, options, answer   single choice, in upstream's form; ``answer`` is a letter, empty where there are no options
 open_question, open_answer  the same without options
 sha256        of the raw file

@@ -259,6 +259,12 @@ def test_overlaps_are_told_on_both_sides(name: str) -> None:
         assert len(what) > 15
 
 
+@each
+def test_patients_numbered_by_another_source_are_told_as_an_overlap(name: str) -> None:
+    source = CATALOG[name]
+    assert source.patients_of == name or (source.patients and source.patients_of in source.overlaps)
+
+
 @pytest.mark.parametrize(
     "family",
     [

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from med_mat.annotations import Annotations
-from med_mat.catalog import Row
+from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError
 from med_mat.example import Box, Example
 from med_mat.image import Stored
@@ -50,7 +50,7 @@ def record(
     stored: Stored,
     annotations: Annotations,
     boxes: Sequence[Box] | None,
-    license_id: str,
+    source: Source,
     questioner: Questioner,
 ) -> dict[str, Any]:
     """The record's columns (see :mod:`med_mat.schema`).
@@ -100,7 +100,7 @@ def record(
         "mask_legend": [
             {"value": value, "labels": [human(row, raw) for raw in labels]} for value, labels in annotations.legend
         ],
-        "patient": None if example.patient is None else scoped_hash(row.source, example.patient),
+        "patient": None if example.patient is None else scoped_hash(source.patients_of, example.patient),
         "question": question.question,
         "options": question.options,
         "answer": question.answer,
@@ -112,7 +112,7 @@ def record(
         "width": stored.width,
         "height": stored.height,
         "transform": stored.transform,
-        "license": license_id,
+        "license": source.license,
         "image": {"bytes": stored.data, "path": file_name},
         "mask": None
         if annotations.png is None

@@ -204,8 +204,7 @@ def _build_source(
     setting = Setting(
         root=raw.root,
         out=out,
-        rows=source.rows,
-        license_id=source.license,
+        source=source,
         questioner=questioner,
         check=options.check,
         on_error=options.on_error,

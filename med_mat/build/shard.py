@@ -20,7 +20,7 @@ from med_mat.annotations import NOTHING, place, render
 from med_mat.build.plan import Shard
 from med_mat.build.record import Placed, record, rows_served
 from med_mat.build.writer import RecordFile, write_atomically
-from med_mat.catalog import Row
+from med_mat.catalog import Row, Source
 from med_mat.errors import BuildError, LabelError, ReadError
 from med_mat.example import Box, Example
 from med_mat.image import Check
@@ -35,8 +35,7 @@ class Setting:
 
     root: Path
     out: Path
-    rows: tuple[Row, ...]
-    license_id: str
+    source: Source
     questioner: Questioner
     check: Check
     on_error: OnError
@@ -113,7 +112,7 @@ def write_shard(shard: Shard, setting: Setting) -> Result:
     cache = image.FileCache()
     files = {
         row.number: RecordFile(setting.out, f"data/{shard.source}/{row.number:03d}/{shard.name}.parquet")
-        for row in setting.rows
+        for row in setting.source.rows
     }
     try:
         # while its files change the shard is not done, whatever its inputs were or will be
@@ -170,16 +169,16 @@ def _outcomes(
     def skip(row: Row, reason: object) -> Skip:
         return Skip(f"{row.source}/{row.number}/{example.name}", str(example.path), str(reason))
 
-    served = rows_served(example, setting.rows)
+    served = rows_served(example, setting.source.rows)
     if not served:
-        yield skip(setting.rows[0], "it serves none of its source's rows: no label, boxes or masks")
+        yield skip(setting.source.rows[0], "it serves none of its source's rows: no label, boxes or masks")
         return
     try:
         stored = image.read(setting.root, example.pixels, mat=served[0].mat, check=setting.check, cache=cache)
     except ReadError as error:
         yield from (skip(row, error) for row in served)
         return
-    drawn = [row for row in setting.rows if row.kind in ("boxes", "masks")] or setting.rows
+    drawn = [row for row in setting.source.rows if row.kind in ("boxes", "masks")] or setting.source.rows
     masks, boxes, fault = NOTHING, None, None
     try:
         masks = render(setting.root, example.masks, stored, cache)
@@ -199,7 +198,7 @@ def _outcomes(
                 stored,
                 masks if annotated else NOTHING,
                 boxes if annotated else (),
-                setting.license_id,
+                setting.source,
                 setting.questioner,
             )
         except LabelError as error:

@@ -76,7 +76,8 @@ def show(name: str) -> None:
         lines += [f"    {way.note}"] if way.note else []
     lines += [f"  put it below: RAW/{source.name}/, so that below that folder, or one around it, lie"]
     lines += [f"    {' and '.join(layout.files)}   ({layout.variant})" for layout in source.layouts]
-    lines += [f"  patients: {source.patients or 'not published'}"]
+    whose = f" (those of {source.patients_of})" if source.patients_of != source.name else ""
+    lines += [f"  patients{whose}: {source.patients or 'not published'}"]
     lines += [f"  published split: {', '.join(source.published_split) or 'none'}"]
     lines += [f"  overlaps with {other}: {what}" for other, what in source.overlaps.items()]
     lines += [f"  shares ids of {one.namespace}: {one.pattern}" for one in source.shared_ids]

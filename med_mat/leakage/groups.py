@@ -1,8 +1,8 @@
 """Groups: records that must stay on one side of a split, over all sources, and the links between duplicates.
 
 A group is a connected component over patients, raw files, equal files, equal pixels, ids that sources share, and
-near-duplicates. Two records of one patient, or of one raw file (its slices, frames, and the rows that it serves),
-belong together anyway: they are no duplicates, and no link is noted between them.
+near-duplicates. Two records of one source that are of one patient, or of one raw file (its slices, frames, and the rows
+that it serves), belong together anyway: they are no duplicates, and no link is noted between them.
 """
 
 from __future__ import annotations
@@ -64,9 +64,10 @@ def find_groups(records: pa.Table, shared: Mapping[str, Sequence[SharedId]]) -> 
     source, patient = (_codes(records[name]) for name in ("source", "patient"))
     raw_file = pc.replace_substring_regex(records["path"], r"#(frame|slice)=[^#]*$", "")
     known = Forest(_paired(source, _codes(raw_file)))  # what belongs together without looking at it
-    known.join(*_stars(patient))
+    known.join(*_stars(np.where(patient < 0, -1, _paired(source, patient))))
     alone = known.roots(everything)
     groups, pictures = Forest(alone), Forest(_paired(source, _codes(records["path"])))
+    groups.join(*_stars(patient))  # of several sources, where one uses the patient numbers of another
     links: list[tuple[Array, Array, Array, Array]] = []
 
     def link(reason: int | Array, first: Array, second: Array, distance: int | Array = -1) -> None:

@@ -328,7 +328,7 @@ GOLDEN_COLUMNS = (
     "labels_absent", "labels_unknown", "raw_label", "boxes", "mask_legend", "patient", "sha256", "width", "height",
     "transform", "group", "file", "position",
 )  # fmt: skip
-GOLDEN = "67becec661c801d3dd116f9e201efd63445854cbc73c9846783e4d43b466d589"
+GOLDEN = "93df45b3b4abbdef14fee0dd44958b0bf5f7bbe7db3a583acd8aafa261f16bda"
 
 
 def test_the_same_raw_files_give_the_same_records_as_ever(toy: MakeToy) -> None:

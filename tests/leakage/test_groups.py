@@ -163,6 +163,13 @@ def test_every_image_of_a_copied_patient_is_linked_with_its_copy() -> None:
     assert [link[:3] for link in links] == [(f"r{n}", f"r{n + 3}", "same pixels") for n in range(3)]
 
 
+def test_a_patient_of_two_sources_is_one_group_and_copies_are_still_told() -> None:
+    rows = [{"source": s, "patient": "p", "pixel_hash": f"{n if s == 'a' else n * 3}"} for s in "ab" for n in range(3)]
+    numbers, links = found(rows)
+    assert set(numbers) == {0}
+    assert [link[:3] for link in links] == [("r0", "r3", "same pixels")]
+
+
 @pytest.mark.parametrize("patients", [COMMON_LOOK, COMMON_LOOK + 1])
 def test_a_look_that_many_patients_share_joins_none_of_them(patients: int) -> None:
     rows = [{"patient": f"p{n}", "pixel_hash": f"{n}", "perceptual_hash": look(0, n)} for n in range(patients)]
