@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from med_mat.splits import Audit
+
 
 class MedMATError(Exception):
     """Base of every error that a user of Med-MAT can meet."""
@@ -39,7 +44,15 @@ class BuildError(MedMATError):
 
 
 class SplitError(MedMATError):
-    """A split that cannot be made, or one whose audit finds a violation."""
+    """A split that cannot be made."""
+
+
+class AuditError(SplitError):
+    """A split whose audit finds a violation. The message is the whole audit; ``audit`` is the same as data."""
+
+    def __init__(self, audit: Audit) -> None:
+        super().__init__(str(audit))
+        self.audit = audit
 
 
 class PlotError(MedMATError):

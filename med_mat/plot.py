@@ -312,7 +312,11 @@ def save(drawn: Figure | Image.Image, path: Path) -> None:
         PlotError: another suffix.
         MissingExtraError: matplotlib is not installed.
     """
-    suffix = check_suffix(path, sheet=isinstance(drawn, Image.Image))
+    write_atomically(path, encoded(drawn, check_suffix(path, sheet=isinstance(drawn, Image.Image))))
+
+
+def encoded(drawn: Figure | Image.Image, suffix: str) -> bytes:
+    """What :func:`save` writes, by a suffix of :func:`check_suffix`."""
     buffer = io.BytesIO()
     if isinstance(drawn, Image.Image):
         drawn.save(buffer, "PNG", optimize=True)
@@ -322,7 +326,7 @@ def save(drawn: Figure | Image.Image, path: Path) -> None:
         metadata = {"Title": str(drawn.get_label()), **nothing}
         with _style():
             drawn.savefig(buffer, format=suffix[1:], dpi=_DPI, metadata=metadata)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def check_suffix(path: Path, *, sheet: bool) -> str:

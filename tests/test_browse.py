@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 import shutil
 import socket
 import threading
@@ -16,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import requests
+from PIL import Image
 from workshop import Workshop
 
 import med_mat
@@ -23,6 +27,7 @@ from med_mat.browse import views
 from med_mat.browse.serve import application, serve
 from med_mat.dataset import MedMAT
 from med_mat.errors import BrowseError, MissingExtraError
+from med_mat.leakage.groups import DUPLICATES
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 #: In a label, a question and a file name.
@@ -133,15 +138,58 @@ def test_limited_can_be_asked_for_with_no_record(mat: MedMAT) -> None:
 
 def test_what_becomes_html_is_escaped(hostile: Path) -> None:
     mat = med_mat.open(hostile)
-    text, count = views.pairs(mat, "any", False, 0)
-    assert count > 0
+    links = views.linked(mat, "any", False)
+    assert links.num_rows > 0
+    made = views.experiment(mat, "related", "US/Breast/Cancer", {})
     record = mat.read(mat.where("US/*/*")[:1])[0]
     side = views.report.Side(HOSTILE, "busi", "test", HOSTILE, 0)
-    for page in (text, views._side(side, record)):
+    pictures = views.pictures(made.audit())
+    for page, more in (
+        (views.pairs(mat, links, 0), set()),
+        (views._side(side, record), set()),
+        (pictures, {"tabindex", "role", "aria-label", "data-theme"}),
+    ):
         tags = Tags()
         tags.feed(page)
         assert {name for name, _ in tags.found} <= {"article", "h3", "div", "figure", "img", "figcaption", "br"}
-        assert {name for _, names in tags.found for name in names} == {"alt", "src"}
+        assert {name for _, names in tags.found for name in names} == {"alt", "src"} | more
+    drawn = [base64.b64decode(code).decode() for code in re.findall('base64,([^"]+)', pictures)]
+    assert any("stolen" in one for one in drawn)
+    assert not any("<script" in one or "<img" in one for one in drawn)
+
+
+def test_sources_are_offered_with_their_links_and_partners(mat: MedMAT, workshop: Workshop) -> None:
+    links = views.linked(mat, "any", False)
+    sides = [
+        (one["first_source"], one["second_source"]) for one in pq.read_table(workshop.out / DUPLICATES).to_pylist()
+    ]
+    sources = views.partners(links)
+    assert sources == {name: sum(name in pair for pair in sides) for name in {name for pair in sides for name in pair}}
+    assert list(sources.values()) == sorted(sources.values(), reverse=True)
+    within = [(a, b) for a, b in sides if a == b]
+    for one in (next(iter(sources)), within[0][0]):
+        assert views.between_sources(links, one).num_rows == sources[one]
+        others = views.partners(links, one)
+        assert sum(others.values()) == sources[one]
+        for other, count in others.items():
+            chosen = views.between_sources(links, one, other)
+            assert chosen.num_rows == count == sum(pair in ((one, other), (other, one)) for pair in sides)
+    assert views.between_sources(links, None) is links
+    assert views.partners(views.linked(mat, "any", True), within[0][0]).keys() == {
+        name for pair in sides for name in pair if within[0][0] in pair and pair[0] != pair[1]
+    } - {within[0][0]}
+
+
+def test_a_page_of_pairs_reads_only_its_own_pictures(mat: MedMAT, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    read = MedMAT.read
+    monkeypatch.setattr(MedMAT, "read", lambda self, places: asked.extend(places) or read(self, places))
+    links = views.linked(mat, "any", False)
+    page = views.pairs(mat, links, 1)
+    shown = links.slice(views.PAIRS, views.PAIRS)
+    ids = mat.index["id"].take(pa.array(asked)).to_pylist()
+    assert sorted(ids) == sorted(shown["first"].to_pylist() + shown["second"].to_pylist())
+    assert page.count("<article>") == shown.num_rows
 
 
 class Tags(HTMLParser):
@@ -214,60 +262,188 @@ def test_no_file_of_the_machine_is_served(address: str, path: str, hostile: Path
 # ------------------------------------------------------------------------------------------------------------ a browser
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")
-@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (360, "dark")])
-def test_a_walk_through_the_page(address: str, width: int, theme: str) -> None:
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": width, "height": 900})
-        asked: list[str] = []
-        sizes: list[int] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("requestfinished", lambda request: "file=" in request.url and sizes.append(_size(request)))
-        page.goto(f"{address}/?__theme={theme}")
-        page.wait_for_selector("#gallery img", timeout=60_000)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
-        page.wait_for_load_state("networkidle")
-        assert sizes, "a browser leaves pictures out of sight for later"
-        assert sum(sizes) <= 5_000_000, "bytes of the first pictures"
-
-        outside = page.evaluate(
-            "[...document.querySelectorAll('#gallery button')].filter(e => e.offsetParent"
-            " && e.getBoundingClientRect().right > innerWidth).length"
-        )
-        assert outside == 0, "a picture is cut off"
-
-        selection = page.get_by_label("Selection")
-        for text, says in (("CT/Lungs/*", "Did you mean 'Lung'"), ("US/Breast/*", "records, page 1 of 2")):
-            selection.fill(text)
-            selection.press("Enter")
-            page.get_by_text(says).wait_for(timeout=30_000)
-        page.wait_for_function("document.querySelectorAll('#gallery img').length == 24", timeout=30_000)
-        page.locator("#gallery button").first.click()
-        page.wait_for_function("document.querySelector('#details textarea').value.includes('busi/')", timeout=30_000)
-
-        page.get_by_role("tab", name="Split").click()
-        page.get_by_role("button", name="Make it and prove it").click()
-        page.get_by_text("It holds.").wait_for(timeout=60_000)
-        assert "holds: yes" in page.locator("#audit textarea").input_value()
-        told = [picture.get_attribute("alt") or "" for picture in page.locator("#picture img").all()]
-        assert "MAT grid" in told[0]
-        assert "balance of labels" in told[1]
-
-        page.get_by_role("tab", name="Duplicates").click()
-        page.wait_for_selector("#pairs img", timeout=30_000)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
-        assert page.evaluate("window.stolen") is None, "a label was run as a script"
-        unlabelled = page.evaluate(
-            "[...document.querySelectorAll('input:not([type=hidden]), textarea')].filter(e => e.offsetParent"
-            " && !e.labels?.length && !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby')).length"
-        )
-        assert unlabelled == 0
+        yield browser
         browser.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (360, "dark")])
+def test_a_walk_through_the_page(browser: Any, address: str, width: int, theme: str) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    asked: list[str] = []
+    sizes: list[int] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("requestfinished", lambda request: "file=" in request.url and sizes.append(_size(request)))
+    page.goto(f"{address}/?__theme={theme}")
+    page.wait_for_selector("#gallery img", timeout=60_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+    page.wait_for_load_state("networkidle")
+    assert sizes, "a browser leaves pictures out of sight for later"
+    assert sum(sizes) <= 5_000_000, "bytes of the first pictures"
+
+    outside = page.evaluate(
+        "[...document.querySelectorAll('#gallery button')].filter(e => e.offsetParent"
+        " && e.getBoundingClientRect().right > innerWidth).length"
+    )
+    assert outside == 0, "a picture is cut off"
+
+    selection = page.get_by_label("Selection")
+    for text, says in (("CT/Lungs/*", "Did you mean 'Lung'"), ("US/Breast/*", "records, page 1 of 2")):
+        selection.fill(text)
+        selection.press("Enter")
+        page.get_by_text(says).wait_for(timeout=30_000)
+    page.wait_for_function("document.querySelectorAll('#gallery img').length == 24", timeout=30_000)
+    page.locator("#gallery button").first.click()
+    page.wait_for_function("document.querySelector('#details textarea').value.includes('busi/')", timeout=30_000)
+
+    page.get_by_role("tab", name="Split").click()
+    page.get_by_text("It holds.").wait_for(timeout=60_000)
+    _settled(page)
+    assert "holds: yes" in page.locator("#audit textarea").input_value()
+    shown = page.locator("#picture img:visible").all()
+    told = [picture.get_attribute("alt") or "" for picture in shown]
+    assert "MAT grid" in told[0]
+    assert "balance of labels" in told[1]
+    for picture in shown:
+        corner = Image.open(io.BytesIO(picture.screenshot())).convert("L").getpixel((6, 6))
+        assert corner > 240 if theme == "light" else corner < 40, "a picture has the colours of the other theme"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+
+    assert _unlabelled(page) == 0
+    page.get_by_role("tab", name="Duplicates").click()
+    page.wait_for_selector("#pairs img", timeout=30_000)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "it scrolls sideways"
+    assert page.evaluate("window.stolen") is None, "a label was run as a script"
+    assert _unlabelled(page) == 0
+    page.close()
     assert not [url for url in asked if not url.startswith((address, "data:", "blob:"))], "it asked somebody else"
+
+
+@pytest.mark.slow
+def test_the_split_follows_its_form(browser: Any, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, draw = threading.Event(), views.pictures
+
+    def slowly(proof: Any) -> str:
+        if proof.definition["seed"] == 1:
+            held.wait(30)
+        return draw(proof)
+
+    monkeypatch.setattr(views, "pictures", slowly)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(address)
+    page.get_by_role("tab", name="Split").click()
+    verdict, audit, made = page.locator("#verdict"), page.locator("#audit textarea"), page.locator("#made")
+    write = page.get_by_role("button", name="Write the split")
+    page.get_by_text("related for CT/Lung/Cancer").wait_for(timeout=60_000)
+    _settled(page)
+    assert verdict.get_attribute("aria-live") == "polite"
+
+    def says(text: str) -> None:
+        assert made.get_attribute("aria-busy") == "true", "what is no longer so is not marked"
+        verdict.get_by_text(text).wait_for(timeout=30_000)
+        _settled(page)
+
+    def choose(experiment: str) -> None:
+        page.get_by_role("combobox", name="Experiment").click()
+        page.get_by_role("option", name=experiment, exact=True).click()
+
+    before = audit.input_value()
+    page.get_by_label("Balanced test").check()
+    says("It holds.")
+    assert audit.input_value() != before
+    assert "'balanced_test': True" in made.inner_text()
+    write.click()
+    page.wait_for_function("document.querySelector('#files')?.innerText.includes('parquet')", timeout=30_000)
+
+    target = page.get_by_label("Target a triplet")
+    target.press_sequentially("s", delay=20)  # CT/Lung/Cancers
+    says("is not a Med-MAT task. Did you mean 'Cancer'")
+    assert audit.input_value() == ""
+    assert page.locator("#picture img").count() == page.locator("#files").count() == 0
+    assert not write.is_enabled()
+
+    target.fill("CT/Lung/Cancer")
+    page.get_by_label("Among").fill("source=chest_ct_scan")
+    says("No training record in this Med-MAT")
+    assert "Sources that would provide it: " in verdict.inner_text()
+
+    page.get_by_label("Among").fill("")
+    choose("combination")
+    says("has no 'parts'")
+    choose("single_task")
+    says("It holds.")
+    page.get_by_label("Test on all of the target").check()
+    says("The audit finds a violation: train is empty.")
+    assert "VIOLATED: train is empty" in audit.input_value()
+    assert page.locator("#picture img:visible").count() == 2, "also of what breaks the rule"
+
+    page.get_by_label("Test on all of the target").uncheck()
+    says("It holds.")
+    page.get_by_label("Seed").fill("1")
+    page.wait_for_function("JSON.parse(document.querySelector('#made').dataset.asked).includes(1)")
+    page.get_by_label("Seed").fill("2")
+    page.wait_for_timeout(600)  # longer than the pause after which it asks anew
+    held.set()
+    busy = page.wait_for_function(
+        "document.querySelector('#audit textarea').value.includes('seed: 1')"
+        " && document.querySelector('#made').getAttribute('aria-busy')"
+    )
+    assert busy.json_value() == "true", "the answer to a form that has changed since is not marked"
+    says("It holds.")
+    assert "seed: 2" in audit.input_value()
+    assert page.get_by_test_id("toast-body").count() == 0
+    page.close()
+
+
+@pytest.mark.slow
+def test_two_sources_show_their_pairs_alone(browser: Any, address: str, mat: MedMAT) -> None:
+    links = views.linked(mat, "any", False)
+    one = next(iter(views.partners(links)))
+    others = views.partners(links, one)
+    other = min(others, key=lambda name: (others[name], name))
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(address)
+    page.get_by_role("tab", name="Duplicates").click()
+    page.get_by_text(f"{links.num_rows:,} pairs").wait_for(timeout=60_000)
+
+    def choose(label: str, source: str, count: int) -> list[str]:
+        page.get_by_role("combobox", name=label, exact=True).click()
+        offered = page.get_by_role("option").all_inner_texts()
+        page.get_by_role("option", name=f"{source} ({count:,})").click()
+        page.get_by_text(f"{count:,} pairs, page 1 of {views.pages(count, views.PAIRS)}").wait_for(timeout=30_000)
+        return [re.sub("^✓", "", text).strip() for text in offered]
+
+    offered = choose("Source", one, views.partners(links)[one])
+    assert offered == ["any", *(f"{name} ({count:,})" for name, count in views.partners(links).items())]
+    offered = choose("Other source", other, others[other])
+    assert offered == ["any", *(f"{name} ({count:,})" for name, count in others.items())]
+    page.wait_for_function(f"document.querySelectorAll('#pairs article').length == {min(others[other], views.PAIRS)}")
+    for pair in page.locator("#pairs article").all():
+        sides = {text.split("\n")[1].split(", ")[0] for text in pair.locator("figcaption").all_inner_texts()}
+        assert sides == {one, other}
+    page.close()
+
+
+def _settled(page: Any) -> None:
+    """Wait until what is shown is of the form that is shown."""
+    page.wait_for_function("document.querySelector('#made').ariaBusy == 'false'", timeout=30_000)
+
+
+def _unlabelled(page: Any) -> int:
+    """How many fields in sight have no name for a screen reader."""
+    found: int = page.evaluate(
+        "[...document.querySelectorAll('input:not([type=hidden]), textarea')].filter(e => e.offsetParent"
+        " && !e.labels?.length && !e.getAttribute('aria-label') && !e.getAttribute('aria-labelledby')).length"
+    )
+    return found
 
 
 def _size(request: Any) -> int:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from med_mat.browse import views
 from med_mat.dataset import MedMAT
-from med_mat.errors import MissingExtraError
+from med_mat.errors import AuditError, MissingExtraError
 from med_mat.leakage.groups import REASONS
 from med_mat.splits.arms import Base
 from med_mat.splits.file import EXPERIMENTS
@@ -18,21 +18,43 @@ from med_mat.taxonomy import MAT, TASKS
 if TYPE_CHECKING:
     import gradio
 
+    from med_mat.splits import Experiment
+
 #: Nothing is fetched from elsewhere: system fonts. A phone scrolls down, never sideways; focus can be seen.
 CSS = """
 .gradio-container {max-width: 1280px !important}
 :focus-visible {outline: 3px solid #d55e00 !important; outline-offset: 2px}
+.form > .block {min-width: min(160px, 100%) !important}
 #gallery .grid-container {grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)) !important}
 #gallery .grid-wrap {height: auto !important; max-height: none !important; overflow: visible}
 #pairs article {border: 1px solid #8884; border-radius: 8px; padding: 8px; margin: 8px 0}
 #pairs article > div {display: flex; flex-wrap: wrap; gap: 12px}
 #pairs figure {margin: 0; max-width: 46%; overflow-wrap: anywhere}
-#pairs img, #picture img {max-width: 100%; height: auto}
-#picture img {background: white; border-radius: 8px}
+#pairs img {max-width: 100%; height: auto}
+#picture [role=group] {overflow-x: auto; margin: 8px 0}
+#picture img {max-width: max(100%, 900px); height: auto; border-radius: 8px}
+#picture [data-theme=dark], .dark #picture [data-theme=light] {display: none}
+.dark #picture [data-theme=dark] {display: inline}
+#made[aria-busy=true]::before {content: "The form has changed: the split is being made anew …"; font-weight: bold}
+#made[aria-busy=true] > * {opacity: .35; pointer-events: none}
 #details textarea, #audit textarea {font-family: ui-monospace, monospace; font-size: 13px}
+#audit textarea {white-space: pre; overflow-x: auto}
 @media (max-width: 640px) {#pairs figure {max-width: 100%}}
 """
 SPLITS = ("all", "train", "validation", "test")
+#: The split follows its form. What was made is marked until the form that was asked about is the form that is shown;
+#: a pause in typing asks anew, one question at a time. All of it is kept on the element that shows what was made.
+_FOLLOW = """(...form) => (function follow() {
+  const [made, verdict, anew] = ['#made', '#verdict', '#anew'].map(one => document.querySelector(one))
+  if (!made || !verdict || !anew) { requestAnimationFrame(follow); return }  // the tab is being drawn
+  const old = made.dataset.answered !== JSON.stringify(form)
+  made.ariaBusy = old
+  verdict.ariaLive = 'polite'
+  clearTimeout(made.pause)
+  if (old) made.pause = setTimeout(() => anew.click(), 300)
+})()"""
+_ASKED = "(...form) => { document.querySelector('#made').dataset.asked = JSON.stringify(form); return form }"
+_ANSWERED = "() => { const made = document.querySelector('#made'); made.dataset.answered = made.dataset.asked }"
 _SHADES = ("#f7fbff", "#d6e6f4", "#abd0e6", "#6aaed6", "#3787c0", "#105ba4")  # the blues of the pictures
 
 
@@ -56,8 +78,8 @@ def page(mat: MedMAT, where: str) -> gradio.Blocks:
         gr.Markdown(f"# Med-MAT\n{len(mat):,} records of {len(mat.tags.sources)} sources, {len(mat.mats)} triplets.")
         with gr.Tab("Records"):
             _records(gr, mat)
-        with gr.Tab("Split"):
-            _split(gr, mat, where)
+        with gr.Tab("Split") as tab:
+            _split(gr, mat, where, tab)
         with gr.Tab("Duplicates"):
             _duplicates(gr, mat)
     return made
@@ -95,12 +117,13 @@ def _records(gr: Any, mat: MedMAT) -> None:
     def look(text: str, goal: str, part: str, page_number: float | None) -> tuple[Any, Any, Any, Any]:
         try:
             positions = found(text, goal, part)
+            last = views.pages(len(positions))
+            current = min(max(int(page_number or 1), 1), last)
+            pictures = views.gallery(mat, positions, current - 1)
         except Exception as error:
             return gr.skip(), gr.skip(), f"**{_plain(views.sentence(error))}**", gr.skip()
-        last = views.pages(len(positions))
-        current = min(max(int(page_number or 1), 1), last)
         told = f"{len(positions):,} records, page {current:,} of {last:,}."
-        return _shaded(mat, positions), views.gallery(mat, positions, current - 1), told, current
+        return _shaded(mat, positions), pictures, told, current
 
     def choose(text: str, event: gr.SelectData) -> str:
         column = event.index[1]
@@ -127,7 +150,7 @@ def _records(gr: Any, mat: MedMAT) -> None:
     gr.context.Context.root_block.load(look, [selection, task, split, first], outputs)
 
 
-def _split(gr: Any, mat: MedMAT, where: str) -> None:
+def _split(gr: Any, mat: MedMAT, where: str, tab: Any) -> None:
     with gr.Row():
         name = gr.Dropdown(list(EXPERIMENTS), value="related", label="Experiment")
         target = gr.Textbox("CT/Lung/Cancer", label="Target", info="a triplet, a pattern, or rows")
@@ -146,52 +169,62 @@ def _split(gr: Any, mat: MedMAT, where: str) -> None:
         pool = gr.Checkbox(label="COVID and Cancer count as State")
         cross = gr.Checkbox(label="Detection counts as classification")
         paper = gr.Checkbox(label="The paper's triplets")
-    run = gr.Button("Make it and prove it", variant="primary")
-    said = gr.Markdown(elem_id="verdict")
-    picture = gr.HTML(elem_id="picture")
-    audit = gr.Textbox(label="Audit", lines=12, max_lines=40, interactive=False, elem_id="audit")
-    python = gr.Code(label="The same in Python", language="python", interactive=False)
-    command = gr.Code(label="The same as a command", language="shell", interactive=False)
-    files = gr.File(label="Split file and audit", file_count="multiple", interactive=False)
+    anew = gr.Button(visible="hidden", elem_id="anew")
+    with gr.Column(elem_id="made"):
+        said = gr.Markdown(elem_id="verdict")
+        picture = gr.HTML(elem_id="picture")
+        audit = gr.Textbox(label="Audit", lines=12, max_lines=40, interactive=False, elem_id="audit")
+        python = gr.Code(label="The same in Python", language="python", interactive=False)
+        command = gr.Code(label="The same as a command", language="shell", interactive=False)
+        keep = gr.Button("Write the split and its audit to files", interactive=False)
+        files = gr.File(
+            label="Split file and audit", file_count="multiple", interactive=False, visible=False, elem_id="files"
+        )
 
+    options = {
+        "parts": parts, "among": among, "size": size, "cap": cap, "n": n, "seed": seed, "base": base, "axis": axis,
+        "balanced_test": balanced, "test_on": whole, "pool_tasks": pool, "cross_tasks": cross, "reading": paper,
+    }  # fmt: skip
+    form = [name, target, *options.values()]
     scratch = tempfile.TemporaryDirectory(prefix="med-mat-split-")  # gone when the page is
 
-    def make(*values: Any) -> tuple[Any, ...]:
-        experiment, goal, *rest = values
-        keys = (
-            "parts",
-            "among",
-            "size",
-            "cap",
-            "n",
-            "seed",
-            "base",
-            "axis",
-            "balanced_test",
-            "pool_tasks",
-            "cross_tasks",
-        )
-        options = dict(zip(keys, rest[:-2], strict=True))
-        options |= {"test_on": "all" if rest[-2] else "", "reading": "paper" if rest[-1] else ""}
-        try:
-            made = views.experiment(mat, experiment, goal, options)
-            proof = made.audit()
-        except Exception as error:
-            lines = views.sentence(error)
-            if "\n" in lines:  # a whole audit, with what it violates
-                return "**The audit finds a violation.**", "", lines, "", "", None
-            return f"**{_plain(lines)}**", "", "", "", "", None
-        folder = Path(tempfile.mkdtemp(dir=scratch.name))
-        made.save(folder / "split.parquet")
-        proof.save(folder / "audit.json")
-        told = f"{len(made.train_positions):,} records to train, {len(made.test_positions):,} to test. It holds."
-        saved = [str(folder / "split.parquet"), str(folder / "audit.json")]
-        return told, views.pictures(made, proof), str(proof), *views.code(where, made), saved
+    def experiment(kind: str, goal: str, *values: Any) -> Experiment:
+        given = dict(zip(options, values, strict=True))
+        given |= {"test_on": given["test_on"] and "all", "reading": given["reading"] and "paper"}
+        return views.experiment(mat, kind, goal, given)
 
-    run.click(
-        make, [name, target, parts, among, size, cap, n, seed, base, axis, balanced, pool, cross, whole, paper],
-        [said, picture, audit, python, command, files],
-    )  # fmt: skip
+    def make(*values: Any) -> tuple[Any, ...]:
+        locked, none = gr.Button(interactive=False), gr.File(None, visible=False)
+        try:
+            made = experiment(*values)
+            proof = made.audit()
+            pictures = views.pictures(proof)
+        except AuditError as error:
+            told = f"**The audit finds a violation: {_plain('; '.join(error.audit.violations))}.**"
+            return told, views.pictures(error.audit), str(error), "", "", locked, none
+        except Exception as error:
+            return f"**{_plain(views.sentence(error))}**", "", "", "", "", locked, none
+        sizes = f"{len(made.train_positions):,} records to train, {len(made.test_positions):,} to test"
+        told = f"{_plain(f'{made.name} for {made.target}')}: {sizes}. **It holds.**"
+        return told, pictures, str(proof), *views.code(where, made), gr.Button(interactive=True), none
+
+    def write(*values: Any) -> Any:
+        folder = Path(tempfile.mkdtemp(dir=scratch.name))
+        try:
+            made = experiment(*values)
+            made.save(folder / "split.parquet")
+            made.audit().save(folder / "audit.json")
+        except Exception as error:
+            return f"**{_plain(views.sentence(error))}**", gr.skip()
+        return gr.skip(), gr.File([str(folder / "split.parquet"), str(folder / "audit.json")], visible=True)
+
+    gr.on([tab.select, *(one.change for one in form)], None, form, js=_FOLLOW)
+    # one at a time, in order: files that come after a change are not those of what was before it
+    anew.click(
+        make, form, [said, picture, audit, python, command, keep, files],
+        js=_ASKED, show_progress="hidden", trigger_mode="once", concurrency_id="split", concurrency_limit=1,
+    ).success(None, js=_ANSWERED).success(None, form, js=_FOLLOW)  # fmt: skip
+    keep.click(write, form, [said, files], concurrency_id="split", concurrency_limit=1)
 
 
 def _duplicates(gr: Any, mat: MedMAT) -> None:
@@ -199,31 +232,43 @@ def _duplicates(gr: Any, mat: MedMAT) -> None:
         reason = gr.Radio(["any", *REASONS], value="any", label="Why they are linked")
         between = gr.Checkbox(label="Between two sources alone")
     with gr.Row():
+        one = gr.Dropdown(["any"], value="any", label="Source", info="with its number of links")
+        other = gr.Dropdown(["any"], value="any", label="Other source", info="that is linked with the first")
+    with gr.Row():
         back = gr.Button("Previous page")
         number = gr.Number(1, label="Page", precision=0, minimum=1)
         on = gr.Button("Next page")
-    said = gr.Markdown()
+    said = gr.Markdown(elem_id="linked")
     shown = gr.HTML(elem_id="pairs")
 
-    def look(why: str, apart: bool, page_number: float | None) -> tuple[Any, ...]:
-        try:
-            current = max(1, int(page_number or 1))
-            text, count = views.pairs(mat, why, apart, current - 1)
-        except Exception as error:
-            return f"**{_plain(views.sentence(error))}**", "", gr.skip()
-        last = views.pages(count, views.PAIRS)
-        if current > last:
-            return look(why, apart, last)
-        return f"{count:,} pairs, page {current:,} of {last:,}.", text, current
+    def choices(found: Mapping[str, int], chosen: str | None) -> Any:
+        listed = [("any", "any"), *((f"{source} ({count:,})", source) for source, count in found.items())]
+        return gr.Dropdown(listed, value=chosen or "any")
 
-    outputs = [said, shown, number]
-    first = gr.Number(1, visible=False)
-    for change in (reason.change, between.change):
-        change(look, [reason, between, first], outputs)
-    number.submit(look, [reason, between, number], outputs)
-    back.click(lambda one: max(1, int(one or 1) - 1), [number], [number]).then(look, [reason, between, number], outputs)
-    on.click(lambda one: int(one or 1) + 1, [number], [number]).then(look, [reason, between, number], outputs)
-    gr.context.Context.root_block.load(look, [reason, between, first], outputs)
+    def look(why: str, apart: bool, first: str, second: str, page_number: float | None) -> tuple[Any, ...]:
+        try:
+            links = views.linked(mat, why, apart)
+            sources = views.partners(links)
+            chosen = first if first in sources else None
+            others = views.partners(links, chosen) if chosen else {}
+            partner = second if second in others else None
+            links = views.between_sources(links, chosen, partner)
+            last = views.pages(links.num_rows, views.PAIRS)
+            current = min(max(1, int(page_number or 1)), last)
+            text = views.pairs(mat, links, current - 1)
+        except Exception as error:
+            return f"**{_plain(views.sentence(error))}**", "", gr.skip(), gr.skip(), gr.skip()
+        told = f"{links.num_rows:,} pairs, page {current:,} of {last:,}."
+        return told, text, current, choices(sources, chosen), choices(others, partner)
+
+    form, outputs = [reason, between, one, other], [said, shown, number, one, other]
+    first_page = gr.Number(1, visible=False)
+    for field in form:
+        field.input(look, [*form, first_page], outputs)
+    number.submit(look, [*form, number], outputs)
+    back.click(lambda page: max(1, int(page or 1) - 1), [number], [number]).then(look, [*form, number], outputs)
+    on.click(lambda page: int(page or 1) + 1, [number], [number]).then(look, [*form, number], outputs)
+    gr.context.Context.root_block.load(look, [*form, first_page], outputs)
 
 
 def _shaded(mat: MedMAT, positions: Any) -> Any:

@@ -10,27 +10,33 @@ import html
 import io
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from med_mat.dataset import MedMAT
 from med_mat.errors import MedMATError, VocabularyError
 from med_mat.leakage import report
-from med_mat.plot import label_balance, thumbnail
+from med_mat.plot import encoded, label_balance, thumbnail
 from med_mat.selection import And, Or, Selection, Triplets
 from med_mat.tags import Positions
 from med_mat.taxonomy import AREAS, MODALITIES
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from med_mat.splits import Audit, Experiment
 
 PAGE = 24  # records in the gallery
 PAIRS = 8
 SIDE = 224  # pixels of a thumbnail
+SURROUND = "dark"  # what fills its square looks well on a light page too; light does not on a dark one
 _PIXELS = ("image", "mask")
 
 
@@ -61,7 +67,7 @@ def gallery(mat: MedMAT, positions: Positions, page: int) -> list[tuple[Image.Im
     """The thumbnails of one page, from 0, each with its label and number."""
     shown = positions[page * PAGE : (page + 1) * PAGE]
     return [
-        (thumbnail(record, side=SIDE), f"{number}. {_label(record)}")
+        (thumbnail(record, side=SIDE, theme=SURROUND), f"{number}. {_label(record)}")
         for number, record in enumerate(mat.read(shown), page * PAGE + 1)
     ]
 
@@ -113,23 +119,56 @@ def code(where: str, made: Experiment) -> tuple[str, str]:
     return python, " ".join(map(shlex.quote, words))
 
 
-def pictures(made: Experiment, audit: Audit) -> str:
-    """Train against test in the MAT grid, and the balance of their labels, as HTML images."""
-    drawn = {
-        f"The MAT grid of train against test: {made!r}": audit.figure(),
-        "The balance of labels, train against test": label_balance(audit.train_labels, against=audit.test_labels),
+def pictures(audit: Audit) -> str:
+    """Train against test in the MAT grid, and the balance of their labels, as HTML images.
+
+    Each is drawn for a light and for a dark page: a style sheet chooses by ``data-theme``.
+    """
+    labels, against = audit.train_labels, audit.test_labels
+    sizes = f"{sum(audit.train.values()):,} records to train, {sum(audit.test.values()):,} to test"
+    drawn: dict[str, Callable[[str], Figure]] = {
+        f"The MAT grid, train against test: {sizes}": audit.figure,
+        "The balance of labels, train against test": lambda theme: label_balance(labels, against=against, theme=theme),
     }
-    found = []
-    for alt, figure in drawn.items():
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=110)
-        found.append(_picture(buffer.getvalue(), alt, "image/png"))
-    return "".join(found)
+    return "".join(
+        f'<div tabindex="0" role="group" aria-label="{html.escape(alt.partition(",")[0], quote=True)}">'
+        + "".join(
+            _picture(encoded(draw(theme), ".svg"), alt, "image/svg+xml", f' data-theme="{theme}"')
+            for theme in ("light", "dark")
+        )
+        + "</div>"
+        for alt, draw in drawn.items()
+    )
 
 
-def pairs(mat: MedMAT, reason: str, between: bool, page: int) -> tuple[str, int]:
-    """One page of duplicates, from 0, as HTML, and how many pairs there are."""
-    links = report.links(mat, between=between, reasons=[] if reason == "any" else [reason])
+def linked(mat: MedMAT, reason: str, between: bool) -> pa.Table:
+    """The links between duplicates, of one reason or "any"."""
+    return report.links(mat, between=between, reasons=[] if reason == "any" else [reason])
+
+
+def partners(links: pa.Table, source: str | None = None) -> dict[str, int]:
+    """The sources that have links, with any source or with this one, and how many; the most first."""
+    found: Counter[str] = Counter()
+    for sides, reasons in report.counts(links).items():
+        if source is None or source in sides:
+            others = {side for side in sides if side != source} or {sides[0]}
+            found.update(dict.fromkeys(others, reasons.total()))
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def between_sources(links: pa.Table, one: str | None, other: str | None = None) -> pa.Table:
+    """The links of a source, or between two (of which both may be the same); None is any."""
+    first, second = links["first_source"], links["second_source"]
+    if one is None:
+        return links
+    if other is None:
+        return links.filter(pc.or_(pc.equal(first, one), pc.equal(second, one)))
+    straight = pc.and_(pc.equal(first, one), pc.equal(second, other))
+    return links.filter(pc.or_(straight, pc.and_(pc.equal(first, other), pc.equal(second, one))))
+
+
+def pairs(mat: MedMAT, links: pa.Table, page: int) -> str:
+    """One page of links, from 0, as HTML. Only the pictures on it are read."""
     shown = report.pairs(mat, links.slice(page * PAIRS, PAIRS))
     sides = [one for pair in shown for one in (pair.first, pair.second)]
     records = dict(zip(sides, mat.read(np.array([one.place for one in sides], dtype=np.int64)), strict=True))
@@ -137,7 +176,7 @@ def pairs(mat: MedMAT, reason: str, between: bool, page: int) -> tuple[str, int]
     for pair in shown:
         both = "".join(_side(one, records[one]) for one in (pair.first, pair.second))
         parts.append(f"<article><h3>{html.escape(pair.why)}</h3><div>{both}</div></article>")
-    return "".join(parts) or "<p>No pair of records.</p>", links.num_rows
+    return "".join(parts) or "<p>No pair of records.</p>"
 
 
 def sentence(error: Exception) -> str:
@@ -147,7 +186,7 @@ def sentence(error: Exception) -> str:
 
 def _side(side: report.Side, record: Mapping[str, Any]) -> str:
     buffer = io.BytesIO()
-    thumbnail(record, side=SIDE).save(buffer, "WEBP", quality=80)
+    thumbnail(record, side=SIDE, theme=SURROUND).save(buffer, "WEBP", quality=80)
     picture = _picture(buffer.getvalue(), f"{side.labels or 'no label'}, {side.source}", "image/webp")
     words = "<br>".join(
         html.escape(text) for text in (side.labels or "(no label)", f"{side.source}, {side.split}", side.id)
@@ -155,8 +194,9 @@ def _side(side: report.Side, record: Mapping[str, Any]) -> str:
     return f"<figure>{picture}<figcaption>{words}</figcaption></figure>"
 
 
-def _picture(data: bytes, alt: str, kind: str) -> str:
-    return f'<img alt="{html.escape(alt, quote=True)}" src="data:{kind};base64,{base64.b64encode(data).decode()}">'
+def _picture(data: bytes, alt: str, kind: str, more: str = "") -> str:
+    source = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return f'<img alt="{html.escape(alt, quote=True)}" src="{source}"{more}>'
 
 
 def _label(record: Mapping[str, Any]) -> str:

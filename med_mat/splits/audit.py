@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import __version__
-from med_mat.errors import SplitError
+from med_mat.errors import AuditError, SplitError
 from med_mat.location import INDEX
 from med_mat.splits.experiment import Experiment, Options
 from med_mat.splits.reading import elements_of
@@ -106,7 +107,7 @@ def audit(experiment: Experiment) -> Audit:
     """Check an experiment against its rule.
 
     Raises:
-        SplitError: it breaks it; the message is the whole audit.
+        AuditError: it breaks it; the message is the whole audit.
     """
     mat, rule, reading, target = experiment.mat, experiment.rule, experiment.options.read, experiment.target
     tags = mat.tags
@@ -124,7 +125,8 @@ def audit(experiment: Experiment) -> Audit:
                 if row not in of_target and (axis, word) in reading.elements(facts[row]):
                     name = f"subset {facts[row].subset:02d}" if facts[row].subset else f"row {row}"
                     holders[name] = holders.get(name, 0) + count
-    shared = {"groups": len(np.intersect1d(tags.group[train], tags.group[test])), **_identities(experiment)}
+    in_both = _marked(tags.group[train], len(mat)) & _marked(tags.group[test], len(mat))
+    shared = {"groups": int(np.count_nonzero(in_both)), **_identities(experiment)}
 
     violations = []
     held = sum(count for row, count in train_rows.items() if row in of_target)
@@ -134,7 +136,7 @@ def audit(experiment: Experiment) -> Audit:
         violations.append("test holds records that are not the target's")
     violations += [f"{side} is empty" for side, positions in (("train", train), ("test", test)) if not len(positions)]
     for side, positions in (("train", train), ("test", test)):
-        if len(np.unique(positions)) != len(positions):
+        if np.count_nonzero(_marked(positions, len(mat))) != len(positions):
             violations.append(f"{side} holds a record twice")
     violations += [f"{count:,} {what} are in train and in test" for what, count in shared.items() if count]
     if np.any(tags.split[train] == SPLITS.index("test")):
@@ -165,8 +167,15 @@ def audit(experiment: Experiment) -> Audit:
         build={key: value for key, value in mat.manifest.items() if key != "rows"},
     )
     if violations:
-        raise SplitError(str(found))
+        raise AuditError(found)
     return found
+
+
+def _marked(numbers: npt.NDArray[np.integer], count: int) -> npt.NDArray[np.bool_]:
+    """Which of the first ``count`` numbers occur."""
+    marks = np.zeros(count, dtype=bool)
+    marks[numbers] = True
+    return marks
 
 
 def _cells(experiment: Experiment, rows: Mapping[int, int]) -> dict[str, int]:

@@ -145,7 +145,7 @@ class Experiment:
         """Prove that the experiment keeps its rule.
 
         Raises:
-            SplitError: it does not; the message is the whole audit.
+            AuditError: it does not; the message is the whole audit.
         """
         from med_mat.splits.audit import audit
 

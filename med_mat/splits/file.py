@@ -171,11 +171,9 @@ def _restore(
 def _content(mat: MedMAT, positions: Positions) -> tuple[pa.Array, pa.Array]:
     """The ids of some records, and a hash of what each is."""
     table = pq.read_table(mat.location.local(INDEX), columns=list(_CONTENT)).take(pa.array(positions))
-    columns = [table[name].to_pylist() for name in _CONTENT]
-    hashes = [
-        hashlib.blake2b(json.dumps(values, ensure_ascii=False).encode(), digest_size=8).digest()
-        for values in zip(*columns, strict=True)
-    ]
+    columns = [pc.cast(table[name], pa.binary()) for name in _CONTENT]
+    facts = pc.binary_join_element_wise(*columns, b"\x1f", null_handling="replace", null_replacement=b"\x00")
+    hashes = [hashlib.blake2b(one, digest_size=8).digest() for one in facts.to_pylist()]
     return table["id"].combine_chunks(), pa.array(hashes, pa.binary(8))
 
 

@@ -13,7 +13,7 @@ from workshop import Workshop
 from worlds import LUNG, MADE, Record, World, made_rows, made_up, many, replace, worlds
 
 import med_mat
-from med_mat.errors import SplitError
+from med_mat.errors import AuditError, SplitError
 from med_mat.splits import Experiment
 
 
@@ -25,8 +25,9 @@ def world() -> World:
 
 
 def broken(good: Experiment, message: str, **changes: Any) -> None:
-    with pytest.raises(SplitError) as caught:
+    with pytest.raises(AuditError) as caught:
         replace(good, **changes).audit()
+    assert message in "; ".join(caught.value.audit.violations)
     assert f"VIOLATED: {message}" in str(caught.value)
     assert "holds: yes" not in str(caught.value)
 
