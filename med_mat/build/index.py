@@ -22,19 +22,22 @@ from med_mat.location import INDEX
 ROW_GROUP_RECORDS = 16_384
 
 
-def write_index(out: Path, files: Sequence[str], sources: Iterable[Source]) -> tuple[pa.Table, dict[str, Any]]:
+def write_index(
+    out: Path, files: Sequence[str], sources: Iterable[Source], *, progress: bool = False
+) -> tuple[pa.Table, dict[str, Any]]:
     """Write ``index.parquet`` and ``duplicates.parquet`` over the given shards, in their order.
 
     Args:
         out: the folder of the build.
         files: the shards, below ``out``.
         sources: those of the shards; their cards say which ids they share.
+        progress: whether to show a bar.
 
     Returns:
         The index's columns of tags and groups, and for the manifest what is known of near-duplicates.
     """
     records = _read(out, files, COLUMNS)
-    found = find_groups(records, {source.name: source.shared_ids for source in sources})
+    found = find_groups(records, {source.name: source.shared_ids for source in sources}, progress=progress)
     undecoded = records["pixel_hash"].null_count
     unstructured = records["perceptual_hash"].null_count - undecoded
     del records

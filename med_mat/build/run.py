@@ -180,7 +180,7 @@ def _build(raw: Mapping[str, RawFolder], out: Path, options: Options, catalog: C
             failed[name] = error
             continue
         reused += kept
-    _finish(out, catalog)
+    _finish(out, catalog, progress)
     if failed and not ledgers:
         raise next(iter(failed.values()))
     return Report(out, ledgers, failed, reused)
@@ -340,7 +340,7 @@ def _drop_stale(out: Path, name: str, results: Mapping[str, Result]) -> None:
             path.unlink()
 
 
-def _finish(out: Path, catalog: Catalog) -> None:
+def _finish(out: Path, catalog: Catalog, progress: bool) -> None:
     """Write what spans sources: index, ledger, card, and last the manifest."""
     names = [name for name in catalog if (out / "ledger" / f"{name}.json").is_file()]
     files = [
@@ -360,7 +360,7 @@ def _finish(out: Path, catalog: Catalog) -> None:
     write_atomically(out / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
     if not files:
         return
-    summary, near_duplicates = write_index(out, files, [catalog[name] for name in names])
+    summary, near_duplicates = write_index(out, files, [catalog[name] for name in names], progress=progress)
     built = [name for name in names if brief[name]["written"]]
     write_cards(out, [catalog[name] for name in built], summary, files, brief)
     manifest = {

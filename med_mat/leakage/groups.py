@@ -52,12 +52,13 @@ class Groups:
     common: int  # pictures left unlinked since their look is common
 
 
-def find_groups(records: pa.Table, shared: Mapping[str, Sequence[SharedId]]) -> Groups:
+def find_groups(records: pa.Table, shared: Mapping[str, Sequence[SharedId]], *, progress: bool = False) -> Groups:
     """The groups of all records, and the links between duplicates.
 
     Args:
         records: the columns :data:`COLUMNS`, where null means unknown and joins nothing.
         shared: source -> the ids in its paths that other sources use too.
+        progress: whether to show a bar while near-duplicates are searched.
     """
     count = records.num_rows
     everything = np.arange(count)
@@ -83,7 +84,7 @@ def find_groups(records: pa.Table, shared: Mapping[str, Sequence[SharedId]]) -> 
     link(1, *_stars(_codes(records["pixel_hash"])))
     for codes in _shared_codes(records, shared):
         link(2, *_stars(codes))
-    first, second, distance, mirrored = _near(records["perceptual_hash"], pictures)
+    first, second, distance, mirrored = _near(records["perceptual_hash"], pictures, progress)
     looks = Forest(everything)
     looks.join(first, second)
     linked = np.unique(np.concatenate([first, second]))
@@ -129,14 +130,14 @@ def _shared_codes(records: pa.Table, shared: Mapping[str, Sequence[SharedId]]) -
         yield _codes(column)
 
 
-def _near(column: pa.ChunkedArray, pictures: Forest) -> tuple[Array, Array, Array, Array]:
+def _near(column: pa.ChunkedArray, pictures: Forest, progress: bool) -> tuple[Array, Array, Array, Array]:
     """Pairs that connect near-duplicates, the nearest first: positions, bits that differ, whether mirrored."""
     codes = _codes(column)
     first, second = _stars(codes)  # equal hashes of different pixels
     parts = [(first, second, np.zeros(len(first), np.int64), np.zeros(len(first), bool))]
     known = np.flatnonzero(codes >= 0)
     holders = known[np.unique(codes[known], return_index=True)[1]]  # the first record of each hash
-    near = near_links(unpacked(column.take(holders).to_pylist()), pictures.roots(holders))
+    near = near_links(unpacked(column.take(holders).to_pylist()), pictures.roots(holders), progress=progress)
     parts.append((holders[near.first], holders[near.second], near.distance, near.mirrored))
     first, second, distance, mirrored = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((second, first, distance))

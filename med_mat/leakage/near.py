@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from med_mat.leakage.fingerprint import BITS, mirrors
 from med_mat.leakage.forest import Forest
@@ -43,7 +44,9 @@ def unpacked(hashes: Sequence[str]) -> Array:
     return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, BITS // 8)
 
 
-def near_links(hashes: Array, labels: Array, *, threshold: int = THRESHOLD, mirrored: bool = True) -> Links:
+def near_links(
+    hashes: Array, labels: Array, *, threshold: int = THRESHOLD, mirrored: bool = True, progress: bool = False
+) -> Links:
     """What joins hashes that differ in at most ``threshold`` bits: n - 1 links for n that belong together.
 
     Pairs of one label, or joined by other pairs already, give no link. The links are the same whatever the number of
@@ -56,6 +59,7 @@ def near_links(hashes: Array, labels: Array, *, threshold: int = THRESHOLD, mirr
         labels: (n,) whole numbers.
         threshold: 21 at most, for the search would miss pairs beyond that.
         mirrored: whether to look for pictures that are flipped, too.
+        progress: whether to show a bar.
 
     Raises:
         ValueError: a threshold that the search is not exact for.
@@ -64,7 +68,7 @@ def near_links(hashes: Array, labels: Array, *, threshold: int = THRESHOLD, mirr
         raise ValueError(f"threshold is {threshold}: expected 0 to {_LIMIT} bits.")
     forest = Forest(labels)
     kept = [np.zeros((4, 0), np.int64)]
-    for pairs in _pairs(hashes, threshold, mirrored):
+    for pairs in _pairs(hashes, threshold, mirrored, progress):
         while pairs.size:  # each hash with the nearest that it is not joined with yet, until none is left
             pairs = pairs[:, forest.roots(pairs[0]) != forest.roots(pairs[1])]
             nearest = pairs[:, np.unique(pairs[1], return_index=True)[1]]
@@ -74,7 +78,7 @@ def near_links(hashes: Array, labels: Array, *, threshold: int = THRESHOLD, mirr
     return Links(first, second, distance, turn > 0)
 
 
-def _pairs(hashes: Array, threshold: int, mirrored: bool) -> Iterator[Array]:
+def _pairs(hashes: Array, threshold: int, mirrored: bool, progress: bool) -> Iterator[Array]:
     """Pairs within the threshold, batch by batch: rows of first and second position, distance, and how it is turned."""
     import faiss
 
@@ -82,6 +86,7 @@ def _pairs(hashes: Array, threshold: int, mirrored: bool) -> Iterator[Array]:
     known.nflip = _FLIPS
     positions = np.zeros(len(hashes), np.int64)  # of those known
     turns = [np.zeros(BITS // 8, np.uint8), *(mirrors() if mirrored else ())]
+    bar = tqdm(total=len(hashes), desc="near-duplicates", unit="img", disable=not progress, dynamic_ncols=True)
     for start in range(0, len(hashes), _BATCH):
         batch = hashes[start : start + _BATCH]
         own = faiss.IndexBinaryFlat(BITS)
@@ -102,6 +107,8 @@ def _pairs(hashes: Array, threshold: int, mirrored: bool) -> Iterator[Array]:
         pairs = np.concatenate(found, axis=1)
         first, second, distance, turned = pairs
         yield pairs[:, np.lexsort((first, turned, distance, second))]  # faiss gives them in any order
+        bar.update(len(batch))
+    bar.close()
 
 
 def _rows(first: Array, second: Array, distance: Array, turn: int) -> Array:

@@ -204,7 +204,7 @@ def test_a_build_without_its_manifest_is_not_opened_and_can_be_finished(
     make(raw, tmp_path / "clean", *PAIR)
     make(raw, out, "busi")
 
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise BuildError("stopped here.")
 
     with monkeypatch.context() as patch:

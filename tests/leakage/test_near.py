@@ -152,3 +152,11 @@ def test_a_threshold_that_the_search_would_miss_pairs_for_is_refused() -> None:
 def test_hexadecimal_hashes_are_unpacked_in_their_order() -> None:
     hashes = drawn(3)
     np.testing.assert_array_equal(unpacked([one.tobytes().hex() for one in hashes]), hashes)
+
+
+def test_a_bar_counts_every_hash_where_it_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    hashes = drawn(3_000)
+    near_links(hashes, np.arange(len(hashes)))
+    assert not capsys.readouterr().err
+    near_links(hashes, np.arange(len(hashes)), progress=True)
+    assert "near-duplicates: 100%" in capsys.readouterr().err
