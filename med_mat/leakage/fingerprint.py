@@ -45,7 +45,7 @@ def canonical(picture: Image.Image) -> Image.Image:
 def pixel_hash(picture: Image.Image) -> str:
     """XXH3, 128 bits, of size, mode and pixels of a picture in :func:`canonical` form, in hexadecimal.
 
-    It finds copies and proves nothing against a forger, as the sha256 of the file does, which would take as long here as
+    It finds copies and proves nothing against a forger, unlike the sha256 of the file, which would take as long here as
     decoding does.
     """
     digest = xxhash.xxh3_128(f"{picture.width} {picture.height} {picture.mode}".encode())
