@@ -196,8 +196,7 @@ def test_streaming_one_triplet_fetches_from_its_files_alone(client: Client, buil
 import json, med_mat
 mat = med_mat.open("org/Med-MAT")
 stream = mat.select("US/Breast/Cancer", split="test", streaming=True)
-print(json.dumps([[one["id"], one["image"].size] for one in stream]), flush=True)
-os._exit(0)  # `datasets` leaves threads of pyarrow behind, which now and then abort an ending interpreter (arrow 45214)
+print(json.dumps([[one["id"], one["image"].size] for one in stream]))
 """,
     )
     shard = built.out / "data/busi/048/test-00000.parquet"
