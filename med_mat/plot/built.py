@@ -1,0 +1,89 @@
+"""A picture of some records of a built Med-MAT, and the counts that it shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from PIL import Image
+
+from med_mat.errors import PlotError
+from med_mat.plot.bars import label_balance
+from med_mat.plot.grid import mat_grid
+from med_mat.plot.sheet import contact_sheet, spread
+from med_mat.tags import Positions
+from med_mat.taxonomy import MAT
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from med_mat.dataset import MedMAT
+    from med_mat.selection import Selector
+
+Kind = Literal["grid", "labels", "sheet"]
+
+
+def picture(
+    mat: MedMAT,
+    selector: Selector = None,
+    *,
+    kind: Kind = "grid",
+    split: str | None = None,
+    against: str | None = None,
+    limit: int | None = None,
+    theme: str = "light",
+) -> Figure | Image.Image:
+    """A picture of some records of a Med-MAT. Of a contact sheet, only the row groups that are needed are read.
+
+    Args:
+        mat: a built Med-MAT.
+        selector: which records: see :meth:`med_mat.dataset.MedMAT.where`.
+        kind: "grid" (:func:`mat_grid`), "labels" (:func:`label_balance`) or "sheet" (:func:`contact_sheet`).
+        split: of that split alone.
+        against: compare with this split, in a grid or of labels.
+        limit: of labels or records.
+        theme: "light" or "dark".
+
+    Raises:
+        PlotError: nothing to draw.
+        VocabularyError: a word of the selector or split that this build does not know.
+        MissingExtraError: matplotlib is not installed.
+    """
+    positions = mat.where(selector, split=split)
+    if kind == "sheet":
+        if against is not None:
+            raise PlotError("A contact sheet compares nothing: leave against out.")
+        number = 24 if limit is None else limit
+        return contact_sheet(mat.stream(spread(positions, number)), limit=number, theme=theme)
+    others = None if against is None else mat.where(selector, split=against)
+    title = f"Records per {'triplet' if kind == 'grid' else 'label'}"
+    title += f" of {selector}" if selector is not None else ""
+    title += f", {split}" if split is not None and against is None else ""
+    sides = split or "all", against or ""
+    if kind == "grid":
+        cells = None if others is None else cell_counts(mat, others)
+        return mat_grid(cell_counts(mat, positions), against=cells, title=title, sides=sides, theme=theme)
+    labels = None if others is None else label_counts(mat, others)
+    number = 30 if limit is None else limit
+    return label_balance(
+        label_counts(mat, positions), against=labels, limit=number, title=title, sides=sides, theme=theme
+    )
+
+
+def cell_counts(mat: MedMAT, positions: Positions) -> dict[MAT, int]:
+    """Records per triplet, of those at some positions of the index."""
+    counts: dict[MAT, int] = {}
+    for row, count in mat.tags.counts(positions).items():
+        triplet = mat.tags.facts[row].mat
+        counts[triplet] = counts.get(triplet, 0) + count
+    return counts
+
+
+def label_counts(mat: MedMAT, positions: Positions) -> dict[str, int]:
+    """Records per label, of those at some positions of the index; a record counts for each label that it has."""
+    counts: dict[str, int] = {}
+    numbers = np.bincount(mat.tags.label[positions], minlength=len(mat.tags.labels))
+    for code in np.flatnonzero(numbers):
+        for label in mat.tags.labels[code]:
+            counts[label] = counts.get(label, 0) + int(numbers[code])
+    return counts

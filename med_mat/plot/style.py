@@ -1,0 +1,85 @@
+"""Colours and words, of figures and contact sheets alike; the font of the latter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from PIL import ImageColor, ImageFont
+
+from med_mat.errors import PlotError
+
+#: Okabe & Ito's colours, in the order in which they are given to labels; their black is left out.
+PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0072B2")
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """The colours of a background and of what is written on it."""
+
+    paper: str
+    ink: str
+    quiet: str  # less important text
+    line: str
+    accent: str  # the target, and what is shared with it
+    tint: str  # the same, behind text
+    counts: tuple[float, float]  # places in the colour map of few and of many records, the latter unlike the paper
+    sides: tuple[str, str]
+
+
+_THEMES: Mapping[str, Theme] = MappingProxyType(
+    {
+        "light": Theme(
+            "#FFFFFF", "#1F2328", "#59636E", "#D8DEE4", "#B54A00", "#FBE9DD", (0.1, 1.0), ("#0072B2", "#E69F00")
+        ),
+        "dark": Theme(
+            "#0D1117", "#E6EDF3", "#9198A1", "#30363D", "#FF9A55", "#3A2413", (1.0, 0.15), ("#56B4E9", "#E69F00")
+        ),
+    }
+)
+
+
+def theme_of(name: str) -> Theme:
+    """A theme by its name.
+
+    Raises:
+        PlotError: there is none of that name.
+    """
+    if name not in _THEMES:
+        raise PlotError(f"There is no theme {name!r}: it is {' or '.join(_THEMES)}.")
+    return _THEMES[name]
+
+
+def ink_on(fill: str) -> str:
+    """Black or white, whichever is more legible on a colour (relative luminance of WCAG 2.1)."""
+    channels = np.array(ImageColor.getrgb(fill)[:3]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return "#000000" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "#FFFFFF"
+
+
+def one_line(text: str, longest: int) -> str:
+    """On one line, without characters that act on their surroundings, and no longer than that."""
+    kept = "".join(char if char.isprintable() else " " for char in text[: 8 * longest])
+    line = " ".join(kept.split())
+    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
+
+
+def counted(number: int, what: str) -> str:
+    """``1 record``, ``2,000 records``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def font() -> ImageFont.FreeTypeFont:
+    """Pillow's own, for contact sheets, so that no machine's fonts matter.
+
+    Raises:
+        PlotError: Pillow was built without FreeType.
+    """
+    own = ImageFont.load_default(12)
+    if not isinstance(own, ImageFont.FreeTypeFont):
+        raise PlotError(
+            "This Pillow was built without FreeType, and cannot write text: pip install --force-reinstall pillow."
+        )
+    return own
