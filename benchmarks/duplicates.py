@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 
-from med_mat.leakage.fingerprint import BITS, canonical, mirrors, perceptual_hash
+from med_mat.leakage.fingerprint import BITS, canonical, perceptual_hash, turns
 from med_mat.leakage.near import THRESHOLD
 
 REAL = Path(os.environ.get("MED_MAT_REAL_DATA") or Path(__file__).parents[2] / "shared" / "real")
@@ -102,28 +102,27 @@ def hashed(pictures: list[Image.Image]) -> NDArray[np.uint8]:
     return np.frombuffer(bytes.fromhex("".join(filter(None, found))), np.uint8).reshape(-1, BITS // 8)
 
 
-def distances(hashes: NDArray[np.uint8], turn: NDArray[Any]) -> NDArray[np.int64]:
-    """How many pairs of different pictures lie at 0, 1, … bits, the second one turned."""
+def distances(hashes: NDArray[np.uint8], others: NDArray[Any]) -> NDArray[np.int64]:
+    """How many pairs of different pictures lie at 0, 1, … bits, the second one as in ``others``."""
     import faiss
 
     index = faiss.IndexBinaryFlat(BITS)
     index.add(hashes)
-    limits, found, other = index.range_search(hashes ^ turn, max(STEPS) + 1)
+    limits, found, other = index.range_search(others, max(STEPS) + 1)
     first = np.repeat(np.arange(len(hashes)), np.diff(limits.astype(np.int64)))
     return np.bincount(found[first < other].astype(np.int64), minlength=max(STEPS) + 1)
 
 
 def main() -> None:
-    plain = np.zeros(BITS // 8, np.uint8)
-    turns = [plain, *mirrors()]
     print("\nDifferent pictures: pairs within so many bits")
     print(f"  {'':<24}{'pairs':>14}" + "".join(f"{step:>8}" for step in STEPS))
     chosen = {}
     for name, pictures in sets():
         hashes = hashed(pictures)
         pairs = len(hashes) * (len(hashes) - 1) // 2
-        for title, some in ((name, turns[:1]), ("  flipped or turned", turns[1:])):
-            counts = np.sum([distances(hashes, turn) for turn in some], axis=0).cumsum()
+        found = [distances(hashes, others) for others in turns(hashes)]
+        for title, some in ((name, found[:1]), ("  flipped or turned", found[1:])):
+            counts = np.sum(some, axis=0).cumsum()
             print(f"  {title:<24}{pairs * len(some):>14,}" + "".join(f"{counts[step]:>8,}" for step in STEPS))
         places = np.random.RandomState(0).permutation(len(pictures))[:COPIED]
         chosen[name] = [p for p in (pictures[n] for n in places) if perceptual_hash(p) and min(p.size) > 32]
@@ -134,8 +133,8 @@ def main() -> None:
         for pictures in chosen.values():
             copies = [canonical(copy(picture)) for picture in pictures]
             kept = [n for n, one in enumerate(copies) if perceptual_hash(one)]
-            apart = hashed([pictures[n] for n in kept]) ^ hashed([copies[n] for n in kept])
-            bits = np.min([np.unpackbits(apart ^ turn, axis=1).sum(axis=1) for turn in turns], axis=0)
+            original, copied = hashed([pictures[n] for n in kept]), hashed([copies[n] for n in kept])
+            bits = np.min([np.unpackbits(original ^ one, axis=1).sum(axis=1) for one in turns(copied)], axis=0)
             cells.append(f"{(bits <= THRESHOLD).sum() / len(pictures):>11.1%} ({np.median(bits):>3.0f})")
         print(f"  {change:<24}" + "".join(f"{cell:>18}" for cell in cells))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from med_mat.leakage.fingerprint import BITS, mirrors
+from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.near import THRESHOLD, near_links
 
 HASHES = 2_000_000
@@ -20,8 +20,7 @@ def main() -> None:
     hashes = random.randint(0, 256, (HASHES, BITS // 8)).astype(np.uint8)
     originals, copies = np.arange(HASHES // 10), np.arange(HASHES - HASHES // 10, HASHES)
     noise = np.packbits(random.rand(len(copies), BITS) < THRESHOLD / BITS / 2, axis=1)  # half the threshold, on average
-    turns = np.stack([np.zeros(BITS // 8, np.uint8), *mirrors()])[random.randint(0, 4, len(copies))]
-    hashes[copies] = hashes[originals] ^ noise ^ turns
+    hashes[copies] = np.choose(random.randint(0, 8, (len(copies), 1)), list(turns(hashes[originals] ^ noise)))
     video = slice(HASHES // 2, HASHES // 2 + ALIKE)
     hashes[video] = hashes[HASHES // 2] ^ np.packbits(random.rand(ALIKE, BITS) < 0.02, axis=1)
     start = time.perf_counter()
@@ -29,8 +28,8 @@ def main() -> None:
     took = time.perf_counter() - start
     peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text("utf-8"))[1]) // 1024  # type: ignore[index]
     print(
-        f"\n{HASHES:,} hashes, {len(copies):,} copies (three of four flipped), {ALIKE:,} frames alike: "
-        f"{len(links.first):,} links ({links.mirrored.sum():,} flipped) in {took:.0f} s, peak memory {peak:,} MB"
+        f"\n{HASHES:,} hashes, {len(copies):,} copies (seven of eight turned), {ALIKE:,} frames alike: "
+        f"{len(links.first):,} links ({links.turned.sum():,} turned) in {took:.0f} s, peak memory {peak:,} MB"
     )
 
 

@@ -2,13 +2,15 @@
 
 ``perceptual_hash`` holds the signs of 256 low frequencies of the discrete cosine transform, as pHash and PDQ do
 (Zauner 2010, "Implementation and benchmarking of perceptual image hash functions"), but against zero instead of the
-median: a flipped picture then has the same bits but for those of odd frequencies, so that flipped copies are found
-without a second hash. All sums are of whole numbers, and so the same on any machine.
+median: a flipped picture then has the same bits but for those of odd frequencies, and a transposed one has them
+transposed, so that flipped and turned copies are found without further hashes. All sums are of whole numbers, and so
+the same on any machine.
 """
 
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -80,12 +82,18 @@ def _waves() -> Array:
     return np.asarray(np.rint(4096 * np.cos(angles)))
 
 
-@functools.cache
-def mirrors() -> tuple[Array, ...]:
-    """For a picture flipped left to right, top to bottom, and both (turned by 180 degrees): the bits that change.
+def turns(hashes: Array) -> Iterator[Array]:
+    """The hashes that the same pictures would have in all eight positions, the upright one first.
 
-    Returns:
-        Three arrays of 32 bytes, to be XORed with a hash.
+    Then flipped left to right, top to bottom, and both (turned by 180 degrees); then the same four of the transposed
+    picture, among them its quarter turns.
+
+    Args:
+        hashes: (n, 32) of uint8, and so is each result.
     """
+    side = len(FREQUENCIES)
+    transposed = np.unpackbits(hashes, axis=1).reshape(-1, side, side).transpose(0, 2, 1).reshape(-1, BITS)
     rows, columns = np.meshgrid(FREQUENCIES, FREQUENCIES, indexing="ij")
-    return tuple(np.packbits(odd % 2 == 1) for odd in (columns, rows, rows + columns))
+    flips = [np.packbits(odd % 2 == 1) for odd in (0 * rows, columns, rows, rows + columns)]
+    for one in (hashes, np.packbits(transposed, axis=1)):
+        yield from (one ^ flip for flip in flips)

@@ -27,7 +27,7 @@ DUPLICATES = "duplicates.parquet"
 #: What :func:`find_groups` reads of every record.
 COLUMNS = ("id", "source", "path", "patient", "sha256", "pixel_hash", "perceptual_hash")
 #: Why two records are linked, the surest first.
-REASONS = ("same file", "same pixels", "shared id", "near", "near, mirrored")
+REASONS = ("same file", "same pixels", "shared id", "near", "near, turned")
 LINK_SCHEMA = pa.schema(
     [
         ("first", pa.string()),
@@ -84,13 +84,13 @@ def find_groups(records: pa.Table, shared: Mapping[str, Sequence[SharedId]], *, 
     link(1, *_stars(_codes(records["pixel_hash"])))
     for codes in _shared_codes(records, shared):
         link(2, *_stars(codes))
-    first, second, distance, mirrored = _near(records["perceptual_hash"], pictures, progress)
+    first, second, distance, turned = _near(records["perceptual_hash"], pictures, progress)
     looks = Forest(everything)
     looks.join(first, second)
     linked = np.unique(np.concatenate([first, second]))
     common = _common(looks.roots(linked), patient[linked], source[linked])
     plain = ~np.isin(looks.roots(first), common)
-    link(3 + mirrored[plain], first[plain], second[plain], distance[plain])
+    link(3 + turned[plain], first[plain], second[plain], distance[plain])
     left = int(np.isin(looks.roots(linked), common).sum())
     return Groups(pa.array(groups.roots(everything), pa.int32()), _table(records, links), left)
 
@@ -131,17 +131,17 @@ def _shared_codes(records: pa.Table, shared: Mapping[str, Sequence[SharedId]]) -
 
 
 def _near(column: pa.ChunkedArray, pictures: Forest, progress: bool) -> tuple[Array, Array, Array, Array]:
-    """Pairs that connect near-duplicates, the nearest first: positions, bits that differ, whether mirrored."""
+    """Pairs that connect near-duplicates, the nearest first: positions, bits that differ, whether flipped or turned."""
     codes = _codes(column)
     first, second = _stars(codes)  # equal hashes of different pixels
     parts = [(first, second, np.zeros(len(first), np.int64), np.zeros(len(first), bool))]
     known = np.flatnonzero(codes >= 0)
     holders = known[np.unique(codes[known], return_index=True)[1]]  # the first record of each hash
     near = near_links(unpacked(column.take(holders).to_pylist()), pictures.roots(holders), progress=progress)
-    parts.append((holders[near.first], holders[near.second], near.distance, near.mirrored))
-    first, second, distance, mirrored = (np.concatenate(part) for part in zip(*parts, strict=True))
+    parts.append((holders[near.first], holders[near.second], near.distance, near.turned))
+    first, second, distance, turned = (np.concatenate(part) for part in zip(*parts, strict=True))
     order = np.lexsort((second, first, distance))
-    return first[order], second[order], distance[order], mirrored[order]
+    return first[order], second[order], distance[order], turned[order]
 
 
 def _common(looks: Array, patients: Array, sources: Array) -> Array:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from med_mat.leakage.fingerprint import BITS, mirrors
+from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.forest import Forest
 
 Array = NDArray[Any]
@@ -36,7 +36,7 @@ class Links:
     first: Array  # int64, and so are the next two
     second: Array  # behind the first
     distance: Array  # in bits
-    mirrored: Array  # bool: one shows the other flipped left to right, top to bottom, or both
+    turned: Array  # bool: one shows the other flipped, or turned by quarter turns, or both
 
 
 def unpacked(hashes: Sequence[str]) -> Array:
@@ -45,7 +45,7 @@ def unpacked(hashes: Sequence[str]) -> Array:
 
 
 def near_links(
-    hashes: Array, labels: Array, *, threshold: int = THRESHOLD, mirrored: bool = True, progress: bool = False
+    hashes: Array, labels: Array, *, threshold: int = THRESHOLD, turned: bool = True, progress: bool = False
 ) -> Links:
     """What joins hashes that differ in at most ``threshold`` bits: n - 1 links for n that belong together.
 
@@ -58,7 +58,7 @@ def near_links(
         hashes: (n, 32) of uint8, no two of them equal.
         labels: (n,) whole numbers.
         threshold: 21 at most, for the search would miss pairs beyond that.
-        mirrored: whether to look for pictures that are flipped, too.
+        turned: whether to look for pictures that are flipped or turned, too.
         progress: whether to show a bar.
 
     Raises:
@@ -68,7 +68,7 @@ def near_links(
         raise ValueError(f"threshold is {threshold}: expected 0 to {_LIMIT} bits.")
     forest = Forest(labels)
     kept = [np.zeros((4, 0), np.int64)]
-    for pairs in _pairs(hashes, threshold, mirrored, progress):
+    for pairs in _pairs(hashes, threshold, turned, progress):
         while pairs.size:  # each hash with the nearest that it is not joined with yet, until none is left
             pairs = pairs[:, forest.roots(pairs[0]) != forest.roots(pairs[1])]
             nearest = pairs[:, np.unique(pairs[1], return_index=True)[1]]
@@ -78,14 +78,13 @@ def near_links(
     return Links(first, second, distance, turn > 0)
 
 
-def _pairs(hashes: Array, threshold: int, mirrored: bool, progress: bool) -> Iterator[Array]:
+def _pairs(hashes: Array, threshold: int, turned: bool, progress: bool) -> Iterator[Array]:
     """Pairs within the threshold, batch by batch: rows of first and second position, distance, and how it is turned."""
     import faiss
 
     known = faiss.IndexBinaryMultiHash(BITS, _PIECES, _PIECE_BITS)
     known.nflip = _FLIPS
     positions = np.zeros(len(hashes), np.int64)  # of those known
-    turns = [np.zeros(BITS // 8, np.uint8), *(mirrors() if mirrored else ())]
     bar = tqdm(total=len(hashes), desc="near-duplicates", unit="img", disable=not progress, dynamic_ncols=True)
     for start in range(0, len(hashes), _BATCH):
         batch = hashes[start : start + _BATCH]
@@ -93,20 +92,20 @@ def _pairs(hashes: Array, threshold: int, mirrored: bool, progress: bool) -> Ite
         own.add(batch)
         crowd = np.zeros(len(batch), np.int64)
         found = []
-        for number, turn in enumerate(turns):
-            query, hit, distance = _within(own, batch ^ turn, threshold)
+        for number, queries in enumerate(turns(batch) if turned else [batch]):
+            query, hit, distance = _within(own, queries, threshold)
             earlier = hit < query
             found.append(_rows(hit[earlier] + start, query[earlier] + start, distance[earlier], number))
             if known.ntotal:
-                query, hit, distance = _within(known, batch ^ turn, threshold)
+                query, hit, distance = _within(known, queries, threshold)
                 crowd += np.bincount(query, minlength=len(batch))
                 found.append(_rows(positions[hit], query + start, distance, number))
         new = np.flatnonzero(crowd < CROWD)
         positions[known.ntotal : known.ntotal + len(new)] = new + start
         known.add(batch[new])
         pairs = np.concatenate(found, axis=1)
-        first, second, distance, turned = pairs
-        yield pairs[:, np.lexsort((first, turned, distance, second))]  # faiss gives them in any order
+        first, second, distance, turn = pairs
+        yield pairs[:, np.lexsort((first, turn, distance, second))]  # faiss gives them in any order
         bar.update(len(batch))
     bar.close()
 

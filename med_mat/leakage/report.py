@@ -59,7 +59,7 @@ def links(mat: MedMAT, *, between: bool = False, reasons: Iterable[str] = ()) ->
     Args:
         mat: a built Med-MAT.
         between: keep those between two sources.
-        reasons: keep those of these reasons ("near" includes mirrored ones); none keeps all.
+        reasons: keep those of these reasons ("near" includes turned ones); none keeps all.
 
     Raises:
         BuildError, HubError: the build has no such file.

@@ -61,8 +61,12 @@ LEAKS: dict[str, tuple[Callable[[Image.Image], bytes], str]] = {
     "smaller": (lambda picture: saved(picture.resize((150, 130)), "PNG"), "near"),
     "squeezed to a square of 224": (lambda picture: saved(picture.resize((224, 224)), "JPEG", quality=75), "near"),
     "brighter": (lambda picture: saved(picture.point(lambda shade: min(255, shade * 1.1)), "PNG"), "near"),
-    "flipped": (lambda picture: saved(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "JPEG"), "near, mirrored"),
-    "turned by 180 degrees": (lambda picture: saved(picture.rotate(180), "PNG"), "near, mirrored"),
+    "flipped": (lambda picture: saved(picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT), "JPEG"), "near, turned"),
+    "turned by a quarter": (
+        lambda picture: saved(picture.transpose(Image.Transpose.ROTATE_90), "JPEG"),
+        "near, turned",
+    ),
+    "turned by 180 degrees": (lambda picture: saved(picture.rotate(180), "PNG"), "near, turned"),
 }
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from med_mat.catalog import SharedId
-from med_mat.leakage.fingerprint import mirrors
+from med_mat.leakage.fingerprint import turns
 from med_mat.leakage.groups import COLUMNS, COMMON_LOOK, LINK_SCHEMA, find_groups
 from med_mat.leakage.near import THRESHOLD
 
@@ -32,12 +32,11 @@ def found(rows: list[dict[str, Any]], shared: Any = None) -> tuple[list[int], li
     return groups.numbers.to_pylist(), links
 
 
-def look(number: int, *bits: int, mirror: int | None = None) -> str:
+def look(number: int, *bits: int, turn: int = 0) -> str:
     """One of four unlike hashes, with some bits changed, of a picture that may be flipped."""
     changed = np.unpackbits(np.frombuffer(LOOKS[number], np.uint8))
     changed[list(bits)] ^= 1
-    data = np.packbits(changed)
-    return (data if mirror is None else data ^ mirrors()[mirror]).tobytes().hex()
+    return list(turns(np.packbits(changed)[None]))[turn].tobytes().hex()
 
 
 def sets(numbers: list[int]) -> set[frozenset[int]]:
@@ -116,7 +115,7 @@ def test_each_reason_is_told_and_the_surest_one_alone() -> None:
         {"sha256": "g", "pixel_hash": "p", "perceptual_hash": look(0)},
         {"source": "b", "path": "x/ISIC_0000001_downsampled.jpg"},
         {"pixel_hash": "q", "perceptual_hash": look(0, 1, 2, 3)},
-        {"pixel_hash": "r", "perceptual_hash": look(0, 7, mirror=0)},
+        {"pixel_hash": "r", "perceptual_hash": look(0, 7, turn=1)},
         {"pixel_hash": "s", "perceptual_hash": look(1)},
         {"source": "c", "path": "ISIC_0000001.jpg"},
     ]
@@ -127,7 +126,7 @@ def test_each_reason_is_told_and_the_surest_one_alone() -> None:
         ("r0", "r2", "same pixels", None),
         ("r0", "r3", "shared id", None),
         ("r0", "r4", "near", 3),
-        ("r0", "r5", "near, mirrored", 1),
+        ("r0", "r5", "near, turned", 1),
     ]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from med_mat.leakage import near
-from med_mat.leakage.fingerprint import BITS, mirrors
+from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.near import CROWD, THRESHOLD, Links, near_links, unpacked
 
 BYTES = BITS // 8
@@ -44,30 +44,29 @@ def components(count: int, edges: list[tuple[int, int]]) -> set[frozenset[int]]:
     return {frozenset(one) for one in sets.values()}
 
 
-def brute(hashes: np.ndarray, labels: np.ndarray, threshold: int, mirrored: bool) -> list[tuple[int, int]]:
+def brute(hashes: np.ndarray, labels: np.ndarray, threshold: int, turned: bool) -> list[tuple[int, int]]:
     """Every pair within the threshold, and every pair of one label."""
-    turns = [np.zeros(BYTES, np.uint8), *(mirrors() if mirrored else ())]
+    others = list(turns(hashes)) if turned else [hashes]
     return [
         (a, b)
         for a, b in combinations(range(len(hashes)), 2)
-        if labels[a] == labels[b]
-        or min(int(np.unpackbits(hashes[a] ^ hashes[b] ^ turn).sum()) for turn in turns) <= threshold
+        if labels[a] == labels[b] or min(int(np.unpackbits(hashes[a] ^ one[b]).sum()) for one in others) <= threshold
     ]
 
 
 @settings(deadline=None, max_examples=40)
 @given(st.integers(0, 2**16), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40)), max_size=24), st.booleans())
 def test_what_is_joined_is_what_a_comparison_of_all_pairs_joins(
-    seed: int, made: list[tuple[int, int]], mirrored: bool
+    seed: int, made: list[tuple[int, int]], turned: bool
 ) -> None:
-    """Some hashes, copies of them that differ in up to 40 bits, and copies of flipped ones; some labels known."""
+    """Some hashes, copies of them that differ in up to 40 bits, and of turned ones; some labels known."""
     base = drawn(6, seed)
     copies = [changed(base[[source]], bits, seed + n) for n, (source, bits) in enumerate(made)]
-    hashes = np.unique(np.concatenate([base, base[:2] ^ mirrors()[seed % 3], *copies]), axis=0)
+    hashes = np.unique(np.concatenate([base, list(turns(base[:2]))[1 + seed % 7], *copies]), axis=0)
     labels = np.random.RandomState(seed).randint(0, 3 * len(hashes), len(hashes))
-    links = near_links(hashes, labels, mirrored=mirrored)
+    links = near_links(hashes, labels, turned=turned)
     known = [(a, b) for a, b in combinations(range(len(hashes)), 2) if labels[a] == labels[b]]
-    expected = brute(hashes, labels, THRESHOLD, mirrored)
+    expected = brute(hashes, labels, THRESHOLD, turned)
     assert components(len(hashes), pairs(links) + known) == components(len(hashes), expected)
     assert len(links.first) == len(components(len(hashes), known)) - len(components(len(hashes), expected))
     assert set(pairs(links)) <= set(expected)
@@ -79,21 +78,21 @@ def test_no_pair_up_to_the_threshold_is_missed_and_none_beyond_it_found(
 ) -> None:
     monkeypatch.setattr(near, "_BATCH", 300)  # copies lie in other batches than their originals, and in the same
     base = drawn(1000)
-    links = near_links(np.concatenate([base, changed(base, bits)]), np.arange(2000), mirrored=False)
+    links = near_links(np.concatenate([base, changed(base, bits)]), np.arange(2000), turned=False)
     assert pairs(links) == ([(n, 1000 + n) for n in range(1000)] if bits <= THRESHOLD else [])
     assert set(links.distance.tolist()) <= {bits}
-    assert not links.mirrored.any()
+    assert not links.turned.any()
 
 
-@pytest.mark.parametrize("turn", range(3))
-def test_flipped_copies_are_found_where_they_are_asked_for(turn: int) -> None:
+@pytest.mark.parametrize("turn", range(1, 8))
+def test_flipped_and_turned_copies_are_found_where_they_are_asked_for(turn: int) -> None:
     base = drawn(200)
-    hashes = np.concatenate([base, changed(base, 10) ^ mirrors()[turn]])
+    hashes = np.concatenate([base, list(turns(changed(base, 10)))[turn]])
     links = near_links(hashes, np.arange(400))
     assert pairs(links) == [(n, 200 + n) for n in range(200)]
-    assert links.mirrored.all()
+    assert links.turned.all()
     assert set(links.distance.tolist()) == {10}
-    assert not near_links(hashes, np.arange(400), mirrored=False).first.size
+    assert not near_links(hashes, np.arange(400), turned=False).first.size
 
 
 def test_what_is_known_to_belong_together_is_not_compared_anew() -> None:
@@ -115,7 +114,7 @@ def test_the_number_of_threads_changes_nothing() -> None:
     for number in (1, 2, 5):
         faiss.omp_set_num_threads(number)
         links = near_links(hashes, np.arange(len(hashes)))
-        found.append([links.first.tolist(), links.second.tolist(), links.distance.tolist(), links.mirrored.tolist()])
+        found.append([links.first.tolist(), links.second.tolist(), links.distance.tolist(), links.turned.tolist()])
     faiss.omp_set_num_threads(threads)
     assert found[0] == found[1] == found[2]
 
@@ -133,7 +132,7 @@ def test_a_crowd_that_looks_alike_is_one_and_costs_no_square(monkeypatch: pytest
 
     monkeypatch.setattr(near, "_within", counted)
     frames = np.unique(changed(np.repeat(drawn(1), 3000, axis=0), 6), axis=0)
-    links = near_links(frames, np.arange(len(frames)), mirrored=False)
+    links = near_links(frames, np.arange(len(frames)), turned=False)
     assert len(links.first) == len(frames) - 1
     assert components(len(frames), pairs(links)) == {frozenset(range(len(frames)))}
     assert sum(compared) < len(frames) * (CROWD + 3 * 128)

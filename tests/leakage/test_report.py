@@ -58,24 +58,24 @@ def run(*arguments: str) -> str:
 def test_links_are_counted_between_sources_and_within_one(mat: MedMAT) -> None:
     found = report.counts(report.links(mat))
     assert found["busi", "head_ct"] == {"same file": 1}
-    assert found["head_ct", "head_ct"] == {"near": 1, "near, mirrored": 1}
+    assert found["head_ct", "head_ct"] == {"near": 1, "near, turned": 1}
 
 
 def test_links_are_filtered(mat: MedMAT) -> None:
     assert report.links(mat, between=True)["reason"].to_pylist() == ["same file"]
-    assert set(report.links(mat, reasons=["near"])["reason"].to_pylist()) == {"near", "near, mirrored"}
+    assert set(report.links(mat, reasons=["near"])["reason"].to_pylist()) == {"near", "near, turned"}
     assert not report.links(mat, between=True, reasons=["near", "shared id"]).num_rows
 
 
 def test_the_table_and_the_pairs_are_printed(out: Path) -> None:
     lines = run(str(out)).splitlines()
-    assert re.match(r"sources +same file +near +near, mirrored$", lines[0])
+    assert re.match(r"sources +same file +near +near, turned$", lines[0])
     assert [line.split() for line in lines[1:3]] == [["head_ct", "1", "1"], ["busi", "-", "head_ct", "1"]]
     assert lines[3] == "3 links between records that show the same."
-    same, near, mirrored = sorted(lines[4:], key=lambda line: report.REASONS.index(line.split(" (")[0].split(":")[0]))
+    same, near, turned = sorted(lines[4:], key=lambda line: report.REASONS.index(line.split(" (")[0].split(":")[0]))
     assert re.match(r"same file: head_ct/7/005\.png \(\w+\) = busi/48/normal/normal \(1\)\.png \(\w+\)$", same)
     assert re.match(r"near \(\d+ of 256 bits differ\): head_ct/7/006\.png \(\w+\) = head_ct/7/007\.png", near)
-    assert re.match(r"near, mirrored \(0 of 256 bits differ\): head_ct/7/00[89]\.png", mirrored)
+    assert re.match(r"near, turned \(0 of 256 bits differ\): head_ct/7/00[89]\.png", turned)
 
 
 def test_a_limit_is_told(out: Path) -> None:
