@@ -107,6 +107,18 @@ def test_renamed_wrapped_and_twice(put: Callable[..., Path], raw: Path) -> None:
     assert "ultra sound" in later.where  # the shallower one comes first
 
 
+def test_a_folder_that_fits_two_sources_as_well_is_asked_about(put: Callable[..., Path], raw: Path) -> None:
+    busi = load()["busi"]
+    catalog = Catalog({"busi": busi, "twin": replace(busi, name="twin")}, load().subsets)
+    where = put("busi", "mine") / "Dataset_BUSI_with_GT"
+    (one,) = diagnose(raw, catalog)
+    assert (one.state, one.source, one.where) == ("unclear", "", str(where))
+    assert one.notes == ("it fits the layouts of busi and twin: which one is it?",)
+    assert one.steps == (f"mv {where} {raw / 'busi'}", f"mv {where} {raw / 'twin'}")
+    subprocess.run(["bash", "-c", one.steps[1]], check=True)
+    assert [one.source for one in diagnose(raw, catalog) if one.state == "found"] == ["twin"]
+
+
 def test_the_folder_may_be_the_source_itself_or_lie_inside_it(put: Callable[..., Path], raw: Path) -> None:
     put("busi", "busi")
     inside = raw / "busi/Dataset_BUSI_with_GT"
@@ -190,6 +202,30 @@ def test_part_of_a_layout_and_an_empty_folder(put: Callable[..., Path], raw: Pat
     doctor(raw, code=1)
 
 
+def test_a_source_that_is_not_there_is_downloaded_where_that_needs_no_person(
+    mini: Path, put: Callable[..., Path], raw: Path
+) -> None:
+    # of an open server, twice; of Kaggle, which wants a token; of a page, which wants a signature
+    for name in ("ACRIMA", "kvasir_seg", "brain_tumor_mri", "vindr_spinexr"):
+        (raw / name).mkdir()
+    (raw / "kvasir_seg/read me.txt").write_bytes(b"x")
+    found = by_source(raw)
+    for name in ("acrima", "kvasir_seg"):
+        assert found[name].steps == (f"med-mat download {name} --raw {quote(str(raw))}", f"med-mat show {name}")
+    for name in ("brain_tumor_mri", "vindr_spinexr"):
+        assert found[name].steps == (f"med-mat show {name}",)
+    # where it is there in part, is packed, or may be called otherwise, nothing is fetched anew
+    shutil.rmtree(raw / "kvasir_seg")
+    shutil.rmtree(put("isic_2019", "isic_2019") / "ISIC_2019_Training_Input")
+    (raw / "busi").mkdir()
+    zipped(raw / "busi/busi.zip", mini / "busi")
+    (raw / "kvasir_seg").mkdir()
+    (raw / "kvasir_seg/1.jpg").write_bytes(b"x")
+    found = by_source(raw)
+    assert {found[name].complete for name in ("isic_2019", "busi", "kvasir_seg")} == {False}
+    assert not any("download" in step for name in ("isic_2019", "busi", "kvasir_seg") for step in found[name].steps)
+
+
 def test_common_names_alone_resemble_nothing(raw: Path) -> None:
     for name in ("train/images/1.jpg", "test/images/2.jpg", "train.csv", "labels.csv", "val/normal/3.png"):
         (raw / "mine" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -245,6 +281,25 @@ def test_parts_that_are_not_there_yet(put: Callable[..., Path], raw: Path) -> No
 def test_the_path_may_be_an_archive(mini: Path, raw: Path) -> None:
     (one,) = diagnose(zipped(raw / "b.zip", mini / "busi"), load())
     assert (one.source, one.state) == ("busi", "archive")
+    (raw / "PH2Dataset.rar").write_bytes(b"Rar!\x1a\x07\x00")
+    (rar,) = diagnose(raw / "PH2Dataset.rar", load())
+    assert (rar.source, rar.missing) == ("ph2", ())
+
+
+def test_the_same_folder_gives_the_same_lines_whatever_the_order_of_sets(raw: Path) -> None:
+    for name in ("one", "two/three", "four", "five/six/seven", "eight"):
+        (raw / name).mkdir(parents=True)
+        (raw / name / "archive.zip").write_bytes(b"PK\x05\x06" + bytes(18))
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", "from med_mat.cli import main; main()", "doctor", str(raw)],
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in "123"
+    }
+    assert len(said) == 1
+    assert said.pop().count(b"archive.zip") == 5
 
 
 @pytest.mark.parametrize("cut", [10, 200, -30])

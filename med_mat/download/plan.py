@@ -103,6 +103,14 @@ class Plan:
         """Whether a route, chosen by default, is left to a person."""
         return not route.automatic or self.source.access in _ASKED
 
+    @property
+    def unattended(self) -> bool:
+        """Whether the route chosen by default needs nobody to sign in, to sign or to ask before it is fetched."""
+        if not self.routes:
+            return False
+        route = self.choose()
+        return not self.by_hand(route) and not route.needs
+
 
 def plan(source: Source, raw: Path) -> Plan:
     """The ways to a source. Nothing is asked of the network."""

@@ -1,0 +1,67 @@
+"""The commands that help, each for a shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from med_mat.build.run import has_loader
+from med_mat.catalog import Source
+from med_mat.download.plan import plan
+from med_mat.shell import quote
+
+
+def show(source: Source) -> str:
+    """Prints what the card says of the layout."""
+    return f"med-mat show {source.name}"
+
+
+def obtain(source: Source, raw: Path) -> list[str]:
+    """Fetches a source that is not there, where no person is needed; and shows what it should look like."""
+    fetch = f"med-mat download {source.name} --raw {quote(str(raw))}"
+    return [fetch, show(source)] if plan(source, raw).unattended else [show(source)]
+
+
+def build(source: Source, where: Path) -> list[str]:
+    """Builds a source; none where no loader reads it yet."""
+    return [f"med-mat build {quote(f'{source.name}={where}')} --out Med-MAT"] if has_loader(source) else []
+
+
+def doctor(where: Path | str) -> str:
+    """Looks elsewhere."""
+    return f"med-mat doctor {quote(str(where))}"
+
+
+def move(what: Path, where: Path) -> str:
+    """Moves a file or folder into a folder, or gives it a new name."""
+    return f"mv {quote(str(what))} {quote(str(where))}"
+
+
+def move_inside(what: Path, where: Path) -> str:
+    """Moves what lies in a folder into another one."""
+    return f"find {quote(str(what))} -mindepth 1 -maxdepth 1 -exec mv {{}} {quote(str(where))} \\;"
+
+
+def move_files(folder: Path, pattern: str, where: Path) -> str:
+    """Moves the files of a folder that match a pattern into a new one."""
+    there = quote(str(where))
+    return (
+        f"mkdir -p {there} && find {quote(str(folder))} -maxdepth 1 -type f -iname {quote(pattern)} "
+        f"-exec mv {{}} {there} \\;"
+    )
+
+
+def let_in(folder: str) -> str:
+    """Lets its owner open a folder."""
+    return f"chmod u+rx {quote(folder)}"
+
+
+def unpack(archive: Path, target: Path) -> str:
+    """Unpacks an archive into a folder."""
+    name, there = archive.name.lower(), quote(str(target))
+    if name.endswith(".zip"):
+        return f"unzip -d {there} {quote(str(archive))}"
+    if name.endswith(".7z"):
+        return f"7z x {quote(f'-o{target}')} {quote(str(archive))}"
+    if name.endswith(".rar"):
+        return f"unar -o {there} {quote(str(archive))}"
+    return f"mkdir -p {there} && tar -xf {quote(str(archive))} -C {there}"

@@ -1,0 +1,107 @@
+"""Which layouts of the cards a folder fits, and how much each says."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
+
+from med_mat.catalog import Layout, Source
+from med_mat.raw.folder import matcher
+from med_mat.raw.tree import Parts, Tree
+
+
+@functools.lru_cache(maxsize=4096)
+def branches(pattern: str) -> tuple[Parts, ...]:
+    """A pattern as parts, once for each alternative in braces."""
+    import bracex
+
+    try:
+        expanded = bracex.expand(pattern, limit=1000)
+    except bracex.ExpansionLimitException:
+        expanded = [pattern]
+    return tuple(tuple(part for part in one.split("/") if part not in ("", ".")) for one in expanded)
+
+
+def fits(tree: Tree, parts: Parts, layout: Layout) -> bool:
+    """Whether a folder holds all that a layout names."""
+    return bool(layout.files) and all(matches(tree, parts, pattern) for pattern in layout.files)
+
+
+def matches(tree: Tree, parts: Parts, pattern: str) -> bool:
+    """Whether a folder holds a file that a pattern names."""
+    return any(descends(tree, parts, branch) for branch in branches(pattern))
+
+
+def descends(tree: Tree, parts: Parts, branch: Parts) -> bool:
+    """Whether a folder holds a file that one alternative of a pattern names."""
+    if not branch:
+        return False
+    head, *rest = branch
+    if head == "**":
+        if not rest:
+            return bool(tree[parts].files) or any(descends(tree, (*parts, one), branch) for one in tree[parts].folders)
+        return descends(tree, parts, tuple(rest)) or any(
+            descends(tree, (*parts, one), branch) for one in tree[parts].folders
+        )
+    names = tree[parts].folders if rest else tree[parts].files
+    if tree.sample and not rest and literal(head) and tree.top.joinpath(*parts, head).is_file():
+        return True  # it may not be in the sample
+    fitting = matcher((head,))
+    return any(fitting(name) and (not rest or descends(tree, (*parts, name), tuple(rest))) for name in names)
+
+
+def weight(layout: Layout) -> int:
+    """How much a layout says: the letters that its patterns spell out."""
+    return sum(len(re.sub(r"[*?{},]", "", pattern)) for pattern in layout.files)
+
+
+def literal(part: str) -> bool:
+    """Whether a part of a pattern is the name itself."""
+    return not set(part) & set("*?\\")
+
+
+@dataclass
+class Candidates:
+    """Layouts by the first name that they spell out, so that a folder is tried against few of them."""
+
+    named: dict[str, list[tuple[Source, Layout]]]
+    others: list[tuple[Source, Layout]]
+
+    @classmethod
+    def of(cls, sources: Iterable[Source]) -> Candidates:
+        """Those of some sources."""
+        named: dict[str, list[tuple[Source, Layout]]] = {}
+        others = []
+        for source in sources:
+            for layout in source.layouts:
+                heads = [{branch[0].lower() for branch in branches(pattern) if branch} for pattern in layout.files]
+                spelled = [one for one in heads if one and all(map(literal, one))]
+                for name in min(spelled, key=len) if spelled else ():
+                    named.setdefault(name, []).append((source, layout))
+                if not spelled:
+                    others.append((source, layout))
+        return cls(named, others)
+
+    def at(self, tree: Tree, parts: Parts) -> Iterator[tuple[Source, Layout]]:
+        """Those that may fit a folder, as far as its own names tell."""
+        for name in sorted(tree[parts].lowered & self.named.keys()):
+            yield from self.named[name]
+        yield from self.others
+
+    def best(self, tree: Tree, parts: Parts, without: Container[str] = ()) -> dict[str, Layout]:
+        """The sources that a folder may be, with the layout that it fits: several only where they say as much.
+
+        Args:
+            tree: what the folder lies in.
+            parts: the folder.
+            without: names of sources that it is not.
+        """
+        fitting = [
+            (source, layout)
+            for source, layout in self.at(tree, parts)
+            if source.name not in without and fits(tree, parts, layout)
+        ]
+        most = max((weight(layout) for _, layout in fitting), default=0)
+        return {source.name: layout for source, layout in reversed(fitting) if weight(layout) == most}

@@ -1,0 +1,15 @@
+"""Writing a tiny copy of a source's layout with synthetic pictures: for tests, for the demo, and as documentation.
+
+The same calls give the same bytes: pictures, places and identifiers follow from the path, dates are fixed.
+"""
+
+from med_mat.raw.miniature.dicom import Dicoms
+from med_mat.raw.miniature.pictures import Mode, Pictures
+from med_mat.raw.miniature.tables import Tables
+from med_mat.raw.miniature.volumes import Volumes
+
+__all__ = ["Miniature", "Mode"]
+
+
+class Miniature(Pictures, Dicoms, Volumes, Tables):
+    """A tiny copy of a source, written below ``root``. Sizes are (width, height); paths are relative, with ``/``."""

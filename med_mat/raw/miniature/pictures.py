@@ -1,0 +1,206 @@
+"""Pictures, masks and maps as Pillow writes them, in every mode and format that publishers use."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+from med_mat.errors import ReadError
+from med_mat.raw.miniature import drawn
+from med_mat.raw.miniature.drawn import SIZE, Color, Place, Shape, Size
+from med_mat.raw.miniature.folder import AnyPath, Folder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+
+Mode = Literal["L", "RGB", "RGBA", "I;16", "P", "CMYK", "1", "LA"]
+
+
+class Pictures(Folder):
+    """Writes image files, and says where their shapes lie."""
+
+    def image(
+        self,
+        path: AnyPath,
+        *,
+        size: Size = SIZE,
+        mode: Mode = "L",
+        format: str | None = None,  # noqa: A002 - Pillow's word
+        orientation: int = 1,
+        seed: str | None = None,
+    ) -> None:
+        """A smooth picture with blobs, speckle and a dark rim, different for each path.
+
+        Args:
+            path: where it is written.
+            size: width and height.
+            mode: Pillow's: "L", "RGB", "RGBA", "I;16", "P", "CMYK", "1" or "LA".
+            format: Pillow's name of the format; None: by the suffix. A .jpg may hold a PNG.
+            orientation: EXIF orientation, 1 to 8; 1 writes none.
+            seed: what the picture follows from, instead of the path: two paths of one seed hold the same picture.
+        """
+        self._save(path, _picture(size, mode, seed or str(path)), format, orientation)
+
+    def mask(
+        self,
+        path: AnyPath,
+        *,
+        size: Size = SIZE,
+        shape: Shape = "ellipse",
+        value: int = 255,
+        background: int = 0,
+        empty: bool = False,
+        mode: Mode = "L",
+        format: str | None = None,  # noqa: A002
+        seed: str | None = None,
+        speck: bool = False,
+    ) -> None:
+        """A picture of ``background`` in which one shape has ``value``, in :meth:`box` of the path (or of ``seed``).
+
+        Args:
+            path: where it is written.
+            size: width and height.
+            shape: "ellipse", "rectangle" or "ring".
+            value: that of the shape.
+            background: that of all else.
+            empty: leave the shape out.
+            mode: Pillow's; in "RGB" and the like all channels hold the value.
+            format: Pillow's name of the format; None: by the suffix.
+            seed: what the place follows from, instead of the path.
+            speck: four stray pixels have the value too, at the top left or, where the shape is there, bottom right.
+        """
+        seed = seed or str(path)
+        values = drawn.filled(size, seed, shape=shape, value=value, background=background, empty=empty)
+        if speck and not empty:
+            left, top, *_ = drawn.place(size, seed)
+            corner = slice(0, 2) if left > 2 or top > 2 else slice(-2, None)
+            values[corner, corner] = value
+        self._save(path, in_mode(values, mode), format)
+
+    def label_map(
+        self,
+        path: AnyPath,
+        *,
+        size: Size = SIZE,
+        values: Sequence[int],
+        mode: Mode = "L",
+        format: str | None = None,  # noqa: A002
+    ) -> None:
+        """A picture in which every one of ``values`` has an ellipse, side by side, on a background of 0."""
+        labels = drawn.side_by_side(size, str(path), values, dtype="uint16" if mode == "I;16" else "uint8")
+        self._save(path, in_mode(labels, mode), format)
+
+    def color_map(
+        self,
+        path: AnyPath,
+        *,
+        size: Size = SIZE,
+        colors: Sequence[Color],
+        background: Color = (0, 0, 0),
+        format: str | None = None,  # noqa: A002
+    ) -> None:
+        """A colour picture in which every one of ``colors`` has an ellipse, side by side."""
+        self._save(path, in_mode(drawn.side_by_side(size, str(path), colors, background=background), "RGB"), format)
+
+    def pages(
+        self,
+        path: AnyPath,
+        n: int,
+        *,
+        size: Size = SIZE,
+        empty: Sequence[bool] = (),
+        value: int = 255,
+    ) -> None:
+        """A TIFF of ``n`` pages, each a mask. ``empty`` says, page by page, which hold nothing; missing flags: full."""
+        flags = [*empty[:n], *[False] * (n - len(empty))]
+        first, *others = (
+            in_mode(drawn.filled(size, f"{path}#{page}", value=value, empty=flag), "L")
+            for page, flag in enumerate(flags)
+        )
+        buffer = io.BytesIO()
+        first.save(buffer, "TIFF", save_all=True, append_images=others)
+        self.write(path, buffer.getvalue())
+
+    @staticmethod
+    def box(size: Size, seed: str) -> Place:
+        """Left, top, right and bottom, in whole pixels, of the place that follows from a text (a mask's: its path)."""
+        return drawn.place(size, seed)
+
+    @staticmethod
+    def run_lengths(
+        size: Size,
+        *,
+        seed: str,
+        order: Literal["rows", "columns"] = "rows",
+        relative: bool = False,
+        first: int = 1,
+    ) -> str:
+        """The run lengths of an ellipse in :meth:`box` of the seed, as ``RunLengths`` of med_mat.example reads them."""
+        import numpy as np
+
+        inside = drawn.inside(size, drawn.place(size, seed), "ellipse")
+        flat = np.concatenate(([False], inside.ravel("F" if order == "columns" else "C"), [False]))
+        starts, ends = np.flatnonzero(flat[1:] != flat[:-1]).reshape(-1, 2).T
+        gaps = starts - np.concatenate(([0], ends[:-1])) if relative else starts + first
+        return " ".join(f"{start} {length}" for start, length in zip(gaps, ends - starts, strict=True))
+
+    def _save(self, path: AnyPath, image: Image.Image, format: str | None, orientation: int = 1) -> None:  # noqa: A002
+        from PIL import Image
+
+        if format is None:
+            suffix = PurePosixPath(path).suffix.lower()
+            format = Image.registered_extensions().get(suffix)  # noqa: A001
+            if format is None:
+                raise ReadError(f"{str(path)!r}: {suffix!r} is the suffix of no image format. Name it with format=….")
+        self.write(path, encoded(image, format, orientation))
+
+
+def in_mode(values: NDArray[Any], mode: Mode) -> Image.Image:
+    """An array as a picture: of one channel (rows, columns), of three (rows, columns, 3)."""
+    from PIL import Image
+
+    if mode == "1":
+        return Image.fromarray(values).point(lambda value: 255 * (value > 0), "1")
+    image = Image.fromarray(values)
+    if mode == "P":
+        image = image.convert("L")
+        paletted = Image.frombytes("P", image.size, image.tobytes())  # keeps the values as palette indices
+        paletted.putpalette(
+            [channel for value in range(256) for channel in (value, 97 * value % 256, 193 * value % 256)]
+        )
+        return paletted
+    return image if image.mode == mode else image.convert(mode)
+
+
+def encoded(image: Image.Image, format: str, orientation: int = 1) -> bytes:  # noqa: A002
+    """A picture as a file of Pillow's format. An EXIF orientation of 1 is left out."""
+    from PIL import Image
+
+    options: dict[str, Any] = {}
+    if format == "JPEG":
+        options["quality"] = 90
+    if format == "WEBP":
+        options["lossless"] = True
+    if orientation != 1:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        options["exif"] = exif.tobytes()
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def _picture(size: Size, mode: Mode, seed: str) -> Image.Image:
+    """A synthetic picture that follows from a text."""
+    from PIL import Image
+
+    values = drawn.texture(size, seed, color=mode in ("RGB", "RGBA", "CMYK", "P"))
+    if mode == "I;16":
+        return in_mode((values * 65535).astype("uint16"), mode)
+    image = in_mode((values * 255).astype("uint8"), "RGB" if values.ndim == 3 else "L")
+    if mode == "P":
+        return image.quantize(64, dither=Image.Dither.NONE)
+    return image.convert(mode)

@@ -1,0 +1,83 @@
+"""NIfTI volumes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from med_mat.raw.miniature.drawn import generator
+from med_mat.raw.miniature.folder import AnyPath, Folder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Volumes(Folder):
+    """Writes NIfTI files."""
+
+    def volume(
+        self,
+        path: AnyPath,
+        shape: Sequence[int],
+        *,
+        labels: bool = False,
+        values: Sequence[int] = (1,),
+        axes: str = "RAS",
+        seed: str | None = None,
+    ) -> None:
+        """A NIfTI volume (.nii or .nii.gz) of Hounsfield-like values, or of labels.
+
+        Args:
+            path: where it is written.
+            shape: its lengths along the three axes of the file, and a fourth where there are several volumes.
+            labels: a label map, in which every one of ``values`` has a ball.
+            values: those of the label map.
+            axes: the direction of each axis of the file, e.g. "LPS".
+            seed: what the content follows from, instead of the path.
+        """
+        import nibabel
+        import numpy as np
+
+        data = _balls(shape[:3], values) if labels else _body(shape[:3], seed or str(path))
+        if len(shape) > 3:
+            data = np.stack([data] * shape[3], axis=-1)
+        orient: Any = nibabel.orientations.axcodes2ornt
+        affine = np.zeros((4, 4))
+        for axis, (target, direction) in enumerate(orient(axes)):
+            affine[int(target), axis] = direction
+        affine[3, 3] = 1
+        make: Any = nibabel.Nifti1Image
+        self.write(path, make(data, affine).to_bytes())
+
+
+def _balls(shape: Sequence[int], values: Sequence[int]) -> NDArray[Any]:
+    """A label map in which every value has a ball, one beside the other along the first axis."""
+    import numpy as np
+
+    data = np.zeros(shape, np.uint8)
+    for number, value in enumerate(values):
+        away = _distance(shape, (-0.8 + 1.6 * (number + 0.5) / len(values), 0, 0))
+        data[away <= max((0.7 / len(values)) ** 2, away.min())] = value
+    return data
+
+
+def _body(shape: Sequence[int], seed: str) -> NDArray[Any]:
+    """An ellipsoid of soft tissue with blobs in it, in air, as a CT would show it."""
+    import numpy as np
+
+    random = generator(seed)
+    body = _distance(shape, (0, 0, 0), (0.9, 0.8, 1.1)) < 1
+    drawn = np.where(body, 40.0, -1000.0)
+    for _ in range(4):
+        blob = np.exp(-_distance(shape, random.uniform(-0.5, 0.5, 3).tolist()) / 0.05)
+        drawn += np.where(body, random.uniform(-300, 500) * blob, 0)
+    return (drawn + random.normal(0, 8, shape)).astype(np.int16)
+
+
+def _distance(shape: Sequence[int], center: Sequence[float], extent: Sequence[float] = (1, 1, 1)) -> NDArray[Any]:
+    """The square of every voxel's distance from a point, where each axis goes from -1 to 1."""
+    import numpy as np
+
+    grid: list[NDArray[Any]] = list(np.ogrid[tuple(slice(-1, 1, complex(0, length)) for length in shape)])
+    squares = [((axis - c) / e) ** 2 for axis, c, e in zip(grid, center, extent, strict=True)]
+    return np.asarray(squares[0] + squares[1] + squares[2])

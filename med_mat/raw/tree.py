@@ -1,0 +1,143 @@
+"""What folders hold, as names: of a disk where and when somebody looks, or of paths that are known already."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Set
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from med_mat.raw.folder import IMAGE_SUFFIXES, is_hidden
+
+_SAMPLE = 60
+_OTHER_IMAGES = (".gz", ".nii", ".img", ".hdr", ".mha", ".raw", ".npy", ".svs")
+
+Parts = tuple[str, ...]  # of a folder's path, below the top of its tree
+
+
+class Listing(NamedTuple):
+    """The names in a folder."""
+
+    files: tuple[str, ...]
+    folders: tuple[str, ...]
+
+    @property
+    def lowered(self) -> frozenset[str]:
+        """All of them in lower case."""
+        return frozenset(name.lower() for name in (*self.files, *self.folders))
+
+
+@dataclass
+class Tree:
+    """What a folder holds, listed where and when somebody looks. Hidden files and links to folders are left out."""
+
+    top: Path
+    sample: bool = False  # keep a sample of the images of each folder
+    listings: dict[Parts, Listing] = field(default_factory=dict)
+
+    def __getitem__(self, parts: Parts) -> Listing:
+        listing = self.listings.get(parts)
+        if listing is None:
+            listing = self.listings[parts] = self._list(parts)
+        return listing
+
+    def _list(self, parts: Parts) -> Listing:
+        files, folders = [], []
+        try:
+            with os.scandir(self.top.joinpath(*parts)) as entries:
+                for entry in entries:
+                    if is_hidden(entry.name + "/"):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.name)
+                    elif entry.is_file(follow_symlinks=False) or self._inner_link(entry):
+                        files.append(entry.name)
+        except OSError:
+            return Listing((), ())
+        return Listing(tuple(sampled(sorted(files)) if self.sample else sorted(files)), tuple(sorted(folders)))
+
+    def _inner_link(self, entry: os.DirEntry[str]) -> bool:
+        top = os.path.realpath(self.top)
+        return entry.is_symlink() and entry.is_file() and os.path.realpath(entry.path).startswith(top + os.sep)
+
+
+class _Known(Tree):
+    """A tree that is listed to its end."""
+
+    def _list(self, parts: Parts) -> Listing:
+        return Listing((), ())
+
+
+def known(top: Path, paths: Iterable[str], spelled: Collection[str] = ()) -> Tree:
+    """The tree of all folders over some files; of many images in one folder a sample.
+
+    Args:
+        top: the folder that the paths are relative to.
+        paths: the files.
+        spelled: names, in lower case, that are kept in any case.
+    """
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    folders: defaultdict[str, set[str]] = defaultdict(set)
+    for path in paths:
+        where, _, name = path.rpartition("/")
+        files[where].append(name)
+    for where in list(files):
+        while where:
+            above, _, name = where.rpartition("/")
+            if name in folders[above]:
+                break
+            folders[above].add(name)
+            where = above
+    tree = _Known(top)
+    for where in sorted(files.keys() | folders.keys()):
+        names = files.get(where, [])
+        kept = sampled(names)
+        if len(kept) < len(names):
+            kept = sorted({*kept, *(name for name in names if name.lower() in spelled)})
+        parts = tuple(where.split("/")) if where else ()
+        tree.listings[parts] = Listing(tuple(kept), tuple(sorted(folders.get(where, ()))))
+    return tree
+
+
+def levels(tree: Tree, depth: int, claimed: Set[Parts] = frozenset(), start: Parts = ()) -> Iterator[list[Parts]]:
+    """The folders from one down, level by level, without those that are claimed by the time that their level comes."""
+    level = [start]
+    for _ in range(depth + 1):
+        yield level
+        level = [
+            (*parts, name)
+            for parts in level
+            if parts not in claimed
+            for name in tree[parts].folders
+            if (*parts, name) not in claimed
+        ]
+        if not level:
+            return
+
+
+def sampled(names: list[str]) -> list[str]:
+    """All names but those of images, and of these some of every suffix, so that each way of naming is among them."""
+    if len(names) <= _SAMPLE:
+        return names
+    kept = []
+    images: dict[str, list[str]] = {}
+    for name in names:
+        suffix = posixpath.splitext(name)[1].lower()
+        if suffix in IMAGE_SUFFIXES or suffix in _OTHER_IMAGES or not suffix:
+            images.setdefault(suffix, []).append(name)
+        else:
+            kept.append(name)
+    for alike in images.values():
+        step = max(1, len(alike) // (_SAMPLE // 2))
+        some = dict.fromkeys(alike[::step])
+        shapes: dict[str, str] = {}
+        for name in alike:
+            shapes.setdefault(re.sub(r"\d+", "0", name), name)
+            if len(shapes) >= _SAMPLE:
+                break
+        kept += dict.fromkeys([*some, *shapes.values()])
+    return sorted(kept)
