@@ -157,8 +157,8 @@ def _split(gr: Any, mat: MedMAT, where: str, tab: Any) -> None:
         parts = gr.Textbox(label="Parts", info="of a combination: triplets, separated by commas")
         among = gr.Textbox(label="Among", info="what may be used at all, e.g. redistributable=yes")
     with gr.Row():
-        size = gr.Number(label="Size", precision=0, minimum=0, info="training records; empty for all")
-        cap = gr.Number(label="Cap", precision=0, minimum=0, info="per subset")
+        size = gr.Number(label="Size", precision=0, minimum=0, info="training records; 0 for all")
+        cap = gr.Number(label="Cap", precision=0, minimum=0, info="per subset; 0 for none")
         n = gr.Textbox(label="Target records", info="of limited, 0 or more")
         seed = gr.Number(0, label="Seed", precision=0)
         base = gr.Dropdown(["", *get_args(Base)], value="", label="Base", info="the arm that limited adds to")
