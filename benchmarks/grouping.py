@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import time
-from pathlib import Path
 
 import numpy as np
 
+from benchmarks.timing import peak_memory
 from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.near import THRESHOLD, near_links
 
@@ -26,10 +25,9 @@ def main() -> None:
     start = time.perf_counter()
     links = near_links(hashes, np.arange(HASHES))
     took = time.perf_counter() - start
-    peak = int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text("utf-8"))[1]) // 1024  # type: ignore[index]
     print(
         f"\n{HASHES:,} hashes, {len(copies):,} copies (seven of eight turned), {ALIKE:,} frames alike: "
-        f"{len(links.first):,} links ({links.turned.sum():,} turned) in {took:.0f} s, peak memory {peak:,} MB"
+        f"{len(links.first):,} links ({links.turned.sum():,} turned) in {took:.0f} s, peak memory {peak_memory():,} MB"
     )
 
 

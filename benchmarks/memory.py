@@ -14,12 +14,12 @@ LARGE = 40
 SIDE = 4_000
 
 _BUILD = r"""
-import re, sys
+import sys
 from pathlib import Path
+from benchmarks.timing import peak_memory
 from med_mat.build import Options, build, find
 report = build(find({sys.argv[1]: Path(sys.argv[2])}, None), Path(sys.argv[3]), Options(jobs=1))
-# not ru_maxrss, which begins with that of the process that started this one
-print(report.written, int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) // 1024)
+print(report.written, peak_memory())
 """
 
 

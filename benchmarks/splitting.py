@@ -14,17 +14,17 @@ from benchmarks.timing import compare, table
 RECORDS = 10_000_000
 
 _OPEN = r"""
-import json, re, sys, time
+import json, sys, time
 from pathlib import Path
+from benchmarks.timing import peak_memory
 from med_mat.dataset import MedMAT
 from med_mat.location import Folder
 manifest = json.loads(sys.stdin.read())
-peak = lambda: int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) // 1024
-before = peak()
+before = peak_memory()
 start = time.perf_counter()
 mat = MedMAT(Folder(Path(sys.argv[1])), manifest)
 mat.tags.runs
-print(f"{(time.perf_counter() - start) * 1000:.0f} ms, {peak()} MB in all ({before} MB before)")
+print(f"{(time.perf_counter() - start) * 1000:.0f} ms, {peak_memory()} MB in all ({before} MB before)")
 """
 
 
