@@ -11,7 +11,7 @@ import pydicom
 from PIL import Image
 
 from benchmarks.timing import compare, table
-from med_mat.build import Options, build, find
+from med_mat.building import Options, build, find
 from med_mat.image import PNG_LEVEL
 from med_mat.raw import Miniature
 

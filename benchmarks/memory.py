@@ -17,7 +17,7 @@ _BUILD = r"""
 import sys
 from pathlib import Path
 from benchmarks.timing import peak_memory
-from med_mat.build import Options, build, find
+from med_mat.building import Options, build, find
 report = build(find({sys.argv[1]: Path(sys.argv[2])}, None), Path(sys.argv[3]), Options(jobs=1))
 print(report.written, peak_memory())
 """

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from benchmarks.timing import compare, table
-from med_mat.build import Options, build, find
+from med_mat.building import Options, build, find
 from med_mat.image import Check
 from med_mat.leakage.fingerprint import canonical, perceptual_hash, pixel_hash
 

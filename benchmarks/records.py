@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat import catalog, schema
-from med_mat.build.index import ROW_GROUP_RECORDS
+from med_mat.building.index import ROW_GROUP_RECORDS
 from med_mat.catalog import RowFacts
 
 SHARD = 2_000

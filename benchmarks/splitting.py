@@ -82,7 +82,7 @@ def _reading() -> None:
     import numpy as np
 
     import med_mat
-    from med_mat.build import Options, build, find
+    from med_mat.building import Options, build, find
     from med_mat.demo import miniature
 
     datasets.disable_progress_bars()

@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from med_mat.build import build
+    from med_mat.building import build
     from med_mat.catalog import Source, sources
     from med_mat.dataset import MedMAT, open  # noqa: A004 - med_mat.open reads well
     from med_mat.errors import MedMATError
@@ -33,7 +33,7 @@ _HOMES = {
     "Selection": "med_mat.selection",
     "Source": "med_mat.catalog",
     "attach": "med_mat.hub.pixels",
-    "build": "med_mat.build",
+    "build": "med_mat.building",
     "field": "med_mat.selection",
     "open": "med_mat.dataset",
     "push": "med_mat.hub.upload",

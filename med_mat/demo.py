@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from med_mat.build.ledger import NOTICE
-from med_mat.build.run import Options, build, find, has_loader, loader_of
+from med_mat.building.ledger import NOTICE
+from med_mat.building.run import Options, build, find, has_loader, loader_of
 from med_mat.catalog import Source, load
 from med_mat.raw.miniature import Miniature
 

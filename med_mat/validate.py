@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from tqdm import tqdm
 
-from med_mat.build.files import FileIndex, index_of, read_indexes, sha256, write_index
+from med_mat.building.files import FileIndex, index_of, read_indexes, sha256, write_index
 from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 from med_mat.shell import printable
@@ -66,7 +66,7 @@ class Validation:
 
 
 def differences(recorded: pa.Table, here: pa.Table) -> Differences:
-    """Compare two tables of files (path, bytes, sha256, role; see :mod:`med_mat.build.files`)."""
+    """Compare two tables of files (path, bytes, sha256, role; see :mod:`med_mat.building.files`)."""
     a, b = recorded.combine_chunks(), here.combine_chunks()
     at = pc.index_in(a["path"], value_set=b["path"])
     both = pc.is_valid(at)

@@ -16,7 +16,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 @pytest.fixture(scope="session")
 def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     """The build of all miniatures."""
-    from med_mat.build import Options, build, find
+    from med_mat.building import Options, build, find
     from med_mat.demo import miniature
 
     def make(root: Path) -> None:

@@ -24,7 +24,7 @@ from workshop import Workshop, no_network
 
 import med_mat
 from med_mat import schema
-from med_mat.build import Options, build, find
+from med_mat.building import Options, build, find
 from med_mat.catalog import yaml_load
 from med_mat.dataset import MedMAT
 from med_mat.errors import BuildError, MedMATError, VocabularyError

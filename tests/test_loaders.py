@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 from workshop import Workshop, digests
 
-from med_mat.build import Options, build, find
-from med_mat.build.run import has_loader, loader_of
+from med_mat.building import Options, build, find
+from med_mat.building.run import has_loader, loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.errors import LayoutError

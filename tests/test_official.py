@@ -16,7 +16,7 @@ from workshop import Workshop
 
 import med_mat
 from med_mat import official, paper, schema
-from med_mat.build import Options, build, find
+from med_mat.building import Options, build, find
 from med_mat.catalog import load
 from med_mat.cli import cli
 from med_mat.dataset import MedMAT

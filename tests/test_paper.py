@@ -210,7 +210,7 @@ def test_disruption(row: paper.Disruption, mat: MedMAT) -> None:
 
 
 def test_what_a_build_lacks_is_named(workshop: Workshop, tmp_path: Path) -> None:
-    from med_mat.build import Options, build, find
+    from med_mat.building import Options, build, find
 
     found = find({"chest_ct_scan": None}, workshop.raw)
     build(found, tmp_path / "out", Options(jobs=1))

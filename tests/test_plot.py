@@ -23,7 +23,7 @@ from workshop import Workshop
 
 import med_mat
 from med_mat import plot, schema
-from med_mat.build import Options, build, find
+from med_mat.building import Options, build, find
 from med_mat.cli import cli
 from med_mat.errors import MissingExtraError, PlotError, VocabularyError
 from med_mat.taxonomy import AREAS, MAT, MODALITIES, TASKS

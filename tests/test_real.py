@@ -19,7 +19,7 @@ from PIL import Image
 from workshop import once
 
 import med_mat
-from med_mat.build import Options, build, find
+from med_mat.building import Options, build, find
 from med_mat.catalog import load, sources
 from med_mat.dataset import MedMAT
 from med_mat.errors import SplitError

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from med_mat import cli as cli_module
 from med_mat import validate as module
-from med_mat.build import build, find
-from med_mat.build.files import read_indexes
+from med_mat.building import build, find
+from med_mat.building.files import read_indexes
 from med_mat.cli import cli
 from med_mat.demo import miniature
 

@@ -159,8 +159,8 @@ def build(
     Examples: med-mat build --raw /data/raw --out Med-MAT
               med-mat build busi=/data/Dataset_BUSI_with_GT head_ct --raw /data/raw --out Med-MAT
     """
-    from med_mat.build import Options, find
-    from med_mat.build import build as run
+    from med_mat.building import Options, find
+    from med_mat.building import build as run
 
     folders = {}
     for name in names:

@@ -36,8 +36,8 @@ def official_check(place: Path, where: str | None, raw: Path | None, target: Pat
     """
     import med_mat
     from med_mat import official as module
-    from med_mat.build import find
-    from med_mat.build.writer import write_atomically
+    from med_mat.building import find
+    from med_mat.building.writer import write_atomically
 
     if where is not None and raw is not None:
         raise click.UsageError("give --build or --raw, not both.")
@@ -79,7 +79,7 @@ def official_overlaps(where: str, target: Path | None) -> None:
     Example: med-mat official overlaps Med-MAT --json overlaps.json
     """
     import med_mat
-    from med_mat.build.writer import write_atomically
+    from med_mat.building.writer import write_atomically
     from med_mat.official.overlaps import overlaps, to_text
 
     found = overlaps(med_mat.open(where))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from posixpath import splitext
 
-from med_mat.build.files import FOLDER, read_indexes
+from med_mat.building.files import FOLDER, read_indexes
 from med_mat.doctor import steps
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.visit import Visit

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from med_mat.build.files import read_indexes
+from med_mat.building.files import read_indexes
 from med_mat.catalog import Catalog
 from med_mat.doctor import others
 from med_mat.doctor.finding import Finding

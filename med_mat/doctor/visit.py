@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from posixpath import splitext
 
-from med_mat.build.files import FileIndex
+from med_mat.building.files import FileIndex
 from med_mat.catalog import Catalog, Source
 from med_mat.doctor.finding import Finding
 from med_mat.raw.fit import Candidates, branches, literal

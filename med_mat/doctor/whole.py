@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from med_mat.build.files import FileIndex
-from med_mat.build.ledger import is_miniature
-from med_mat.build.run import has_loader, loader_of
+from med_mat.building.files import FileIndex
+from med_mat.building.ledger import is_miniature
+from med_mat.building.run import has_loader, loader_of
 from med_mat.catalog import Source
 from med_mat.doctor import steps
 from med_mat.doctor.finding import Finding

@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import __version__
-from med_mat.build.files import FOLDER, read_index, sha256
-from med_mat.build.run import Options, build, find, versions
-from med_mat.build.writer import open_writer
+from med_mat.building.files import FOLDER, read_index, sha256
+from med_mat.building.run import Options, build, find, versions
+from med_mat.building.writer import open_writer
 from med_mat.catalog import Catalog, load
 from med_mat.errors import HubError
 from med_mat.hub.errors import check_held

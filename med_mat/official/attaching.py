@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from med_mat import schema
-from med_mat.build.writer import ROW_GROUP_RECORDS, open_writer, temporary_path
+from med_mat.building.writer import ROW_GROUP_RECORDS, open_writer, temporary_path
 from med_mat.catalog import Row
 from med_mat.errors import BuildError
 from med_mat.location import MANIFEST

@@ -67,7 +67,7 @@ class Built(Holdings):
         self._column: pa.ChunkedArray | None = None
 
     def _roles(self, source: str) -> Mapping[str, str]:
-        from med_mat.build.files import FOLDER, read_index
+        from med_mat.building.files import FOLDER, read_index
 
         if source not in self.mat.tags.sources:
             return {}
@@ -97,15 +97,16 @@ class Built(Holdings):
 
 
 class Raw(Holdings):
-    """Raw folders, as :func:`med_mat.build.find` finds them, read by their loaders. A record's number means nothing."""
+    """Raw folders, as :func:`med_mat.building.find` finds them, read by their loaders: here a record's number means
+    nothing."""
 
     def __init__(self, folders: Mapping[str, RawFolder]) -> None:
         super().__init__()
         self._folders = folders
 
     def _roles(self, source: str) -> Mapping[str, str]:
-        from med_mat.build.record import rows_served
-        from med_mat.build.run import loader_of
+        from med_mat.building.record import rows_served
+        from med_mat.building.run import loader_of
 
         if source not in self._folders:
             return {}

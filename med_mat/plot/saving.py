@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from med_mat.build.writer import write_atomically
+from med_mat.building.writer import write_atomically
 from med_mat.errors import PlotError
 from med_mat.plot.canvas import settings
 

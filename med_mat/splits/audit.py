@@ -90,7 +90,7 @@ class Audit:
         Raises:
             SplitError: another suffix.
         """
-        from med_mat.build.writer import write_atomically
+        from med_mat.building.writer import write_atomically
 
         suffix = Path(path).suffix.lower()
         if suffix in (".svg", ".png"):

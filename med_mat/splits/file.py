@@ -94,7 +94,7 @@ def experiment(mat: MedMAT, definition: Mapping[str, Any] | str | os.PathLike[st
 
 def save(made: Experiment, path: str | os.PathLike[str]) -> None:
     """Write a split file, whole or not at all."""
-    from med_mat.build.writer import temporary_path
+    from med_mat.building.writer import temporary_path
 
     positions = np.concatenate((made.train_positions, made.test_positions))
     ids, content = _content(made.mat, positions)

@@ -13,7 +13,7 @@ from workshop import once
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    from med_mat.build import Options, build, find
+    from med_mat.building import Options, build, find
     from med_mat.demo import miniature
 
     def make(root: Path) -> None:

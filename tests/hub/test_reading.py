@@ -14,7 +14,7 @@ from hub_client import Built, Client
 from hub_server import TOKEN, File, Hub, Repository, Request, serve
 
 from med_mat import catalog, schema
-from med_mat.build.writer import open_writer
+from med_mat.building.writer import open_writer
 from med_mat.hub.publication import write_tags
 from med_mat.location import TAGS, TAGS_COLUMNS
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 import med_mat
-from med_mat.build import Options, build, find
+from med_mat.building import Options, build, find
 from med_mat.cli import cli
 from med_mat.dataset import MedMAT
 from med_mat.demo import miniature

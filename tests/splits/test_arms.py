@@ -12,7 +12,7 @@ from workshop import Workshop
 from worlds import LUNG, MADE, Record, Row, World, made_rows, made_up, many, replace, worlds
 
 import med_mat
-from med_mat.build import Options, build, find
+from med_mat.building import Options, build, find
 from med_mat.catalog import sources
 from med_mat.dataset import MedMAT
 from med_mat.errors import SplitError, VocabularyError

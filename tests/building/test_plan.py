@@ -8,7 +8,7 @@ from building import CLASS_FOLDERS, Toy, ledger, make, reasons, records
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from med_mat.build import plan
+from med_mat.building import plan
 from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.errors import BuildError, LayoutError

@@ -13,7 +13,7 @@ import pytest
 from building import CLASS_FOLDERS, Toy, content, draw, ledger, make, records, touch
 
 import med_mat
-from med_mat.build import Options, build, find, plan, run, shard
+from med_mat.building import Options, build, find, plan, run, shard
 from med_mat.catalog import Catalog, load
 from med_mat.demo import miniature
 from med_mat.errors import BuildError, MedMATError

@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 from med_mat import image
 from med_mat.annotations import NOTHING, place, render
-from med_mat.build.plan import Shard
-from med_mat.build.record import Placed, record, rows_served
-from med_mat.build.writer import RecordFile, write_atomically
+from med_mat.building.plan import Shard
+from med_mat.building.record import Placed, record, rows_served
+from med_mat.building.writer import RecordFile, write_atomically
 from med_mat.catalog import Row, Source
 from med_mat.errors import BuildError, LabelError, ReadError
 from med_mat.example import Box, Example

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from building import content, make, touch
 
-from med_mat.build import plan
+from med_mat.building import plan
 from med_mat.demo import miniature
 from med_mat.leakage.groups import DUPLICATES
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 SOURCES = ("head_ct", "busi")
 SHARD_EXAMPLES = 4  # so that a run has many steps
-SMALL_SHARDS = f"from med_mat.build import plan; plan.SHARD_EXAMPLES = {SHARD_EXAMPLES}"
+SMALL_SHARDS = f"from med_mat.building import plan; plan.SHARD_EXAMPLES = {SHARD_EXAMPLES}"
 POINTS = {1: 14, 2: 8}  # jobs -> how many points of a run it is killed at
 
 
@@ -133,7 +133,7 @@ EVERY_STEP = """
 import os, shutil, signal, sys
 from pathlib import Path
 import filelock, PIL.PngImagePlugin, pyarrow.compute, pyarrow.parquet
-from med_mat.build import Options, build, find, plan
+from med_mat.building import Options, build, find, plan
 from med_mat.catalog import load
 from med_mat.loaders import head_ct
 load(), pyarrow.array([1])  # once, for all children: the latter imports pandas

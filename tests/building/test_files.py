@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from building import CLASS_FOLDERS, Toy, content, make, records, touch
 
-from med_mat.build import files as module
-from med_mat.build.files import ROLES, SCHEMA, read_index, read_indexes, sha256
+from med_mat.building import files as module
+from med_mat.building.files import ROLES, SCHEMA, read_index, read_indexes, sha256
 from med_mat.demo import miniature
 from med_mat.errors import ReadError
 
@@ -46,7 +46,7 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_visible_file_is_in_the_index_with_size_role_and_the_sha256_of_what_was_read(
     four: Path, name: str
 ) -> None:
-    from med_mat.build import find
+    from med_mat.building import find
     from med_mat.raw.folder import is_hidden
 
     raw = find({name: None}, four / "raw")[name]

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
-from med_mat.build.croissant import croissant
-from med_mat.build.writer import write_atomically
+from med_mat.building.croissant import croissant
+from med_mat.building.writer import write_atomically
 from med_mat.catalog import Row, Source
 from med_mat.location import INDEX
 from med_mat.schema import LABEL_SEPARATOR

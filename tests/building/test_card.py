@@ -15,7 +15,7 @@ import yaml
 from workshop import Workshop
 
 from med_mat import catalog
-from med_mat.build.card import COUNTED, SPLITS, write_cards
+from med_mat.building.card import COUNTED, SPLITS, write_cards
 
 
 def front_matter(text: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from PIL import Image
 
-from med_mat.build import Options, Report, build, find
+from med_mat.building import Options, Report, build, find
 from med_mat.catalog import Catalog, Kind, Layout, Row, Source, load
 from med_mat.demo import miniature
 from med_mat.raw import RawFolder

@@ -15,7 +15,7 @@ import pytest
 from building import CLASS_FOLDERS, Toy, content, draw, ledger, make, make_miniature, reasons, records, row
 
 import med_mat
-from med_mat.build import find
+from med_mat.building import find
 from med_mat.demo import miniature
 from med_mat.errors import BuildError, LayoutError, ReadError
 from med_mat.raw import Miniature, RawFolder

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import schema
-from med_mat.build.writer import flush_to_disk, index_part, open_writer, temporary_path
+from med_mat.building.writer import flush_to_disk, index_part, open_writer, temporary_path
 from med_mat.catalog import Source
 from med_mat.leakage.groups import COLUMNS, DUPLICATES, LINK_SCHEMA, REASONS, find_groups
 from med_mat.leakage.near import THRESHOLD

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from med_mat import schema
-from med_mat.build.plan import Refused
-from med_mat.build.shard import Result, Skip, count_reasons
+from med_mat.building.plan import Refused
+from med_mat.building.shard import Result, Skip, count_reasons
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
 from med_mat.raw.folder import RawFolder

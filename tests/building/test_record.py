@@ -127,7 +127,7 @@ def test_a_record_says_label_raw_label_and_patient(toy: MakeToy) -> None:
 
 
 def test_the_same_patient_id_in_two_sources_is_not_the_same_patient() -> None:
-    from med_mat.build.record import scoped_hash
+    from med_mat.building.record import scoped_hash
 
     assert scoped_hash("busi", "7") == scoped_hash("busi", "7") != scoped_hash("head_ct", "7")
 

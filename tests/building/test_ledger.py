@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from building import CLASS_FOLDERS, Toy, content, ledger, make, reasons, records
 
-from med_mat.build import find
-from med_mat.build.ledger import OUTSIDE, Ledger
+from med_mat.building import find
+from med_mat.building.ledger import OUTSIDE, Ledger
 from med_mat.demo import miniature
 from med_mat.errors import BuildError
 from med_mat.raw import Miniature

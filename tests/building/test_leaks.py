@@ -11,7 +11,7 @@ import pytest
 from building import content, make, records
 from PIL import Image
 
-from med_mat.build import plan
+from med_mat.building import plan
 from med_mat.demo import miniature
 
 PAIR = ("head_ct", "busi")

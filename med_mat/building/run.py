@@ -19,14 +19,14 @@ from types import ModuleType
 from tqdm import tqdm
 
 from med_mat import __version__, schema
-from med_mat.build import plan
-from med_mat.build.card import write_cards
-from med_mat.build.files import record_files
-from med_mat.build.index import write_index
-from med_mat.build.ledger import Ledger, balance
-from med_mat.build.plan import Shard
-from med_mat.build.shard import OnError, Result, Setting, commit, finished, write_shard
-from med_mat.build.writer import write_atomically
+from med_mat.building import plan
+from med_mat.building.card import write_cards
+from med_mat.building.files import record_files
+from med_mat.building.index import write_index
+from med_mat.building.ledger import Ledger, balance
+from med_mat.building.plan import Shard
+from med_mat.building.shard import OnError, Result, Setting, commit, finished, write_shard
+from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.image import Check

@@ -14,7 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
-from med_mat.build.record import Placed
+from med_mat.building.record import Placed
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
 from med_mat.example import Example

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat.build.shard import Result
-from med_mat.build.writer import write_atomically
+from med_mat.building.shard import Result
+from med_mat.building.writer import write_atomically
 from med_mat.errors import ReadError
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 

@@ -40,7 +40,7 @@ def test_row_groups_are_small_enough_for_random_reads(large: pq.ParquetFile) -> 
 
 
 def test_a_row_group_of_large_images_is_closed_by_their_size(toy: MakeToy, monkeypatch: pytest.MonkeyPatch) -> None:
-    from med_mat.build import writer
+    from med_mat.building import writer
 
     source = toy(CLASS_FOLDERS)
     source.draw(*(f"a/{number}.png" for number in range(12)))
