@@ -32,6 +32,8 @@ PLUGINS = "med_mat.sources"
 
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
 Certainty = Literal["high", "medium", "low"]
+#: How a licence is known: read where the publisher states it, told by a copy or a catalogue, or not known.
+LicenseCertainty = Literal["confirmed", "reported", "unknown"]
 DownloadKind = Literal[
     "kaggle",
     "kaggle-competition",
@@ -160,6 +162,8 @@ class Source:
     loader: str = ""  # the module that reads it
     shared_ids: tuple[SharedId, ...] = ()
     patients_of: str = ""  # the source whose patient numbers it uses; most often itself
+    license_certainty: LicenseCertainty = "unknown"
+    augmented: bool = False  # it ships transformed copies of its own images, not all of which can be found
 
     @property
     def mats(self) -> tuple[MAT, ...]:
@@ -381,6 +385,8 @@ def read_card(name: str, text: str) -> Source:
             overlaps=facts.get("overlaps") or {},
             shared_ids=tuple(_shared_id(entry, where) for entry in facts.get("shared_ids") or ()),
             patients_of=str(facts.get("patients_of") or name),
+            license_certainty=_choice(facts.get("license_certainty", "unknown"), LicenseCertainty, where),
+            augmented=facts.get("augmented", False),
             errata=tuple(
                 Erratum(e["row"], e["field"], str(e["upstream"]), str(e["ours"]), e["why"])
                 for e in facts.get("errata") or ()

@@ -7,12 +7,14 @@ column ``c`` covers ``c`` to ``c + 1``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
 Split = Literal["train", "validation", "test"]
+_OLDEST = 120  # years: what is beyond is a mistake of the table
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,60 @@ Mask = BinaryMask | LabelMap | ColorMap | RunLengths | Polygon
 
 
 @dataclass(frozen=True, slots=True)
+class Attributes:
+    """What the publisher states of the person and the device, in its own words but for the age, which is a decade.
+
+    Use :meth:`of`, which makes the decade.
+    """
+
+    age_group: str | None = None  # "40-49"; "90+" from 90 on
+    sex: str | None = None  # "female" or "male", else as published
+    device: str | None = None
+    view: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        age: str | float | None = None,
+        sex: str | None = None,
+        device: str | None = None,
+        view: str | None = None,
+    ) -> Attributes | None:
+        """From what tables and headers say; None where they say nothing. What is no age of 0 to 120 years is unknown.
+
+        Args:
+            age: in years, also as ``"045Y"`` (DICOM) or ``"45.0"``; days, weeks and months count as years below one.
+            sex: "F", "M", "female", "male" in any case; other words are kept, blanks and "unknown" are not.
+            device: the camera or scanner.
+            view: the projection, e.g. "PA".
+        """
+        found = cls(_decade(age), _sex(sex), _stated(device), _stated(view))
+        return None if found == cls() else found
+
+
+def _stated(text: str | None) -> str | None:
+    text = " ".join((text or "").split())
+    return None if text.lower() in ("", "nan", "none", "null", "n/a", "unknown", "?") else text
+
+
+def _sex(text: str | None) -> str | None:
+    stated = _stated(text)
+    known = {"f": "female", "female": "female", "woman": "female", "m": "male", "male": "male", "man": "male"}
+    return known.get(stated.lower(), stated) if stated else None
+
+
+def _decade(age: str | float | None) -> str | None:
+    matched = re.fullmatch(r"0*(\d{1,3})(?:\.\d*)?\s*([ymwd]?)(?:ears?|rs?)?", str(age).strip().lower())
+    if matched is None:
+        return None
+    years = 0 if matched[2] in ("m", "w", "d") else int(matched[1])
+    if years > _OLDEST:
+        return None
+    return "90+" if years >= 90 else f"{years // 10 * 10}-{years // 10 * 10 + 9}"
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
     """One image of a source with all that its publisher says of it. Every label is the raw one, as the card lists it.
 
@@ -136,11 +192,12 @@ class Example:
     labels: Mapping[str, bool | None] = field(default_factory=dict)  # present, absent, or None: unknown
     boxes: tuple[Box, ...] | None = None
     masks: tuple[Mask, ...] | None = None
-    patient: str | None = None  # as published; hashed in the record
+    patient: str | None = None  # as published; a number in the record
     split: Split | None = None  # as published; None where the publisher has none
     raw_label: str | None = None  # where the publisher's cell says more than the labels do
     key: str | None = None  # a stable name inside the source; None: the path and the frame
     rows: tuple[int, ...] | None = None  # the rows it serves; None: all that it can
+    attributes: Attributes | None = None  # age group, sex, device, view, where the publisher states them
 
     @property
     def path(self) -> PurePosixPath:

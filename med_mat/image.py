@@ -49,6 +49,9 @@ class Stored:
     raw_width: int  # before EXIF orientation: boxes and masks are given there
     raw_height: int
     orientation: int = 1  # EXIF, 1 to 8
+    spacing: tuple[float, float] | None = None  # millimetres per pixel along x and y of the displayed image
+    decoder: str = ""  # which of imaging's decoders made it: the code that a build's fingerprint asks for
+    thumbnail: bytes | None = None  # for the geometric check of near-duplicates; None as perceptual_hash is
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,34 +3,46 @@
 ============  ======================================================================================================
 column        meaning
 ============  ======================================================================================================
-id            stable name: ``source/row/path inside the source[#frame]``
+id            stable name: ``source/row/path inside the source[#frame]``, in the publisher's spelling, NFC
+image_id      the same without the row: what the records of one image share
 source, row, subset   the source's name, upstream's row number (1 to 109), upstream's subset number (1 to 53)
 modality, area, task  the triplet, from the closed vocabularies of :mod:`med_mat.taxonomy`
-split         train, validation or test: as published, or our seeded 9:1 split where the publisher has none
+split         train, validation or test: as published, or our seeded 9:1 split where the publisher has none.
+              Records that share a group with a held-out part keep it, and lie in the files of the split ``withheld``
 published_split       the publisher's own split; null where there is none
 label         human label where one holds per image (classes, grades); null for findings, boxes and masks
 labels        human labels present in the image
 labels_absent, labels_unknown   labels stated to be absent; labels uncertain or not mentioned (unknown is not absent)
 raw_label     what the publisher's file says
 path          of the raw file, below the root of the source, with the frame or slice in it
-boxes         corners in pixels of the image as shown: origin at its top left corner, x right, y down; with human label
-mask          PNG of the image's size; each value stands for the set of labels that hold there, 0 for none of them
-mask_legend   value -> labels
-patient       hash of the patient's number and the source that gave it; null where the publisher gives no patient
-question, options, answer   single choice, in upstream's form; ``answer`` is a letter, empty where there are no options
-open_question, open_answer  the same without options
+boxes         corners in pixels of the image as shown: origin at its top left corner, x right, y down; with human label;
+              null where this row has no boxes or masks, empty where somebody looked and found nothing
+mask          PNG of the image's size; each value stands for the set of labels that hold there, 0 for none of them;
+              null where the image has no mask, all 0 where somebody looked and found nothing
+mask_legend   value -> labels; null as ``mask`` is
+patient       number of the patient, from 0, in the order in which the source's loader first meets them; null where the
+              publisher gives no patient
+attributes    age group, sex, device and view as the publisher states them; null where it does not
+spacing       millimetres per pixel along x and y of the image as shown (DICOM, NIfTI); null where it is not known
+question, options   single choice, in upstream's form; where there are no options, the question for an open answer
+answer        the letter of the right option; null where there are no options
+open_question, open_answer  the same without options; ``open_answer`` is null where the labels do not say
+target        what answers ``question``: the letter where there are options, else ``open_answer``; null where there is
+              nothing to ask. Never empty
 sha256        of the raw file
 pixel_hash    of the decoded pixels; null where the build passed the bytes through without decoding them
 perceptual_hash   of what the picture looks like (:mod:`med_mat.leakage`); null as ``pixel_hash`` is, and if all is flat
 width, height in pixels, as shown (EXIF orientation applied)
 transform     what was done to the pixels; "none": the publisher's bytes
 license       the source's licence, as a Hub identifier
+license_certainty   how it is known: "confirmed", "reported" (by a copy or a catalogue), or "unknown"
 image         the picture: the publisher's bytes where a browser shows them, else PNG
 ============  ======================================================================================================
 
-The index holds all columns but the pixels, and four more: ``label_set`` (the label, or the labels in a row, as one
+The index holds all columns but the pixels, and five more: ``label_set`` (the label, or the labels in a row, as one
 text: what records are balanced over), ``group`` (records that must stay on one side of a split share its number),
-``file`` and ``position`` (where the pixels are).
+``withheld`` (why a record of train or validation is withheld, and for which source's held-out part; null where it is
+not), ``file`` and ``position`` (where the pixels are).
 """
 
 from __future__ import annotations
@@ -42,13 +54,16 @@ from typing import Any
 import pyarrow as pa
 
 #: Raised whenever the meaning of a column changes; part of every build's manifest.
-VERSION = 2
+VERSION = 3
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _STRINGS = pa.list_(pa.string())
+#: What a publisher may state of the person and the device: see :class:`med_mat.example.Attributes`.
+_ATTRIBUTES = pa.struct([(name, pa.string()) for name in ("age_group", "sex", "device", "view")])
 
 FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("id", pa.string()),
+    ("image_id", pa.string()),
     ("source", pa.string()),
     ("row", pa.int16()),
     ("subset", pa.int16()),
@@ -78,12 +93,15 @@ FIELDS: tuple[tuple[str, pa.DataType], ...] = (
         ),
     ),
     ("mask_legend", pa.list_(pa.struct([("value", pa.int32()), ("labels", _STRINGS)]))),
-    ("patient", pa.string()),
+    ("patient", pa.int32()),
+    ("attributes", _ATTRIBUTES),
+    ("spacing", pa.list_(pa.float32())),
     ("question", pa.string()),
     ("options", _STRINGS),
     ("answer", pa.string()),
     ("open_question", pa.string()),
     ("open_answer", pa.string()),
+    ("target", pa.string()),
     ("sha256", pa.string()),
     ("pixel_hash", pa.string()),
     ("perceptual_hash", pa.string()),
@@ -91,6 +109,7 @@ FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("height", pa.int32()),
     ("transform", pa.string()),
     ("license", pa.string()),
+    ("license_certainty", pa.string()),
     ("image", _IMAGE),
     ("mask", _IMAGE),
 )
@@ -104,8 +123,15 @@ INDEX_FIELDS = (
     *((name, kind) for name, kind in FIELDS if name not in PIXEL_COLUMNS),
     ("label_set", pa.string()),
     ("group", pa.int32()),
+    ("withheld", pa.string()),
     ("file", pa.string()),
     ("position", pa.int32()),
+)
+
+
+#: What a build keeps of every record for itself, below ``.build``, and never publishes.
+PRIVATE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
+    ("patient_key", pa.string()),  # the source whose patient numbers these are, and the number as published
 )
 
 

@@ -48,9 +48,10 @@ def write_index(
             part = pq.read_table(out / index_part(name))
             count = part.num_rows
             columns = [
-                *part.columns,
+                *(part[name] for name, _ in schema.FIELDS if name not in schema.PIXEL_COLUMNS),
                 label_sets(part),
                 found.numbers.slice(start, count),
+                pa.nulls(count, pa.string()),
                 pa.array([name] * count, pa.string()),
                 pa.array(range(count), pa.int32()),
             ]
@@ -93,5 +94,6 @@ def label_sets(records: pa.Table) -> pa.ChunkedArray:
 
 def _read(out: Path, files: Iterable[str], columns: Sequence[str]) -> pa.Table:
     tables = [pq.read_table(out / index_part(name), columns=list(columns)) for name in files]
-    empty = pa.schema([(name, kind) for name, kind in schema.FIELDS if name in columns]).empty_table()
+    known = (*schema.FIELDS, *schema.PRIVATE_FIELDS)
+    empty = pa.schema([(name, kind) for name, kind in known if name in columns]).empty_table()
     return pa.concat_tables([empty.select(list(columns)), *(table.replace_schema_metadata(None) for table in tables)])

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from med_mat import schema
+from med_mat.building.outcomes import Notes, Skip
 from med_mat.building.plan import Refused
-from med_mat.building.shard import Result, Skip, count_reasons
+from med_mat.building.shard import Result, count_reasons
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
 from med_mat.raw.folder import RawFolder
@@ -34,7 +35,7 @@ class Ledger:
     found: int = 0  # records: one per example and row that it serves
     written: int = 0
     skipped: list[Skip] = field(default_factory=list)
-    notes: Counter[str] = field(default_factory=Counter)  # what was done to annotations -> how often
+    notes: Notes = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)  # found, images, annotations, skipped
     skipped_files: dict[str, str] = field(default_factory=dict)  # path -> reason
     missing: dict[str, str] = field(default_factory=dict)  # image that is not in the folder -> file that names it
@@ -63,7 +64,7 @@ class Ledger:
             "skipped": len(self.skipped),
             "skipped_by_reason": count_reasons(self.skipped),
             "missing_by_table": dict(Counter(self.missing.values()).most_common()),
-            "notes": dict(sorted(self.notes.items())),
+            "notes": {note: len(self.notes[note]) for note in sorted(self.notes)},
             "files": {**self.files, "skipped_by_reason": dict(Counter(self.skipped_files.values()).most_common())},
         }
 
@@ -73,6 +74,7 @@ class Ledger:
             "quarantine": [{"id": s.id, "path": s.path, "reason": s.reason} for s in self.skipped],
             "skipped_files": self.skipped_files,
             "missing": dict(sorted(self.missing.items())),
+            "noted": {note: self.notes[note] for note in sorted(self.notes)},
         }
         return json.dumps({"source": self.source, **self.summary(), **lists}, indent=1, ensure_ascii=False) + "\n"
 
@@ -101,7 +103,8 @@ def balance(
     reasons: dict[str, str] = {}
     for result in results:
         lost.update(result.lost)
-        ledger.notes.update(result.notes)
+        for note, ids in result.notes.items():
+            ledger.notes.setdefault(note, []).extend(ids)
         ledger.examples += result.examples
         ledger.found += result.found
         ledger.written += result.written

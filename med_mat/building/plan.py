@@ -42,6 +42,7 @@ class Survey:
     renamed_validation: bool  # the publisher's only held-out part is called validation: it is our test
     test_groups: frozenset[int]
     repeated_names: frozenset[int]
+    patients: Mapping[str, int]  # in order of first appearance -> number
 
     @property
     def examples(self) -> int:
@@ -80,11 +81,14 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
     kept: list[Example] | None = []
     paths_by_size: defaultdict[int, dict[str, int]] = defaultdict(dict)
     same: dict[int, int] = {}  # group -> another that holds the same file
+    patients: dict[str, int] = {}
     for example in examples(raw):
         if kept is not None:
             kept.append(example)
             if len(kept) > KEPT_EXAMPLES:
                 kept = None
+        if example.patient is not None:
+            patients.setdefault(example.patient, len(patients))
         path = str(example.path)
         names.append(_number(example.name))
         group = _group(source, example)
@@ -105,6 +109,7 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
         renamed_validation=bool(splits["validation"] and not splits["test"]),
         test_groups=_held_out(f"{seed}/{source.name}", groups, strata, same) if seeded else frozenset(),
         repeated_names=frozenset(name for name, count in counts.items() if count > 1),
+        patients=patients,
     )
 
 
@@ -165,11 +170,12 @@ def _differs(source: Source, raw: RawFolder) -> BuildError:
 
 def _place(source: Source, example: Example, found: Survey) -> Placed:
     published = example.split
+    patient = None if example.patient is None else found.patients[example.patient]
     if found.seeded:
-        return Placed("test" if _group(source, example) in found.test_groups else "train", published)
+        return Placed("test" if _group(source, example) in found.test_groups else "train", published, patient)
     if found.renamed_validation and published == "validation":
-        return Placed("test", published)
-    return Placed(published or "train", published)
+        return Placed("test", published, patient)
+    return Placed(published or "train", published, patient)
 
 
 def _number(text: str) -> int:

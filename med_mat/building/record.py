@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from med_mat.annotations import Annotations
@@ -20,10 +19,11 @@ _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The split of an example: ours to use, and the publisher's own."""
+    """Where an example goes: its split, ours to use and the publisher's own, and the number of its patient."""
 
     split: str
     published: str | None
+    patient: int | None = None
 
 
 def rows_served(example: Example, rows: Iterable[Row]) -> list[Row]:
@@ -82,6 +82,7 @@ def record(
     file_name = example.path.stem + _SUFFIXES[stored.format] if stored.transform != "none" else example.path.name
     return {
         "id": identity,
+        "image_id": f"{row.source}/{example.name}",
         "source": row.source,
         "row": row.number,
         "subset": row.subset,
@@ -100,12 +101,15 @@ def record(
         "mask_legend": [
             {"value": value, "labels": [human(row, raw) for raw in labels]} for value, labels in annotations.legend
         ],
-        "patient": None if example.patient is None else scoped_hash(source.patients_of, example.patient),
+        "patient": placed.patient,
+        "attributes": None if example.attributes is None else asdict(example.attributes),
+        "spacing": stored.spacing,
         "question": question.question,
         "options": question.options,
-        "answer": question.answer,
+        "answer": question.answer or None,
         "open_question": question.open_question,
-        "open_answer": question.open_answer,
+        "open_answer": question.open_answer or None,
+        "target": question.answer or question.open_answer or None,
         "sha256": stored.sha256,
         "pixel_hash": stored.pixel_hash,
         "perceptual_hash": stored.perceptual_hash,
@@ -113,6 +117,8 @@ def record(
         "height": stored.height,
         "transform": stored.transform,
         "license": source.license,
+        "license_certainty": source.license_certainty,
+        "patient_key": None if example.patient is None else f"{source.patients_of} {example.patient}",
         "image": {"bytes": stored.data, "path": file_name},
         "mask": None
         if annotations.png is None
@@ -129,11 +135,6 @@ def human(row: Row, raw: str) -> str:
             f"The label {raw!r} is not among those that the card of {row.source!r} lists for row {row.number}: "
             f"{', '.join(map(repr, row.labels))}. Add it under 'labels:' in dataset_cards/{row.source}.md."
         ) from None
-
-
-def scoped_hash(scope: str, text: str) -> str:
-    """16 hexadecimal digits that stand for ``text`` within ``scope``."""
-    return hashlib.blake2b(text.encode(), digest_size=8, person=b"med-mat", key=scope.encode()[:64]).hexdigest()
 
 
 def _labels(

@@ -24,8 +24,9 @@ from med_mat.building.card import write_cards
 from med_mat.building.files import record_files
 from med_mat.building.index import write_index
 from med_mat.building.ledger import Ledger, balance
+from med_mat.building.outcomes import OnError, Setting
 from med_mat.building.plan import Shard
-from med_mat.building.shard import OnError, Result, Setting, commit, finished, write_shard
+from med_mat.building.shard import Result, commit, finished, write_shard
 from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
@@ -354,7 +355,7 @@ def _finish(out: Path, catalog: Catalog, progress: bool) -> None:
         )
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
     brief = {
-        name: {k: v for k, v in entry.items() if k not in ("source", "quarantine", "skipped_files", "missing")}
+        name: {k: v for k, v in entry.items() if k not in ("source", "quarantine", "skipped_files", "missing", "noted")}
         for name, entry in ledgers.items()
     }
     write_atomically(out / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())

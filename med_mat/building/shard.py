@@ -10,44 +10,15 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
 
 from med_mat import image
-from med_mat.annotations import NOTHING, place, render
+from med_mat.building.outcomes import Notes, Setting, Skip, outcomes
 from med_mat.building.plan import Shard
-from med_mat.building.record import Placed, record, rows_served
 from med_mat.building.writer import RecordFile, write_atomically
-from med_mat.catalog import Row, Source
-from med_mat.errors import BuildError, LabelError, ReadError
-from med_mat.example import Box, Example
-from med_mat.image import Check
-from med_mat.qa import Questioner
-
-OnError = Literal["raise", "skip"]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What all shards of one source share."""
-
-    root: Path
-    out: Path
-    source: Source
-    questioner: Questioner
-    check: Check
-    on_error: OnError
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """One record that was found and not written."""
-
-    id: str
-    path: str
-    reason: str
+from med_mat.errors import BuildError, ReadError
 
 
 @dataclass(slots=True)
@@ -60,7 +31,7 @@ class Result:
     found: int = 0  # records
     written: int = 0
     skipped: list[Skip] = field(default_factory=list)
-    notes: dict[str, int] = field(default_factory=dict)  # what was done to annotations -> how often
+    notes: Notes = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)  # image file -> how many of its examples gave no record
     files: dict[str, int] = field(default_factory=dict)  # Parquet file below the output folder -> bytes
     temporary: dict[str, str] = field(default_factory=dict)  # the same files -> what they are called until committed
@@ -120,7 +91,7 @@ def write_shard(shard: Shard, setting: Setting) -> Result:
         for example, placed in shard.examples:
             result.examples += 1
             before = result.written
-            for outcome in _outcomes(example, placed, setting, cache, result.notes):
+            for outcome in outcomes(example, placed, setting, cache, result.notes):
                 result.found += 1
                 if isinstance(outcome, Skip):
                     if setting.on_error == "raise":
@@ -161,66 +132,11 @@ def commit(shard: Shard, result: Result, out: Path) -> Result:
     return result
 
 
-def _outcomes(
-    example: Example, placed: Placed, setting: Setting, cache: image.FileCache, notes: dict[str, int]
-) -> Iterator[dict[str, Any] | Skip]:
-    """The record of each row that the example serves, or why there is none."""
-
-    def skip(row: Row, reason: object) -> Skip:
-        return Skip(f"{row.source}/{row.number}/{example.name}", str(example.path), str(reason))
-
-    served = rows_served(example, setting.source.rows)
-    if not served:
-        yield skip(setting.source.rows[0], "it serves none of its source's rows: no label, boxes or masks")
-        return
-    try:
-        stored = image.read(setting.root, example.pixels, mat=served[0].mat, check=setting.check, cache=cache)
-    except ReadError as error:
-        yield from (skip(row, error) for row in served)
-        return
-    drawn = [row for row in setting.source.rows if row.kind in ("boxes", "masks")] or setting.source.rows
-    masks, boxes, fault = NOTHING, None, None
-    try:
-        masks = render(setting.root, example.masks, stored, cache)
-        boxes = None if example.boxes is None else _place(example.boxes, stored, notes)
-    except ReadError as error:  # a row that needs no annotations keeps its record
-        fault = error
-    for row in served:
-        annotated = row in drawn
-        if annotated and fault is not None:
-            yield skip(row, fault)
-            continue
-        try:
-            yield record(
-                example,
-                row,
-                placed,
-                stored,
-                masks if annotated else NOTHING,
-                boxes if annotated else (),
-                setting.source,
-                setting.questioner,
-            )
-        except LabelError as error:
-            yield skip(row, error)
-
-
 def _unwritable(shard: Shard, out: Path, error: OSError) -> BuildError:
     return BuildError(
         f"Cannot write shard {shard.name} of {shard.source!r} below {out}: {error.strerror or error}. "
         "Free some space or mend the disk, then run the same command: finished shards are kept."
     )
-
-
-def _place(boxes: Sequence[Box], stored: image.Stored, notes: dict[str, int]) -> tuple[Box, ...]:
-    placed = place(boxes, stored)
-    for note, count in (
-        ("boxes clipped to the image", placed.clipped),
-        ("boxes without area left out", placed.dropped),
-    ):
-        if count:
-            notes[note] = notes.get(note, 0) + count
-    return placed
 
 
 def count_reasons(skips: Sequence[Skip]) -> dict[str, int]:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from med_mat.schema import PIXEL_COLUMNS, TAG_COLUMNS, record_schema
+from med_mat.schema import PIXEL_COLUMNS, PRIVATE_FIELDS, TAG_COLUMNS, record_schema
 
 #: A row group is closed at this many records, or when its pixels reach this size: small enough for random reads.
 ROW_GROUP_RECORDS = 64
@@ -106,7 +106,9 @@ class RecordFile:
             for field in schema
             if field.name != "image"
         }
-        index = [name for name in schema.names if name not in PIXEL_COLUMNS]
+        for name, kind in PRIVATE_FIELDS:
+            columns[name] = pa.array([record[name] for record in self._records], kind)
+        index = [name for name in columns if name not in PIXEL_COLUMNS]
         self._index.append(pa.RecordBatch.from_arrays([columns[name] for name in index], index))
         columns["image"] = self._pixels.array(schema.field("image").type)
         batch = pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)

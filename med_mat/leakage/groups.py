@@ -25,7 +25,7 @@ Array = NDArray[Any]
 #: The file beside the index that holds the links.
 DUPLICATES = "duplicates.parquet"
 #: What :func:`find_groups` reads of every record.
-COLUMNS = ("id", "source", "path", "patient", "sha256", "pixel_hash", "perceptual_hash")
+COLUMNS = ("id", "source", "path", "patient_key", "sha256", "pixel_hash", "perceptual_hash")
 #: Why two records are linked, the surest first.
 REASONS = ("same file", "same pixels", "shared id", "near", "near, turned")
 LINK_SCHEMA = pa.schema(
@@ -62,7 +62,7 @@ def find_groups(records: pa.Table, shared: Mapping[str, Sequence[SharedId]], *, 
     """
     count = records.num_rows
     everything = np.arange(count)
-    source, patient = (_codes(records[name]) for name in ("source", "patient"))
+    source, patient = (_codes(records[name]) for name in ("source", "patient_key"))
     raw_file = pc.replace_substring_regex(records["path"], r"#(frame|slice)=[^#]*$", "")
     known = Forest(_paired(source, _codes(raw_file)))  # what belongs together without looking at it
     known.join(*_stars(np.where(patient < 0, -1, _paired(source, patient))))

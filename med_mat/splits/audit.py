@@ -255,8 +255,12 @@ def _chunks(experiment: Experiment, positions: Positions) -> list[dict[str, pa.A
             count = parquet.metadata.row_group(number).num_rows
             low, high = np.searchsorted(positions, (start, start + count))
             if high > low:
-                table = parquet.read_row_group(number, columns=list(IDENTITIES))
-                part = table.take(pa.array(positions[low:high] - start))
-                found.append({name: part[name].combine_chunks() for name in IDENTITIES})
+                table = parquet.read_row_group(number, columns=["source", *IDENTITIES])
+                part = table.take(pa.array(positions[low:high] - start)).combine_chunks()
+                # a patient's number counts within its source
+                people = pc.binary_join_element_wise(part["source"], pc.cast(part["patient"], pa.string()), " ")
+                found.append(
+                    {name: part[name].combine_chunks() for name in IDENTITIES} | {"patient": people.combine_chunks()}
+                )
             start += count
     return found
