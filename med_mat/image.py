@@ -16,7 +16,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels, Slice
-from med_mat.leakage.fingerprint import canonical, perceptual_hash, pixel_hash
+from med_mat.leakage.fingerprint import Look, look
 from med_mat.raw import dicom, headers, volumes
 from med_mat.raw.planes import Array, Plane, to_8_bit
 from med_mat.raw.volumes import FileCache, sentence
@@ -46,12 +46,13 @@ class Stored:
     sha256: str  # of the raw file
     pixel_hash: str | None  # of the decoded pixels; None where the bytes were passed through undecoded
     perceptual_hash: str | None  # of what it looks like; None as pixel_hash is, and where it has no structure
+    descriptor: bytes | None  # finds copies that are turned, shifted or zoomed; None as perceptual_hash is
+    thumbnail: bytes | None  # against which such copies are checked; None as perceptual_hash is
     raw_width: int  # before EXIF orientation: boxes and masks are given there
     raw_height: int
     orientation: int = 1  # EXIF, 1 to 8
     spacing: tuple[float, float] | None = None  # millimetres per pixel along x and y of the displayed image
     decoder: str = ""  # which of imaging's decoders made it: the code that a build's fingerprint asks for
-    thumbnail: bytes | None = None  # for the geometric check of near-duplicates; None as perceptual_hash is
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +164,10 @@ def _read_web(
     width, height = (raw_width, raw_height) if orientation < 5 else (raw_height, raw_width)
     if not showable:
         return _read_picture(_open_picture(data, path), None, data, mat, sha256, str(path), note)
-    hashes: tuple[str | None, str | None] = (None, None)
+    hashes = Look()
     if check == "decode" or not complete:
         picture = _decoded(_open_picture(data, path), str(path))
-        hashes = _fingerprints(_upright(picture, orientation))
+        hashes = look(_upright(picture, orientation))
     transform = "none" if orientation == 1 else f"exif orientation {orientation}, shown upright"
     return Stored(
         data, kind, width, height, transform, sha256, *hashes, raw_width, raw_height, orientation
@@ -261,8 +262,8 @@ def _read_picture(
             picture = _upright(picture, orientation)
         if count == 1 and (kind == "WEBP" or kind == "GIF"):
             turned = "none" if orientation == 1 else f"exif orientation {orientation}, shown upright"
-            return Stored(data, "WEBP" if kind == "WEBP" else "GIF", *picture.size, turned, sha256,
-                          *_fingerprints(picture), raw_width, raw_height, orientation)  # fmt: skip
+            return Stored(data, "WEBP" if kind == "WEBP" else "GIF", picture.width, picture.height, turned, sha256,
+                          *look(picture), raw_width, raw_height, orientation)  # fmt: skip
         notes = [f"{kind} to PNG"] if kind != "PNG" else []
         if index is not None or count > 1:
             notes.append(f"frame {index or 0} of {count}")
@@ -272,7 +273,7 @@ def _read_picture(
         encoded = png_bytes(web)
     except Exception as error:
         raise ReadError(f"{name}: the {kind} of mode {picture.mode} cannot become PNG ({sentence(error)}).") from error
-    return Stored(encoded, "PNG", *web.size, "; ".join([*notes, *change]), sha256, *_fingerprints(web),
+    return Stored(encoded, "PNG", web.width, web.height, "; ".join([*notes, *change]), sha256, *look(web),
                   raw_width, raw_height, orientation)  # fmt: skip
 
 
@@ -308,7 +309,7 @@ def _from_plane(plane: Plane, mat: MAT | None, sha256: str, name: str, notes: li
     width, height = picture.size
     transform = "; ".join([*notes, *more])
     return Stored(
-        png_bytes(picture), "PNG", width, height, transform, sha256, *_fingerprints(picture), width, height
+        png_bytes(picture), "PNG", width, height, transform, sha256, *look(picture), width, height
     )  # fmt: skip
 
 
@@ -332,9 +333,3 @@ def _matrix(picture: Image.Image, want: str) -> Array:
 
 def _upright(picture: Image.Image, orientation: int) -> Image.Image:
     return picture if orientation == 1 else ImageOps.exif_transpose(picture)
-
-
-def _fingerprints(picture: Image.Image) -> tuple[str, str | None]:
-    """``pixel_hash`` and ``perceptual_hash`` of a decoded picture, upright."""
-    picture = canonical(picture)
-    return pixel_hash(picture), perceptual_hash(picture)

@@ -132,6 +132,7 @@ INDEX_FIELDS = (
 #: What a build keeps of every record for itself, below ``.build``, and never publishes.
 PRIVATE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("patient_key", pa.string()),  # the source whose patient numbers these are, and the number as published
+    ("descriptor", pa.binary()),  # finds pictures that are turned, shifted or zoomed: see med_mat.leakage
 )
 
 

@@ -16,13 +16,14 @@ from med_mat.annotations import NOTHING, Annotations, place, render
 from med_mat.errors import ReadError
 from med_mat.example import BinaryMask, Box, ColorMap, Frame, LabelMap, Mask, Polygon, RunLengths, Slice
 from med_mat.image import FileCache, Stored, read
+from med_mat.leakage.fingerprint import Look
 
 WIDTH, HEIGHT = 12, 8
 
 
 def image(width: int = WIDTH, height: int = HEIGHT, orientation: int = 1) -> Stored:
     shown = (width, height) if orientation < 5 else (height, width)
-    return Stored(b"", "PNG", *shown, "none", "", None, None, width, height, orientation)
+    return Stored(b"", "PNG", *shown, "none", "", *Look(), width, height, orientation)
 
 
 def save(root: Path, name: str, grid: np.ndarray, **options: object) -> PurePosixPath:
