@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from med_mat import image
 from med_mat.annotations import NOTHING, place, render
+from med_mat.building.kept import Kept
 from med_mat.building.record import Placed, record, rows_served
 from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError, ReadError
@@ -43,7 +44,7 @@ class Skip:
 
 
 def outcomes(
-    example: Example, placed: Placed, setting: Setting, cache: image.FileCache, notes: Notes
+    example: Example, placed: Placed, setting: Setting, cache: image.FileCache, notes: Notes, kept: Kept | None = None
 ) -> Iterator[dict[str, Any] | Skip]:
     """The record of each row that the example serves, or why there is none."""
 
@@ -55,7 +56,8 @@ def outcomes(
         yield skip(setting.source.rows[0], "it serves none of its source's rows: no label, boxes or masks")
         return
     try:
-        stored = image.read(setting.root, example.pixels, mat=served[0].mat, check=setting.check, cache=cache)
+        stored = kept.stored(f"{setting.source.name}/{example.name}") if kept is not None else None
+        stored = stored or image.read(setting.root, example.pixels, mat=served[0].mat, check=setting.check, cache=cache)
     except ReadError as error:
         yield from (skip(row, error) for row in served)
         return

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from med_mat.annotations import Annotations
+from med_mat.building.sides import key
 from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError
 from med_mat.example import Box, Example
@@ -118,12 +119,35 @@ def record(
         "transform": stored.transform,
         "license": source.license,
         "license_certainty": source.license_certainty,
-        "patient_key": None if example.patient is None else f"{source.patients_of} {example.patient}",
+        **private(example, stored, source, row),
         "image": {"bytes": stored.data, "path": file_name},
         "mask": None
         if annotations.png is None
         else {"bytes": annotations.png, "path": example.path.stem + "_mask.png"},
     }
+
+
+def private(example: Example, stored: Stored, source: Source, row: Row) -> dict[str, Any]:
+    """The columns that a build keeps for itself, but for the record's place in its chunk."""
+    return {
+        "patient_key": None if example.patient is None else f"{source.patients_of} {example.patient}",
+        "key": key(f"{source.name}/{row.number}/{example.name}"),
+        "image_key": key(f"{source.name}/{example.name}"),
+        "stratum": stratum(example),
+        "format": stored.format,
+        "raw_width": stored.raw_width,
+        "raw_height": stored.raw_height,
+        "orientation": stored.orientation,
+        "descriptor": stored.descriptor,
+        "thumbnail": stored.thumbnail,
+    }
+
+
+def stratum(example: Example) -> str:
+    """What a seeded split is even over: the label, or the first of the findings."""
+    if example.label is not None:
+        return example.label
+    return next((raw for raw, state in example.labels.items() if state), "masks" if example.masks else "")
 
 
 def human(row: Row, raw: str) -> str:

@@ -181,7 +181,7 @@ def build(
         click.echo(f"{source}: nothing could be built. {error}", err=True)
     click.echo(
         f"{report.written:,} records in {out}"
-        + (f", {report.reused} shards kept from an earlier run" if report.reused else "")
+        + (f", {report.kept} chunks kept from an earlier run" if report.kept else "")
         + f'. Next: load_dataset("{out}", split="train")'
     )
     if report.failed:
