@@ -15,8 +15,8 @@ from PIL import Image
 from med_mat.errors import ReadError
 from med_mat.example import BinaryMask, Box, ColorMap, LabelMap, Mask, Pixels, Polygon, RunLengths
 from med_mat.image import FileCache, Stored, png_bytes, values
+from med_mat.raw.opened import sentence
 from med_mat.raw.pieces import pieces
-from med_mat.raw.volumes import sentence
 
 __all__ = ["NOTHING", "Annotations", "PlacedBoxes", "place", "render"]
 

@@ -61,6 +61,8 @@ def outcomes(
     except ReadError as error:
         yield from (skip(row, error) for row in served)
         return
+    for note in stored.notes:
+        notes.setdefault(note, []).append(f"{setting.source.name}/{example.name}")
     drawn = [row for row in setting.source.rows if row.kind in ("boxes", "masks")] or setting.source.rows
     masks, boxes, fault = NOTHING, None, None
     try:
