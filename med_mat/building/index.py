@@ -64,7 +64,7 @@ def write_index(
         "faiss": metadata.version("faiss-cpu"),
         "records without hash": undecoded,
         "records without structure": unstructured,
-        "records of a common look": found.common,
+        **found.counts,
         "links": {reason: pc.sum(pc.equal(found.links["reason"], reason)).as_py() or 0 for reason in REASONS},
     }
     tags = pq.read_table(
