@@ -73,14 +73,14 @@ def write_index(store: Store, files: Sequence[str], settled: Settled) -> Written
             writer.write_table(pa.concat_tables(waiting), row_group_size=ROW_GROUP_RECORDS)
     wanted = tuple(dict.fromkeys((*COUNTED, *contradictions.COLUMNS)))
     records = pq.read_table(store.next / INDEX, columns=list(wanted)).replace_schema_metadata(None)
-    links = contradictions.settle(settled.found.links, records.select(list(contradictions.COLUMNS)))
+    links = contradictions.settle(settled.links, records.select(list(contradictions.COLUMNS)))
     _check(links, records["id"], settled.groups)
     with _replacing(store.next / DUPLICATES, LINK_SCHEMA) as writer:
         writer.write_table(links.cast(LINK_SCHEMA), row_group_size=ROW_GROUP_RECORDS)
     facts = {
         "threshold": THRESHOLD,
         "faiss": metadata.version("faiss-cpu"),
-        **settled.found.facts,
+        **settled.counts,
         "links": {reason: pc.sum(pc.equal(links["reason"], reason)).as_py() or 0 for reason in REASONS},
         "contradictory links": pc.sum(links["contradictory"]).as_py() or 0,
     }

@@ -22,8 +22,7 @@ from med_mat.building.chunk import Places, Result
 from med_mat.building.store import Store
 from med_mat.building.writer import index_part
 from med_mat.catalog import Source
-from med_mat.leakage.components import components
-from med_mat.leakage.groups import COLUMNS, Groups, find_groups
+from med_mat.leakage.groups import COLUMNS, find_groups
 from med_mat.leakage.thumbnails import Thumbnails
 from med_mat.taxonomy import SPLITS, WITHHELD
 
@@ -41,7 +40,8 @@ class Settled:
     order: Array  # position among the records as read -> in the order of the index
     groups: pa.Array  # int32, and in the order of the index, as all that follows
     withheld: pa.Array
-    found: Groups
+    links: pa.Table  # between records that show the same, in the order of ids
+    counts: Mapping[str, int]  # what is known of near-duplicates, for the manifest
     moves: Mapping[tuple[str, str], Places]  # source and chunk -> where its records go, of chunks that change
 
 
@@ -70,11 +70,8 @@ def settle(
         Thumbnails([store.path(result.thumbnails) for result in chunks]),
         progress=progress,
     )
-    # two ids that differ in capitals or in how accents are written are two records of one group
     image, row = records.number("image_key"), records.number("row")
-    alike = _stars(image)
-    numbers = components(len(image), alike, _stars(np.asarray(found.numbers)))
-    within = components(len(image), alike, _stars(np.asarray(found.within)))
+    numbers, within = np.asarray(found.numbers), np.asarray(found.within)
     names = [source.name for source in sources]
     of = np.asarray(pc.index_in(records.table["source"], pa.array(names)))
     current = np.asarray(pc.index_in(records.table["split"], pa.array(SPLITS)))
@@ -91,11 +88,17 @@ def settle(
     positions[order] = np.arange(len(order))
     first = np.full(len(order), len(order))
     np.minimum.at(first, numbers, positions)
+    undecoded = records.table["pixel_hash"].null_count
     return Settled(
         order=order,
         groups=pa.array(first[numbers][order].astype(np.int32)),
         withheld=reasons.take(pa.array(order)),
-        found=found,
+        links=found.links,
+        counts={
+            "records without hash": undecoded,
+            "records without structure": records.table["perceptual_hash"].null_count - undecoded,
+            **found.counts,
+        },
         moves=dict(_moves(chunks, records, current != side, side, file)),
     )
 
@@ -135,13 +138,6 @@ def _read(store: Store, chunks: Sequence[Result]) -> _Records:
     whole = pa.concat_tables([empty, *tables]).append_column("image", pa.chunked_array([*images], pa.int64()))
     none = np.zeros(0, np.int64)
     return _Records(whole, np.concatenate([none, *chunk]), np.concatenate([none, *file]))
-
-
-def _stars(codes: Array) -> Array:
-    """Pairs that join each position to the first one of its code."""
-    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
-    pairs = np.stack([first[which], np.arange(len(codes))], axis=1)
-    return pairs[pairs[:, 0] != pairs[:, 1]]
 
 
 def _seeded(salt: str, groups: Array, images: Array, strata: pa.ChunkedArray) -> Array:
