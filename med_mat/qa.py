@@ -165,6 +165,15 @@ class Synonyms:
             or (one, other) in self._alike
         )
 
+    def same(self, first: str, second: str) -> bool:
+        """Whether the two are of one meaning."""
+        return self._one(first) == self._one(second)
+
+    def denies(self, name: str, other: str) -> bool:
+        """Whether the first says of the second that it is not there, as "Normal" and "No COVID-19" do of COVID-19."""
+        one = self._one(name)
+        return (one in map(self._one, self._nothing) or one in self._vague) and not self.clash(name, other)
+
     def never(self, row: int, first: str, second: str) -> bool:
         """Whether the two must not meet even in this row, which has both."""
         return (self._one(first), self._one(second)) in self._never.get(row, ())
