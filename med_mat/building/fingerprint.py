@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 
 from med_mat.errors import BuildError
 
@@ -130,10 +131,16 @@ def _spec(name: str) -> ModuleSpec | None:
             path = around and around.submodule_search_locations
         if path is None:
             return None
-    for finder in sys.meta_path:
-        spec = finder.find_spec(name, path) if hasattr(finder, "find_spec") else None
-        if spec is not None:
-            return spec
+    try:
+        for finder in sys.meta_path:
+            spec = finder.find_spec(name, path) if hasattr(finder, "find_spec") else None
+            if spec is not None:
+                return spec
+    except KeyError:  # a folder without __init__.py, whose spec asks for the package around it: not imported yet
+        spec = ModuleSpec(name, None, is_package=True)
+        places = [Path(place) / name.rpartition(".")[2] for place in path or ()]
+        spec.submodule_search_locations = [str(place) for place in places if place.is_dir()]
+        return spec
     return None
 
 
