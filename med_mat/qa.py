@@ -18,8 +18,9 @@ from hashlib import blake2b
 from importlib import resources
 from typing import Any
 
-from med_mat.catalog import Catalog, Row, yaml_load
+from med_mat.catalog import Catalog, Row
 from med_mat.errors import CardError, LabelError
+from med_mat.strict import yaml_load
 
 LETTERS = "ABCD"
 SUFFIX = "Answer with the option's letter from the given choices directly."
