@@ -284,6 +284,18 @@ def test_a_file_that_a_visitor_names_is_not_given_out(address: str, tmp_path: Pa
     assert not copies
 
 
+def test_what_the_page_itself_made_is_given_out(address: str) -> None:
+    config = requests.get(address + "/config", timeout=20).json()
+    plain = {one["id"]: one["props"].get("value") for one in config["components"]}
+    (write,) = (one for one in config["dependencies"] if one["api_name"] == "write")
+    said = _asked(address, write["id"], [plain[one] for one in write["inputs"]])
+    made = dict.fromkeys(re.findall(r'"path": *"([^"]+)"', said))
+    assert [Path(one).name for one in made] == ["split.parquet", "audit.json"]
+    for one in made:
+        assert Path(one).is_relative_to(_private())
+        assert requests.get(f"{address}/gradio_api/file={one}", timeout=20).status_code == 200
+
+
 def _asked(address: str, function: int, data: list[Any]) -> str:
     """What a function of the page answers."""
     session = uuid.uuid4().hex
