@@ -27,13 +27,14 @@ from med_mat.building.ledger import Ledger, balance
 from med_mat.building.outcomes import OnError, Setting
 from med_mat.building.plan import Shard
 from med_mat.building.shard import Result, commit, finished, write_shard
+from med_mat.building.words import nothing
 from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.image import Check
 from med_mat.location import MANIFEST
 from med_mat.qa import Questioner
-from med_mat.raw.folder import HIDDEN, RawFolder
+from med_mat.raw.folder import RawFolder
 from med_mat.raw.layout import locate, recognise
 
 log = logging.getLogger(__name__)
@@ -46,12 +47,13 @@ _TEXTS = ("instructions.yaml", "synonyms.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a build depends on beside its input; all of it is in the manifest but ``jobs`` and ``on_error``."""
+    """What a build depends on beside its input; all but the last three decide what its bytes are."""
 
     seed: int = 0
     check: Check = "decode"
     on_error: OnError = "skip"
     jobs: int | None = None  # worker processes; None: what joblib's parallel_config says, else 1
+    allow_fewer: bool = False  # go on where records that the build holds would be gone from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,11 @@ class Report:
     ledgers: Mapping[str, Ledger]
     failed: Mapping[str, MedMATError]  # sources of which nothing could be built, among others that were
     reused: int  # shards that an earlier run had finished
+    total: int  # records in the build, those of earlier runs too
 
     @property
     def written(self) -> int:
-        """Records in the build."""
+        """Records of the sources of this run."""
         return sum(ledger.written for ledger in self.ledgers.values())
 
     @property
@@ -181,10 +184,10 @@ def _build(raw: Mapping[str, RawFolder], out: Path, options: Options, catalog: C
             failed[name] = error
             continue
         reused += kept
-    _finish(out, catalog, progress)
+    total = _finish(out, catalog, progress)
     if failed and not ledgers:
         raise next(iter(failed.values()))
-    return Report(out, ledgers, failed, reused)
+    return Report(out, ledgers, failed, reused, total)
 
 
 def _build_source(
@@ -246,24 +249,8 @@ def _build_source(
     record_files(out, source.name, raw, ordered, images, masks, ledger.skipped_files)
     write_atomically(out / "ledger" / f"{source.name}.json", ledger.to_json().encode())
     if not ledger.written:
-        raise _nothing(source, raw, ledger)
+        raise nothing(source, raw, ledger)
     return ledger, reused
-
-
-def _nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
-    """Why a source gave no record."""
-    if ledger.skipped:
-        return ReadError(
-            f"None of the {ledger.examples} examples of {source.name!r} in {raw.root} gave a record. The first reason: "
-            f"{ledger.skipped[0].reason}"
-        )
-    reasons = Counter(reason for reason in raw.skipped.values() if reason != HIDDEN)
-    skipped = "".join(f" {count} files were skipped: {reason}." for reason, count in reasons.most_common(1))
-    return LayoutError(
-        f"The loader of {source.name!r} found no example in {raw.root}. Expected one of: "
-        + "; or ".join(", ".join(layout.files) for layout in source.layouts)
-        + f".{skipped} 'med-mat show {source.name}' prints the whole layout."
-    )
 
 
 def _run(pending: Iterator[Shard], setting: Setting, jobs: int | None) -> Iterator[tuple[Shard, Result]]:
@@ -341,8 +328,8 @@ def _drop_stale(out: Path, name: str, results: Mapping[str, Result]) -> None:
             path.unlink()
 
 
-def _finish(out: Path, catalog: Catalog, progress: bool) -> None:
-    """Write what spans sources: index, ledger, card, and last the manifest."""
+def _finish(out: Path, catalog: Catalog, progress: bool) -> int:
+    """Write what spans sources: index, ledger, card, and last the manifest. Returns how many records there are."""
     names = [name for name in catalog if (out / "ledger" / f"{name}.json").is_file()]
     files = [
         path.relative_to(out).as_posix() for name in names for path in sorted((out / "data" / name).rglob("*.parquet"))
@@ -360,7 +347,7 @@ def _finish(out: Path, catalog: Catalog, progress: bool) -> None:
     }
     write_atomically(out / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
     if not files:
-        return
+        return 0
     summary, near_duplicates = write_index(out, files, [catalog[name] for name in names], progress=progress)
     built = [name for name in names if brief[name]["written"]]
     write_cards(out, [catalog[name] for name in built], summary, files, brief)
@@ -377,3 +364,4 @@ def _finish(out: Path, catalog: Catalog, progress: bool) -> None:
         "near_duplicates": near_duplicates,
     }
     write_atomically(out / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    return int(totals["written"])

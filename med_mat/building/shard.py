@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -137,9 +134,3 @@ def _unwritable(shard: Shard, out: Path, error: OSError) -> BuildError:
         f"Cannot write shard {shard.name} of {shard.source!r} below {out}: {error.strerror or error}. "
         "Free some space or mend the disk, then run the same command: finished shards are kept."
     )
-
-
-def count_reasons(skips: Sequence[Skip]) -> dict[str, int]:
-    """How often each reason occurs, the commonest first: without the file that it begins with, and without numbers."""
-    counts = Counter(re.sub(r"\d+", "#", re.sub(r"^[^:]*\.\w+: ", "", skip.reason)) for skip in skips)
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
