@@ -29,12 +29,16 @@ def grouped(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         general = _general(name, text)
         names.setdefault(general, []).append(name)
         texts.setdefault(general, set()).add(text)
-    ordered = sorted(names, key=lambda one: (-len(names[one]), one))
-    return {texts[one].pop() if len(texts[one]) == 1 else one: names[one] for one in ordered}
+    found: dict[str, list[str]] = {}
+    for general in sorted(names, key=lambda one: (-len(names[one]), one)):
+        key = texts[general].pop() if len(texts[general]) == 1 else general
+        found.setdefault(key, []).extend(names[general])
+    return found
 
 
 def _general(name: str, text: str) -> str:
     own = PurePosixPath(name)
     for word in (name, own.name, f"'{own.stem}'"):
-        text = text.replace(word, "…")
-    return re.sub(r"\d+", "#", _IMAGE.sub("…", text))
+        text = text.replace(word, "…") if word else text
+    text = re.sub(r"[^\s'\"(]*…", "…", _IMAGE.sub("…", text))
+    return re.sub(r"\d+", "#", text)

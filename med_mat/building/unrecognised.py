@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,15 +23,19 @@ class Unread:
     archives: list[str] = field(default_factory=list)
 
 
-def unread(top: Path, roots: Iterable[Path]) -> Unread:
+def unread(top: Path, roots: Mapping[str, Path]) -> Unread:
     """What of a folder of sources belongs to no source that was recognised.
 
     Args:
         top: the folder of sources.
-        roots: where sources were recognised. What lies beside one, in a folder that was made around it, is its own.
+        roots: source -> where it was recognised. All of ``top/<source>`` is its own, also what lies beside its root.
     """
     top = top.absolute()
-    known = {root.relative_to(top).parts for root in roots if root.is_relative_to(top)}
+    known = set()
+    for name, root in roots.items():
+        if root.is_relative_to(top):
+            parts = root.relative_to(top).parts
+            known.add(parts[:1] if parts and parts[0].lower() == name.lower() else parts)
     found, tree = Unread(), Tree(top)
     if () not in known:
         _look(tree, (), known, found)

@@ -34,7 +34,7 @@ def lines(source: Source, ledger: Ledger, where: str) -> list[str]:
 
 def nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
     """Why a source gave no record, as what is to be raised."""
-    told = "".join(f" {one[0].upper()}{one[1:]}." for one in _details(source, ledger))
+    told = "".join(f" {one[0].upper()}{one[1:]}{'' if one.endswith('?') else '.'}" for one in _details(source, ledger))
     if ledger.examples:
         return ReadError(
             f"None of the {ledger.examples:,} examples of {source.name!r} in {raw.root} gave a record.{told}"
@@ -49,7 +49,7 @@ def nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
 def _details(source: Source, ledger: Ledger) -> Iterator[str]:
     yield from _most(
         {
-            f"{_count(one['files'], 'image file')} not used: {reason} (first: {one['first']})": one["files"]
+            f"{_count(one['files'], 'image file')} not used: {_bare(reason)} (first: {one['first']})": one["files"]
             for reason, one in ledger.images["unused_by_reason"].items()
         },
         "image file",
@@ -62,7 +62,7 @@ def _details(source: Source, ledger: Ledger) -> Iterator[str]:
         "missing image",
     )
     for reason, names in grouped(ledger.unseen.items()).items():
-        yield f"{_count(len(names), 'entry', 'entries')} not looked into: {reason} (first: {names[0]})"
+        yield f"{_count(len(names), 'entry', 'entries')} not looked into: {_bare(reason)} (first: {names[0]})"
     # records whose image is in no record at all were told with their file
     apart = ((skip.id, skip.reason) for skip in ledger.skipped if skip.path not in ledger.skipped_files)
     yield from _most(_of_records("skipped", grouped(apart)), "record")
@@ -71,12 +71,13 @@ def _details(source: Source, ledger: Ledger) -> Iterator[str]:
     if isinstance(expected, int) and not ledger.synthetic and abs(ledger.read - expected) > _FAR * expected:
         sure = "" if source.counts.get("certainty") == "high" else ", which is not certain"
         why = "is the download complete" if ledger.read < expected else "another edition, or files of your own"
-        yield f"its card counts {_count(expected, 'image')}{sure}; here {_count(ledger.read, 'image')} came in: {why}?"
+        yield f"its card counts {_count(expected, 'image')}{sure}; here {ledger.read:,} came in: {why}?"
 
 
 def _of_records(what: str, found: Mapping[str, list[str]]) -> dict[str, int]:
     return {
-        f"{_count(len(ids), 'record')} {what}: {reason} (first: {ids[0]})": len(ids) for reason, ids in found.items()
+        f"{_count(len(ids), 'record')} {what}: {_bare(reason)} (first: {ids[0]})": len(ids)
+        for reason, ids in found.items()
     }
 
 
@@ -86,6 +87,10 @@ def _most(told: dict[str, int], of: str) -> Iterator[str]:
     rest: Any = list(told.values())[_REASONS:]
     if rest:
         yield f"{_count(sum(rest), of)} more, for {_count(len(rest), 'other reason')}"
+
+
+def _bare(reason: str) -> str:
+    return reason.rstrip(".")
 
 
 def _count(number: int, one: str, several: str = "") -> str:

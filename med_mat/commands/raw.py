@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,9 +177,9 @@ def build(
     try:
         found = find(folders, raw)
     except LayoutError:
-        _tell_unread(raw, names, [], err=True)
+        _tell_unread(raw, names, {}, err=True)
         raise
-    roots = [place.root for place in found.values()]
+    roots = {source: place.root for source, place in found.items()}
     for source, place in found.items():
         click.echo(printable(f"{source}: {place.root}") + (f" (layout: {place.variant})" if place.variant else ""))
     if dry_run:
@@ -199,7 +199,7 @@ def build(
         raise click.exceptions.Exit(1)
 
 
-def _tell_unread(raw: Path | None, names: Sequence[str], roots: Sequence[Path], *, err: bool = False) -> None:
+def _tell_unread(raw: Path | None, names: Sequence[str], roots: Mapping[str, Path], *, err: bool = False) -> None:
     """Say what lies in the folder of sources and is read by nobody, where the whole of it was to be built."""
     from med_mat.building import unrecognised
 
