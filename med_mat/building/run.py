@@ -16,8 +16,6 @@ from importlib import metadata, resources
 from pathlib import Path
 from types import ModuleType
 
-from tqdm import tqdm
-
 from med_mat import __version__, schema
 from med_mat.building import plan
 from med_mat.building.card import write_cards
@@ -33,6 +31,7 @@ from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.image import Check
 from med_mat.location import MANIFEST
+from med_mat.progress import Bar
 from med_mat.qa import Questioner
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.layout import locate, recognise
@@ -219,7 +218,7 @@ def _build_source(
     masks: set[str] = set()
     results: dict[str, Result] = {}
     reused = 0
-    with tqdm(total=found.examples, desc=source.name, unit="img", disable=not progress, dynamic_ncols=True) as bar:
+    with Bar(found.examples, desc=source.name, unit="img", shown=progress) as bar:
 
         def pending() -> Iterator[Shard]:
             nonlocal reused
