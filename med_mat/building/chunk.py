@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -184,12 +182,6 @@ def commit(result: Result, store: Store) -> Result:
     except OSError as error:
         raise _unwritable(result.source, result.name, store, error) from error
     return result
-
-
-def count_reasons(skips: Sequence[Skip]) -> dict[str, int]:
-    """How often each reason occurs, the commonest first: without the file that it begins with, and without numbers."""
-    counts = Counter(re.sub(r"\d+", "#", re.sub(r"^[^:]*\.\w+: ", "", skip.reason)) for skip in skips)
-    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 class _Files:

@@ -17,8 +17,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
-from tqdm import tqdm
-
 from med_mat import __version__, schema
 from med_mat.building import plan
 from med_mat.building.card import write_cards
@@ -33,13 +31,15 @@ from med_mat.building.outcomes import OnError, Setting
 from med_mat.building.plan import Chunk
 from med_mat.building.settle import Settled, settle, why
 from med_mat.building.store import Store, clear, resume, switch
+from med_mat.building.words import nothing
 from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.image import DECODERS, Check
 from med_mat.location import MANIFEST
+from med_mat.progress import Bar
 from med_mat.qa import Questioner
-from med_mat.raw.folder import HIDDEN, RawFolder
+from med_mat.raw.folder import RawFolder
 from med_mat.raw.layout import locate, recognise
 
 log = logging.getLogger(__name__)
@@ -50,13 +50,13 @@ Need = Literal["decode", "copy", "keep"]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a build depends on beside its input; all of it is in the manifest but ``jobs`` and ``on_error``."""
+    """What a build depends on beside its input; all but the last three decide what its bytes are."""
 
     seed: int = 0
     check: Check = "decode"
     on_error: OnError = "skip"
     jobs: int | None = None  # worker processes; None: what joblib's parallel_config says, else 1
-    allow_fewer: bool = False  # let a rebuild drop records that the Med-MAT holds
+    allow_fewer: bool = False  # go on where records that the Med-MAT holds would be gone from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ def _build_source(
     masks: set[str] = set()
     results: dict[str, Result] = {}
     stale = run.stale.setdefault(source.name, set())
-    with tqdm(total=found.examples, desc=source.name, unit="img", disable=not progress, dynamic_ncols=True) as bar:
+    with Bar(found.examples, desc=source.name, unit="img", shown=progress) as bar:
 
         def pending() -> Iterator[tuple[Chunk, Result | None]]:
             for chunk in plan.chunks(source, raw, examples, found, refused):
@@ -299,7 +299,7 @@ def _build_source(
     )
     record_files(store, source.name, raw, ordered, images, masks, ledger.skipped_files)
     if not ledger.written:
-        raise _nothing(source, raw, ledger)
+        raise nothing(source, raw, ledger)
     run.ledgers[source.name], run.results[source.name] = ledger, ordered
 
 
@@ -312,22 +312,6 @@ def _need(store: Store, chunk: Chunk, inputs: Inputs) -> tuple[Need, Result | No
     if (done.pixels, done.records) == (pixels, records):
         return "keep", done, []
     return ("copy" if done.pixels == pixels else "decode"), done, changed(done.code, code)
-
-
-def _nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
-    """Why a source gave no record."""
-    if ledger.skipped:
-        return ReadError(
-            f"None of the {ledger.examples} examples of {source.name!r} in {raw.root} gave a record. The first reason: "
-            f"{ledger.skipped[0].reason}"
-        )
-    reasons = Counter(reason for reason in raw.skipped.values() if reason != HIDDEN)
-    skipped = "".join(f" {count} files were skipped: {reason}." for reason, count in reasons.most_common(1))
-    return LayoutError(
-        f"The loader of {source.name!r} found no example in {raw.root}. Expected one of: "
-        + "; or ".join(", ".join(layout.files) for layout in source.layouts)
-        + f".{skipped} 'med-mat show {source.name}' prints the whole layout."
-    )
 
 
 def _written(
