@@ -44,13 +44,14 @@ def examples(raw: RawFolder) -> Iterator[Example]:
                 raw.miss(str(path), table)
                 continue
             cells = [f"{name}={row[name]}" for name in _OBSERVATIONS if row[name]]
-            yield Example(
-                image,
-                labels=multi_hot(row, _OBSERVATIONS),
-                patient=image.parts[1],
-                split=split,
-                raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
-            )
+            with raw.reading(row, image):
+                yield Example(
+                    image,
+                    labels=multi_hot(row, _OBSERVATIONS),
+                    patient=image.parts[1],
+                    split=split,
+                    raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
+                )
     for image in images.values():
         raw.skip(image, "neither train.csv nor valid.csv lists it")
 

@@ -199,6 +199,9 @@ def _build_source(
     examples = loader_of(source).examples
     log.info("%s: reading %s (layout %s)", source.name, raw.root, raw.variant)
     found = plan.survey(source, raw, examples, options.seed)
+    if raw.faults and options.on_error == "raise":
+        where, why = next(iter(raw.faults.items()))
+        raise ReadError(f"{raw.root}: {where}: {why} ('skip' for on_error leaves out the row and goes on)")
     # written last: a folder without a manifest is unfinished, and so is a source without a ledger
     (out / MANIFEST).unlink(missing_ok=True)
     (out / "ledger" / f"{source.name}.json").unlink(missing_ok=True)

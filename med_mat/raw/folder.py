@@ -9,6 +9,7 @@ import re
 import stat
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -67,7 +68,8 @@ class RawFolder:
         self.variant = variant
         self.read: set[str] = set()
         self.missing: dict[str, str] = {}
-        self.notes: dict[str, str] = {}  # where in a table -> what is odd there: a row that was left out, a guess
+        self.faults: dict[str, str] = {}  # file and line of a row that cannot be read -> why
+        self.notes: dict[str, str] = {}  # file, and line where there is one -> what is odd there and yet read
         self._skipped: dict[str, str] = {}
         self._links: set[str] = set()  # to files inside, which are read
 
@@ -112,6 +114,24 @@ class RawFolder:
     def miss(self, name: str, where: str) -> None:
         """Note an image that an annotation file (``where``) names and that the folder does not hold."""
         self.missing[name] = where
+
+    @contextmanager
+    def reading(self, row: tables.Row, image: PurePosixPath | None = None) -> Iterator[None]:
+        """Around what reads one row of a table: where it cannot be read, it is left out and not its whole source.
+
+        The row is noted in ``faults``, and the image, where one is given, is skipped with the same reason. Of an image
+        with several rows, ask :meth:`is_skipped` before using the others.
+        """
+        try:
+            yield
+        except ReadError as error:
+            self.faults.setdefault(row.where, str(error))
+            if image is not None:
+                self.skip(image, f"{row.where}: {error}")
+
+    def is_skipped(self, path: PurePosixPath) -> bool:
+        """Whether a reason was noted why a file is not read."""
+        return str(path) in self._skipped
 
     def absolute(self, path: PurePosixPath | str) -> Path:
         """Where a file of the folder lies on this machine.
@@ -216,8 +236,8 @@ class RawFolder:
         Cells stay text (ids keep their leading zeros). Formulas are not evaluated: the value that was saved with them
         counts. A column without a name is called "column N", a name that comes again "name (2)". Before the header may
         stand Excel's ``sep=;`` and lines that begin with ``#``. A row with too many cells, or with a quote that is
-        never closed, is left out and noted with its line in ``notes``; its neighbours are read. Each row knows where it
-        stands (:class:`med_mat.raw.tables.Row`).
+        never closed, is left out and noted in ``faults``; its neighbours are read. Each row knows where it stands
+        (:class:`med_mat.raw.tables.Row`).
 
         Args:
             path: the file.
@@ -245,6 +265,7 @@ class RawFolder:
             header=header,
             replace_header=replace_header,
             sheet=sheet,
+            fault=self.faults.setdefault,
             note=self.notes.setdefault,
         )
 

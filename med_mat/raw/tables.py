@@ -58,9 +58,13 @@ def rows(
     header: Sequence[str] | None = None,
     replace_header: bool = False,
     sheet: str | None = None,
+    fault: Note = lambda where, what: None,
     note: Note = lambda where, what: None,
 ) -> Iterator[Row]:
-    """The rows of a table, as :meth:`RawFolder.table` describes. What is odd about it is told to ``note``."""
+    """The rows of a table, as :meth:`RawFolder.table` describes.
+
+    Rows that are left out are told to ``fault``, what is odd and was read all the same to ``note``.
+    """
     suffix = full.suffix.lower()
     if suffix in (".xlsx", ".xlsm"):
         found = _workbook(full, sheet, note)
@@ -85,12 +89,12 @@ def rows(
             "and not one that was edited?"
         )
     width, sound, refused = len(names), 0, ""
-    for number, cells, fault in filled:
-        if not fault and any(cells[width:]):
-            fault = f"{len(cells)} cells where the header has {width} columns ({_short(cells)}): an unquoted separator"
-        if fault:
-            refused = refused or f"{full}, line {number}: {fault}. Is the file cut short? Download it again."
-            note(f"{full.name}, line {number}", fault)
+    for number, cells, why in filled:
+        if not why and any(cells[width:]):
+            why = f"{len(cells)} cells where the header has {width} columns ({_short(cells)}): an unquoted separator"
+        if why:
+            refused = refused or f"{full}, line {number}: {why}. Is the file cut short? Download it again."
+            fault(f"{full.name}, line {number}", why)
             continue
         sound += 1
         filled_up = cells + [""] * (width - len(cells))

@@ -209,7 +209,7 @@ def test_one_bad_row_is_left_out_and_noted_and_its_neighbours_are_read(tmp_path:
     assert found["6"] == "c"
     assert "2" not in found
     assert len(found) == 3 + bad.count("\n")
-    assert list(raw.notes) == ["a.csv, line 3"]
+    assert list(raw.faults) == ["a.csv, line 3"]
 
 
 def test_an_open_quote_in_every_row_leaves_none_and_does_not_take_forever(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_cells_may_hold_delimiters_quotes_and_lines(
     Miniature(root).csv("lines.csv", rows, header=["id", "text"])
     raw = RawFolder(root)
     assert [(int(row["id"]), row["text"]) for row in raw.table("lines.csv")] == rows
-    assert raw.notes == {}
+    assert raw.faults == {}
 
 
 def test_a_blank_after_a_closing_quote_is_harmless(tmp_path: Path) -> None:
