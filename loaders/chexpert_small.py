@@ -37,7 +37,7 @@ _OBSERVATIONS = (
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = {str(path): path for path in raw.images("{train,valid}/**")}
     for table, split in _TABLES.items():
-        for row in raw.table(table, columns=["Path", *_OBSERVATIONS]):
+        for row in raw.table(table, columns=["Path", *_OBSERVATIONS]) if raw.first(table) else ():
             path = PurePosixPath(*PurePosixPath(row["Path"]).parts[1:])
             image = images.pop(str(path), None)
             if image is None:

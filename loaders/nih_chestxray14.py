@@ -21,7 +21,9 @@ _LISTS: dict[str, Split] = {"train_val_list.txt": "train", "test_list.txt": "tes
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_name("images*/**/*.png")
-    splits = {name: split for path, split in _LISTS.items() for name in raw.lines(path)}
+    lists = {path: split for path, split in _LISTS.items() if raw.first(path)}
+    # with one list alone the images of the other would pass for training images
+    splits = {name: split for path, split in lists.items() for name in raw.lines(path)} if lists == _LISTS else {}
     boxes = _boxes(raw, images)
     table = raw.glob("Data_Entry_2017*.csv")[-1]
     for row, image in listed(raw, table, images, "Image Index", columns=["Finding Labels", "Patient ID"]):

@@ -49,7 +49,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         yield Example(
             image,
             label=label,
-            boxes=boxes.get(name, ()),
+            boxes=boxes.get(name, ()) if boxes else None,
             patient=str(origin["img_id"]).partition("_")[0],  # 00000001_000.png: the patient, then the visit
             split="train",
             key=f"{origin['subset_img_id']}.dcm",
@@ -64,7 +64,7 @@ def _tables(raw: RawFolder, images: Mapping[str, PurePosixPath]) -> _Facts:
     classes = {row["patientId"]: row["class"] for row in raw.table(_CLASSES, columns=["patientId", "class"])}
     boxes: dict[str, tuple[Box, ...]] = {}
     sides = ["x", "y", "width", "height"]
-    for row in raw.table(_BOXES, columns=["patientId", *sides]):
+    for row in raw.table(_BOXES, columns=["patientId", *sides]) if raw.first(_BOXES) else ():
         with raw.reading(row, images.get(row["patientId"])):
             place = corners(row, sides)
             if place is not None:

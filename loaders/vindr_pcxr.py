@@ -31,7 +31,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         images = raw.by_stem(f"{part}/*.{{dicom,dcm}}")
         boxes = _boxes(raw, f"annotations_{part}.csv", images)
         table = f"image_labels_{part}.csv"
-        facts = ((row["image_id"], row) for row in raw.table(table, columns=["image_id", *_DIAGNOSES]))
+        rows = raw.table(table, columns=["image_id", *_DIAGNOSES]) if raw.first(table) else ()
+        facts = ((row["image_id"], row) for row in rows)
         for row, image in matched(raw, table, facts, images):
             if raw.is_skipped(image):
                 continue  # for one of its boxes
@@ -44,7 +45,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
 def _boxes(raw: RawFolder, table: str, images: Mapping[str, PurePosixPath]) -> dict[str, tuple[Box, ...]]:
     """Image -> its boxes; none of an image that was looked at without finding anything."""
     found: dict[str, tuple[Box, ...]] = {}
-    for row in raw.table(table, columns=["image_id", "class_name", *_SIDES]):
+    for row in raw.table(table, columns=["image_id", "class_name", *_SIDES]) if raw.first(table) else ():
         mine = found.setdefault(row["image_id"], ())
         with raw.reading(row, images.get(row["image_id"])):
             place = None if row["class_name"] == _NOTHING else corners(row, _SIDES)

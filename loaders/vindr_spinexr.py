@@ -35,7 +35,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         studies: dict[str, str] = {}
         lesions: defaultdict[str, set[str]] = defaultdict(set)
         boxes: defaultdict[str, tuple[Box, ...]] = defaultdict(tuple)
-        for row in raw.table(table, columns=["study_id", "image_id", "lesion_type", *_SIDES]):
+        rows = raw.table(table, columns=["study_id", "image_id", "lesion_type", *_SIDES]) if raw.first(table) else ()
+        for row in rows:
             name, lesion = row["image_id"], row["lesion_type"]
             studies.setdefault(name, row["study_id"])
             lesions[name].add(lesion)

@@ -90,7 +90,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
             raise LayoutError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
-        known = recognise(root, catalog)
+        known = recognise(root, catalog, _reader)
         for name in [name for name in known if not has_loader(catalog[name])]:
             log.warning("%s is recognised in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:
@@ -108,7 +108,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
                     f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
                 )
             folder = root / name if (root / name).exists() else root
-        found[name] = locate(source, folder)
+        found[name] = locate(source, folder, _reader(source), catalog)
     return found
 
 
@@ -157,6 +157,11 @@ def loader_of(source: Source) -> ModuleType:
         if error.name != source.loader:
             raise
         raise BuildError(f"Source {source.name!r} has a card but no loader yet.") from None
+
+
+def _reader(source: Source) -> plan.Examples:
+    """The loader's examples; none of a source that has no loader yet."""
+    return loader_of(source).examples if has_loader(source) else lambda raw: iter(())
 
 
 def has_loader(source: Source) -> bool:
@@ -264,7 +269,7 @@ def _nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
     skipped = "".join(f" {count} files were skipped: {reason}." for reason, count in reasons.most_common(1))
     return LayoutError(
         f"The loader of {source.name!r} found no example in {raw.root}. Expected one of: "
-        + "; or ".join(", ".join(layout.files) for layout in source.layouts)
+        + "; or ".join(layout.words for layout in source.layouts)
         + f".{skipped} 'med-mat show {source.name}' prints the whole layout."
     )
 
