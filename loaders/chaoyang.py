@@ -23,7 +23,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     images = {str(path).lower(): path for path in raw.images("{train,test}/**")}
     for part in _PARTS:
         table = f"{part}.json"
-        for entry in raw.json(table):
+        for entry in raw.json(table) if raw.first(table) else ():
             image = images.pop(entry["name"].lower(), None)
             if image is None:
                 raw.miss(entry["name"], table)

@@ -35,7 +35,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_name("{train,test}*/**/*.png")
     for part in _PARTS:
         table = f"ChestX_Det_{part}.json"
-        for entry in raw.json(table):
+        for entry in raw.json(table) if raw.first(table) else ():
             name = entry["file_name"]
             image = images.pop(name, None)
             if image is None:

@@ -37,20 +37,21 @@ _OBSERVATIONS = (
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = {str(path): path for path in raw.images("{train,valid}/**")}
     for table, split in _TABLES.items():
-        for row in raw.table(table, columns=["Path", *_OBSERVATIONS]):
+        for row in raw.table(table, columns=["Path", *_OBSERVATIONS]) if raw.first(table) else ():
             path = PurePosixPath(*PurePosixPath(row["Path"]).parts[1:])
             image = images.pop(str(path), None)
             if image is None:
                 raw.miss(str(path), table)
                 continue
             cells = [f"{name}={row[name]}" for name in _OBSERVATIONS if row[name]]
-            yield Example(
-                image,
-                labels=multi_hot(row, _OBSERVATIONS),
-                patient=image.parts[1],
-                split=split,
-                raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
-            )
+            with raw.reading(row, image):
+                yield Example(
+                    image,
+                    labels=multi_hot(row, _OBSERVATIONS),
+                    patient=image.parts[1],
+                    split=split,
+                    raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
+                )
     for image in images.values():
         raw.skip(image, "neither train.csv nor valid.csv lists it")
 

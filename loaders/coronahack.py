@@ -26,7 +26,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         key=lambda path: f"{path.parent.name.lower()}/{path.name}",
     )
     for row, image in listed(raw, _TABLE, images, _name, columns=["X_ray_image_name", "Dataset_type", *_CATEGORIES]):
-        part = row["Dataset_type"].lower()
+        part = row["Dataset_type"].lower()  # one of two folders: the image is found by it
         said = [row[column] for column in _CATEGORIES if row[column]]
         yield Example(
             image,

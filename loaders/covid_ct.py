@@ -28,7 +28,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             for line in raw.lines(path)
         }
         patients = _patients(raw, kind)
-        for image in raw.images(f"Images-processed/CT_{kind}/**"):
+        for image in raw.images(f"{{Images-processed/,}}CT_{kind}/**"):
             patient = patients.get(_plain(image.stem))
             split = splits.get(_plain(image.name))
             yield Example(image, label=f"CT_{kind}", patient=patient, split=split, key=f"CT_{kind}/{image.name}")

@@ -31,6 +31,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for image in raw.images("{originalImages,originalImage,train_images,data/train_images}/*"):
         masks = _masks(raw, image, order)
         boxes = _boxes(raw, image)
+        if raw.is_skipped(image):
+            continue  # for one of its boxes
         if masks is None and boxes is None:
             raw.skip(image, "neither a mask nor a box file belongs to it")
             continue
@@ -62,8 +64,12 @@ def _boxes(raw: RawFolder, image: PurePosixPath) -> tuple[Box, ...] | None:
     if not found:
         return None
     rows = raw.table(found[0], header=["xmin", "ymin", "xmax", "ymax", "class"], delimiter=" ")
-    placed = ((corners(row, ["xmin", "ymin", "xmax", "ymax"]), row["class"]) for row in rows)
-    return tuple(Box(*place, kind) for place, kind in placed if place is not None)
+    boxes: list[Box] = []
+    for row in rows:
+        with raw.reading(row, image):
+            place = corners(row, ["xmin", "ymin", "xmax", "ymax"])
+            boxes += [] if place is None else [Box(*place, row["class"])]
+    return tuple(boxes)
 
 
 def miniature(raw: Miniature) -> None:

@@ -26,18 +26,19 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     masks = raw.by_stem("masks/*.jpg") | raw.by_stem("masks/*.png")
     patients = lookup(raw, "wsi_labels.xlsx", "slide_id", "patient_id")
     for row, image, split in listed_parts(raw, _PARTS, images, "image_name", columns=_GRADES):
-        grade = one_hot(row, _GRADES)
         slide = image.stem.partition("_Block")[0]
         mask = masks.pop(image.stem, None)
-        yield Example(
-            image,
-            label=grade,
-            masks=_masks(raw, mask, grade),
-            patient=patients.get(slide, f"slide {slide}"),
-            split=split,
-            raw_label="G4, G4C" if row.get("G4C") == "1" else None,
-            key=image.name,
-        )
+        with raw.reading(row, image):
+            grade = one_hot(row, _GRADES)
+            yield Example(
+                image,
+                label=grade,
+                masks=_masks(raw, mask, grade),
+                patient=patients.get(slide, f"slide {slide}"),
+                split=split,
+                raw_label="G4, G4C" if row.get("G4C") == "1" else None,
+                key=image.name,
+            )
     for mask in masks.values():
         raw.skip(mask, "the mask of an image that has no class or is not there")
 

@@ -112,12 +112,31 @@ class Download:
     note: str = ""
 
 
+_SHOWN = 4  # parts of a layout, where it is told in words
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A way in which the source is known to lie on disk: glob patterns that must all match below its root."""
+    """A way in which the source is known to lie on disk: glob patterns below its root."""
 
     variant: str
-    files: tuple[str, ...]
+    files: tuple[str, ...] = ()  # all must match, or nothing can be read
+    parts: tuple[str, ...] = ()  # one must match: classes, halves of a split, of which a copy may lack some
+    also: tuple[str, ...] = ()  # what a whole copy holds besides and no record needs: masks, lists of a split
+    edition: str = ""  # which edition this is, where the publisher has several, and which is not read
+    images: int | None = None  # how many it has, where not those that the card counts
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All that a whole copy holds."""
+        return (*self.files, *self.parts, *self.also)
+
+    @property
+    def words(self) -> str:
+        """What must lie there, in words."""
+        more = f" | … ({len(self.parts)} in all)" if len(self.parts) > _SHOWN else ""
+        needed = [*self.files, *([f"any of {' | '.join(self.parts[:_SHOWN])}{more}"] if self.parts else [])]
+        return f"{' and '.join(needed)} ({self.variant}{f': {self.edition}' if self.edition else ''})"
 
 
 @dataclass(frozen=True, slots=True)

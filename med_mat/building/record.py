@@ -13,6 +13,7 @@ from med_mat.errors import LabelError
 from med_mat.example import Box, Example
 from med_mat.image import Stored
 from med_mat.qa import Questioner
+from med_mat.raw.labels import as_listed
 
 #: The Hub's picture suffix for each stored format.
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
@@ -77,7 +78,7 @@ def record(
         present=present,
         absent=absent,
         unknown=unknown,
-        boxes=[(b.xmin, b.ymin, b.xmax, b.ymax, row.labels[b.label]) for b in found],
+        boxes=[(b.xmin, b.ymin, b.xmax, b.ymax, human(row, b.label)) for b in found],
         size=(stored.width, stored.height),
     )
     file_name = example.path.stem + _SUFFIXES[stored.format] if stored.transform != "none" else example.path.name
@@ -153,7 +154,7 @@ def stratum(example: Example) -> str:
 def human(row: Row, raw: str) -> str:
     """The human label of a raw one."""
     try:
-        return row.labels[raw]
+        return row.labels[as_listed(raw, row.labels)]
     except KeyError:
         raise LabelError(
             f"The label {raw!r} is not among those that the card of {row.source!r} lists for row {row.number}: "

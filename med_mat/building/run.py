@@ -111,7 +111,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
             raise LayoutError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
-        known = recognise(root, catalog)
+        known = recognise(root, catalog, _reader)
         for name in [name for name in known if not has_loader(catalog[name])]:
             log.warning("%s is recognised in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:
@@ -129,7 +129,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
                     f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
                 )
             folder = root / name if (root / name).exists() else root
-        found[name] = locate(source, folder)
+        found[name] = locate(source, folder, _reader(source), catalog)
     return found
 
 
@@ -198,6 +198,11 @@ def loader_of(source: Source) -> ModuleType:
         raise BuildError(f"Source {source.name!r} has a card but no loader yet.") from None
 
 
+def _reader(source: Source) -> plan.Examples:
+    """The loader's examples; none of a source that has no loader yet."""
+    return loader_of(source).examples if has_loader(source) else lambda raw: iter(())
+
+
 def has_loader(source: Source) -> bool:
     """Whether a source can be built."""
     return importlib.util.find_spec(source.loader) is not None
@@ -256,6 +261,9 @@ def _build_source(
     examples = loader_of(source).examples
     log.info("%s: reading %s (layout %s)", source.name, raw.root, raw.variant)
     found = plan.survey(source, raw, examples, options.seed)
+    if raw.faults and options.on_error == "raise":
+        where, why_so = next(iter(raw.faults.items()))
+        raise ReadError(f"{raw.root}: {where}: {why_so} ('skip' for on_error leaves out the row and goes on)")
     setting = Setting(
         root=raw.root,
         out=store.out,

@@ -59,7 +59,7 @@ def nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
         )
     return LayoutError(
         f"The loader of {source.name!r} found no example in {raw.root}. Expected one of: "
-        + "; or ".join(", ".join(layout.files) for layout in source.layouts)
+        + "; or ".join(layout.words for layout in source.layouts)
         + f".{told} 'med-mat show {source.name}' prints the whole layout."
     )
 

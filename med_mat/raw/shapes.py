@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from med_mat.example import Example, Split
 from med_mat.raw.folder import RawFolder
+from med_mat.raw.tables import Row
 
 _Patterns = str | Sequence[str]
 
@@ -68,7 +69,7 @@ def listed(
     *,
     columns: Sequence[str] = (),
     delimiter: str | None = None,
-) -> Iterator[tuple[dict[str, str], PurePosixPath]]:
+) -> Iterator[tuple[Row, PurePosixPath]]:
     """The rows of a table, each with the image that it names.
 
     A row whose image is not in the folder is noted as missing, an image that no row names is skipped with that reason.
@@ -86,7 +87,7 @@ def listed(
         left.pop(key, None)
         yield row, images[key]
     for image in left.values():
-        raw.skip(image, f"{PurePosixPath(table).name} does not list it")
+        raw.skip(image, f"{PurePosixPath(table).name} does not list it{_in_bad_rows(raw, table)}")
 
 
 def listed_parts(
@@ -97,7 +98,7 @@ def listed_parts(
     *,
     columns: Sequence[str] = (),
     delimiter: str | None = None,
-) -> Iterator[tuple[dict[str, str], PurePosixPath, Split]]:
+) -> Iterator[tuple[Row, PurePosixPath, Split]]:
     """As :func:`listed`, where all images lie in one place and each part of the split has a table of its own.
 
     Args:
@@ -115,7 +116,14 @@ def listed_parts(
             left.pop(key, None)
             yield row, images[key], split
     for image in left.values():
-        raw.skip(image, f"none of {', '.join(table.name for table, _ in found) or 'the tables'} lists it")
+        bad = "".join(_in_bad_rows(raw, table) for table, _ in found)
+        raw.skip(image, f"none of {', '.join(table.name for table, _ in found) or 'the tables'} lists it{bad}")
+
+
+def _in_bad_rows(raw: RawFolder, table: PurePosixPath | str) -> str:
+    """What is to be added where an image may be named in a row that was left out."""
+    bad = [where for where in raw.faults if where.startswith(f"{PurePosixPath(table).name}, ")]
+    return f", but in a row that cannot be read, if at all ({bad[0]})" if bad else ""
 
 
 def _keyed(
@@ -125,7 +133,7 @@ def _keyed(
     name: str | Callable[[Mapping[str, str]], str],
     columns: Sequence[str],
     delimiter: str | None,
-) -> Iterator[tuple[str, dict[str, str]]]:
+) -> Iterator[tuple[str, Row]]:
     """The rows of a table whose image is there, each with the name of the image."""
     needed = [name, *columns] if isinstance(name, str) else list(columns)
     for row in raw.table(table, columns=needed, delimiter=delimiter):
