@@ -12,20 +12,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, spelling
 
 _FOLDERS = "files/{aneurysm,cancer,tumor}"
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
+    written = spelling(f"{_FOLDERS}/*")
     for image in raw.images(f"{_FOLDERS}/*.jpg"):
-        label = image.parent.name
+        path = written(image)
+        label = path.parent.name
         twins = raw.siblings(image, f"{image.stem}.dcm")
         patient = raw.patient(twins[0]) if twins else None
-        yield Example(image, label=label, patient=patient or label)
+        yield Example(image, label=label, patient=patient or label, key=str(path))
     for slice_ in raw.images(f"{_FOLDERS}/*.dcm"):
         if not raw.siblings(slice_, f"{slice_.stem}.jpg"):
-            yield Example(slice_, label=slice_.parent.name, patient=raw.patient(slice_) or slice_.parent.name)
+            path = written(slice_)
+            label = path.parent.name
+            yield Example(slice_, label=label, patient=raw.patient(slice_) or label, key=str(path))
 
 
 def miniature(raw: Miniature) -> None:

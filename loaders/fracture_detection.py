@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from med_mat.example import Example
-from med_mat.raw import SPLITS, Miniature, RawFolder, class_folders
+from med_mat.example import Example, Split
+from med_mat.raw import Miniature, RawFolder, class_folders
+
+_SPLITS: dict[str, Split] = {"train": "train", "val": "validation", "test": "validation"}  # one part, two names
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    return class_folders(raw, "data/{train,val,test}/{fractured,not*fractured}/*", splits=SPLITS, label=_label)
+    return class_folders(raw, "data/{train,val,test}/{fractured,not*fractured}/*", splits=_SPLITS, label=_label)
 
 
 def _label(path: PurePosixPath) -> str:
