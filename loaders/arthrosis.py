@@ -27,9 +27,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         if name[-1] in "01234" and name[:-1] in names:
             raw.skip(image, f"an augmented copy, as a tutorial makes them, of {image.stem[:-1]}")
             continue
-        path = written(image)
-        joint, grade = path.parts[:2]
-        yield Example(image, label=grade, raw_label=f"{joint}/{grade}", key=str(path))
+        joint, grade = written(image).parts[:2]
+        yield Example(image, label=grade, raw_label=f"{joint}/{grade}")
 
 
 def miniature(raw: Miniature) -> None:

@@ -20,11 +20,10 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     pattern = "{benign,malignant,normal}/*.png"
     written = spelling(pattern)
     for image in raw.images(pattern, exclude="*_mask*"):
-        path = written(image)
-        label = path.parent.name
+        label = written(image).parent.name
         # gray rims occur: a lesion is white, not merely not black
         masks = tuple(BinaryMask(mask, label, above=127) for mask in raw.siblings(image, f"{image.stem}_mask*.png"))
-        yield Example(image, label=label, masks=masks or None, key=str(path))
+        yield Example(image, label=label, masks=masks or None)
 
 
 def miniature(raw: Miniature) -> None:

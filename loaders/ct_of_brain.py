@@ -20,16 +20,14 @@ _FOLDERS = "files/{aneurysm,cancer,tumor}"
 def examples(raw: RawFolder) -> Iterator[Example]:
     written = spelling(f"{_FOLDERS}/*")
     for image in raw.images(f"{_FOLDERS}/*.jpg"):
-        path = written(image)
-        label = path.parent.name
+        label = written(image).parent.name
         twins = raw.siblings(image, f"{image.stem}.dcm")
         patient = raw.patient(twins[0]) if twins else None
-        yield Example(image, label=label, patient=patient or label, key=str(path))
+        yield Example(image, label=label, patient=patient or label)
     for slice_ in raw.images(f"{_FOLDERS}/*.dcm"):
         if not raw.siblings(slice_, f"{slice_.stem}.jpg"):
-            path = written(slice_)
-            label = path.parent.name
-            yield Example(slice_, label=label, patient=raw.patient(slice_) or label, key=str(path))
+            label = written(slice_).parent.name
+            yield Example(slice_, label=label, patient=raw.patient(slice_) or label)
 
 
 def miniature(raw: Miniature) -> None:

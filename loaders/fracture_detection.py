@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from med_mat.example import Example, Split
-from med_mat.raw import Miniature, RawFolder, class_folders
-
-_SPLITS: dict[str, Split] = {"train": "train", "val": "validation", "test": "validation"}  # one part, two names
+from med_mat.example import Example
+from med_mat.raw import SPLITS, Miniature, RawFolder, class_folders
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    return class_folders(raw, "data/{train,val,test}/{fractured,not*fractured}/*", splits=_SPLITS, label=_label)
+    splits = SPLITS if raw.first("data/val/**") else {**SPLITS, "test": "validation"}  # one part under two names
+    return class_folders(raw, "data/{train,val,test}/{fractured,not*fractured}/*", splits=splits, label=_label)
 
 
 def _label(path: PurePosixPath) -> str:

@@ -1,4 +1,4 @@
-"""Copies of a source's files that hold the same data: names in another case, taken apart, folders laid out otherwise."""
+"""Copies of a source that hold the same data: names in another case or normal form, folders laid out otherwise."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import posixpath
 import re
@@ -98,6 +99,13 @@ class RawFolder:
     def files(self) -> Mapping[str, FileFacts]:
         """Every regular file below the root, hidden ones too, in order."""
         return MappingProxyType(self._files)
+
+    @functools.cached_property
+    def twins(self) -> frozenset[str]:
+        """The files whose path differs from that of another in case or normal form alone: two files, not one."""
+        by_form = ((folded(path), path) for path in self._files)
+        pairs = itertools.pairwise(by_form)  # they are in the order of that form
+        return frozenset(path for one, other in pairs if one[0] == other[0] for path in (one[1], other[1]))
 
     @property
     def skipped(self) -> dict[str, str]:

@@ -39,7 +39,7 @@ def class_folders(
     The examples are named by split, class and file: wrapper folders, which differ between copies, do not matter. Nor
     does the case of folders that the pattern spells out: ``label``, ``patient`` and ``raw_label`` are asked with the
     path as the pattern writes it (:func:`med_mat.raw.names.spelling`). What ``patient`` tells is folded, since it is
-    the disk's spelling of it.
+    the disk's spelling of it. Where case alone tells two files apart, each is named by its path on the disk.
 
     Args:
         raw: the folder of the source.
@@ -63,7 +63,7 @@ def class_folders(
             patient=None if person is None else folded(person),
             split=split,
             raw_label=raw_label(path),
-            key="/".join(filter(None, (split, name, path.name))),
+            key=str(image) if str(image) in raw.twins else "/".join(filter(None, (split, name, path.name))),
         )
 
 
