@@ -9,11 +9,11 @@ CheXpert-v1.0-small/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from med_mat.example import Example, Split
-from med_mat.raw import Miniature, RawFolder, multi_hot
+from med_mat.raw import Miniature, RawFolder, listed, multi_hot
 
 _TABLES: dict[str, Split] = {"train.csv": "train", "valid.csv": "validation"}
 _OBSERVATIONS = (
@@ -35,25 +35,25 @@ _OBSERVATIONS = (
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    images = {str(path): path for path in raw.images("{train,valid}/**")}
     for table, split in _TABLES.items():
-        for row in raw.table(table, columns=["Path", *_OBSERVATIONS]) if raw.first(table) else ():
-            path = PurePosixPath(*PurePosixPath(row["Path"]).parts[1:])
-            image = images.pop(str(path), None)
-            if image is None:
-                raw.miss(str(path), table)
-                continue
+        if raw.first(table) is None:
+            continue
+        images = {str(path): path for path in raw.images(f"{PurePosixPath(table).stem}/**")}
+        for row, image in listed(raw, table, images, _path, columns=["Path", *_OBSERVATIONS]):
             cells = [f"{name}={row[name]}" for name in _OBSERVATIONS if row[name]]
             with raw.reading(row, image):
                 yield Example(
                     image,
                     labels=multi_hot(row, _OBSERVATIONS),
-                    patient=image.parts[1],
+                    patient=PurePosixPath(row["Path"]).parts[2],
                     split=split,
                     raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
                 )
-    for image in images.values():
-        raw.skip(image, "neither train.csv nor valid.csv lists it")
+
+
+def _path(row: Mapping[str, str]) -> str:
+    """Where the image of a row lies, without the outer folder."""
+    return str(PurePosixPath(*PurePosixPath(row["Path"]).parts[1:]))
 
 
 def miniature(raw: Miniature) -> None:

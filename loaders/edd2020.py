@@ -19,9 +19,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from med_mat.example import BinaryMask, Box, Example, Frame
-from med_mat.raw import Miniature, RawFolder, corners
+from med_mat.raw import Miniature, RawFolder, corners, folded
 
 _CLASSES = ("BE", "suspicious", "HGD", "cancer", "polyp")
+_FOLDED = {kind.lower(): kind for kind in _CLASSES}
 _MASKS = {"originalimages": "masks", "originalimage": "GT", "train_images": "train_masks"}
 
 
@@ -45,9 +46,9 @@ def _masks(raw: RawFolder, image: PurePosixPath, order: Sequence[str]) -> tuple[
     by_class: dict[str, PurePosixPath] = {}
     stacked = None
     for mask in raw.siblings(image, f"../{_MASKS[image.parent.name.lower()]}/{image.stem}_*.tif"):
-        kind = mask.stem[len(image.stem) + 1 :].removesuffix("_mask")
-        if kind in _CLASSES:
-            by_class[kind] = mask
+        kind = folded(mask.stem[len(image.stem) + 1 :]).removesuffix("_mask")
+        if kind in _FOLDED:
+            by_class[_FOLDED[kind]] = mask
         elif kind == "mask":
             stacked = mask
     if by_class:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import BinaryMask, Example, Split
-from med_mat.raw import Miniature, RawFolder, one_hot
+from med_mat.raw import Miniature, RawFolder, aligned, one_hot
 
 _PARTS: dict[str, Split] = {"Training": "train", "Validation": "validation", "Test_v2": "test"}
 _COLUMNS = ("melanoma", "seborrheic_keratosis")
@@ -25,8 +25,9 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         labels = _labels(raw, part) if images else {}
         masks = raw.by_name(
             f"ISIC-2017_{part}_Part1_GroundTruth/**/*_segmentation.png",
-            key=lambda path: path.stem.removesuffix("_segmentation"),
+            key=lambda path: path.stem[: -len("_segmentation")],
         )
+        labels, masks = aligned(labels, images), aligned(masks, images)
         for name, image in images.items():
             label = labels.pop(name, None)
             mask = masks.pop(name, None)

@@ -32,7 +32,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         for row, image in listed(raw, truth, images, "image", columns=_CLASSES):
             with raw.reading(row, image):
                 label = one_hot(row, _CLASSES)
-                yield Example(image, label=label, patient=lesions.get(image.stem), split=split, key=image.name)
+                yield Example(image, label=label, patient=lesions.get(row["image"]), split=split, key=image.name)
 
 
 def _lesions(raw: RawFolder, part: str) -> dict[str, str]:

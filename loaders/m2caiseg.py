@@ -48,7 +48,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     colors = _nearest()
     for part in _PARTS:
         images = raw.by_stem(f"{part}/images/*.jpg")
-        masks = raw.by_name(f"{part}/groundtruth/*_gt.png", key=lambda path: path.stem.removesuffix("_gt"))
+        masks = raw.by_name(f"{part}/groundtruth/*_gt.png", key=lambda path: path.stem[: -len("_gt")])
         for image, mask in paired(raw, images, masks):
             yield Example(image, masks=(ColorMap(mask, colors, tolerance=_STEP // 2),), split=part)
     for image in raw.images("trainval/**"):

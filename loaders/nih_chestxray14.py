@@ -32,9 +32,9 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         yield Example(
             image,
             labels=joined(row["Finding Labels"], "|", NIH_FINDINGS),
-            boxes=boxes.get(image.name),
+            boxes=boxes.get(row["Image Index"]),
             patient=row["Patient ID"].zfill(8),
-            split=splits.get(image.name),
+            split=splits.get(row["Image Index"]),
             key=image.name,
         )
 

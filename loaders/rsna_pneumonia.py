@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from med_mat.example import Box, Example
-from med_mat.raw import Miniature, RawFolder, corners
+from med_mat.raw import Miniature, RawFolder, corners, matched
 
 _CLASSES = "stage_2_detailed_class_info.csv"
 _BOXES = "stage_2_train_labels.csv"
@@ -38,11 +38,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     classes, boxes = _export(raw) if exported else _tables(raw, images)
     mapping: list[dict[str, Any]] = raw.json(_MAPPING) if raw.first(_MAPPING) else []
     known = {str(entry["SOPInstanceUID" if exported else "subset_img_id"]): entry for entry in mapping}
-    for name, label in classes.items():
-        image = images.pop(name, None)
-        if image is None:
-            raw.miss(f"{name}.dcm", _EXPORT if exported else _CLASSES)
-            continue
+    facts = ((name, (name, label)) for name, label in classes.items())
+    for (name, label), image in matched(raw, _EXPORT if exported else _CLASSES, facts, images):
         if raw.is_skipped(image):
             continue  # for one of its boxes
         origin = known.get(name, {"subset_img_id": name, "img_id": name})
@@ -54,8 +51,6 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             split="train",
             key=f"{origin['subset_img_id']}.dcm",
         )
-    for image in images.values():
-        raw.skip(image, f"{_EXPORT if exported else _CLASSES} does not list it")
     for image in raw.images("stage_2_test_images/**"):
         raw.skip(image, "a test image: its label was never published")
 

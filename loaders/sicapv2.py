@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from med_mat.example import BinaryMask, Example, LabelMap, Mask, Split
-from med_mat.raw import Miniature, RawFolder, listed_parts, lookup, one_hot
+from med_mat.raw import Miniature, RawFolder, aligned, listed_parts, lookup, one_hot
 
 _PARTS: dict[str, Split] = {"partition/Test/Train.xlsx": "train", "partition/Test/Test.xlsx": "test"}
 _GRADES = ("NC", "G3", "G4", "G5")
@@ -24,9 +24,10 @@ _VALUES = {3: "G3", 4: "G4", 5: "G5"}
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_name("images/*.jpg")
     masks = raw.by_stem("masks/*.jpg") | raw.by_stem("masks/*.png")
+    masks = aligned(masks, (image.stem for image in images.values()))
     patients = lookup(raw, "wsi_labels.xlsx", "slide_id", "patient_id")
     for row, image, split in listed_parts(raw, _PARTS, images, "image_name", columns=_GRADES):
-        slide = image.stem.partition("_Block")[0]
+        slide = row["image_name"].partition("_Block")[0]
         mask = masks.pop(image.stem, None)
         with raw.reading(row, image):
             grade = one_hot(row, _GRADES)

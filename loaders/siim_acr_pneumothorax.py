@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from med_mat.example import BinaryMask, Example, RunLengths
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, aligned, folded
 
 _TABLES = ("stage_2_train.csv", "train-rle.csv")  # the first holds all of the second
 _LABEL = "pneumothorax"
@@ -26,7 +26,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     yield from _repacked(raw)
     images = raw.by_stem("**/*.{dcm,dicom}")
     table = next((name for name in _TABLES if raw.first(name)), None)
-    for name, outlines in _outlines(raw, table).items() if table else ():
+    for name, outlines in aligned(_outlines(raw, table), images).items() if table else ():
         image = images.pop(name, None)
         if image is None:
             raw.miss(f"{name}.dcm", str(table))
@@ -35,7 +35,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         masks = tuple(RunLengths(text, _LABEL, relative=True, order="columns", first=0) for text in outlines)
         yield Example(image, masks=masks, patient=raw.patient(image) or study, split="train", key=image.name)
     for image in images.values():
-        if image.parts[0] == "stage_2_images":
+        if folded(image.parts[0]) == "stage_2_images":
             raw.skip(image, "a test image of stage 2: its outlines were never published")
         elif table:
             raw.skip(image, f"{table} does not list it")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from med_mat.example import Example, RunLengths
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, matched
 
 _ORGANS = ("large_bowel", "small_bowel", "stomach")
 
@@ -22,14 +22,9 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         masks = slices.setdefault(row["id"], ())
         if row["segmentation"]:
             slices[row["id"]] = (*masks, RunLengths(row["segmentation"], row["class"]))
-    for name, masks in slices.items():
-        image = images.pop(name, None)
-        if image is None:
-            raw.miss(name, "train.csv")
-            continue
-        yield Example(image, masks=masks, patient=image.parts[1], split="train")
-    for image in images.values():
-        raw.skip(image, "train.csv does not list it")
+    facts = ((name, (name.partition("_")[0], masks)) for name, masks in slices.items())
+    for (patient, masks), image in matched(raw, "train.csv", facts, images):
+        yield Example(image, masks=masks, patient=patient, split="train")
     for image in raw.images("test/**"):
         raw.skip(image, "a test image: its outlines were never published")
 

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from med_mat.example import Box, Example, Split
-from med_mat.raw import SPLITS, Miniature, RawFolder, corners, joined, matched, number
+from med_mat.raw import SPLITS, Miniature, RawFolder, corners, folded, joined, matched, number
 
 _FINDINGS = (
     "Mass",
@@ -61,7 +61,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             image,
             labels={**joined("|".join(sorted(found[name])), "|", _FINDINGS), _NOTHING: not found[name]},
             boxes=boxes[name] if whole else None,
-            patient=study or image.parent.name,
+            patient=study or folded(image.parent.name),
             split=split,
             key=name,
         )

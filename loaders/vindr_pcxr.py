@@ -39,7 +39,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             with raw.reading(row, image):
                 # a blank says no, as the publisher's zeros do
                 labels = {diagnosis: bool(state) for diagnosis, state in multi_hot(row, _DIAGNOSES).items()}
-                yield Example(image, labels=labels, boxes=boxes.get(image.stem), split=part, key=image.stem)
+                yield Example(image, labels=labels, boxes=boxes.get(row["image_id"]), split=part, key=row["image_id"])
 
 
 def _boxes(raw: RawFolder, table: str, images: Mapping[str, PurePosixPath]) -> dict[str, tuple[Box, ...]]:

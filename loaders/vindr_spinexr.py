@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from med_mat.example import Box, Example, Split
-from med_mat.raw import Miniature, RawFolder, corners
+from med_mat.raw import Miniature, RawFolder, corners, matched
 
 _PARTS: tuple[Split, ...] = ("train", "test")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -44,18 +44,14 @@ def examples(raw: RawFolder) -> Iterator[Example]:
                 place = corners(row, _SIDES)
                 if place is not None and lesion != "No finding":
                     boxes[name] += (Box(*place, lesion),)
-        for name, study in studies.items():
-            image = images.pop(name, None)
-            if image is None:
-                raw.miss(f"{part}_images/{name}.dicom", table)
-                continue
+        for (name, study), image in matched(
+            raw, table, ((name, (name, study)) for name, study in studies.items()), images
+        ):
             if raw.is_skipped(image):
                 continue  # for one of its boxes
             # a word that is no lesion is kept: the build says what the card lacks
             labels = {lesion: lesion in lesions[name] for lesion in (*_LESIONS, *sorted(lesions[name]))}
             yield Example(image, labels=labels, boxes=boxes[name], patient=study, split=part, key=name)
-        for image in images.values():
-            raw.skip(image, f"{table} does not list it")
 
 
 def miniature(raw: Miniature) -> None:

@@ -83,7 +83,7 @@ class MedMAT(Experiments):
     def is_of_one_build(self) -> bool:
         """Whether index and manifest were written by one build."""
         known = pq.read_schema(self.location.index(COLUMNS)).metadata or {}
-        return str(known.get(BUILD_KEY, b"").decode()) == self.manifest.get("build", "")
+        return bool(known.get(BUILD_KEY, b"").decode() == self.manifest.get("build", ""))
 
     def __repr__(self) -> str:
         return f"MedMAT({str(self.location)!r}: {len(self):,} records, {len(self.tags.sources)} sources)"

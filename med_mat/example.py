@@ -8,6 +8,7 @@ column ``c`` covers ``c`` to ``c + 1``.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -228,5 +229,5 @@ class Example:
 
     @property
     def name(self) -> str:
-        """Its stable name inside the source: the key, or the reference."""
-        return self.reference if self.key is None else self.key
+        """Its stable name inside the source: the key, or the reference; in NFC, however the disk spells accents."""
+        return unicodedata.normalize("NFC", self.reference if self.key is None else self.key)

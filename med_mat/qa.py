@@ -299,7 +299,7 @@ def _number(record_id: str, blocks: int) -> int:
     That is quicker than seeding a generator, and rests on nothing but the hash: no library promises that its choice,
     sample and shuffle stay the same for good.
     """
-    key = record_id.encode("utf-8", "surrogatepass")
+    key = record_id.casefold().encode("utf-8", "surrogatepass")  # a copy in capitals draws the same
     digests = [blake2b(key, digest_size=64, person=b"med-mat qa", salt=bytes([i])).digest() for i in range(blocks)]
     return int.from_bytes(b"".join(digests), "big")
 

@@ -41,9 +41,7 @@ def yaml_load(text: str, where: str = "A text of Med-MAT") -> Any:
     except yaml.YAMLError as error:
         raise CardError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
     except _TwiceError as error:
-        raise CardError(
-            f"{where} has the key {error.key!r} twice in one mapping: see line {error.line}."
-        ) from error
+        raise CardError(f"{where} has the key {error.key!r} twice in one mapping: see line {error.line}.") from error
     except RecursionError as error:
         raise CardError(f"{where} is nested too deeply.") from error
     return data

@@ -13,12 +13,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 
+import numpy as np
+
 from med_mat.building import sides
 from med_mat.building.record import Placed, stratum
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
 from med_mat.example import Example
-from med_mat.leakage.components import components
+from med_mat.leakage.forest import components
 from med_mat.raw.folder import RawFolder
 
 #: A chunk is closed when its raw files reach this size, or at this many examples.
@@ -107,7 +109,8 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
     test: frozenset[int] = frozenset()
     if seeded:
         joins += _identical_files(raw, paths_by_size)
-        groups = components(len(names), joins)
+        first, second = np.array(joins, np.int64).reshape(-1, 2).T
+        groups = components(len(names), first, second)
         test = frozenset(sides.held_out(f"{seed}/{source.name}", groups, strata, keys).nonzero()[0].tolist())
     return Survey(
         names=names,

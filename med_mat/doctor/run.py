@@ -39,7 +39,7 @@ def diagnose(
     if not top.is_dir():
         raise LayoutError(f"{top} is not a folder. Name the folder in which the raw data lie.")
     raw = RawFolder(top)
-    paths = [path for path in raw.files if not is_hidden(path)]
+    paths = sorted(path for path in raw.files if not is_hidden(path))
     return tuple(_findings(Visit(raw, paths, catalog, read_indexes(against) if against else {}, tables)))
 
 
