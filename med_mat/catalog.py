@@ -94,6 +94,7 @@ class Row:
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
     upstream: Upstream
     instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
+    always: bool = False  # boxes and masks: every image shows something
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -501,6 +502,7 @@ class _RowEntry:
     upstream: Upstream
     labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
     instructions: tuple[str, ...] = ()
+    always: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -600,7 +602,14 @@ def _check(block: _Block, where: str) -> None:
         if not human.strip():
             raise CardError(f"{where}: labels.{raw} is {human!r}, which is no label.")
     numbers = [row.number for row in block.rows]
+    draw = {row.number for row in block.rows if row.kind in ("boxes", "masks")}
     for row in block.rows:
+        if row.number in draw and len(draw) < len(block.rows) and row.labels is None:
+            raise CardError(
+                f"{where}: row {row.number}, of {row.kind}, does not say which labels it draws. Give it the key "
+                f"'labels', a list of those of {', '.join(block.labels)} that it can draw: of an image where one of these "
+                "is not drawn the record says that it is absent."
+            )
         if not 0 < row.number <= _HIGHEST_ROW or numbers.count(row.number) > 1:
             raise CardError(f"{where}: row {row.number} needs a number of its own, from 1 to {_HIGHEST_ROW:,}.")
         for raw in row.labels or ():
@@ -644,4 +653,5 @@ def _row(source: str, entry: _RowEntry, labels: Mapping[str, str]) -> Row:
         labels=dict(chosen),  # plain, so that it pickles
         upstream=entry.upstream,
         instructions=entry.instructions,
+        always=entry.always,
     )
