@@ -10,93 +10,104 @@ WIDTH, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES = 256, 258, 259, 262
 PLANAR, PREDICTOR, PALETTE, TILE_WIDTH, EXTRA, FORMAT, XMP = 284, 317, 320, 322, 338, 339, 700
 #: Where the strips, or the tiles, of the pixels begin, and how long they are.
 PLACES = (273, 279, 324, 325)
-_SIZES = {1: "B", 3: "H", 4: "I", 16: "Q"}  # types of whole numbers
-_WIDE = (WIDTH, TILE_WIDTH, *PLACES)  # tags whose numbers need more than 16 bit
+#: Size and, of whole numbers, layout of the types of values.
+_TYPES = {
+    1: (1, "B"), 2: (1, ""), 3: (2, "H"), 4: (4, "I"), 5: (8, ""), 6: (1, ""), 7: (1, ""), 8: (2, ""), 9: (4, ""),
+    10: (8, ""), 11: (4, ""), 12: (8, ""), 13: (4, "I"), 16: (8, "Q"), 17: (8, ""), 18: (8, "Q"),
+}  # fmt: skip
+_LONG, _WIDE = 4, (16, 18)
 _MOST_PAGES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The tags of one page: entries as they stand in the file, by number."""
+    """The tags of one page: type, count and values as they stand in the file, by number."""
 
     data: bytes
-    order: str
-    entries: Mapping[int, bytes]
-
-    @property
-    def big(self) -> bool:
-        """Whether offsets have 8 bytes."""
-        return self.data[2:4] in (b"\x2b\0", b"\0\x2b")
+    order: str  # "<" or ">"
+    big: bool
+    entries: Mapping[int, tuple[int, int, bytes]]
 
     def numbers(self, tag: int) -> tuple[int, ...]:
         """The whole numbers of a tag, () where there are none."""
-        entry = self.entries.get(tag, b"")
-        kind, count = struct.unpack_from(self.order + ("2xHQ" if self.big else "2xHI"), entry) if entry else (0, 0)
-        if kind not in _SIZES:
-            return ()
-        layout = struct.Struct(f"{self.order}{count}{_SIZES[kind]}")
-        held, at = (entry, 12) if self.big else (entry, 8)
-        if layout.size > len(entry) - at:
-            (at,) = struct.unpack_from(self.order + ("Q" if self.big else "I"), entry, at)
-            held = self.data
-        return layout.unpack_from(held, at) if at + layout.size <= len(held) else ()
+        kind, count, values = self.entries.get(tag, (0, 0, b""))
+        layout = _TYPES.get(kind, (0, ""))[1]
+        return struct.unpack(f"{self.order}{count}{layout}", values) if layout else ()
 
     def first(self, tag: int, otherwise: int) -> int:
         """The first number of a tag."""
         return (*self.numbers(tag), otherwise)[0]
 
     def __str__(self) -> str:
-        bits = self.numbers(BITS) or (1,)
+        samples, meaning = self.first(SAMPLES, 1), self.first(PHOTOMETRIC, -1)
         return (
-            f"a TIFF of {self.first(SAMPLES, 1)} samples of {bits[0]} bit, photometric interpretation "
-            f"{self.first(PHOTOMETRIC, -1)}, compression {self.first(COMPRESSION, 1)}, which cannot be read"
+            f"a TIFF of {samples} sample{'s' if samples > 1 else ''} of {self.first(BITS, 1)} bit, photometric "
+            f"interpretation {meaning}, compression {self.first(COMPRESSION, 1)}, which cannot be read"
         )
 
 
 def directories(data: bytes) -> list[Directory]:
-    """Every page of a file; only those before the first one that cannot be followed."""
-    order = {b"II": "<", b"MM": ">"}.get(data[:2])
-    if order is None or data[2:4] not in (b"\x2a\0", b"\0\x2a", b"\x2b\0", b"\0\x2b"):
-        return []
-    big = data[2:4] in (b"\x2b\0", b"\0\x2b")
+    """The pages of a file, up to the first one that cannot be followed."""
+    order, big = {
+        b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True),
+    }.get(data[:4], ("", False))  # fmt: skip
     found: dict[int, Directory] = {}
+    if not order:
+        return []
+    offset, counter, entry = (
+        struct.Struct(order + layout) for layout in (("Q", "Q", "HHQ8s") if big else ["I", "H", "HHI4s"])
+    )
     try:
-        (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, 8 if big else 4)
+        (at,) = offset.unpack_from(data, 8 if big else 4)
         while at and at not in found and len(found) < _MOST_PAGES:
-            (count,) = struct.unpack_from(order + ("Q" if big else "H"), data, at)
-            start, size = at + (8 if big else 2), 20 if big else 12
-            if start + count * size > len(data):
-                break
-            entries = [data[start + n * size : start + (n + 1) * size] for n in range(count)]
-            tags = {struct.unpack_from(order + "H", entry)[0]: entry for entry in entries}
-            found[at] = Directory(data, order, tags)
-            (at,) = struct.unpack_from(order + ("Q" if big else "I"), data, start + count * size)
-    except struct.error:
+            (count,) = counter.unpack_from(data, at)
+            at, start = at + counter.size, at
+            entries: dict[int, tuple[int, int, bytes]] = {}
+            for tag, kind, number, held in entry.iter_unpack(data[at : at + count * entry.size]):
+                size = number * _TYPES.get(kind, (0, ""))[0]
+                if size > len(held):
+                    (place,) = offset.unpack(held)
+                    held = data[place : place + size]
+                if size <= len(held):
+                    entries[tag] = kind, number, held[:size]
+            found[start] = Directory(data, order, big, entries)
+            (at,) = offset.unpack_from(data, at + count * entry.size)
+    except struct.error:  # cut short
         pass
     return list(found.values())
 
 
 def rewritten(directory: Directory, changes: Mapping[int, Sequence[int]]) -> bytes:
-    """A file of one page with other tags; no numbers: the tag is left out."""
-    order, big = directory.order, directory.big
-    data = directory.data + b"\0" * (len(directory.data) % 2)
-    room = 8 if big else 4
+    """A classic file of that page alone, its pixels where they were, with other numbers; no numbers: without the tag.
+
+    Raises:
+        ValueError: the file is too large for offsets of 32 bit.
+    """
+    order, data = directory.order, directory.data + b"\0" * (len(directory.data) % 2)
     entries = dict(directory.entries)
-    beyond: list[bytes] = []
-    kept = {tag: numbers for tag, numbers in changes.items() if numbers}
-    for tag in changes:
-        entries.pop(tag, None)
-    after = len(data) + (8 if big else 2) + (20 if big else 12) * (len(entries) + len(kept)) + room
-    for tag, numbers in kept.items():
-        kind = (16 if big else 4) if tag in _WIDE else 3
-        value = struct.pack(f"{order}{len(numbers)}{_SIZES[kind]}", *numbers)
-        if len(value) > room:
-            place = after + sum(map(len, beyond))
-            beyond.append(value)
-            value = struct.pack(order + ("Q" if big else "I"), place)
-        head = struct.pack(order + ("HHQ" if big else "HHI"), tag, kind, len(numbers))
-        entries[tag] = head + value.ljust(room, b"\0")
-    block = struct.pack(order + ("Q" if big else "H"), len(entries)) + b"".join(entries[tag] for tag in sorted(entries))
-    start = struct.pack(order + ("Q" if big else "I"), len(data))
-    front = 8 if big else 4
-    return b"".join((data[:front], start, data[front + room :], block, b"\0" * room, *beyond))
+    for tag, (kind, _, _) in directory.entries.items():
+        if kind in _WIDE:
+            entries[tag] = _longs(order, directory.numbers(tag))
+    entries |= {tag: _longs(order, numbers) for tag, numbers in changes.items()}
+    kept = sorted((tag, *entry) for tag, entry in entries.items() if entry[1])
+    head, beyond = struct.pack(order + "H", len(kept)), b""
+    after = len(data) + 2 + 12 * len(kept) + 4
+    for tag, kind, count, values in kept:
+        if len(values) > 4:
+            place = after + len(beyond)
+            beyond += values + b"\0" * (len(values) % 2)
+            values = _packed(order, (place,))
+        head += struct.pack(order + "HHI", tag, kind, count) + values.ljust(4, b"\0")
+    start = struct.pack(order + "H", 42) + _packed(order, (len(data),))
+    return b"".join((data[:2], start, data[8:], head, b"\0" * 4, beyond))
+
+
+def _longs(order: str, numbers: Sequence[int]) -> tuple[int, int, bytes]:
+    return _LONG, len(numbers), _packed(order, numbers)
+
+
+def _packed(order: str, numbers: Sequence[int]) -> bytes:
+    try:
+        return struct.pack(f"{order}{len(numbers)}I", *numbers)
+    except struct.error as error:
+        raise ValueError("the TIFF is larger than 4 GiB, which its page cannot be read from") from error
