@@ -39,10 +39,10 @@ class Directory:
         return (*self.numbers(tag), otherwise)[0]
 
     def __str__(self) -> str:
-        samples = self.first(SAMPLES, 1)
+        samples, meaning = self.first(SAMPLES, 1), self.first(PHOTOMETRIC, -1)
         return (
             f"a TIFF of {samples} sample{'s' if samples > 1 else ''} of {self.first(BITS, 1)} bit, photometric "
-            f"interpretation {self.first(PHOTOMETRIC, -1)}, compression {self.first(COMPRESSION, 1)}, which cannot be read"
+            f"interpretation {meaning}, compression {self.first(COMPRESSION, 1)}, which cannot be read"
         )
 
 
