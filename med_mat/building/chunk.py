@@ -136,7 +136,7 @@ def write_chunk(chunk: Chunk, setting: Setting, inputs: Inputs, store: Store, ke
         files.close(result)
         temporary = temporary_path(store.next / result.thumbnails)
         temporary.parent.mkdir(parents=True, exist_ok=True)
-        thumbnails.write(temporary, small)
+        thumbnails.write(temporary, small if any(small) else [])
         result.temporary[result.thumbnails] = str(temporary)
         result.files[result.thumbnails] = temporary.stat().st_size
         result.decoded = result.examples - (0 if old is None else old.used)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,9 +18,9 @@ from med_mat import schema
 from med_mat.building.settle import Settled
 from med_mat.building.store import Store
 from med_mat.building.writer import flush_to_disk, index_part, open_writer, temporary_path
-from med_mat.errors import BuildError
+from med_mat.catalog import Source
 from med_mat.leakage import contradictions
-from med_mat.leakage.groups import DUPLICATES, LINK_SCHEMA, REASONS
+from med_mat.leakage.groups import DUPLICATES, REASONS, check_links
 from med_mat.leakage.near import THRESHOLD
 from med_mat.location import BUILD_KEY, INDEX
 
@@ -38,11 +37,11 @@ class Written:
     links: pa.Table  # as in duplicates.parquet
     facts: dict[str, Any]  # of near-duplicates, for the manifest
     build: str  # a name for this state of the build, which index and manifest share
-    contradictory: Counter[str]  # source -> links between its own records that show the same under two labels
+    contested: Mapping[str, contradictions.Contested]  # source -> its pictures under contradictory labels
 
 
-def write_index(store: Store, files: Sequence[str], settled: Settled) -> Written:
-    """Write ``index.parquet`` and ``duplicates.parquet`` over the given data files, in their order.
+def write_index(store: Store, files: Sequence[str], settled: Settled, sources: Sequence[Source]) -> Written:
+    """Write ``index.parquet`` and ``duplicates.parquet`` over the given data files of the sources, in their order.
 
     Raises:
         BuildError: two ends of a link lie in two groups; that would be a fault of Med-MAT, not of the data.
@@ -73,10 +72,11 @@ def write_index(store: Store, files: Sequence[str], settled: Settled) -> Written
             writer.write_table(pa.concat_tables(waiting), row_group_size=ROW_GROUP_RECORDS)
     wanted = tuple(dict.fromkeys((*COUNTED, *contradictions.COLUMNS)))
     records = pq.read_table(store.next / INDEX, columns=list(wanted)).replace_schema_metadata(None)
-    links = contradictions.settle(settled.links, records.select(list(contradictions.COLUMNS)))
-    _check(links, records["id"], settled.groups)
-    with _replacing(store.next / DUPLICATES, LINK_SCHEMA) as writer:
-        writer.write_table(links.cast(LINK_SCHEMA), row_group_size=ROW_GROUP_RECORDS)
+    told = records.select(list(contradictions.COLUMNS))
+    links = contradictions.settle(settled.links, told, [row for source in sources for row in source.rows])
+    check_links(links, records["id"], settled.groups)
+    with _replacing(store.next / DUPLICATES, contradictions.SCHEMA) as writer:
+        writer.write_table(links, row_group_size=ROW_GROUP_RECORDS)
     facts = {
         "threshold": THRESHOLD,
         "faiss": metadata.version("faiss-cpu"),
@@ -84,18 +84,7 @@ def write_index(store: Store, files: Sequence[str], settled: Settled) -> Written
         "links": {reason: pc.sum(pc.equal(links["reason"], reason)).as_py() or 0 for reason in REASONS},
         "contradictory links": pc.sum(links["contradictory"]).as_py() or 0,
     }
-    own_ones = links.filter(pc.and_(links["contradictory"], pc.equal(links["first_source"], links["second_source"])))
-    return Written(records.select(list(COUNTED)), links, facts, build, Counter(own_ones["first_source"].to_pylist()))
-
-
-def _check(links: pa.Table, ids: pa.ChunkedArray, groups: pa.Array) -> None:
-    """Raise where a link joins two groups."""
-    first, second = (
-        groups.take(pc.index_in(links[side], value_set=ids).combine_chunks()) for side in ("first", "second")
-    )
-    torn = pc.sum(pc.not_equal(first, second)).as_py() or 0
-    if torn:
-        raise BuildError(f"{torn} links between records that show the same join two groups. Please report this.")
+    return Written(records.select(list(COUNTED)), links, facts, build, contradictions.count(links, told))
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -88,7 +89,7 @@ class Kept:
         spacing = facts["spacing"]
         small = None
         if facts["perceptual_hash"] is not None and facts["thumbnail"] is not None:
-            small = self._thumbnails.one(facts["thumbnail"])
+            small = self._thumbnails.take(np.array([facts["thumbnail"]]))[0].tobytes()
         return Stored(
             data=self._files[name].image(position),
             format=facts["format"],

@@ -72,6 +72,7 @@ class Report:
     stale: Mapping[str, tuple[str, ...]]  # source -> the modules whose change made chunks of it be made again
     total: int  # records in the whole Med-MAT, of earlier runs too
     withheld: int  # of these
+    contested: Mapping[str, str]  # source -> which of its pictures go by labels that contradict each other
 
     @property
     def written(self) -> int:
@@ -234,7 +235,7 @@ def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog
             run.failed[name] = error
     if run.failed and not run.ledgers:
         raise next(iter(run.failed.values()))
-    settled, moved = _finish(store, options, catalog, run, progress)
+    settled, written, moved = _finish(store, options, catalog, run, progress)
     return Report(
         out=store.out,
         ledgers=run.ledgers,
@@ -245,6 +246,7 @@ def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog
         stale={name: tuple(sorted(modules)) for name, modules in run.stale.items() if modules},
         total=len(settled.order),
         withheld=sum(why(settled.withheld).values()),
+        contested={name: str(one) for name, one in written.contested.items()},
     )
 
 
@@ -380,7 +382,9 @@ def _claim(out: Path, raw: Iterable[RawFolder]) -> None:
         raise BuildError(f"Cannot make the folder {out.absolute()}: {error.strerror or error}.") from error
 
 
-def _finish(store: Store, options: Options, catalog: Catalog, run: _Run, progress: bool) -> tuple[Settled, int]:
+def _finish(
+    store: Store, options: Options, catalog: Catalog, run: _Run, progress: bool
+) -> tuple[Settled, Written, int]:
     """Settle what spans chunks and sources, write index, ledger, cards and manifest, and put all in place."""
     ledgers = _ledgers(store, catalog, run)
     sources = [catalog[name] for name in ledgers]
@@ -392,9 +396,9 @@ def _finish(store: Store, options: Options, catalog: Catalog, run: _Run, progres
     for made in _committed(_moved(moves, store, options.jobs), store):
         chunks[made.source, made.name] = made
     files = _in_order([name for made in chunks.values() for name in made.data], sources)
-    written = write_index(store, files, settled)
-    for name, count in written.contradictory.items():
-        ledgers[name]["notes"]["the same picture under labels that contradict each other"] = count
+    written = write_index(store, files, settled, sources)
+    for name, entry in ledgers.items():
+        entry["contradictions"] = str(written.contested[name]) if name in written.contested else None
     _check_fewer(store, options, run)
     _describe(store, sources, ledgers, written, files, settled)
     kept = {*sizes(chunks.values()), *(made.marker for made in chunks.values())}
@@ -402,7 +406,7 @@ def _finish(store: Store, options: Options, catalog: Catalog, run: _Run, progres
         name = source.name
         kept |= {f"ledger/{name}.json", f"{FOLDER}/{name}.parquet", f"cards/{name}.md", f".build/{name}/hashed"}
     switch(store, kept)
-    return settled, len(moves)
+    return settled, written, len(moves)
 
 
 def _ledgers(store: Store, catalog: Catalog, run: _Run) -> dict[str, dict[str, Any]]:

@@ -184,8 +184,8 @@ def build(
         click.echo(printable(f"{source}: {place.root}") + (f" (layout: {place.variant})" if place.variant else ""))
     options = Options(seed=seed, check=check, on_error=on_error, jobs=jobs, allow_fewer=allow_fewer)
     if dry_run:
-        for source, told in forecast(found, out, options).items():
-            click.echo(f"{source}: {words.expected(told)}")
+        for source, ahead in forecast(found, out, options).items():
+            click.echo(f"{source}: {words.expected(ahead)}")
         _tell_unread(raw, names, roots)
         return
     report = run(found, out, options, progress=not quiet)
@@ -193,6 +193,8 @@ def build(
     for source, ledger in report.ledgers.items():
         for line in words.lines(known[source], ledger, f"{out / 'ledger' / source}.json"):
             click.echo(line)
+    for source, told in report.contested.items():
+        click.echo(printable(f"{source}: {told}; see med-mat duplicates --contradictory {out}"))
     for source, modules in report.stale.items():
         click.echo(f"{source}: made again, since this has changed: {', '.join(modules)}")
     _tell_unread(raw, names, roots)

@@ -51,6 +51,7 @@ class Groups:
 def find_groups(
     records: pa.Table,
     shared: Mapping[str, Sequence[SharedId]],
+    thumbnails: object = None,
     *,
     originals: Mapping[str, Sequence[str]] | None = None,
     progress: bool = False,
