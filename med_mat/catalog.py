@@ -220,16 +220,20 @@ class RowFacts:
         return {**data, "triplet": str(self.mat)}
 
     @classmethod
-    def from_data(cls, number: int, data: Any) -> RowFacts:
-        """From the manifest of a build. Facts that a later Med-MAT has added are passed over.
+    def of_manifest(cls, manifest: Mapping[str, Any]) -> dict[int, RowFacts]:
+        """By row number, from the manifest of a build. Facts that a later Med-MAT has added are passed over.
 
         Raises:
             BuildError: a fact is missing or of another kind; the message names row and fact.
         """
-        given = {**data, "number": number} if isinstance(data, dict) else data
-        found: RowFacts = strict.read(
-            cls, given, "The manifest med_mat.json", f"rows.{number}", error=BuildError, newer=True
-        )
+        where = "The manifest med_mat.json"
+        rows = strict.read(Mapping[str, Mapping[str, Any]], manifest.get("rows"), where, "rows", error=BuildError)
+        found = {}
+        for text, data in rows.items():
+            if not re.fullmatch("[0-9]{1,5}", text):
+                raise BuildError(f"{where}: rows has the key {text!r}, which is no number of a row.")
+            given = {**data, "number": int(text)}
+            found[int(text)] = strict.read(cls, given, where, f"rows.{text}", error=BuildError, newer=True)
         return found
 
     def as_fields(self) -> dict[str, Any]:

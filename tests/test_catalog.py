@@ -332,7 +332,10 @@ def test_a_missing_key_is_named(key: str) -> None:
         (changed("benign: Benign", "benign: [Benign]"), r"labels\.benign is to be a text, and is \['Benign'\]\.$"),
         (changed("benign: Benign", "benign: no"), r"labels\.benign .* and is False\. Write it in quotes"),
         (changed("benign: Benign", "no: Benign"), r"labels has the key False, .*write it in quotes"),
-        (changed("benign: Benign", "benign: Benign\n    benign: Malignant"), r"has the key 'benign' twice in one mapping: see line 32"),
+        (
+            changed("benign: Benign", "benign: Benign\n    benign: Malignant"),
+            r"has the key 'benign' twice in one mapping: see line 32",
+        ),
         (changed("published_split: []", "published_split: null"), r"published_split is to be a list, and is None"),
         (changed("published_split: []", "published_split:"), r"published_split is to be a list, and is None"),
         (changed("published_split: []", "published_split: [trian]"), r"published_split\[0\]: .*Did you mean 'train'"),
@@ -350,8 +353,9 @@ def test_a_missing_key_is_named(key: str) -> None:
         (changed("redistributable: null", "redistributable: 0"), r"is to be true, false or null, and is 0\.$"),
         (
             changed("redistributable: null", 'redistributable: "no"'),
-            r"true, false or null, and is 'no'\. .*without quotes",
+            r"true, false or null, and is 'no'\.$",
         ),
+        (changed("redistributable: null", 'redistributable: "true"'), r"and is 'true'\. Write it without quotes"),
         (changed("redistributable: null", "redistributable: unknown"), r"true, false or null, and is 'unknown'\.$"),
         (changed("  overlaps: {}", "  overlap: {kvasir: x}"), r"unknown key 'overlap'\. Did you mean 'overlaps'\?"),
         (
