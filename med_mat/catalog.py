@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from med_mat import strict
 from med_mat.errors import BuildError, CardError, UnknownSourceError, VocabularyError
-from med_mat.taxonomy import AXES, MAT, Access, Kind, nearest
+from med_mat.taxonomy import AXES, MAT, Access, Kind, LicenseCertainty, nearest
 
 if TYPE_CHECKING:
     from med_mat.selection import Selector
@@ -37,8 +37,6 @@ PLUGINS = "med_mat.sources"
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
 Certainty = Literal["high", "medium", "low"]
 Split = Literal["train", "validation", "test"]
-#: How a licence is known: read where the publisher states it, told by a copy or a catalogue, or not known.
-LicenseCertainty = Literal["confirmed", "reported", "unknown"]
 DownloadKind = Literal[
     "kaggle",
     "kaggle-competition",
@@ -148,7 +146,6 @@ class Source:
     summary: str
     rows: tuple[Row, ...]
     license: str  # a Hub licence identifier; "other" and "unknown" are among them
-    license_certainty: LicenseCertainty
     terms: str  # the licence in words, with how sure that is
     access: Access
     redistributable: bool | None  # None: unknown
@@ -168,6 +165,7 @@ class Source:
     loader: str = ""  # the module that reads it
     shared_ids: tuple[SharedId, ...] = ()
     patients_of: str = ""  # the source whose patient numbers it uses; most often itself
+    license_certainty: LicenseCertainty = "unknown"
     augmented: bool = False  # it ships transformed copies of its own images, not all of which can be found
 
     @property
