@@ -182,6 +182,76 @@ def test_what_cannot_be_had_freely_is_not_passed_on(name: str) -> None:
 
 
 @each
+def test_how_the_licence_is_known_is_said(name: str) -> None:
+    source = CATALOG[name]
+    stated = yaml_load(front_of(name))["med_mat"]
+    assert stated["license_certainty"] == source.license_certainty
+    if source.license == "unknown":
+        assert source.license_certainty == "unknown"
+    if source.license_certainty == "confirmed":
+        assert not re.search(r"remembered|from memory|default of|as is usual|unverified", source.terms)
+    if source.redistributable:
+        assert source.license_certainty != "unknown", "what may be passed on was read, or told by somebody"
+
+
+@pytest.mark.parametrize(
+    ("name", "license", "certainty", "redistributable"),
+    [
+        ("tn3k", "unknown", "unknown", None),  # MIT is that of the code
+        ("adam", "other", "confirmed", False),
+        ("palm", "other", "confirmed", False),
+        ("cvc_clinicdb", "other", "confirmed", None),
+        ("nih_chestxray14", "other", "confirmed", None),
+        ("nih_chestxray_sample", "other", "confirmed", None),  # the same images
+        ("knee_osteoarthritis", "other", "reported", None),
+        ("oct_2017", "cc-by-4.0", "confirmed", True),
+        ("pediatric_pneumonia", "cc-by-4.0", "confirmed", True),  # the same record
+        ("hushem", "cc-by-4.0", "confirmed", True),
+        ("multi_label_retinal_diseases", "cc-by-4.0", "confirmed", None),  # made of three others
+        ("vindr_mammo", "other", "confirmed", False),
+    ],
+)
+def test_settled_licences(name: str, license: str, certainty: str, redistributable: bool | None) -> None:  # noqa: A002
+    source = CATALOG[name]
+    assert (source.license, source.license_certainty, source.redistributable) == (license, certainty, redistributable)
+
+
+def test_sources_that_ship_altered_copies_of_their_images_are_marked() -> None:
+    marked = {source.name for source in CATALOG.values() if source.augmented}
+    assert marked == {
+        "augmented_ocular_diseases",
+        "bone_fracture_multi_region",
+        "brain_tumor_dataset",
+        "brain_tumor_mri",
+        "dental_condition",
+        "fracture_detection",
+        "lc25000",
+        "retinal_oct_c8",
+    }
+    for name in marked:
+        assert re.search(r"(?i)augment|altered|rotat|sharpen", CATALOG[name].prose), name
+    assert not [source.name for source in CATALOG.values() if "rust the groups" in source.prose]
+
+
+def test_a_split_that_a_third_party_made_is_not_the_publishers() -> None:
+    assert CATALOG["hep2"].published_split == ()
+    assert "third party" in CATALOG["hep2"].prose
+
+
+@pytest.mark.parametrize(
+    ("number", "raw", "human"),
+    [
+        (71, "AKIEC", "Actinic keratosis or Bowen's disease"),  # Bowen's disease is a carcinoma in situ
+        (95, "BE", "Non-dysplastic Barrett's esophagus"),  # HGD is Barrett's with dysplasia
+        (95, "suspicious", "Suspicious area or low-grade dysplasia"),
+    ],
+)
+def test_a_label_says_all_that_its_class_holds(number: int, raw: str, human: str) -> None:
+    (row,) = (row for row in CATALOG.rows if row.number == number)
+    assert row.labels[raw] == human
+
+
+@each
 def test_labels_are_words(name: str) -> None:
     source = CATALOG[name]
     written = yaml.load(front_of(name), Loader=yaml.BaseLoader)["med_mat"]["labels"]  # every scalar as it stands

@@ -353,8 +353,9 @@ def test_a_missing_key_is_named(key: str) -> None:
         (changed("redistributable: null", "redistributable: 0"), r"is to be true, false or null, and is 0\.$"),
         (
             changed("redistributable: null", 'redistributable: "no"'),
-            r"true, false or null, and is 'no'\. .*without quotes",
+            r"true, false or null, and is 'no'\.$",
         ),
+        (changed("redistributable: null", 'redistributable: "true"'), r"and is 'true'\. Write it without quotes"),
         (changed("redistributable: null", "redistributable: unknown"), r"true, false or null, and is 'unknown'\.$"),
         (changed("  overlaps: {}", "  overlap: {kvasir: x}"), r"unknown key 'overlap'\. Did you mean 'overlaps'\?"),
         (

@@ -21,8 +21,6 @@ from pathlib import Path
 from med_mat.errors import BuildError
 
 _OURS = "med_mat"
-#: Fields of a syntax tree that differ between versions of Python, or say nothing about what runs.
-_SILENT = frozenset(["kind", "type_comment", "type_ignores", "ctx"])
 
 #: A module, and the name that is taken from it; None: the module itself; "*": all.
 Need = tuple[str, "str | None"]
@@ -249,7 +247,7 @@ def _pieces(node: ast.AST) -> Iterator[bytes]:
         return
     yield type(node).__name__.encode()
     for name, value in ast.iter_fields(node):
-        if name in _SILENT or value is None or value == []:
+        if value is None or value == []:  # fields that only some versions have are empty where code runs on all
             continue
         yield f".{name}".encode()
         for one in _effective(node, name, value) if isinstance(value, list) else [value]:
