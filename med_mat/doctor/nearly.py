@@ -55,7 +55,7 @@ def nearly(visit: Visit) -> None:
         tried = [pair for name in sorted(listing.lowered & heads.keys()) for pair in heads[name]]
         if any(any_wild(name) for name in (*listing.files, *listing.folders)):
             tried += [pair for pairs in wild.values() for pair in pairs]
-        for known in dict.fromkeys(filter(None, (called, _named(visit, parts)))):
+        for known in filter(None, (called, _named(visit, parts))):
             tried += [(known, one) for one in known.layouts]
         best = _best(visit, parts, tried, called)
         if best:

@@ -85,15 +85,20 @@ def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Fin
     visible = [path for path in raw.files if not is_hidden(path)]
     count = counted(visit, source, raw, images_in(visible))
     expected = images_of(source, layout)
-    missing = dict.fromkeys([*lacking(visit.tree, parts, layout), *raw.missing])
-    notes, short = list(count.notes), bool(expected is not None and count.images < expected)
+    missing = dict.fromkeys(lacking(visit.tree, parts, layout))
+    notes, short = list(count.notes), False
     if is_miniature(where):
         notes.append("a miniature: its images are synthetic, and far fewer")
-        missing, short, expected = {}, False, None
+        missing, expected = {}, None
     else:
+        certainty = source.counts.get("certainty", "low")
         notes += _against_card(source, layout, count)
-        short = bool(expected and count.images < expected * (1 - _LEEWAY[source.counts.get("certainty", "low")]))
+        short = bool(expected and count.images < expected * (1 - _LEEWAY[certainty]))
         short = short or any(count.parts[part] < number for part, number in _parts(source, layout, count).items())
+        if raw.missing and expected and count.images >= expected and certainty == "high":
+            notes.append(f"the tables name {len(raw.missing):,} further images, which the publisher does not ship")
+        else:
+            missing |= dict.fromkeys(raw.missing)
     pointers = list(_pointers(raw, visible))
     notes += pointers
     differ = Differences()

@@ -129,7 +129,7 @@ def test_the_wrong_and_the_incomplete_folder(tmp_path: Path) -> None:
     text = misfit(BUSI, top)
     assert "'dogs/', 'cat 0.jpg'" in text
     assert "and 13 more" in text
-    assert "benign/benign (*).png, {malignant,normal}/*_mask.png (variant 0)" in text
+    assert "benign/benign (*).png and {malignant,normal}/*_mask.png (variant 0)" in text
     top = tree(tmp_path / "half", "x/benign/benign (1).png")
     text = misfit(BUSI, top)
     assert f"{top / 'x'} nearly fits (layout variant 0): it lacks {{malignant,normal}}/*_mask.png." in text
