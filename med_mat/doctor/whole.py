@@ -94,6 +94,8 @@ def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Fin
     else:
         certainty = source.counts.get("certainty", "low")
         notes += _against_card(source, layout, count)
+        if layout.edition and count.unread:
+            notes.append(f"the edition that is read: {layout.edition}")
         short = bool(expected and count.images < expected * (1 - _LEEWAY[certainty]))
         short = short or any(count.parts[part] < number for part, number in _parts(source, layout, count).items())
         if raw.missing and expected and count.images >= expected and certainty == "high":
