@@ -122,6 +122,7 @@ class Layout:
     files: tuple[str, ...] = ()  # all must match, or nothing can be read
     parts: tuple[str, ...] = ()  # one must match: classes, halves of a split, of which a copy may lack some
     also: tuple[str, ...] = ()  # what a whole copy holds besides and no record needs: masks, lists of a split
+    beside: tuple[str, ...] = ()  # what the publisher ships with it and no row reads
     edition: str = ""  # which edition this is, where the publisher has several, and which is not read
     images: int | None = None  # how many it has, where not those that the card counts
 
