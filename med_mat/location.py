@@ -23,7 +23,7 @@ MANIFEST = "med_mat.json"
 INDEX = "index.parquet"
 #: What a push puts beside the index: the columns that opening and selecting read, a twentieth of its bytes.
 TAGS = "tags.parquet"
-TAGS_COLUMNS = ("row", "split", "label_set", "group", "file", "position")
+TAGS_COLUMNS = ("row", "split", "label_set", "group", "withheld", "file", "position")
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 

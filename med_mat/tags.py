@@ -22,7 +22,7 @@ from med_mat.catalog import RowFacts
 from med_mat.schema import LABEL_SEPARATOR
 from med_mat.taxonomy import SPLITS
 
-COLUMNS = ("row", "split", "label_set", "group")
+COLUMNS = ("row", "split", "label_set", "group", "withheld")
 Positions = npt.NDArray[np.int64]
 
 
@@ -63,6 +63,7 @@ class Tags:
     label: npt.NDArray[np.int32]  # position in label_sets
     label_sets: tuple[str, ...]  # a label, or several as one text; "" for none
     group: npt.NDArray[np.int32]  # a position in the index: that of the group's first record
+    withheld: npt.NDArray[np.bool_]  # of train or validation, but its group is held out
     facts: Mapping[int, RowFacts]  # by row number: those that have records
 
     @functools.cached_property
@@ -102,6 +103,7 @@ class Tags:
             label=np.argsort(alphabetic).astype(np.int32)[label] if len(texts) else label,
             label_sets=tuple(texts[code] for code in alphabetic),
             group=table["group"].to_numpy(),
+            withheld=table["withheld"].is_valid().to_numpy().astype(bool, copy=False),
             facts={number: facts[number] for number in sorted(used)},
         )
 
