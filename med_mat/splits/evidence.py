@@ -27,6 +27,8 @@ from med_mat.taxonomy import AXES, MAT
 
 #: What must not be on both sides, beside the group that joins it.
 IDENTITIES = ("patients", "files", "pictures", "published ids")
+#: Records that are looked at together, about.
+_CHUNK = 65_536
 _COLUMNS = ("source", "row", "subset", *AXES, "path", "patient", "sha256", "pixel_hash", "perceptual_hash")
 
 
@@ -177,16 +179,21 @@ def _read(
 
 
 def _chunks(experiment: Experiment, positions: Positions) -> Iterator[pa.Table]:
-    """The columns of these records, a row group of the index at a time."""
+    """The columns of these records, some row groups of the index at a time."""
     with pq.ParquetFile(experiment.mat.location.local(INDEX)) as parquet:
-        start = 0
+        start, held = 0, 0
+        waiting: list[pa.Table] = []
         for number in range(parquet.num_row_groups):
             count = parquet.metadata.row_group(number).num_rows
             low, high = np.searchsorted(positions, (start, start + count))
             if high > low:
                 chunk = parquet.read_row_group(number, columns=list(_COLUMNS))
-                yield chunk.take(pa.array(positions[low:high] - start)).combine_chunks()
+                waiting.append(chunk.take(pa.array(positions[low:high] - start)))
+                held += high - low
             start += count
+            if held >= _CHUNK or waiting and number == parquet.num_row_groups - 1:
+                yield pa.concat_tables(waiting).combine_chunks()
+                waiting, held = [], 0
 
 
 def _shared_ids(experiment: Experiment) -> dict[str, Sequence[SharedId]]:

@@ -45,7 +45,7 @@ class Options:
         contradictory: what becomes of pictures that carry contradictory labels in this Med-MAT, such as two classes of
             one row: "keep" uses them and the audit counts them; "drop" leaves all their records out, for training and
             testing.
-        withheld: also train on records that share a group with a held-out one, as long as none of it is tested here.
+        withheld: also train on records of the split ``withheld``, whose group is held out but not tested here.
         test_on: "test" takes the target's records of the test part; "all" takes all of them, for a target that is held
             out whole and whose few patients cannot be divided.
         reading: "own" or "paper": see :class:`~med_mat.splits.reading.Reading`.
