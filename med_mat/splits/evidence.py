@@ -191,7 +191,7 @@ def _chunks(experiment: Experiment, positions: Positions) -> Iterator[pa.Table]:
                 waiting.append(chunk.take(pa.array(positions[low:high] - start)))
                 held += high - low
             start += count
-            if held >= _CHUNK or waiting and number == parquet.num_row_groups - 1:
+            if held >= _CHUNK or (waiting and number == parquet.num_row_groups - 1):
                 yield pa.concat_tables(waiting).combine_chunks()
                 waiting, held = [], 0
 
