@@ -119,6 +119,7 @@ def record(
         "license": source.license,
         "license_certainty": source.license_certainty,
         "patient_key": None if example.patient is None else f"{source.patients_of} {example.patient}",
+        "descriptor": stored.descriptor,
         "image": {"bytes": stored.data, "path": file_name},
         "mask": None
         if annotations.png is None
