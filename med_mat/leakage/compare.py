@@ -40,7 +40,7 @@ def compare(first: Array, second: Array) -> Array:
     for start in range(0, len(first), _BATCH):
         part = slice(start, start + _BATCH)
         scores[part] = _compare(first[part].astype(np.float32), second[part].astype(np.float32))
-    return np.rint(scores * 1000) / np.float32(1000)
+    return np.asarray(np.rint(scores * 1000) / np.float32(1000))
 
 
 def _compare(first: Array, second: Array) -> Array:

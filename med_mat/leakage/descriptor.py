@@ -50,7 +50,7 @@ def descriptor(shades: Array) -> Array:
     rings = np.floor(np.sqrt(np.sqrt(real * real + imaginary * imaginary)))
     numbers = np.floor(along @ rings / _UNIT)
     numbers[0] -= _MEANS
-    return np.clip(numbers, -127, 127).astype(np.int8).reshape(-1)
+    return np.asarray(np.clip(numbers, -127, 127).astype(np.int8).reshape(-1))
 
 
 @functools.cache

@@ -38,7 +38,7 @@ def blocks(picture: Image.Image) -> Array:
     # a few sums of whole slices: an order of magnitude faster than one over a reshaped axis
     down = functools.reduce(np.add, (inner[n::size] for n in range(1, size)), inner[::size].astype(np.uint32))
     total = functools.reduce(np.add, (down[:, n::size] for n in range(1, size)), down[:, ::size])
-    return (total // (size * size)).astype(np.float64)
+    return np.asarray(total // (size * size), np.float64)
 
 
 def averaged(shades: Array, rows: int, columns: int) -> Array:
