@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from med_mat.example import Attributes, Example
-from med_mat.raw import Miniature, RawFolder, lookup
+from med_mat.raw import Miniature, RawFolder, folded, lookup
 
 _GRAVITY = {"MALIGNANT": 1, "BENIGN": 2, "BENIGN_WITHOUT_CALLBACK": 3}  # 0: any other word, for the build to refuse
 _KINDS = {"cropped images": "a crop of an abnormality", "roi mask images": "the mask of an abnormality"}
@@ -52,7 +52,7 @@ def _cases(raw: RawFolder) -> dict[str, list[Mapping[str, str]]]:
     columns = ["patient_id", "pathology", "abnormality id", "abnormality type", "image file path"]
     found: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
     for table in raw.glob("csv/{mass,calc}_case_description_{train,test}_set.csv"):
-        part = table.stem.split("_")[-2]
+        part = folded(table.stem).split("_")[-2]
         for row in raw.table(table, columns=columns):
             series = PurePosixPath(row["image file path"]).parent.name
             found[series].append({**row, "table": table.name, "part": part})
@@ -61,7 +61,7 @@ def _cases(raw: RawFolder) -> dict[str, list[Mapping[str, str]]]:
 
 def _end(path: PurePosixPath) -> str:
     """Series and name: what is before them differs between the table and the disk."""
-    return "/".join(path.parts[-2:])
+    return folded("/".join(path.parts[-2:]))
 
 
 def miniature(raw: Miniature) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from med_mat.example import Attributes, Example, Split
-from med_mat.raw import Miniature, RawFolder, multi_hot, number
+from med_mat.raw import Miniature, RawFolder, listed, multi_hot, number
 
 _TABLES: dict[str, Split] = {"train.csv": "train", "valid.csv": "validation"}
 _OBSERVATIONS = (
@@ -35,25 +35,26 @@ _OBSERVATIONS = (
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    images = {str(path): path for path in raw.images("{train,valid}/**")}
     for table, split in _TABLES.items():
-        for row in raw.table(table, columns=["Path", *_OBSERVATIONS]):
-            path = PurePosixPath(*PurePosixPath(row["Path"]).parts[1:])
-            image = images.pop(str(path), None)
-            if image is None:
-                raw.miss(str(path), table)
-                continue
+        if raw.first(table) is None:
+            continue
+        images = {str(path): path for path in raw.images(f"{PurePosixPath(table).stem}/**")}
+        for row, image in listed(raw, table, images, _path, columns=["Path", *_OBSERVATIONS]):
             cells = [f"{name}={row[name]}" for name in _OBSERVATIONS if row[name]]
-            yield Example(
-                image,
-                labels=multi_hot(row, _OBSERVATIONS),
-                patient=image.parts[1],
-                split=split,
-                raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
-                attributes=_stated(row),
-            )
-    for image in images.values():
-        raw.skip(image, "neither train.csv nor valid.csv lists it")
+            with raw.reading(row, image):
+                yield Example(
+                    image,
+                    labels=multi_hot(row, _OBSERVATIONS),
+                    patient=PurePosixPath(row["Path"]).parts[2],
+                    split=split,
+                    raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
+                    attributes=_stated(row),
+                )
+
+
+def _path(row: Mapping[str, str]) -> str:
+    """Where the image of a row lies, without the outer folder."""
+    return str(PurePosixPath(*PurePosixPath(row["Path"]).parts[1:]))
 
 
 def _stated(row: Mapping[str, str]) -> Attributes | None:

@@ -14,36 +14,30 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from med_mat.example import Attributes, Example, Split
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, folded
 
 _PARTS: dict[str, Split] = {"train": "train", "val": "validation", "test": "test"}
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     for kind in ("COVID", "NonCOVID"):
-        splits = {
-            _plain(line): split
+        published = {
+            _plain(line): (line, split)
             for part, split in _PARTS.items()
             for path in raw.glob(f"Data-split/{kind}/{part}CT_{kind}.txt")
             for line in raw.lines(path)
         }
         facts = _facts(raw, kind)
-        for image in raw.images(f"Images-processed/CT_{kind}/**"):
+        for image in raw.images(f"{{Images-processed/,}}CT_{kind}/**"):
             patient, stated = facts.get(_plain(image.stem), (None, None))
-            split = splits.get(_plain(image.name))
-            yield Example(
-                image,
-                label=f"CT_{kind}",
-                patient=patient,
-                split=split,
-                key=f"CT_{kind}/{image.name}",
-                attributes=stated,
-            )
+            name, split = published.get(_plain(image.name), (image.name, None))
+            key = f"CT_{kind}/{name}"
+            yield Example(image, label=f"CT_{kind}", patient=patient, split=split, key=key, attributes=stated)
 
 
 def _plain(name: str) -> str:
-    """A name as all copies can write it: some have an underscore for the percent sign."""
-    return name.replace("%", "_")
+    """A name as all copies can write it: some have an underscore for the percent sign, and case may differ."""
+    return folded(name).replace("%", "_")
 
 
 def _facts(raw: RawFolder, kind: str) -> dict[str, tuple[str | None, Attributes | None]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Attributes, BinaryMask, Example, Split
-from med_mat.raw import Miniature, RawFolder, one_hot
+from med_mat.raw import Miniature, RawFolder, aligned, one_hot
 
 _PARTS: dict[str, Split] = {"Training": "train", "Validation": "validation", "Test_v2": "test"}
 _COLUMNS = ("melanoma", "seborrheic_keratosis")
@@ -24,11 +24,12 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for part, split in _PARTS.items():
         images = raw.by_stem(f"ISIC-2017_{part}_Data/**/*.jpg")
         labels = _labels(raw, part) if images else {}
-        facts = _facts(raw, part)
+        facts = aligned(_facts(raw, part), images)
         masks = raw.by_name(
             f"ISIC-2017_{part}_Part1_GroundTruth/**/*_segmentation.png",
-            key=lambda path: path.stem.removesuffix("_segmentation"),
+            key=lambda path: path.stem[: -len("_segmentation")],
         )
+        labels, masks = aligned(labels, images), aligned(masks, images)
         for name, image in images.items():
             label = labels.pop(name, None)
             mask = masks.pop(name, None)
@@ -49,8 +50,11 @@ def examples(raw: RawFolder) -> Iterator[Example]:
 def _labels(raw: RawFolder, part: str) -> dict[str, str]:
     """Image -> class; empty where the table was not downloaded."""
     table = raw.first(f"**/ISIC-2017_{part}_Part3_GroundTruth.csv")
-    rows = raw.table(table, columns=["image_id", *_COLUMNS]) if table else ()
-    return {row["image_id"]: one_hot(row, _COLUMNS) or "nevus" for row in rows}
+    found: dict[str, str] = {}
+    for row in raw.table(table, columns=["image_id", *_COLUMNS]) if table else ():
+        with raw.reading(row):  # its mask may be right
+            found[row["image_id"]] = one_hot(row, _COLUMNS) or "nevus"
+    return found
 
 
 def _facts(raw: RawFolder, part: str) -> dict[str, Attributes | None]:

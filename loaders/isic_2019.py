@@ -30,16 +30,16 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             continue
         facts = _facts(raw, part)
         for row, image in listed(raw, truth, images, "image", columns=_CLASSES):
-            label = one_hot(row, _CLASSES)
             known = facts.get(row["image"], {})
-            yield Example(
-                image,
-                label=label,
-                patient=known.get("lesion_id") or None,  # the lesion, the nearest that is published to a patient
-                split=split,
-                key=image.name,
-                attributes=Attributes.of(age=known.get("age_approx"), sex=known.get("sex")),
-            )
+            with raw.reading(row, image):
+                yield Example(
+                    image,
+                    label=one_hot(row, _CLASSES),
+                    patient=known.get("lesion_id") or None,  # the lesion, the nearest that is published to a patient
+                    split=split,
+                    key=image.name,
+                    attributes=Attributes.of(age=known.get("age_approx"), sex=known.get("sex")),
+                )
 
 
 def _facts(raw: RawFolder, part: str) -> dict[str, dict[str, str]]:

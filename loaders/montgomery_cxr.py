@@ -19,17 +19,19 @@ _SPECK = 20_000  # two masks have a stray second blob: what is smaller gets no b
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    masks = {str(mask): mask for mask in raw.images(f"ManualMask/{{{','.join(_SIDES)}}}/*.png")}
+    masks = dict.fromkeys(raw.images(f"ManualMask/{{{','.join(_SIDES)}}}/*.png"))
     for film in raw.images("CXR_png/MCUCXR_*_{0,1}.png"):
         _, patient, label = film.stem.split("_")
-        found = {side: mask for side in _SIDES if (mask := masks.pop(f"ManualMask/{side}/{film.name}", None))}
+        found = {side: mask for side in _SIDES for mask in raw.siblings(film, f"../ManualMask/{side}/{film.name}")}
+        for mask in found.values():
+            masks.pop(mask, None)
         lungs = None
         if len(found) == 2:
             lungs = tuple(BinaryMask(mask, side, pieces=_SPECK) for side, mask in found.items())
         for mask in found.values() if lungs is None else ():
             raw.skip(mask, "the mask of one lung, where that of the other is missing")
         yield Example(film, label=label, masks=lungs, patient=patient, attributes=_stated(raw, film))
-    for mask in masks.values():
+    for mask in masks:
         raw.skip(mask, "the mask of a film that is not in the folder")
 
 

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from med_mat.example import BinaryMask, Example, RunLengths
-from med_mat.raw import Miniature, RawFolder, person
+from med_mat.raw import Miniature, RawFolder, aligned, folded, person
 
 _TABLES = ("stage_2_train.csv", "train-rle.csv")  # the first holds all of the second
 _LABEL = "pneumothorax"
@@ -26,7 +26,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     yield from _repacked(raw)
     images = raw.by_stem("**/*.{dcm,dicom}")
     table = next((name for name in _TABLES if raw.first(name)), None)
-    for name, outlines in _outlines(raw, table).items() if table else ():
+    for name, outlines in aligned(_outlines(raw, table), images).items() if table else ():
         image = images.pop(name, None)
         if image is None:
             raw.miss(f"{name}.dcm", str(table))
@@ -36,7 +36,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         patient, stated = person(raw, image)
         yield Example(image, masks=masks, patient=patient or study, split="train", key=image.name, attributes=stated)
     for image in images.values():
-        if image.parts[0] == "stage_2_images":
+        if folded(image.parts[0]) == "stage_2_images":
             raw.skip(image, "a test image of stage 2: its outlines were never published")
         elif table:
             raw.skip(image, f"{table} does not list it")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from med_mat import schema
+from med_mat.building.chunk import Result
 from med_mat.building.outcomes import Notes, Skip
 from med_mat.building.plan import Refused
 from med_mat.building.reasons import grouped
-from med_mat.building.shard import Result
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
 from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder, is_hidden
@@ -31,7 +30,7 @@ class Ledger:
 
     source: str
     variant: str  # the layout of the card that was met
-    split: str  # "published", or how ours was drawn
+    seed: int | None  # of our split; None: the publisher's
     checked: str  # how far each image was: "header" or "decode"
     synthetic: bool  # a miniature that Med-MAT drew itself
     examples: int = 0
@@ -69,6 +68,7 @@ class Ledger:
         return {
             "variant": self.variant,
             "split": self.split,
+            "seed": self.seed,
             "checked": self.checked,
             "schema": schema.VERSION,
             "synthetic": self.synthetic,
@@ -83,21 +83,26 @@ class Ledger:
             "files": {**self.files, "skipped_by_reason": _counted(grouped(self.skipped_files.items()))},
         }
 
-    def to_json(self) -> str:
-        """Everything, as text."""
+    @property
+    def split(self) -> str:
+        """Where the split comes from, in words."""
+        return "published" if self.seed is None else f"seeded 9:1 by group (seed {self.seed})"
+
+    def to_data(self) -> dict[str, Any]:
+        """Everything, as plain data."""
         lists = {
             "quarantine": [{"id": s.id, "path": s.path, "reason": s.reason} for s in self.skipped],
             "skipped_files": self.skipped_files,
             "missing": dict(sorted(self.missing.items())),
             "noted": {note: self.notes[note] for note in sorted(self.notes)},
         }
-        return json.dumps({"source": self.source, **self.summary(), **lists}, indent=1, ensure_ascii=False) + "\n"
+        return {"source": self.source, **self.summary(), **lists}
 
 
 def balance(
     source: Source,
     raw: RawFolder,
-    split: str,
+    seed: int | None,
     checked: str,
     results: Iterable[Result],
     refused: Refused,
@@ -107,13 +112,13 @@ def balance(
     """Draw up the account of a source from what its shards report.
 
     Args:
-        split: where the split comes from.
+        seed: of our split; None where it is the publisher's.
         checked: how far images were checked.
         refused: examples that the plan turned down.
         images: the files that examples take their pixels from, with how many examples each gives.
         masks: the files that examples take their masks from.
     """
-    ledger = Ledger(source.name, raw.variant, split, checked, is_miniature(raw.root))
+    ledger = Ledger(source.name, raw.variant, seed, checked, is_miniature(raw.root))
     lost: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     for result in results:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from med_mat.building.ledger import Ledger
 from med_mat.building.reasons import grouped
@@ -11,6 +11,9 @@ from med_mat.catalog import Source
 from med_mat.errors import LayoutError, MedMATError, ReadError
 from med_mat.raw.folder import RawFolder
 from med_mat.shell import printable
+
+if TYPE_CHECKING:
+    from med_mat.building.run import Forecast
 
 _REASONS = 5  # of each kind that are told; the ledger has them all
 _FAR = 0.05  # from the count of the card, as a share of it: a few images that a loader leaves out by design are not far
@@ -32,6 +35,21 @@ def lines(source: Source, ledger: Ledger, where: str) -> list[str]:
     return [printable(line) for line in (f"{source.name}: {sums}{see}", *(f"  {one}" for one in details))]
 
 
+def expected(told: Forecast) -> str:
+    """What a build would do for a source, and which changed modules are the reason."""
+    parts = [
+        f"{_count(number, 'image')} {what}"
+        for number, what in (
+            (told.decode, "to decode"),
+            (told.copy, "kept as stored, with new records"),
+            (told.keep, "kept with their records"),
+        )
+        if number
+    ]
+    why = f"; changed since: {', '.join(sorted(told.stale))}" if told.stale else ""
+    return f"{', '.join(parts) or 'no image'}{why}"
+
+
 def nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
     """Why a source gave no record, as what is to be raised."""
     told = "".join(f" {one[0].upper()}{one[1:]}{'' if one.endswith('?') else '.'}" for one in _details(source, ledger))
@@ -41,7 +59,7 @@ def nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
         )
     return LayoutError(
         f"The loader of {source.name!r} found no example in {raw.root}. Expected one of: "
-        + "; or ".join(", ".join(layout.files) for layout in source.layouts)
+        + "; or ".join(layout.words for layout in source.layouts)
         + f".{told} 'med-mat show {source.name}' prints the whole layout."
     )
 

@@ -143,7 +143,7 @@ def validate(
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the 9:1 split, where a publisher has none.")
 @click.option("--allow-fewer", is_flag=True, help="Go on where records that the Med-MAT holds would be gone from it.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be built, from where.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be built, from where, and how much decoded.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def build(
     names: tuple[str, ...],
@@ -166,7 +166,7 @@ def build(
               med-mat build busi=/data/Dataset_BUSI_with_GT head_ct --raw /data/raw --out Med-MAT
     """
     from med_mat import catalog
-    from med_mat.building import Options, find, words
+    from med_mat.building import Options, find, forecast, words
     from med_mat.building import build as run
     from med_mat.shell import printable
 
@@ -182,15 +182,21 @@ def build(
     roots = {source: place.root for source, place in found.items()}
     for source, place in found.items():
         click.echo(printable(f"{source}: {place.root}") + (f" (layout: {place.variant})" if place.variant else ""))
+    options = Options(seed=seed, check=check, on_error=on_error, jobs=jobs, allow_fewer=allow_fewer)
     if dry_run:
+        for source, ahead in forecast(found, out, options).items():
+            click.echo(f"{source}: {words.expected(ahead)}")
         _tell_unread(raw, names, roots)
         return
-    options = Options(seed=seed, check=check, on_error=on_error, jobs=jobs, allow_fewer=allow_fewer)
     report = run(found, out, options, progress=not quiet)
     known = catalog.load()
     for source, ledger in report.ledgers.items():
         for line in words.lines(known[source], ledger, f"{out / 'ledger' / source}.json"):
             click.echo(line)
+    for source, told in report.contested.items():
+        click.echo(printable(f"{source}: {told}; see med-mat duplicates --contradictory {out}"))
+    for source, modules in report.stale.items():
+        click.echo(f"{source}: made again, since this has changed: {', '.join(modules)}")
     _tell_unread(raw, names, roots)
     for source, error in report.failed.items():
         click.echo(f"{source}: nothing could be built. {printable(str(error))}", err=True)
@@ -211,9 +217,10 @@ def _tell_unread(raw: Path | None, names: Sequence[str], roots: Mapping[str, Pat
 def _result(report: Report, out: Path) -> str:
     """The last line: what there is now, what of it this run brought, and whether all went well."""
     own = "" if report.written == report.total else f", {report.written:,} of them of the sources built now"
-    kept = f", {report.reused} shards kept from an earlier run" if report.reused else ""
+    kept = f", {report.kept} chunks kept from an earlier run" if report.kept else ""
+    withheld = f", {report.withheld:,} withheld" if report.withheld else ""
     failed = f"; NOT BUILT, for the reason above: {', '.join(report.failed)}" if report.failed else ""
-    return f'{report.total:,} records in {out}{own}{kept}. Next: load_dataset("{out}", split="train"){failed}'
+    return f'{report.total:,} records in {out}{own}{withheld}{kept}. Next: load_dataset("{out}", split="train"){failed}'
 
 
 @click.command()
