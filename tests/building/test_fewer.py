@@ -28,9 +28,10 @@ def test_only_the_sources_that_are_built_again_count(built: Path, tmp_path: Path
 
 
 def test_the_refusal_names_the_records_and_the_way_on(tmp_path: Path) -> None:
-    said = str(refusal([f"busi/48/{n}.png" for n in range(7)], tmp_path, 35))
+    said = str(refusal([f"busi/48/{n}.png" for n in range(7)], tmp_path, 35, {"busi/48/1.png": "the file is empty."}))
     assert said.startswith(
         f"7 records of 35 that {tmp_path} had of these sources would no longer be there: busi/48/0.png"
     )
-    assert "busi/48/4.png and 2 more. Nothing was replaced" in said
+    assert "busi/48/1.png (the file is empty), busi/48/2.png (no longer found)" in said
+    assert "busi/48/4.png (no longer found) and 2 more. Nothing was replaced" in said
     assert "--allow-fewer" in said
