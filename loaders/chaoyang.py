@@ -23,8 +23,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for part in _PARTS:
         images = {str(path): path for path in raw.images(f"{part}/**")}
         table = f"{part}.json"
-        facts = ((entry["name"], entry["label"]) for entry in raw.json(table))
-        for label, image in matched(raw, table, facts, images):
+        entries = raw.json(table) if raw.first(table) else ()
+        for label, image in matched(raw, table, ((entry["name"], entry["label"]) for entry in entries), images):
             case = re.match(r"\d+", image.name)
             yield Example(image, label=str(label), patient=case[0] if case else None, split=part)
 

@@ -35,8 +35,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for part in _PARTS:
         images = raw.by_name(f"{part}*/**/*.png")
         table = f"ChestX_Det_{part}.json"
-        facts = ((entry["file_name"], entry) for entry in raw.json(table))
-        for entry, image in matched(raw, table, facts, images):
+        entries = raw.json(table) if raw.first(table) else ()
+        for entry, image in matched(raw, table, ((entry["file_name"], entry) for entry in entries), images):
             found, boxes, contours = entry["syms"], entry["boxes"], entry["polygons"]
             if not len(found) == len(boxes) == len(contours):
                 raw.skip(image, f"{table} gives it {len(found)} findings, {len(boxes)} boxes, {len(contours)} contours")

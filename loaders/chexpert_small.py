@@ -36,16 +36,19 @@ _OBSERVATIONS = (
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     for table, split in _TABLES.items():
+        if raw.first(table) is None:
+            continue
         images = {str(path): path for path in raw.images(f"{PurePosixPath(table).stem}/**")}
         for row, image in listed(raw, table, images, _path, columns=["Path", *_OBSERVATIONS]):
             cells = [f"{name}={row[name]}" for name in _OBSERVATIONS if row[name]]
-            yield Example(
-                image,
-                labels=multi_hot(row, _OBSERVATIONS),
-                patient=PurePosixPath(row["Path"]).parts[2],
-                split=split,
-                raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
-            )
+            with raw.reading(row, image):
+                yield Example(
+                    image,
+                    labels=multi_hot(row, _OBSERVATIONS),
+                    patient=PurePosixPath(row["Path"]).parts[2],
+                    split=split,
+                    raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
+                )
 
 
 def _path(row: Mapping[str, str]) -> str:

@@ -27,6 +27,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         key=lambda path: f"{path.parent.name.lower()}/{path.name}",
     )
     for row, image in listed(raw, _TABLE, images, _name, columns=["X_ray_image_name", "Dataset_type", *_CATEGORIES]):
+        # one of two folders: the image is found by it
         part, stem = row["Dataset_type"].lower(), PurePosixPath(row["X_ray_image_name"]).stem
         said = [row[column] for column in _CATEGORIES if row[column]]
         yield Example(

@@ -25,7 +25,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         # the names of the columns differ between the copies, their order does not: image, class
         for row, image in listed(raw, table, images, lambda row: next(iter(row.values())).removesuffix(".png")):
             split = _SPLITS.get(image.parent.name.lower())
-            yield Example(image, label=list(row.values())[1], split=split, key=image.name)
+            yield Example(image, label=[*row.values(), ""][1], split=split, key=image.name)
 
 
 def miniature(raw: Miniature) -> None:

@@ -36,7 +36,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         yield Example(image, label=label, split="train", raw_label=said, key=f"additional/{name}")
     images = raw.by_name("test/**/*.jpg")
     for row, image in listed_or_skipped(raw, _SOLUTION, images, "image_name", columns=_TYPES):
-        yield Example(image, label=one_hot(row, _TYPES), split="test", key=f"test/{image.name}")
+        with raw.reading(row, image):
+            yield Example(image, label=one_hot(row, _TYPES), split="test", key=f"test/{image.name}")
     for image in raw.images("test_stg2/**"):
         raw.skip(image, "a test image of stage 2: its class was never published")
 

@@ -47,8 +47,11 @@ def examples(raw: RawFolder) -> Iterator[Example]:
 def _labels(raw: RawFolder, part: str) -> dict[str, str]:
     """Image -> class; empty where the table was not downloaded."""
     table = raw.first(f"**/ISIC-2017_{part}_Part3_GroundTruth.csv")
-    rows = raw.table(table, columns=["image_id", *_COLUMNS]) if table else ()
-    return {row["image_id"]: one_hot(row, _COLUMNS) or "nevus" for row in rows}
+    found: dict[str, str] = {}
+    for row in raw.table(table, columns=["image_id", *_COLUMNS]) if table else ():
+        with raw.reading(row):  # its mask may be right
+            found[row["image_id"]] = one_hot(row, _COLUMNS) or "nevus"
+    return found
 
 
 def miniature(raw: Miniature) -> None:

@@ -25,7 +25,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         for row, image in listed_or_skipped(raw, table, images, "image", columns=_CLASSES):
             lesion = lesions.get(row["image"])
             patient = f"lesion {lesion}" if lesion else None
-            yield Example(image, label=one_hot(row, _CLASSES), patient=patient, split=split, key=image.name)
+            with raw.reading(row, image):
+                yield Example(image, label=one_hot(row, _CLASSES), patient=patient, split=split, key=image.name)
 
 
 def miniature(raw: Miniature) -> None:

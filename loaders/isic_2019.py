@@ -30,8 +30,9 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             continue
         lesions = _lesions(raw, part)
         for row, image in listed(raw, truth, images, "image", columns=_CLASSES):
-            label = one_hot(row, _CLASSES)
-            yield Example(image, label=label, patient=lesions.get(row["image"]), split=split, key=image.name)
+            with raw.reading(row, image):
+                label = one_hot(row, _CLASSES)
+                yield Example(image, label=label, patient=lesions.get(row["image"]), split=split, key=image.name)
 
 
 def _lesions(raw: RawFolder, part: str) -> dict[str, str]:

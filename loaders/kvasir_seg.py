@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import BinaryMask, Box, Example
-from med_mat.raw import Miniature, RawFolder, aligned
+from med_mat.raw import Miniature, RawFolder, aligned, stated_size
 
 _SPECK = 100  # pixels: some masks have a lone white pixel in a corner
 
@@ -36,8 +36,10 @@ def _boxes(raw: RawFolder) -> dict[str, tuple[Box, ...]]:
     listed = raw.first("{kavsir,kvasir}_bboxes.json")
     found = {}
     for stem, entry in (raw.json(listed) if listed else {}).items():
+        drawn_on = stated_size(entry.get("width"), entry.get("height"))
         found[stem] = tuple(
-            Box(box["xmin"], box["ymin"], box["xmax"], box["ymax"], box["label"]) for box in entry["bbox"]
+            Box(box["xmin"], box["ymin"], box["xmax"], box["ymax"], box["label"], drawn_on=drawn_on)
+            for box in entry["bbox"]
         )
     return found
 

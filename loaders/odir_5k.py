@@ -41,7 +41,9 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         images = raw.by_name(f"{{ODIR-5K_Training_Dataset,ODIR-5K_Training_Images,Training Images}}/*_{side}.jpg")
         keywords = f"{side}-Diagnostic Keywords"
         for row, image in listed(raw, table, images, f"{side}-Fundus", columns=["ID", keywords, *_FLAGS]):
-            found = _categories(row[keywords], row)
+            found: set[str] = set()
+            with raw.reading(row, image):
+                found = _categories(row[keywords], row)
             if not found:
                 raw.skip(image, f"its keywords name neither a disease nor a normal fundus: {row[keywords]}")
                 continue

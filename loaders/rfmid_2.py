@@ -36,7 +36,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for word, split in _PARTS.items():
         images = raw.by_stem(f"**/*{word}*/**/*.{{jpg,jpeg,png}}")
         for row, image in listed_or_skipped(raw, f"**/*RFMiD_*{word}*_labels.csv", images, "ID"):
-            yield Example(image, labels=_labels(row), split=split, key=f"{release}{split}/{image.name}")
+            with raw.reading(row, image):
+                yield Example(image, labels=_labels(row), split=split, key=f"{release}{split}/{image.name}")
 
 
 def _labels(row: Mapping[str, str]) -> dict[str, bool | None]:

@@ -6,7 +6,9 @@ train/case101/case101_day20/scans/slice_0001_266_266_1.50_1.50.png   # 16 bit; i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from med_mat.example import Example, RunLengths
@@ -24,9 +26,15 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             slices[row["id"]] = (*masks, RunLengths(row["segmentation"], row["class"]))
     facts = ((name, (name.partition("_")[0], masks)) for name, masks in slices.items())
     for (patient, masks), image in matched(raw, "train.csv", facts, images):
-        yield Example(image, masks=masks, patient=patient, split="train")
+        yield Example(image, masks=_sized(masks, image), patient=patient, split="train")
     for image in raw.images("test/**"):
         raw.skip(image, "a test image: its outlines were never published")
+
+
+def _sized(masks: tuple[RunLengths, ...], image: PurePosixPath) -> tuple[RunLengths, ...]:
+    """With the size in the name of a square slice; of others, readers differ on which number is the width."""
+    square = re.match(r"slice_\d+_(\d+)_\1_", image.name)
+    return tuple(replace(mask, size=(int(square[1]), int(square[1]))) for mask in masks) if square else masks
 
 
 def _identifier(path: PurePosixPath) -> str:

@@ -24,6 +24,8 @@ Kind = Literal["classes", "grades", "findings", "boxes", "masks"]
 Access = Literal["open", "account", "competition", "request", "credentialed"]
 
 SPLITS = ("train", "validation", "test")
+#: The split of files that takes the train and validation records whose group lies in a held-out part.
+WITHHELD = "withheld"
 AXES = ("modality", "area", "task")
 #: An element that is left open.
 ANY = "*"

@@ -12,9 +12,10 @@ import yaml
 from workshop import Workshop
 
 from med_mat import summary
-from med_mat.catalog import Source, load, yaml_load
+from med_mat.catalog import Source, load
 from med_mat.errors import LayoutError
 from med_mat.raw.layout import locate
+from med_mat.strict import yaml_load
 
 CARDS = Path(__file__).parents[1] / "dataset_cards"
 CATALOG = load()

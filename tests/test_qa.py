@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from med_mat.catalog import Kind, Row, Upstream, load, yaml_load
+from med_mat.catalog import Kind, Row, Upstream, load
 from med_mat.errors import CardError, LabelError
 from med_mat.qa import BOX_SUFFIX, LETTERS, SUFFIX, Question, Questioner, Synonyms, read_instructions
+from med_mat.strict import yaml_load
 from med_mat.taxonomy import MAT
 
 DATA = Path(__file__).parents[1] / "med_mat" / "data"

@@ -59,7 +59,7 @@ def unknown(visit: Visit, parts: Parts = ()) -> Iterator[Finding]:
     listing = visit.tree[parts]
     for name in listing.folders:
         yield from unknown(visit, (*parts, name))
-    if not parts and not all(map(is_archive, listing.files)):
+    if not parts and not all(is_archive(name) or visit.spells(name) for name in listing.files):
         yield _nothing(visit, ())
 
 
@@ -84,7 +84,7 @@ def _higher(visit: Visit) -> Path | None:
         if parent != Path(parent.anchor) and any(
             fits(tree, (), one)
             for _, one in visit.candidates.at(tree, ())
-            if not any("**" in pattern for pattern in one.files)
+            if not any("**" in pattern for pattern in (*one.files, *one.parts))
         ):
             return parent
     return None

@@ -12,7 +12,7 @@ from med_mat.doctor.finding import Finding
 from med_mat.doctor.nearly import empty, nearly
 from med_mat.doctor.packed import packed
 from med_mat.doctor.visit import Visit
-from med_mat.doctor.whole import recognise
+from med_mat.doctor.whole import recognise, together
 from med_mat.errors import LayoutError
 from med_mat.raw.folder import RawFolder, is_hidden
 from med_mat.raw.members import is_archive
@@ -51,7 +51,7 @@ def _findings(visit: Visit) -> Iterator[Finding]:
     archives = list(packed(visit))
     order = {name: number for number, name in enumerate(visit.catalog)}
     yield from sorted(
-        (one for one in visit.findings() if one.state != "build"),
+        together(visit, (one for one in visit.findings() if one.state != "build")),
         key=lambda one: (order.get(one.source, len(order)), one.where),
     )
     yield from empty(visit)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
@@ -28,6 +28,21 @@ FREQUENCIES = range(1, 17)
 BITS = len(FREQUENCIES) ** 2
 #: Standard deviation of the small picture, in shades of 255, below which it has no structure to be known by.
 LEAST_STRUCTURE = 4.0
+
+
+class Look(NamedTuple):
+    """What a picture is known by; all None where it was not decoded."""
+
+    pixel_hash: str | None = None  # see pixel_hash()
+    perceptual_hash: str | None = None  # see perceptual_hash(); None where the picture has no structure
+    descriptor: bytes | None = None  # None as perceptual_hash is
+    thumbnail: bytes | None = None  # None as perceptual_hash is
+
+
+def look(picture: Image.Image) -> Look:
+    """What a decoded picture, upright, is known by."""
+    picture = canonical(picture)
+    return Look(pixel_hash(picture), perceptual_hash(picture))
 
 
 def canonical(picture: Image.Image) -> Image.Image:

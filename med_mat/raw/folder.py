@@ -10,6 +10,7 @@ import re
 import stat
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -70,6 +71,8 @@ class RawFolder:
         self.variant = variant
         self.read: set[str] = set()
         self.missing: dict[str, str] = {}
+        self.faults: dict[str, str] = {}  # file and line of a row that cannot be read -> why
+        self.notes: dict[str, str] = {}  # file, and line where there is one -> what is odd there and yet read
         self._skipped: dict[str, str] = {}
         self._links: set[str] = set()  # to files inside, which are read
 
@@ -120,6 +123,24 @@ class RawFolder:
     def miss(self, name: str, where: str) -> None:
         """Note an image that an annotation file (``where``) names and that the folder does not hold."""
         self.missing[name] = where
+
+    @contextmanager
+    def reading(self, row: tables.Row, image: PurePosixPath | None = None) -> Iterator[None]:
+        """Around what reads one row of a table: where it cannot be read, it is left out and not its whole source.
+
+        The row is noted in ``faults``, and the image, where one is given, is skipped with the same reason. Of an image
+        with several rows, ask :meth:`is_skipped` before using the others.
+        """
+        try:
+            yield
+        except ReadError as error:
+            self.faults.setdefault(row.where, str(error))
+            if image is not None:
+                self.skip(image, f"{row.where}: {error}")
+
+    def is_skipped(self, path: PurePosixPath) -> bool:
+        """Whether a reason was noted why a file is not read."""
+        return str(path) in self._skipped
 
     def absolute(self, path: PurePosixPath | str) -> Path:
         """Where a file of the folder lies on this machine.
@@ -223,25 +244,30 @@ class RawFolder:
         header: Sequence[str] | None = None,
         replace_header: bool = False,
         sheet: str | None = None,
-    ) -> Iterator[dict[str, str]]:
+    ) -> Iterator[tables.Row]:
         """The rows of a csv, tsv, txt or xlsx file (also .gz, or .zip with one member), as text, one at a time.
 
-        Names and cells are stripped of blanks; blank rows are left out; short rows are filled with "". Cells stay text
-        (ids keep their leading zeros). Formulas are not evaluated: the value that was saved with them counts. A column
-        without a name is called "column N", a name that comes again "name (2)".
+        Names and cells are stripped of blanks, unseen ones too; blank rows are left out; short rows are filled with "".
+        Cells stay text (ids keep their leading zeros). Formulas are not evaluated: the value that was saved with them
+        counts. A column without a name is called "column N", a name that comes again "name (2)". Before the header may
+        stand Excel's ``sep=;`` and lines that begin with ``#``. A row with too many cells, or with a quote that is
+        never closed, is left out and noted in ``faults``; its neighbours are read. Each row knows where it stands
+        (:class:`med_mat.raw.tables.Row`).
 
         Args:
             path: the file.
             columns: names that must be there.
             delimiter: what separates cells; found out where None. " " stands for any number of blanks.
-            encoding: that of the text; None: UTF-8 or UTF-16 by its byte order mark, else UTF-8, else Latin-1.
+            encoding: that of the text; None: UTF-8 or UTF-16 by its byte order mark, else UTF-8, else Windows-1252,
+                which is a guess and noted.
             header: the names of the columns, where the file has none.
             replace_header: the file has a header but ``header`` holds instead of it, column by column.
             sheet: the sheet of an xlsx file; None: the first one.
 
         Raises:
             LayoutError: there is no such file.
-            ReadError: it is no such table, or a column is missing. Names the file and what was found.
+            ReadError: it is no such table, a column is missing, or no row can be read. Names the file and what was
+                found.
         """
         full = self._open(path)
         if replace_header and header is None:
@@ -254,15 +280,20 @@ class RawFolder:
             header=header,
             replace_header=replace_header,
             sheet=sheet,
+            fault=self.faults.setdefault,
+            note=self.notes.setdefault,
         )
 
     def text(self, path: PurePosixPath | str, *, encoding: str | None = None) -> str:
         """The text of a file, decoded as :meth:`table` does."""
         data = self._bytes(path)
+        encoding = encoding or tables.encoding_of((data,))
+        if encoding in tables.GUESSES:
+            self.notes.setdefault(PurePosixPath(path).name, tables.guessed(encoding))
         try:
-            return data.decode(encoding or tables.encoding_of((data,)))
+            return data.decode(encoding)
         except (UnicodeDecodeError, LookupError) as error:
-            raise ReadError(f"{self._at(path)} is not text in {encoding or 'a known encoding'}: {error}.") from error
+            raise ReadError(f"{self._at(path)} is not text in {encoding}: {error}.") from error
 
     def lines(self, path: PurePosixPath | str) -> list[str]:
         """The lines of a text file, stripped, blank ones left out."""

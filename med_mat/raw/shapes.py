@@ -9,6 +9,7 @@ from med_mat.example import Example, Split
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.names import folded, respelled, spelling
 from med_mat.raw.pairs import skip_unlisted
+from med_mat.raw.tables import Row
 
 _Patterns = str | Sequence[str]
 
@@ -75,7 +76,7 @@ def listed(
     *,
     columns: Sequence[str] = (),
     delimiter: str | None = None,
-) -> Iterator[tuple[dict[str, str], PurePosixPath]]:
+) -> Iterator[tuple[Row, PurePosixPath]]:
     """The rows of a table, each with the image that it names.
 
     Names that differ in case or normal form alone are one, where no other is like them. A row whose image is not in
@@ -93,7 +94,7 @@ def listed(
     for key, row in _keyed(raw, table, images, name, columns, delimiter):
         left.pop(key, None)
         yield row, images[key]
-    skip_unlisted(raw, left, f"{PurePosixPath(table).name} does not list it")
+    skip_unlisted(raw, left, f"{PurePosixPath(table).name} does not list it{_in_bad_rows(raw, table)}")
 
 
 def listed_parts(
@@ -104,7 +105,7 @@ def listed_parts(
     *,
     columns: Sequence[str] = (),
     delimiter: str | None = None,
-) -> Iterator[tuple[dict[str, str], PurePosixPath, Split]]:
+) -> Iterator[tuple[Row, PurePosixPath, Split]]:
     """As :func:`listed`, where all images lie in one place and each part of the split has a table of its own.
 
     Args:
@@ -121,7 +122,14 @@ def listed_parts(
         for key, row in _keyed(raw, table, images, name, columns, delimiter):
             left.pop(key, None)
             yield row, images[key], split
-    skip_unlisted(raw, left, f"none of {', '.join(table.name for table, _ in found) or 'the tables'} lists it")
+    bad = "".join(_in_bad_rows(raw, table) for table, _ in found)
+    skip_unlisted(raw, left, f"none of {', '.join(table.name for table, _ in found) or 'the tables'} lists it{bad}")
+
+
+def _in_bad_rows(raw: RawFolder, table: PurePosixPath | str) -> str:
+    """What is to be added where an image may be named in a row that was left out."""
+    bad = [where for where in raw.faults if where.startswith(f"{PurePosixPath(table).name}, ")]
+    return f", but in a row that cannot be read, if at all ({bad[0]})" if bad else ""
 
 
 def _keyed(
@@ -131,11 +139,11 @@ def _keyed(
     name: str | Callable[[Mapping[str, str]], str],
     columns: Sequence[str],
     delimiter: str | None,
-) -> Iterator[tuple[str, dict[str, str]]]:
+) -> Iterator[tuple[str, Row]]:
     """The rows of a table whose image is there, each with the name of the image."""
     needed = [name, *columns] if isinstance(name, str) else list(columns)
 
-    def named() -> Iterator[tuple[str, dict[str, str]]]:
+    def named() -> Iterator[tuple[str, Row]]:
         for row in raw.table(table, columns=needed, delimiter=delimiter):
             yield row[name] if isinstance(name, str) else name(row), row
 
