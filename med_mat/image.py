@@ -39,7 +39,7 @@ DECODERS: Mapping[str, tuple[str, ...]] = {
     "JPEG": ("med_mat.raw.jpegs",),
     "picture": ("med_mat.raw.pictures", "med_mat.raw.tiffs", "med_mat.raw.tiff_tags", "med_mat.raw.jpegs"),
     "window": ("med_mat.raw.planes",),
-    "DICOM": ("med_mat.raw.dicom", "med_mat.raw.planes"),
+    "DICOM": ("med_mat.raw.dicom", "med_mat.raw.dicom_doubts", "med_mat.raw.jpegs", "med_mat.raw.planes"),
     "volume": ("med_mat.raw.volumes", "med_mat.raw.planes"),
 }
 

@@ -10,14 +10,18 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
 from med_mat.errors import ReadError
 from med_mat.raw import opened
 
+if TYPE_CHECKING:
+    from med_mat.raw.planes import Array
+
 _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
+_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # F7: JPEG-LS
 _END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # in entropy coded data FF is followed by 00 or by RST0 to RST7
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
@@ -64,9 +68,18 @@ def decoded(data: bytes, name: object) -> tuple[Image.Image, tuple[str, ...]]:
     return picture, ()
 
 
-def missing(data: bytes, picture: Image.Image) -> str:
-    """What part of a decoded JPEG's pixels is missing, in words, or ''."""
-    return _missing(data, _frame(data), picture)
+def missing(data: bytes, pixels: Array) -> str:
+    """What part of a JPEG's pixels is missing, in words, or ''; ``pixels`` are those that some decoder made of it."""
+    frame = _frame(data)
+    if frame.kind != _PROGRESSIVE and not frame.interval and not _ends_grey(Image.fromarray(pixels)):
+        return ""
+    return _missing(data, frame, Image.open(io.BytesIO(data)))
+
+
+def size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that the frame header of a JPEG or JPEG-LS states; None where there is none."""
+    frame = _frame(data)
+    return (frame.width, frame.height) if frame.width and frame.height else None
 
 
 def _missing(data: bytes, frame: _Frame, picture: Image.Image) -> str:
@@ -127,7 +140,7 @@ def _frame(data: bytes) -> _Frame:
             break
         length = data[at + 2] << 8 | data[at + 3]
         body = data[at + 4 : at + 2 + length]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(body) >= 6 + 3 * body[5]:
+        if marker in _FRAMES and len(body) > 6 and len(body) >= 6 + 3 * body[5]:
             frame.kind = marker
             frame.height, frame.width = body[1] << 8 | body[2], body[3] << 8 | body[4]
             frame.components = tuple(body[6 : 6 + 3 * body[5] : 3])
