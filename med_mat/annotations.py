@@ -147,12 +147,12 @@ def _marked(root: Path, mask: Mask, stored: Stored, cache: FileCache) -> Iterato
     """Each label of a mask with the pixels of the displayed image that it marks."""
     match mask:
         case BinaryMask():
-            grey = values(root, mask.pixels, cache, want="grey")
+            grey = values(root, mask.pixels, cache, want="grey", on=stored)
             yield mask.label, _fit((grey > mask.above) != mask.inverted, stored, _name(mask.pixels))
         case LabelMap():
-            yield from _label_map(_rounded(values(root, mask.pixels, cache, want="index")), mask, stored)
+            yield from _label_map(_rounded(values(root, mask.pixels, cache, want="index", on=stored)), mask, stored)
         case ColorMap():
-            colors = values(root, mask.pixels, cache, want="color").astype(np.int16)
+            colors = values(root, mask.pixels, cache, want="color", on=stored).astype(np.int16)
             for label in dict.fromkeys(mask.colors.values()):
                 marked = np.zeros(colors.shape[:2], np.bool_)
                 for color, named in mask.colors.items():
