@@ -166,7 +166,7 @@ def _shape(declared: tuple[int, ...], name: str) -> tuple[int, ...]:
 def _data(
     image: Any, proxy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str
 ) -> tuple[Any, int, tuple[str, ...]]:
-    """The stored values, mapped where they lie plain on disk, else decompressed once; their size in memory, and notes."""
+    """The stored values: mapped where they lie plain on disk, else decompressed once; their size in memory; notes."""
     holder = image.file_map["image"]
     pixels = Path(holder.filename)
     length = int(np.prod(shape, dtype=object)) * dtype.itemsize
