@@ -64,7 +64,9 @@ def directories(data: bytes) -> list[Directory]:
             at, start = at + counter.size, at
             entries: dict[int, tuple[int, int, bytes]] = {}
             for tag, kind, number, held in entry.iter_unpack(data[at : at + count * entry.size]):
-                size = number * _TYPES.get(kind, (0, ""))[0]
+                if kind not in _TYPES:
+                    continue
+                size = number * _TYPES[kind][0]
                 if size > len(held):
                     (place,) = offset.unpack(held)
                     held = data[place : place + size]
