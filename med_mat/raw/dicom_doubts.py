@@ -22,9 +22,8 @@ _GREY = 0.5  # the share of grey pixels above which RGB is YBR
 def bits(values: Array, dataset: Dataset, padding: tuple[float, float] | None) -> tuple[Array, int, str]:
     """The values that BitsStored and HighBit declare, how many bits they have, and a note where the header is wrong.
 
-    What lies outside of these bits is no pixel by the standard (overlays stand there), but many writers state too few.
-    A picture is smooth, so the reading counts that has the smaller steps between neighbours: bits taken away from a
-    value, or left in it, make it jump.
+    What lies outside of these bits is no pixel by the standard (overlays stand there), but some writers state too few.
+    Then the bits left are the remainder of a larger number: they jump where the others change, and look like noise.
 
     Args:
         values: (rows, columns) or (rows, columns, 3), whole numbers as they stand in the file.
@@ -42,18 +41,28 @@ def bits(values: Array, dataset: Dataset, padding: tuple[float, float] | None) -
     shift = min(max(int(dataset.get("HighBit") or stored - 1) + 1 - stored, 0), width - stored)
     declared = np.right_shift(np.left_shift(values, width - stored - shift), width - stored)
     declared = np.where(beside, values, declared)
-    if _steps(declared, beside) <= _steps(values, beside):
+    if shift or not _remainder(declared.astype(np.int64), values.astype(np.int64), beside):
         return declared, stored, ""
     needed = max(high.bit_length(), (-1 - low).bit_length() if low < 0 else 0) + signed
-    if needed <= stored:
-        return values, stored, f"HighBit is {dataset.get('HighBit')}, its values begin at bit 0"
     return values, needed, f"BitsStored is {stored}, its values have {needed} bits"
 
 
-def _steps(values: Array, beside: Array) -> int:
-    """The sum of all steps from one column to the next, without those at values that are no measurements."""
-    steps = np.abs(np.diff(values.astype(np.int64), axis=1))
-    return int(steps[~(beside[:, 1:] | beside[:, :-1])].sum())
+def _remainder(part: Array, whole: Array, beside: Array) -> bool:
+    """Whether a part of the bits of values is no picture by itself, but what is left of the whole values."""
+    measured = ~(beside[:, 1:] | beside[:, :-1])
+    steps, others, beyond = (np.abs(np.diff(values, axis=1))[measured] for values in (part, whole, whole - part))
+    across = beyond > 0  # where the bits that are left out change
+    if others[across].sum() < steps[across].sum():
+        return True
+    # of very few bits no jump is larger than a step of the whole values; overlays leave two values, or four
+    many = len(np.unique(whole - part)) > 4
+    return many and _roughness(part, steps) > 2 * _roughness(whole, others)
+
+
+def _roughness(values: Array, steps: Array) -> float:
+    """The mean step to the next column by that to a far one: near 1 in noise, near 0 in a picture."""
+    far = np.abs(values - np.roll(values, (values.shape[0] // 3, values.shape[1] // 2), axis=(0, 1))).mean()
+    return float(steps.mean() / far) if steps.size and far else 0.0
 
 
 def length(dataset: Dataset, frames: int) -> tuple[str, str]:

@@ -98,7 +98,7 @@ def _missing(data: bytes, frame: _Frame, picture: Image.Image) -> str:
             return "a part of its pixels is missing"
         if any(marker[1] != 0xD0 + number % 8 for number, marker in enumerate(held)):
             return "its parts are out of order"
-    if (frame.kind == _PROGRESSIVE or _ends_grey(picture)) and _reads_on(data[: scan.end], picture):
+    if (frame.kind == _PROGRESSIVE or _ends_grey(picture)) and _reads_on(data[: scan.end].rstrip(b"\xff"), picture):
         return "its data end before its last pixel"
     return ""
 

@@ -74,7 +74,7 @@ def directories(data: bytes) -> list[Directory]:
                     entries[tag] = kind, number, held[:size]
             found[start] = Directory(data, order, big, entries)
             (at,) = offset.unpack_from(data, at + count * entry.size)
-    except struct.error:  # cut short
+    except (struct.error, OverflowError):  # cut short, or an offset out of the file
         pass
     return list(found.values())
 

@@ -50,6 +50,8 @@ def page(data: bytes, index: int, name: object) -> Page:
         ReadError: no such page, or one that cannot be read.
     """
     pages = directories(data)
+    if not pages:
+        raise ReadError(f"{name}: the TIFF has no page that can be found; it is cut short or damaged.")
     if not 0 <= index < len(pages):
         raise opened.no_frame(name, index, len(pages))
     try:
