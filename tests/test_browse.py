@@ -7,8 +7,11 @@ import io
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,7 +27,7 @@ from workshop import Workshop
 
 import med_mat
 from med_mat.browse import views
-from med_mat.browse.serve import application, serve
+from med_mat.browse.serve import _private, application, serve
 from med_mat.dataset import MedMAT
 from med_mat.errors import BrowseError, MissingExtraError
 from med_mat.leakage.groups import DUPLICATES
@@ -257,6 +260,65 @@ def test_no_file_of_the_machine_is_served(address: str, path: str, hostile: Path
     assert "root:" not in answer.text
     inside = requests.get(f"{address}/gradio_api/file={hostile / 'med_mat.json'}", timeout=20)
     assert inside.status_code in (403, 404)
+
+
+def test_a_file_that_a_visitor_names_is_not_given_out(address: str, tmp_path: Path) -> None:
+    """In every field of every function of the page: it is neither copied to where the page may serve it, nor sent."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("only mine")
+    named = {"path": str(secret), "orig_name": "secret.txt", "meta": {"_type": "gradio.FileData"}}
+    config = requests.get(address + "/config", timeout=20).json()
+    plain = {one["id"]: one["props"].get("value") for one in config["components"]}
+    asked = 0
+    for function in config["dependencies"]:
+        for place in range(len(function["inputs"])) if function["backend_fn"] else ():
+            data = [plain[one] for one in function["inputs"]]
+            for value in (named, [named], {"value": named}):
+                said = _asked(address, function["id"], [*data[:place], value, *data[place + 1 :]])
+                assert "only mine" not in said
+                for link in re.findall(r'"path": *"([^"]+)"', said):
+                    assert b"only mine" not in requests.get(f"{address}/gradio_api/file={link}", timeout=20).content
+                asked += 1
+    assert asked > 100
+    copies = [file for file in Path(_private()).rglob("*") if file.is_file() and file.read_bytes() == b"only mine"]
+    assert not copies
+
+
+def test_what_the_page_itself_made_is_given_out(address: str) -> None:
+    config = requests.get(address + "/config", timeout=20).json()
+    plain = {one["id"]: one["props"].get("value") for one in config["components"]}
+    (write,) = (one for one in config["dependencies"] if one["api_name"] == "write")
+    said = _asked(address, write["id"], [plain[one] for one in write["inputs"]])
+    made = dict.fromkeys(re.findall(r'"path": *"([^"]+)"', said))
+    assert [Path(one).name for one in made] == ["split.parquet", "audit.json"]
+    for one in made:
+        assert Path(one).is_relative_to(_private())
+        assert requests.get(f"{address}/gradio_api/file={one}", timeout=20).status_code == 200
+
+
+def _asked(address: str, function: int, data: list[Any]) -> str:
+    """What a function of the page answers."""
+    session = uuid.uuid4().hex
+    body = {"data": data, "fn_index": function, "session_hash": session}
+    requests.post(address + "/gradio_api/queue/join", json=body, timeout=20)
+    said = ""
+    for line in requests.get(
+        f"{address}/gradio_api/queue/data?session_hash={session}", timeout=60, stream=True
+    ).iter_lines():
+        said += line.decode()
+        if "process_completed" in said or "unexpected_error" in said:
+            break
+    return said
+
+
+def test_what_the_page_writes_is_private_and_gone_at_the_end() -> None:
+    assert Path(_private()).stat().st_mode & 0o777 == 0o700
+    program = (
+        "import os; from med_mat.browse.serve import _private; folder = _private(); "
+        "open(folder + '/picture.webp', 'w').close(); print(folder)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert not Path(said.strip()).exists()
 
 
 # ------------------------------------------------------------------------------------------------------------ a browser

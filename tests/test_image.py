@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -14,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from med_mat import image
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Slice
 from med_mat.image import FileCache, Stored, read, values
@@ -362,3 +365,36 @@ def test_real_pictures_pass_byte_for_byte(name: str) -> None:
     assert result.data == (root / name).read_bytes()
     assert (result.width, result.height) == Image.open(root / name).size
     assert result.transform == "none"
+
+
+def decoders(root: Path, name: str, data: bytes) -> set[str]:
+    (root / name).write_bytes(data)
+    cache = FileCache()
+    read(root, PurePosixPath(name), mat=None, cache=cache)
+    return cache.used
+
+
+def test_a_build_learns_which_decoders_it_used(tmp_path: Path) -> None:
+    assert decoders(tmp_path, "a.png", encoded(GREY, "PNG")) == set()
+    assert decoders(tmp_path, "a.jpg", encoded(GREY, "JPEG")) == {"JPEG"}
+    assert decoders(tmp_path, "a.tif", encoded(GREY, "TIFF")) == {"picture"}
+    assert decoders(tmp_path, "b.png", encoded(GREY.astype(np.uint16), "PNG")) == {"picture", "window"}
+    Miniature(tmp_path).dicom("a.dcm")
+    assert decoders(tmp_path, "a.dcm", (tmp_path / "a.dcm").read_bytes()) == {"DICOM"}
+    Miniature(tmp_path).volume("a.nii", (4, 5, 6), labels=True)
+    cache = FileCache()
+    values(tmp_path, Slice(PurePosixPath("a.nii"), 0), cache, want="index")
+    assert cache.used == {"volume"}
+    assert cache.used <= set(image.DECODERS)
+
+
+def test_a_picture_that_is_passed_through_loads_no_decoder(tmp_path: Path) -> None:
+    """So a change to one of them leaves builds without it as they are."""
+    (tmp_path / "a.png").write_bytes(encoded(GREY, "PNG"))
+    code = (
+        "import sys; from pathlib import Path, PurePosixPath; from med_mat import annotations, image\n"
+        "image.read(Path(sys.argv[1]), PurePosixPath('a.png'), mat=None, cache=image.FileCache())\n"
+        "print({module for modules in image.DECODERS.values() for module in modules} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from med_mat import catalog
 from med_mat.catalog import Row
-from med_mat.leakage.components import components
+from med_mat.leakage.forest import components
 from med_mat.leakage.near import THRESHOLD, unpacked
 from med_mat.qa import Synonyms
 
@@ -222,9 +222,9 @@ class _Pictures:
         self.side = _codes(self.records["split"])
         image = np.asarray(pc.index_in(self.records["image_id"], images), dtype=np.int64)
         equal = np.isin(links["reason"].to_numpy(zero_copy_only=False), EQUAL)
-        pairs = np.stack([image[self.first[equal]], image[self.second[equal]]], axis=1)
         self.image = image
-        self.whole = components(len(images), pairs)[image]  # one number for all copies of the same pixels
+        whole = components(len(images), image[self.first[equal]], image[self.second[equal]])
+        self.whole = whole[image]  # one number for all copies of the same pixels
         self._of_image, self._of_whole = _members(image), _members(self.whole)
         without = pc.replace_substring_regex(self.records["path"], r"#(frame|slice)=[^#]*$", "")
         self._file = _codes(pc.binary_join_element_wise(self.records["source"], without, "/"))

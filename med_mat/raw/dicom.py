@@ -11,8 +11,8 @@ import numpy as np
 
 from med_mat.errors import ReadError
 from med_mat.raw.headers import MAX_PIXELS
+from med_mat.raw.opened import sentence
 from med_mat.raw.planes import Array, Plane, Window
-from med_mat.raw.volumes import sentence
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -166,7 +166,7 @@ def _grey(dataset: Dataset, index: int, values: Array, bits: int) -> Plane:
         real=real,
         shown=_voi(dataset, groups),
         hounsfield=True if intercept and intercept[0] <= -500 else None,
-        inverted=str(dataset.PhotometricInterpretation).upper() == "MONOCHROME1",
+        inverted="MONOCHROME1" if str(dataset.PhotometricInterpretation).upper() == "MONOCHROME1" else "",
         padding=padding[0] if padding else None,
     )
 

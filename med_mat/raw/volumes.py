@@ -1,55 +1,21 @@
-"""NIfTI and Analyze volumes, one slice at a time, in radiological convention; and the cache of opened files."""
+"""NIfTI and Analyze volumes, one slice at a time, in radiological convention."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from med_mat.errors import ReadError
 from med_mat.example import Slice
+from med_mat.raw.opened import IN_MEMORY_BYTES, FileCache, inside, sentence
 from med_mat.raw.planes import Array, Plane
 
 MAX_SLICE_BYTES = 2 << 30
-IN_MEMORY_BYTES = 1 << 30  # a larger compressed volume is streamed again for each slice
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
-
-T = TypeVar("T")
-
-
-class FileCache:
-    """The last files opened whole (volumes, multi-frame files), bounded in bytes; one per worker, not shared.
-
-    An image and its masks are often slices of two or three volumes, so it holds more than one where they are small. The
-    last one stays whatever its size.
-    """
-
-    def __init__(self, limit: int = IN_MEMORY_BYTES) -> None:
-        self.limit = limit
-        self._entries: OrderedDict[tuple[str, int, int], tuple[Any, int]] = OrderedDict()
-
-    def get(self, path: Path, opened: Callable[[Path], tuple[T, int]]) -> T:
-        """What ``opened`` makes of the file, with its size in memory; made again only where the file changed."""
-        facts = path.stat()
-        key = (str(path), facts.st_size, facts.st_mtime_ns)
-        if key in self._entries:
-            self._entries.move_to_end(key)
-            value: T = self._entries[key][0]
-            return value
-        while self._entries and sum(size for _, size in self._entries.values()) > self.limit // 2:
-            self._entries.popitem(last=False)  # before the new one is opened, so that both need not fit
-        value, size = opened(path)
-        self._entries[key] = (value, size)
-        while len(self._entries) > 1 and (
-            len(self._entries) > 8 or sum(size for _, size in self._entries.values()) > self.limit
-        ):
-            self._entries.popitem(last=False)
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,25 +99,6 @@ def plane(root: Path, reference: Slice, cache: FileCache) -> tuple[Plane, str]:
     notes = [note, "radiological orientation" if volume.oriented else "the file gives no orientation"]
     kept = values.dtype == np.uint8
     return Plane(values, notes, bits=8 if kept else 16, hounsfield=volume.minimum < -200), volume.sha256
-
-
-def inside(root: Path, path: PurePosixPath) -> Path:
-    """Where a reference lies; one that leads out of the raw folder is refused."""
-    check_inside(path)
-    return Path(root, path)
-
-
-def check_inside(path: PurePosixPath) -> None:
-    """Refuse a reference that leads out of the raw folder."""
-    if path.is_absolute() or ".." in path.parts:
-        raise ReadError(f"{path}: leads out of the raw folder.")
-
-
-def sentence(error: object) -> str:
-    """The message of an exception, or a text out of a file, on one line and without a final stop."""
-    printable = "".join(character if character.isprintable() else " " for character in str(error))
-    text = " ".join(printable.split()) or type(error).__name__
-    return (text if len(text) <= 240 else text[:239] + "…").rstrip(".")
 
 
 def _open(path: Path, name: str) -> tuple[Volume, int]:

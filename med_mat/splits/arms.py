@@ -220,7 +220,7 @@ def limited(mat: MedMAT, target: Selector, n: int, *, base: Base = "related", **
         base: the arm that they are added to; its ``size`` does not count them.
         options: of :class:`~med_mat.splits.Options`.
     """
-    if not isinstance(n, int | np.integer) or n < 0:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
         raise SplitError(f"n={n!r} is to be a whole number, 0 or more.")
     arm = _arm(base)(mat, target, **options)
     study = Study.of(mat, target, arm.options)

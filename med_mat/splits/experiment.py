@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
-from med_mat import catalog
+from med_mat import catalog, strict
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
 from med_mat.selection import Selection, Selector
@@ -51,7 +51,10 @@ class Options:
         reading: "own" or "paper": see :class:`~med_mat.splits.reading.Reading`.
         pool_tasks: COVID and Cancer also count as State.
         cross_tasks: Cancer Detection also counts as Cancer, Diseases Detection as Diseases.
-        seed: of every draw.
+        seed: of every draw, from 0 to 2**64 - 1.
+
+    Raises:
+        SplitError: an option of another kind; nothing is converted, so ``balanced_test="no"`` is refused.
     """
 
     among: Selector = None
@@ -67,17 +70,18 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (
-            ("reading", ("own", "paper")),
-            ("test_on", ("test", "all")),
-            ("contradictory", ("keep", "drop")),
-        ):
-            if getattr(self, name) not in known:
-                raise SplitError(f"{name}={getattr(self, name)!r} is not one of {', '.join(known)}.")
+        kinds = get_type_hints(Options)
+        for name in (one.name for one in fields(self) if one.name != "among"):
+            value = getattr(self, name)
+            plain = value.item() if isinstance(value, np.generic) else value
+            read = strict.read(kinds[name], plain, "An experiment", name, error=SplitError)
+            object.__setattr__(self, name, read)
         for name in ("size", "cap"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int | np.integer) or value < 1):
-                raise SplitError(f"{name}={value!r} is to be a whole number of at least 1, or None for all.")
+            if value is not None and value < 1:
+                raise SplitError(f"An experiment: {name} is to be at least 1, or None for all, and is {value!r}.")
+        if not 0 <= self.seed < 2**64:
+            raise SplitError(f"An experiment: seed is to be a whole number from 0 to 2**64 - 1, and is {self.seed!r}.")
         object.__setattr__(self, "among", str(Selection.of(self.among)))
 
     @classmethod

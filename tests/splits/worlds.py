@@ -156,7 +156,16 @@ def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None 
     pq.write_table(_links(index, [*_people(ordered), *links]), root / "duplicates.parquet")
     facts = {
         str(row.number): RowFacts(
-            row.number, row.where, row.subset, row.mat, row.annotation, "mit", row.access, True
+            number=row.number,
+            source=row.where,
+            subset=row.subset,
+            mat=row.mat,
+            annotation=row.annotation,
+            license="mit",
+            license_certainty="confirmed",
+            access=row.access,
+            redistributable=True,
+            augmented=False,
         ).to_data()
         for row in rows
     }
