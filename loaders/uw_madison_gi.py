@@ -33,7 +33,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
 
 def _sized(masks: tuple[RunLengths, ...], image: PurePosixPath) -> tuple[RunLengths, ...]:
     """With the size in the name of a square slice; of others, readers differ on which number is the width."""
-    square = re.match(r"slice_\d+_(\d+)_\1_", image.name)
+    square = re.match(r"slice_\d+_(\d+)_\1_", image.name, re.IGNORECASE)
     return tuple(replace(mask, size=(int(square[1]), int(square[1]))) for mask in masks) if square else masks
 
 

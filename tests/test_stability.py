@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+import unicodedata
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import copies
@@ -13,7 +14,7 @@ from workshop import once
 from med_mat.building.run import has_loader, loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
-from med_mat.example import Example, Polygon, RunLengths
+from med_mat.example import Example, Frame, Polygon, RunLengths
 from med_mat.raw import RawFolder, folded
 from med_mat.raw.fit import fits
 from med_mat.raw.layout import locate
@@ -126,3 +127,11 @@ def test_every_layout_of_every_card_is_tried_or_holds_other_files(minis: Path) -
 def test_no_two_examples_have_names_that_fold_alike(name: str, minis: Path) -> None:
     names = [one.name for _, one in original(name, minis)[0]]  # folded
     assert len(set(names)) == len(names)
+
+
+def test_a_name_is_in_nfc_and_the_path_as_on_the_disk() -> None:
+    apart = unicodedata.normalize("NFD", "é/ü.png")
+    for example in (Example(PurePosixPath(apart)), Example(PurePosixPath("1.png"), key=apart)):
+        assert example.name == "é/ü.png"
+    assert str(Example(PurePosixPath(apart)).path) == apart
+    assert Example(Frame(PurePosixPath(apart), 3)).name == "é/ü.png#frame=3"

@@ -20,7 +20,10 @@ def held(out: Path, sources: Collection[str]) -> pa.ChunkedArray:
     index = out / "index.parquet"
     if not index.is_file():
         return pa.chunked_array([], pa.string())
-    table = pq.read_table(index, columns=["id", "source"])
+    try:
+        table = pq.read_table(index, columns=["id", "source"])
+    except (OSError, pa.ArrowException):  # damaged, so that it holds nothing: the build writes it again
+        return pa.chunked_array([], pa.string())
     return table.filter(pc.is_in(table["source"], pa.array(sources, pa.string())))["id"].cast(pa.string())
 
 

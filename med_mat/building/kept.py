@@ -88,7 +88,7 @@ class Kept:
         self.used += 1
         spacing = facts["spacing"]
         small = None
-        if facts["perceptual_hash"] is not None and facts["thumbnail"] is not None:
+        if facts["thumbnail"] is not None:
             small = self._thumbnails.take(np.array([facts["thumbnail"]]))[0].tobytes()
         return Stored(
             data=self._files[name].image(position),

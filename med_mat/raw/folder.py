@@ -202,7 +202,7 @@ class RawFolder:
             for entry, full in self._entries(place, re.split(r"[*?]", wanted, maxsplit=1)[0])
             if full != str(path) and _is_like(entry, wanted)
         ]
-        if self._has_twin(path):
+        if str(path) in self._stem_twins:
             exact = composed(posixpath.join(place, name))
             found = [full for full in found if _is_like(composed(full), exact)]
         return list(map(PurePosixPath, found))
@@ -446,15 +446,16 @@ class RawFolder:
                 break
             yield name, path
 
-    def _has_twin(self, path: PurePosixPath) -> bool:
-        """Whether another file has its path, but for the suffix, in another case."""
-        bare, start = composed(str(path.with_suffix(""))), folded(path.stem)
-        others = (
-            composed(posixpath.splitext(full)[0])
-            for entry, full in self._entries(posixpath.dirname(str(path)), f"{start}.")
-            if posixpath.splitext(entry)[0] == start
-        )
-        return any(other != bare for other in others)
+    @functools.cached_property
+    def _stem_twins(self) -> frozenset[str]:
+        """The files whose path but for the suffix differs from that of another in case alone."""
+        found: set[str] = set()
+        for entries in self._by_folder.values():
+            bare = [(posixpath.splitext(name)[0], composed(posixpath.splitext(path)[0])) for name, path in entries]
+            first = dict(reversed(bare))  # stem, folded -> its first spelling
+            twice = {stem for stem, spelled in bare if first[stem] != spelled}
+            found.update(path for (stem, _), (_, path) in zip(bare, entries, strict=True) if stem in twice)
+        return frozenset(found)
 
     def _alike(self, path: str, end: str = "\0") -> list[str]:
         """The files whose path, folded, is this one, or lies between it and itself followed by ``end``."""

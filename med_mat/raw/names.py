@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 from collections import defaultdict
@@ -73,9 +74,15 @@ def spelling(patterns: str | Sequence[str]) -> Callable[[PurePosixPath], PurePos
                 if not set(part) & set("*?\\"):
                     spelled.setdefault(folded(part), composed(part))
 
+    @functools.lru_cache(maxsize=1024)
+    def written_folder(folder: str) -> str:
+        return "/".join(spelled.get(folded(part), composed(part)) for part in folder.split("/"))
+
     def written(path: PurePosixPath) -> PurePosixPath:
-        folders = (spelled.get(folded(part), composed(part)) for part in path.parts[:-1])
-        return PurePosixPath(*folders, composed(path.name))
+        text = str(path)
+        folder, slash, name = text.rpartition("/")
+        new = f"{written_folder(folder)}{slash}{composed(name)}"
+        return path if new == text else PurePosixPath(new)
 
     return written
 
