@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from med_mat.example import Example
+from med_mat.example import Attributes, Example
 from med_mat.raw import Miniature, RawFolder, folded, lookup
 
 _GRAVITY = {"MALIGNANT": 1, "BENIGN": 2, "BENIGN_WITHOUT_CALLBACK": 3}  # 0: any other word, for the build to refuse
@@ -41,6 +41,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             patient=rows[0]["patient_id"],
             split="test" if any(row["part"] == "test" for row in rows) else "train",
             raw_label="|".join(words),
+            attributes=Attributes.of(view=rows[0].get("image view")),
         )
     for series in left:
         raw.miss(f"jpeg/{series}", f"csv/{cases[series][0]['table']}")

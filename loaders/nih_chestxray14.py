@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from med_mat.example import Box, Example, Split
+from med_mat.example import Attributes, Box, Example, Split
 from med_mat.raw import NIH_FINDINGS, Miniature, RawFolder, corners, joined, listed
 
 _LISTS: dict[str, Split] = {"train_val_list.txt": "train", "test_list.txt": "test"}
@@ -36,6 +36,9 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             patient=row["Patient ID"].zfill(8),
             split=splits.get(row["Image Index"]),
             key=image.name,
+            attributes=Attributes.of(
+                age=row.get("Patient Age"), sex=row.get("Patient Gender"), view=row.get("View Position")
+            ),
         )
 
 
@@ -62,7 +65,8 @@ def miniature(raw: Miniature) -> None:
         raw.image(f"images/{name}", mode="RGBA" if number == 5 else "L")
         first, second = NIH_FINDINGS[number % 14], NIH_FINDINGS[(number + 5) % 14]
         found = "No Finding" if number in (17, 18, 19) else f"{first}|{second}" if number else first
-        facts.append((name, found, visit, patient, 57 + visit, "M", "PA", 2682, 2749, 0.143, 0.143))
+        about = (414 if patient == 3 else 57 + visit, "FM"[patient % 2], "AP" if number % 4 == 1 else "PA")
+        facts.append((name, found, visit, patient, *about, 2682, 2749, 0.143, 0.143))
         names.append(name)
         if number in (0, 4, 8):
             left, top, right, bottom = raw.box((96, 80), name)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from med_mat.example import Example
+from med_mat.example import Attributes, Example
 from med_mat.raw import Miniature, RawFolder, listed, multi_hot
 
 _FLAGS = ("N", "D", "G", "C", "A", "H", "M", "O")
@@ -49,7 +49,13 @@ def examples(raw: RawFolder) -> Iterator[Example]:
                 continue
             labels = {flag: flag in found for flag in _FLAGS}
             yield Example(
-                image, labels=labels, patient=row["ID"], split="train", raw_label=row[keywords], key=image.name
+                image,
+                labels=labels,
+                patient=row["ID"],
+                split="train",
+                raw_label=row[keywords],
+                key=image.name,
+                attributes=Attributes.of(age=row.get("Patient Age"), sex=row.get("Patient Sex")),
             )
     for image in raw.images("{ODIR-5K_Testing_Images,Testing Images}/**"):
         raw.skip(image, "a test image: its labels were never published")

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder, aligned
+from med_mat.raw import Miniature, RawFolder, aligned, sex_and_age
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
@@ -23,7 +23,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         _, number, label = stem.split("_")
         text = readings.pop(stem, None)
         said = "; ".join(" ".join(line.split()) for line in raw.lines(text)) if text else None
-        yield Example(image, label=label, raw_label=said or None, patient=number, key=image.name)
+        stated = sex_and_age(said or "")
+        yield Example(image, label=label, raw_label=said or None, patient=number, key=image.name, attributes=stated)
     for stem, text in readings.items():
         raw.miss(f"{stem}.png", str(text))
         raw.skip(text, "a reading whose image is missing")

@@ -17,7 +17,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from med_mat.example import Box, Example, Split
+from med_mat.example import Attributes, Box, Example, Split
 from med_mat.raw import SPLITS, Miniature, RawFolder, corners, folded, joined, matched, number, stated_size
 
 _FINDINGS = (
@@ -42,9 +42,11 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     boxes: defaultdict[str, tuple[Box, ...]] = defaultdict(tuple)
     origins: dict[str, tuple[str, Split | None]] = {}
+    views: dict[str, str | None] = {}
     for row in raw.table(table, columns=["image_id", "split"]):
         name = row["image_id"]
         study = row.get("study_id") or row.get("patient_id") or ""
+        views[name] = row.get("view_position") or row.get("view")
         origins.setdefault(name, (study, SPLITS.get(row["split"].lower())))
         with raw.reading(row, images.get(name)):
             kinds = _findings(row)
@@ -65,6 +67,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             patient=study or folded(image.parent.name),
             split=split,
             key=name,
+            attributes=Attributes.of(view=views[name]),
         )
 
 

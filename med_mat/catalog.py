@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from med_mat import strict
 from med_mat.errors import BuildError, CardError, UnknownSourceError, VocabularyError
-from med_mat.taxonomy import AXES, MAT, Access, Kind, nearest
+from med_mat.taxonomy import AXES, MAT, Access, Kind, LicenseCertainty, nearest
 
 if TYPE_CHECKING:
     from med_mat.selection import Selector
@@ -37,8 +37,6 @@ PLUGINS = "med_mat.sources"
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
 Certainty = Literal["high", "medium", "low"]
 Split = Literal["train", "validation", "test"]
-#: How a licence is known: read where the publisher states it, told by a copy or a catalogue, or not known.
-LicenseCertainty = Literal["confirmed", "reported", "unknown"]
 DownloadKind = Literal[
     "kaggle",
     "kaggle-competition",
@@ -124,6 +122,7 @@ class Layout:
     files: tuple[str, ...] = ()  # all must match, or nothing can be read
     parts: tuple[str, ...] = ()  # one must match: classes, halves of a split, of which a copy may lack some
     also: tuple[str, ...] = ()  # what a whole copy holds besides and no record needs: masks, lists of a split
+    beside: tuple[str, ...] = ()  # what the publisher ships with it and no row reads
     edition: str = ""  # which edition this is, where the publisher has several, and which is not read
     images: int | None = None  # how many it has, where not those that the card counts
 
@@ -168,7 +167,6 @@ class Source:
     summary: str
     rows: tuple[Row, ...]
     license: str  # a Hub licence identifier; "other" and "unknown" are among them
-    license_certainty: LicenseCertainty
     terms: str  # the licence in words, with how sure that is
     access: Access
     redistributable: bool | None  # None: unknown
@@ -188,6 +186,7 @@ class Source:
     loader: str = ""  # the module that reads it
     shared_ids: tuple[SharedId, ...] = ()
     patients_of: str = ""  # the source whose patient numbers it uses; most often itself
+    license_certainty: LicenseCertainty = "unknown"
     augmented: bool = False  # it ships transformed copies of its own images, not all of which can be found
 
     @property
@@ -240,16 +239,20 @@ class RowFacts:
         return {**data, "triplet": str(self.mat)}
 
     @classmethod
-    def from_data(cls, number: int, data: Any) -> RowFacts:
-        """From the manifest of a build. Facts that a later Med-MAT has added are passed over.
+    def of_manifest(cls, manifest: Mapping[str, Any]) -> dict[int, RowFacts]:
+        """By row number, from the manifest of a build. Facts that a later Med-MAT has added are passed over.
 
         Raises:
             BuildError: a fact is missing or of another kind; the message names row and fact.
         """
-        given = {**data, "number": number} if isinstance(data, dict) else data
-        found: RowFacts = strict.read(
-            cls, given, "The manifest med_mat.json", f"rows.{number}", error=BuildError, newer=True
-        )
+        where = "The manifest med_mat.json"
+        rows = strict.read(Mapping[str, Mapping[str, Any]], manifest.get("rows"), where, "rows", error=BuildError)
+        found = {}
+        for text, data in rows.items():
+            if not re.fullmatch("[0-9]{1,5}", text):
+                raise BuildError(f"{where}: rows has the key {text!r}, which is no number of a row.")
+            given = {**data, "number": int(text)}
+            found[int(text)] = strict.read(cls, given, where, f"rows.{text}", error=BuildError, newer=True)
         return found
 
     def as_fields(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Literal
 
 Split = Literal["train", "validation", "test"]
+_AGE = re.compile(r"0*(\d{1,3})(?:\.\d*)?\+?[\s-]*(?:y|yrs?|years?|(m|mos?|months?|w|wks?|weeks?|d|days?))?")
 _OLDEST = 120  # years: what is beyond is a mistake of the table
 
 
@@ -202,10 +203,10 @@ def _sex(text: str | None) -> str | None:
 
 
 def _decade(age: str | float | None) -> str | None:
-    matched = re.fullmatch(r"0*(\d{1,3})(?:\.\d*)?\s*([ymwd]?)(?:ears?|rs?)?", str(age).strip().lower())
+    matched = _AGE.fullmatch(str(age).strip().lower())
     if matched is None:
         return None
-    years = 0 if matched[2] in ("m", "w", "d") else int(matched[1])
+    years = 0 if matched[2] else int(matched[1])
     if years > _OLDEST:
         return None
     return "90+" if years >= 90 else f"{years // 10 * 10}-{years // 10 * 10 + 9}"

@@ -137,11 +137,12 @@ PRIVATE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("image_key", pa.int64()),  # the same of its image: what the seeded split hangs on
     ("stratum", pa.string()),  # what the seeded split is even over
     ("ordinal", pa.int32()),  # place in the chunk
-    ("thumbnail", pa.int32()),  # place among the thumbnails of the chunk
+    ("thumbnail", pa.int32()),  # place among the thumbnails of the chunk; null where there is none
     ("format", pa.string()),  # of the stored image; and of the raw one:
     ("raw_width", pa.int32()),
     ("raw_height", pa.int32()),
     ("orientation", pa.int8()),
+    ("notes", _STRINGS),  # what may be wrong with its pixels
     ("descriptor", pa.binary()),  # finds pictures that are turned, shifted or zoomed: see med_mat.leakage
 )
 

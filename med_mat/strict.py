@@ -9,6 +9,7 @@ refused in a sentence that names the document and the key. Nothing is converted:
 from __future__ import annotations
 
 import functools
+import json
 import types
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
@@ -152,7 +153,7 @@ class _Reader:
             return tuple(self.read(arguments[0], one, f"{key}[{number}]") for number, one in enumerate(data))
         if origin is Mapping and isinstance(data, dict):
             return {self.name(name, key): self.read(arguments[1], one, _below(key, name)) for name, one in data.items()}
-        if is_dataclass(kind) and isinstance(data, dict):
+        if is_dataclass(kind) and kind is not MAT and isinstance(data, dict):
             return self.record(kind, data, key)
         if kind is float and type(data) is int:
             return float(data)
@@ -230,11 +231,9 @@ def _hints(kind: Hashable) -> dict[str, Any]:
 
 def _reads_as(kind: Any, text: str) -> bool:
     """Whether a text without its quotes would be of the kind."""
-    import yaml
-
     try:
-        plain = yaml.safe_load(text)
-    except yaml.YAMLError:
+        plain = json.loads(text)
+    except ValueError:
         return False
     return type(plain) in (get_args(kind) or (kind,))
 

@@ -103,7 +103,7 @@ class Tags:
         label, texts = encode(table["label_set"])
         alphabetic = sorted(range(len(texts)), key=texts.__getitem__)
         used = set(np.flatnonzero(np.bincount(row)).tolist()) if len(row) else set()
-        facts = {int(number): RowFacts.from_data(int(number), entry) for number, entry in manifest["rows"].items()}
+        facts = RowFacts.of_manifest(manifest)
         return cls(
             row=row,
             split=order[split] if len(order) else split.astype(np.uint8),

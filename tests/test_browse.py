@@ -443,11 +443,16 @@ def test_the_split_follows_its_form(browser: Any, address: str, monkeypatch: pyt
     choose("single_task")
     says("It holds.")
     page.get_by_label("Test on all of the target").check()
-    says("The audit finds a violation: train is empty.")
-    assert "VIOLATED: train is empty" in audit.input_value()
-    assert page.locator("#picture img:visible").count() == 2, "also of what breaks the rule"
+    says("has no training record in this Med-MAT")
 
     page.get_by_label("Test on all of the target").uncheck()
+    says("It holds.")
+    choose("related")
+    page.get_by_label("Size training records").fill("1")
+    says("The audit finds a violation: nothing in train holds the target's")
+    assert "VIOLATED: nothing in train holds the target's" in audit.input_value()
+    assert page.locator("#picture img:visible").count() == 2, "also of what breaks the rule"
+    page.get_by_label("Size training records").fill("0")
     says("It holds.")
     page.get_by_label("Seed").fill("1")
     page.wait_for_function("JSON.parse(document.querySelector('#made').dataset.asked).includes(1)")

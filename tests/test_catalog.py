@@ -353,8 +353,9 @@ def test_a_missing_key_is_named(key: str) -> None:
         (changed("redistributable: null", "redistributable: 0"), r"is to be true, false or null, and is 0\.$"),
         (
             changed("redistributable: null", 'redistributable: "no"'),
-            r"true, false or null, and is 'no'\. .*without quotes",
+            r"true, false or null, and is 'no'\.$",
         ),
+        (changed("redistributable: null", 'redistributable: "true"'), r"and is 'true'\. Write it without quotes"),
         (changed("redistributable: null", "redistributable: unknown"), r"true, false or null, and is 'unknown'\.$"),
         (changed("  overlaps: {}", "  overlap: {kvasir: x}"), r"unknown key 'overlap'\. Did you mean 'overlaps'\?"),
         (
@@ -376,6 +377,7 @@ def test_a_missing_key_is_named(key: str) -> None:
             changed('upstream: "Ultrasound"', "upstream: 5"),
             r"errata\[0\]\.upstream is to be a text, and is 5\. Write it in q",
         ),
+        (changed("      labels: [benign, malignant]\n", ""), r"row 97, of masks, does not say which labels it draws"),
     ],
 )
 def test_a_malformed_card_is_one_sentence_that_names_card_and_key(text: str, message: str) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,7 +135,10 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
 def test_dry_run_writes_nothing(workshop: Workshop, tmp_path: Path) -> None:
     out = tmp_path / "out"
     text = run("build", "--raw", workshop.raw, "--out", out, "--dry-run").output
-    assert [line.partition(":")[0] for line in text.splitlines()] == [p for p in load() if (workshop.raw / p).exists()]
+    found = [p for p in load() if (workshop.raw / p).exists()]
+    places, ahead = text.splitlines()[: len(found)], text.splitlines()[len(found) :]
+    assert [line.partition(":")[0] for line in places] == [line.partition(":")[0] for line in ahead] == found
+    assert all(re.fullmatch(r"\w+: \d+ images to decode", line) for line in ahead)
     assert f"busi: {workshop.raw / 'busi' / 'Dataset_BUSI_with_GT'} (layout: published)" in text
     assert not out.exists()
 
@@ -150,7 +154,7 @@ def test_build_of_named_sources(workshop: Workshop, tmp_path: Path) -> None:
     assert f'55 records in {out}. Next: load_dataset("{out}", split="train")' in text
     assert len(med_mat.open(out)) == 55
     again = run(*arguments, "--jobs", "1", "--quiet").output
-    assert "shards kept from an earlier run" in again
+    assert "chunks kept from an earlier run" in again
     assert len(json.loads((out / "ledger" / "busi.json").read_text("utf-8"))["quarantine"]) == 1
 
 
@@ -188,6 +192,26 @@ def test_where_nothing_is_recognised_what_lies_there_is_named(
     assert code == 1
     assert told.startswith("not recognised: pictures (21 images); see med-mat doctor")
     assert "Error: No source of Med-MAT is recognised" in told
+
+
+def test_a_build_that_would_lose_records_stops_and_leaves_the_old_one_whole(
+    workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, out = Path(shutil.copytree(workshop.raw / "head_ct", tmp_path / "raw" / "head_ct")), tmp_path / "out"
+    arguments = ("build", "--raw", raw.parent, "--out", out, "--jobs", "1", "--quiet")
+    run(*arguments)
+    empty, gone, *_ = sorted(raw.rglob("*.png"))
+    empty.write_bytes(b"")
+    gone.unlink()
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and ".build" not in path.parts}
+    code, said = fails(capsys, monkeypatch, *arguments)
+    assert code == 1
+    assert f"2 records of 20 that {out} had of these sources would no longer be there: " in said
+    assert f"head_ct/7/{gone.stem}.png (no longer found)" in said
+    assert f"head_ct/7/{empty.stem}.png ({empty.relative_to(raw).as_posix()}: the file is empty)" in said
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(med_mat.open(out)) == 20
+    assert run(*arguments, "--allow-fewer").output.splitlines()[-1].startswith("18 records in ")
 
 
 def test_images_that_no_table_lists_are_told(workshop: Workshop, tmp_path: Path) -> None:

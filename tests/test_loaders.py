@@ -124,8 +124,9 @@ def test_the_docstring_shows_the_layout(name: str) -> None:
     shown = layout.lower()
     assert re.search(r"\.(png|jpe?g|dcm|dicom|tiff?|bmp|pgm|nii|\*)\b", shown)
     literal = [
-        {part for pattern in one.files for part in re.split(r"[/*?{},]+", pattern.lower()) if len(part) > 3}
+        {part for pattern in some for part in re.split(r"[/*?{},]+", pattern.lower()) if len(part) > 3}
         for one in CATALOG[name].layouts
+        for some in [(*one.files, part) for part in one.parts] or [one.files]
     ]
     assert any(words and sum(word in shown for word in words) >= len(words) / 2 for words in literal)
 
@@ -203,7 +204,7 @@ def test_an_empty_copy_is_refused_with_what_was_expected(name: str, tmp_path: Pa
         locate(CATALOG[name], tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
     assert f"med-mat show {name}" in str(caught.value)
-    assert CATALOG[name].layouts[0].files[0] in str(caught.value)
+    assert CATALOG[name].layouts[0].words in str(caught.value)
 
 
 # ------------------------------------------------------------------------------------------------------- the examples

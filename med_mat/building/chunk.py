@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -68,7 +68,7 @@ class Result:
         """As the text of a marker."""
         facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "temporary"}
         skipped = [[skip.id, skip.path, skip.reason] for skip in self.skipped]
-        return json.dumps({**facts, "skipped": skipped}, indent=1) + "\n"
+        return json.dumps({**facts, "files": dict(sorted(self.files.items())), "skipped": skipped}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Result:
@@ -110,7 +110,8 @@ def write_chunk(chunk: Chunk, setting: Setting, inputs: Inputs, store: Store, ke
     """
     result = Result(chunk.source, chunk.name)
     cache = image.FileCache()
-    small: list[bytes | None] = []
+    small: list[bytes] = []
+    at: int | None = None  # among the thumbnails: that of the example
     with ExitStack() as stack:
         old = None if kept is None else stack.enter_context(Kept(store, kept))
         files = stack.enter_context(_Files(store, chunk.source, chunk.name))
@@ -125,8 +126,9 @@ def write_chunk(chunk: Chunk, setting: Setting, inputs: Inputs, store: Store, ke
                     result.skipped.append(outcome)
                     continue
                 if result.written == before:
-                    small.append(outcome["thumbnail"])
-                outcome["thumbnail"] = len(small) - 1
+                    at = None if outcome["thumbnail"] is None else len(small)
+                    small += [outcome["thumbnail"]] if outcome["thumbnail"] is not None else []
+                outcome["thumbnail"] = at
                 outcome["ordinal"] = result.written
                 files.add(outcome, placed.split)
                 result.written += 1
@@ -134,11 +136,7 @@ def write_chunk(chunk: Chunk, setting: Setting, inputs: Inputs, store: Store, ke
                 path = str(example.path)
                 result.lost[path] = result.lost.get(path, 0) + 1
         files.close(result)
-        temporary = temporary_path(store.next / result.thumbnails)
-        temporary.parent.mkdir(parents=True, exist_ok=True)
-        thumbnails.write(temporary, small if any(small) else [])
-        result.temporary[result.thumbnails] = str(temporary)
-        result.files[result.thumbnails] = temporary.stat().st_size
+        files.add_thumbnails(result, small)
         result.decoded = result.examples - (0 if old is None else old.used)
     result.decoders = sorted({*cache.used, *(kept.decoders if kept is not None else ())})
     result.pixels, result.records, result.code = inputs.digests(chunk, result.decoders)
@@ -180,6 +178,8 @@ def commit(result: Result, store: Store) -> Result:
         result.temporary = {}
         write_atomically(store.next / result.marker, result.to_json().encode())
     except OSError as error:
+        for temporary in result.temporary.values():
+            Path(temporary).unlink(missing_ok=True)
         raise _unwritable(result.source, result.name, store, error) from error
     return result
 
@@ -190,6 +190,7 @@ class _Files:
     def __init__(self, store: Store, source: str, chunk: str) -> None:
         self._store, self._source, self._chunk = store, source, chunk
         self._open: dict[tuple[int, str], RecordFile] = {}
+        self._closed: list[Path] = []
 
     def __enter__(self) -> _Files:
         return self
@@ -209,14 +210,31 @@ class _Files:
         try:
             for place in sorted(self._open):
                 for name, temporary in self._open[place].close().items():
-                    result.files[name] = temporary.stat().st_size
-                    result.temporary[name] = str(temporary)
+                    self._note(result, name, temporary)
         except OSError as error:
             raise _unwritable(self._source, self._chunk, self._store, error) from error
 
-    def __exit__(self, *_: object) -> None:
+    def add_thumbnails(self, result: Result, small: Sequence[bytes]) -> None:
+        """Write the thumbnails of the pictures, and note their file in the result."""
+        temporary = temporary_path(self._store.next / result.thumbnails)
+        self._closed.append(temporary)
+        try:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            thumbnails.write(temporary, small)
+            self._note(result, result.thumbnails, temporary)
+        except OSError as error:
+            raise _unwritable(self._source, self._chunk, self._store, error) from error
+
+    def _note(self, result: Result, name: str, temporary: Path) -> None:
+        self._closed.append(temporary)
+        result.files[name] = temporary.stat().st_size
+        result.temporary[name] = str(temporary)
+
+    def __exit__(self, failed: object, *_: object) -> None:
         for file in self._open.values():
             file.abandon()
+        for temporary in self._closed if failed else ():
+            temporary.unlink(missing_ok=True)
 
 
 def _unwritable(source: str, chunk: str, store: Store, error: OSError) -> BuildError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,7 +20,10 @@ def held(out: Path, sources: Collection[str]) -> pa.ChunkedArray:
     index = out / "index.parquet"
     if not index.is_file():
         return pa.chunked_array([], pa.string())
-    table = pq.read_table(index, columns=["id", "source"])
+    try:
+        table = pq.read_table(index, columns=["id", "source"])
+    except (OSError, pa.ArrowException):  # damaged, so that it holds nothing: the build writes it again
+        return pa.chunked_array([], pa.string())
     return table.filter(pc.is_in(table["source"], pa.array(sources, pa.string())))["id"].cast(pa.string())
 
 
@@ -35,15 +38,16 @@ def fewer(before: pa.ChunkedArray, after: pa.ChunkedArray) -> list[str]:
     return [str(one) for one in pc.unique(gone).to_pylist()]
 
 
-def refusal(gone: Collection[str], out: Path, before: int) -> BuildError:
+def refusal(gone: Collection[str], out: Path, before: int, reasons: Mapping[str, str]) -> BuildError:
     """What is raised, before anything of the build is replaced.
 
     Args:
         gone: the ids that the new build lacks.
         out: the folder of the build.
         before: how many records of the same sources it holds.
+        reasons: the id of a record that was skipped -> why; the others have no image any more, or no label.
     """
-    first = list(gone)[:_NAMED]
+    first = [f"{one} ({reasons.get(one, 'no longer found').rstrip('.')})" for one in list(gone)[:_NAMED]]
     more = f" and {len(gone) - len(first):,} more" if len(gone) > len(first) else ""
     are = "records" if len(gone) != 1 else "record"
     return BuildError(

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from med_mat.building.chunk import Result
 from med_mat.building.store import Store
-from med_mat.building.writer import index_part, write_atomically
+from med_mat.building.writer import index_part, parquet_bytes, write_atomically
 from med_mat.errors import ReadError
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 
@@ -100,7 +100,8 @@ def write_index(folder: Path, index: FileIndex) -> Path:
     """Write an index into a folder, as ``<source>.parquet``, and return where."""
     about = json.dumps({"version": VERSION, "source": index.source, "variant": index.variant})
     path = folder / f"{index.source}.parquet"
-    write_atomically(path, _parquet(index.files.replace_schema_metadata({"med_mat.files": about})))
+    table = index.files.replace_schema_metadata({"med_mat.files": about})
+    write_atomically(path, parquet_bytes(table, use_dictionary=["role"]))
     return path
 
 
@@ -217,11 +218,4 @@ def _write_state(state: Path, known: Mapping[str, tuple[FileFacts, str]]) -> Non
         "time": pa.array([one.mtime_ns for one in facts], pa.int64()),
         "sha256": pa.array([digest for _, digest in known.values()], pa.string()),
     }
-    write_atomically(state, _parquet(pa.table(columns)))
-
-
-def _parquet(table: pa.Table) -> pa.Buffer:
-    """As a file in memory: pyarrow would keep a file open that a full disk does not take."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", use_dictionary=["role"], write_statistics=False)
-    return sink.getvalue()
+    write_atomically(state, parquet_bytes(pa.table(columns)))

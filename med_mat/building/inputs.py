@@ -65,7 +65,6 @@ class Inputs:
         return pixels, records, {**for_records, **for_pixels}
 
 
-@functools.lru_cache(maxsize=256)
 def _code(loader: str, decoders: frozenset[str]) -> tuple[dict[str, str], dict[str, str]]:
     """The modules that pixels and records are made by, each with its digest."""
     needed = {module for name in decoders for module in DECODERS[name]}

@@ -20,7 +20,7 @@ from med_mat.schema import PRIVATE_FIELDS
 
 _FACTS = (
     *("image_id", "sha256", "pixel_hash", "perceptual_hash", "width", "height", "transform", "spacing"),
-    *("descriptor", "thumbnail", "format", "raw_width", "raw_height", "orientation"),
+    *("descriptor", "thumbnail", "format", "raw_width", "raw_height", "orientation", "notes"),
 )
 
 
@@ -88,7 +88,7 @@ class Kept:
         self.used += 1
         spacing = facts["spacing"]
         small = None
-        if facts["perceptual_hash"] is not None and facts["thumbnail"] is not None:
+        if facts["thumbnail"] is not None:
             small = self._thumbnails.take(np.array([facts["thumbnail"]]))[0].tobytes()
         return Stored(
             data=self._files[name].image(position),
@@ -104,6 +104,7 @@ class Kept:
             raw_width=facts["raw_width"],
             raw_height=facts["raw_height"],
             orientation=facts["orientation"],
+            notes=tuple(facts["notes"]),
             spacing=None if spacing is None else (spacing[0], spacing[1]),
         )
 

@@ -498,4 +498,5 @@ def _check_fewer(store: Store, options: Options, run: _Run) -> None:
     before = held(store.out, list(run.ledgers))
     gone = fewer(before, held(store.next, list(run.ledgers)))
     if gone and not options.allow_fewer:
-        raise refusal(gone, store.out, len(before))
+        reasons = {skip.id: skip.reason for ledger in run.ledgers.values() for skip in ledger.skipped}
+        raise refusal(gone, store.out, len(before), reasons)

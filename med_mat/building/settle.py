@@ -128,7 +128,7 @@ def _read(store: Store, chunks: Sequence[Result]) -> _Records:
         for name in result.data:
             table = pq.read_table(store.path(index_part(name)), columns=read).replace_schema_metadata(None)
             places = table["thumbnail"].combine_chunks()
-            most = max(most, pc.max(places).as_py())
+            most = max(most, -1 if places.null_count == len(places) else pc.max(places).as_py())
             images.append(pc.add(places.cast(pa.int64()), start))
             tables.append(table)
             chunk.append(np.full(len(table), number))

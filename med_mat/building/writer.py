@@ -56,6 +56,13 @@ def index_part(name: str) -> str:
     return f".build/{source}/{row}-{file}"
 
 
+def parquet_bytes(table: pa.Table, **options: Any) -> pa.Buffer:
+    """A table as a Parquet file in memory: pyarrow would keep a file open that a full disk does not take."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_statistics=False, **options)
+    return sink.getvalue()
+
+
 class RecordFile:
     """The Parquet file of the records of one row and split of a chunk, and its part of the index.
 
@@ -93,23 +100,26 @@ class RecordFile:
             return {}
         self._writer.close()
         self._writer = None
-        self._file.close()
         name = data_file(*self._place, self._file.digest.hexdigest())
         part = index_part(name)
         temporary = temporary_path(self._folder / part)
         temporary.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_batches(self._index), temporary, compression="zstd", write_statistics=False)
+        temporary.write_bytes(parquet_bytes(pa.Table.from_batches(self._index)))
+        self._file.close()
         return {name: self._temporary, part: temporary}
 
     def abandon(self) -> None:
         """Drop what was begun and not closed."""
-        if self._writer is not None and self._file is not None:
+        if self._file is not None and not self._file.closed:
             with contextlib.suppress(OSError):  # the disk may be full: the file goes anyway
-                self._writer.close()
+                if self._writer is not None:
+                    self._writer.close()
             self._writer = None
             with contextlib.suppress(OSError):
                 self._file.close()
             self._temporary.unlink(missing_ok=True)
+            part = index_part(data_file(*self._place, self._file.digest.hexdigest()))
+            temporary_path(self._folder / part).unlink(missing_ok=True)
 
     def _flush(self) -> None:
         if not self._records:

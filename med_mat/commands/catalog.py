@@ -16,7 +16,8 @@ def sources(selection: str | None, access: tuple[str, ...], redistributable: boo
     """List the sources that have rows which SELECTION keeps.
 
     SELECTION joins patterns MODALITY/AREA/TASK (with *, | and !) and conditions on source, row, subset, license,
-    access, redistributable and annotation by ',' (or), '&' (and), '!' (not) and parentheses.
+    license_certainty, access, redistributable, augmented and annotation by ',' (or), '&' (and), '!' (not) and
+    parentheses.
 
     \b
     Examples: med-mat sources 'CT|MRI/Brain/*' --access open
@@ -67,7 +68,7 @@ def show(name: str) -> None:
         lines += [f"    {raw!r} -> {human}" for raw, human in row.labels.items()]
     lines += [
         "",
-        f"  license: {source.license} ({source.terms})",
+        f"  license: {source.license}, {source.license_certainty} ({source.terms})",
         f"  access: {source.access}; may be passed on: {may}",
     ]
     lines += [f"  home: {source.homepage}"]
@@ -79,6 +80,7 @@ def show(name: str) -> None:
     whose = f" (those of {source.patients_of})" if source.patients_of != source.name else ""
     lines += [f"  patients{whose}: {source.patients or 'not published'}"]
     lines += [f"  published split: {', '.join(source.published_split) or 'none'}"]
+    lines += ["  augmented: it ships transformed copies of its own images"] if source.augmented else []
     lines += [f"  overlaps with {other}: {what}" for other, what in source.overlaps.items()]
     lines += [f"  shares ids of {one.namespace}: {one.pattern}" for one in source.shared_ids]
     lines += [f"  erratum, row {e.row}, {e.field}: {e.upstream!r} is {e.ours!r}: {e.why}" for e in source.errata]

@@ -17,6 +17,7 @@ from med_mat.doctor.visit import DEPTH, Visit, images_in, images_of
 from med_mat.errors import LayoutError
 from med_mat.raw.fit import branches, descends, literal, weight
 from med_mat.raw.folder import matcher
+from med_mat.raw.layout import LEVELS
 from med_mat.raw.members import is_archive
 from med_mat.raw.tree import Parts
 
@@ -55,11 +56,24 @@ def nearly(visit: Visit) -> None:
         tried = [pair for name in sorted(listing.lowered & heads.keys()) for pair in heads[name]]
         if any(any_wild(name) for name in (*listing.files, *listing.folders)):
             tried += [pair for pairs in wild.values() for pair in pairs]
-        for known in dict.fromkeys(filter(None, (called, _named(visit, parts)))):
+        for known in filter(None, (called, _named(visit, parts))):
             tried += [(known, one) for one in known.layouts]
-        best = _best(visit, parts, tried, called)
+        place = _place(visit, parts, called) if called else parts
+        best = _best(visit, place, tried, called)
         if best:
             visit.claim(parts, best)
+
+
+def _place(visit: Visit, parts: Parts, called: Source) -> Parts:
+    """The folder of which a source speaks that is called so: itself, or one inside where more of the source is."""
+
+    def share(at: Parts) -> float:
+        return max(
+            (weight(one for one in layout.patterns if _matched(visit, at, one) is not None) / weight(layout.patterns))
+            for layout in called.layouts
+        )
+
+    return max(visit.folders(parts, LEVELS), key=share)
 
 
 def empty(visit: Visit) -> Iterator[Finding]:
@@ -147,8 +161,8 @@ def _finding(
         advice += steps.build(source, where)
     elif nothing:
         notes.append("the folder is called so, but nothing of the layout is in it")
-    if one.edition and not images:
-        notes.append(f"what is read is the {one.edition}")
+    if one.edition:
+        notes.append(f"the edition that is read: {one.edition}")
     absent = nothing and not images and not any(map(is_archive, inside))
     advice += steps.obtain(source, where.parent) if absent else [steps.show(source)]
     return Finding(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -23,8 +24,8 @@ from med_mat.raw.layout import LEVELS
 from med_mat.raw.tree import Parts
 from med_mat.validate import Differences, differences, scanned
 
-_OPENED = 200  # folders of which images are opened
-_TRIED = 3  # images of a folder
+_OPENED = 200  # folders and ways of naming of which images are opened
+_TRIED = 3  # images of each
 #: The share of the images that may lack, by how sure the card is of its count.
 _LEEWAY = {"high": 0.0, "medium": 0.02, "low": 0.5}
 
@@ -85,15 +86,22 @@ def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Fin
     visible = [path for path in raw.files if not is_hidden(path)]
     count = counted(visit, source, raw, images_in(visible))
     expected = images_of(source, layout)
-    missing = dict.fromkeys([*lacking(visit.tree, parts, layout), *raw.missing])
-    notes, short = list(count.notes), bool(expected is not None and count.images < expected)
+    missing = dict.fromkeys(lacking(visit.tree, parts, layout))
+    notes, short = list(count.notes), False
     if is_miniature(where):
         notes.append("a miniature: its images are synthetic, and far fewer")
-        missing, short, expected = {}, False, None
+        missing, expected = {}, None
     else:
+        certainty = source.counts.get("certainty", "low")
         notes += _against_card(source, layout, count)
-        short = bool(expected and count.images < expected * (1 - _LEEWAY[source.counts.get("certainty", "low")]))
+        if layout.edition and count.unread:
+            notes.append(f"the edition that is read: {layout.edition}")
+        short = bool(expected and count.images < expected * (1 - _LEEWAY[certainty]))
         short = short or any(count.parts[part] < number for part, number in _parts(source, layout, count).items())
+        if raw.missing and expected and count.images >= expected and certainty == "high":
+            notes.append(f"the tables name {len(raw.missing):,} further images, which the publisher does not ship")
+        else:
+            missing |= dict.fromkeys(raw.missing)
     pointers = list(_pointers(raw, visible))
     notes += pointers
     differ = Differences()
@@ -139,15 +147,16 @@ def _parts(source: Source, layout: Layout, count: Count) -> Mapping[str, int]:
 
 
 def _pointers(raw: RawFolder, paths: Sequence[str]) -> Iterator[str]:
-    """What lies in the place of images: the first bytes of one file in each folder tell."""
-    by_folder: defaultdict[str, list[str]] = defaultdict(list)
+    """What lies in the place of images and masks: the first bytes of some of each kind tell."""
+    alike: defaultdict[tuple[str, str], list[str]] = defaultdict(list)  # masks have names of their own
     for path in paths:
-        if splitext(path)[1].lower() in IMAGE_SUFFIXES:
-            by_folder[path.rpartition("/")[0]].append(path)
-    for folder in sorted(by_folder)[:_OPENED]:
-        found = [_what(raw, path) for path in by_folder[folder][:_TRIED]]
+        folder, _, name = path.rpartition("/")
+        if splitext(name)[1].lower() in IMAGE_SUFFIXES:
+            alike[folder, re.sub(r"\d+", "0", name)].append(path)
+    for kind in sorted(alike)[:_OPENED]:
+        found = [_what(raw, path) for path in alike[kind][:_TRIED]]
         if all(found):
-            yield f"{by_folder[folder][0]} is {found[0]}; others may be the same"
+            yield f"{alike[kind][0]} is {found[0]}; others may be the same"
             return
 
 

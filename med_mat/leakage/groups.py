@@ -22,8 +22,10 @@ from med_mat.catalog import SharedId
 from med_mat.leakage.forest import components
 from med_mat.leakage.links import LINK_SCHEMA, REASONS, Edges, check_links, edges, gathered, link_table, stars, surest
 from med_mat.leakage.near import near_links, unpacked
+from med_mat.leakage.thumbnails import Thumbnails
+from med_mat.leakage.transformed import transformed
 
-__all__ = ["COLUMNS", "DUPLICATES", "LINK_SCHEMA", "REASONS", "Groups", "check_links", "find_groups"]
+__all__ = ["COLUMNS", "DUPLICATES", "LINK_SCHEMA", "LOOKED_AT", "REASONS", "Groups", "check_links", "find_groups"]
 
 Array = NDArray[Any]
 
@@ -31,11 +33,15 @@ Array = NDArray[Any]
 DUPLICATES = "duplicates.parquet"
 #: What :func:`find_groups` reads of every record.
 COLUMNS = ("id", "image_id", "source", "path", "patient_key", "sha256", "pixel_hash", "perceptual_hash")
+#: What it reads beside them where there are thumbnails; ``image`` is the position of a record's thumbnail, or null.
+LOOKED_AT = ("modality", "descriptor", "image")
 #: A look that so many patients of one source share is no copy of a picture: an all but empty slice, a mask of a lung, a
 #: screen before the probe touches. Links by such looks would chain all patients of a source into one group.
 COMMON_LOOK = 8
 _FRAME = r"#(frame|slice)=[^#]*$"
-_FILE, _PIXELS, _SHARED, _NAMED, _NEAR, _TURNED, _TRANSFORMED, _SCAN, _PATIENT = range(len(REASONS))
+_FILE, _PIXELS, _SHARED, _NAMED, _NEAR, _PATIENT = map(
+    REASONS.index, ("same file", "same pixels", "shared id", "named copy", "near", "same patient")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +57,7 @@ class Groups:
 def find_groups(
     records: pa.Table,
     shared: Mapping[str, Sequence[SharedId]],
-    thumbnails: object = None,
+    thumbnails: Thumbnails | None = None,
     *,
     originals: Mapping[str, Sequence[str]] | None = None,
     progress: bool = False,
@@ -61,6 +67,8 @@ def find_groups(
     Args:
         records: the columns :data:`COLUMNS`, where null means unknown and joins nothing.
         shared: source -> the ids in its paths that other sources use too.
+        thumbnails: those of the images; with them ``records`` have the columns :data:`LOOKED_AT` too. Without,
+            transformed copies are not looked for.
         originals: source -> patterns whose group ``id`` names the original in the path of a copy, and in its own.
         progress: whether to show a bar while near-duplicates are searched.
 
@@ -68,7 +76,7 @@ def find_groups(
         BuildError: the ends of a link came to lie in two groups.
     """
     firsts, image = _images(records)
-    images = records.select(list(COLUMNS)).take(pa.array(firsts))
+    images = records.select([*COLUMNS, *(LOOKED_AT if thumbnails is not None else ())]).take(pa.array(firsts))
     count = images.num_rows
     source, patient = (_codes(images[name]) for name in ("source", "patient_key"))
     raw_file = _paired(source, _codes(pc.replace_substring_regex(images["path"], _FRAME, "")))
@@ -79,7 +87,11 @@ def find_groups(
     known = components(count, anyway.first, anyway.second)
     sure = gathered(_sure(images, source, raw_file, shared, originals or {}))
     near, crowded = _near(images["perceptual_hash"], source, progress)
-    likely, common = _uncommon(gathered([near]), source, patient)
+    counts = {"pictures in a crowd": crowded}
+    if thumbnails is not None:
+        turned, more = transformed(images, source, known, gathered([sure, near]), thumbnails, progress=progress)
+        near, counts = gathered([near, turned]), counts | more
+    likely, counts["records of a common look"] = _uncommon(near, source, patient)
     found = gathered([sure, likely])
     patients = edges(_PATIENT, *stars(patient, source))
     patients = patients.chosen(source[patients.first] != source[patients.second])
@@ -95,7 +107,7 @@ def find_groups(
         _numbered(numbers[image]),
         _numbered(within[image]),
         link_table(links, images, known),
-        {"records of a common look": common, "pictures in a crowd": crowded},
+        counts,
     )
     check_links(groups.links, records["id"], groups.numbers)
     return groups

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from med_mat.errors import BuildError
+from med_mat.leakage.descriptor import SIDE
 
-#: Pixels of either side of a thumbnail.
-SIDE = 64
+__all__ = ["SIDE", "Thumbnails", "write"]
+
 _BYTES = SIDE * SIDE
 
 
@@ -46,7 +47,7 @@ class Thumbnails:
             size = path.stat().st_size
             if size % _BYTES:
                 raise BuildError(
-                    f"{path}: {size:,} bytes are no whole number of thumbnails of {SIDE} x {SIDE}; the file is damaged. "
+                    f"{path}: {size:,} bytes are no whole number of thumbnails of {SIDE} x {SIDE}: damaged. "
                     "Delete it and build again."
                 )
             empty = np.zeros((0, SIDE, SIDE), np.uint8)

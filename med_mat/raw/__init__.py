@@ -7,6 +7,7 @@ from med_mat.raw.miniature import Miniature
 from med_mat.raw.names import aligned, folded, in_stem, kermany_patient, natural, numbered, spelling
 from med_mat.raw.pairs import matched, paired
 from med_mat.raw.parts import listed_or_skipped, lookup
+from med_mat.raw.people import person, sex_and_age
 from med_mat.raw.shapes import SPLITS, class_folders, listed, listed_parts
 
 __all__ = [
@@ -35,7 +36,9 @@ __all__ = [
     "numbered",
     "one_hot",
     "paired",
+    "person",
     "polygons",
+    "sex_and_age",
     "spelling",
     "stated_size",
     "voc_boxes",

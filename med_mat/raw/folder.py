@@ -343,14 +343,6 @@ class RawFolder:
             raise ReadError(f"{self._at(path)} is not a DICOM file: it names no SOP class, modality or size.")
         return header
 
-    def patient(self, path: PurePosixPath | str) -> str | None:
-        """The patient id in the header of a DICOM file; None where it is blank or the file cannot be read."""
-        try:
-            header = self.dicom(path)
-        except ReadError:
-            return None  # the build meets the same file again and says why it cannot be read
-        return str(header.get("PatientID") or "") or None
-
     def volume(self, path: PurePosixPath | str) -> Volume:
         """The header of a NIfTI or Analyze file."""
         import nibabel

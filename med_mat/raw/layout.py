@@ -193,7 +193,7 @@ def _hint(source: Source, top: Path, tree: Tree) -> str:
         parts, layout, missing = near
         return (
             f"{top.joinpath(*parts)} nearly fits (layout {layout.variant}): it lacks {', '.join(missing)}. "
-            "Is the download complete?"
+            f"Is the download complete{', and of an edition that is read' if layout.edition else ''}?"
         )
     names = [*(f"{name}/" for name in listing.folders), *listing.files]
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""

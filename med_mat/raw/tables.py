@@ -86,7 +86,7 @@ def rows(
     if missing:
         raise ReadError(
             f"{full} has no column{_names(missing)}. Its columns are{_names(names)}. Is it the publisher's own file, "
-            "and not one that was edited?"
+            "and not an edited one, or one of another edition?"
         )
     width, sound, refused = len(names), 0, ""
     for number, cells, why in filled:
