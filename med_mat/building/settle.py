@@ -22,7 +22,7 @@ from med_mat.building.chunk import Places, Result
 from med_mat.building.store import Store
 from med_mat.building.writer import index_part
 from med_mat.catalog import Source
-from med_mat.leakage.groups import COLUMNS, find_groups
+from med_mat.leakage.groups import COLUMNS, LOOKED_AT, find_groups
 from med_mat.leakage.thumbnails import Thumbnails
 from med_mat.taxonomy import SPLITS, WITHHELD
 
@@ -119,7 +119,7 @@ class _Records:
 
 def _read(store: Store, chunks: Sequence[Result]) -> _Records:
     kinds = dict((*schema.FIELDS, *schema.PRIVATE_FIELDS))
-    columns = list(dict.fromkeys((*COLUMNS, *_OWN)))
+    columns = list(dict.fromkeys((*COLUMNS, *LOOKED_AT, *_OWN)))
     read = [name for name in columns if name != "image"]
     tables, chunk, file, start = [], [], [], 0
     images = []
