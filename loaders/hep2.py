@@ -14,15 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder, listed
+from med_mat.raw import Miniature, RawFolder, folded, listed
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     for table in raw.glob(["gt_training.csv", "HEp-2/{train,test}.csv"]):
-        images = raw.by_stem("data/*/*.png" if table.name == "gt_training.csv" else f"HEp-2/{table.stem}/*.png")
+        images = raw.by_stem("data/*/*.png" if folded(table.name) == "gt_training.csv" else f"HEp-2/{table.stem}/*.png")
         # the names of the columns differ between the copies, their order does not: image, class
         for row, image in listed(raw, table, images, lambda row: next(iter(row.values())).removesuffix(".png")):
-            yield Example(image, label=list(row.values())[1], key=image.name)
+            yield Example(image, label=[*row.values(), ""][1], key=image.name)
 
 
 def miniature(raw: Miniature) -> None:

@@ -92,6 +92,7 @@ class Row:
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
     upstream: Upstream
     instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
+    always: bool = False  # boxes and masks: every image shows something
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,12 +111,32 @@ class Download:
     note: str = ""
 
 
+_SHOWN = 4  # parts of a layout, where it is told in words
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A way in which the source is known to lie on disk: glob patterns that must all match below its root."""
+    """A way in which the source is known to lie on disk: glob patterns below its root."""
 
     variant: str
-    files: tuple[str, ...]
+    files: tuple[str, ...] = ()  # all must match, or nothing can be read
+    parts: tuple[str, ...] = ()  # one must match: classes, halves of a split, of which a copy may lack some
+    also: tuple[str, ...] = ()  # what a whole copy holds besides and no record needs: masks, lists of a split
+    beside: tuple[str, ...] = ()  # what the publisher ships with it and no row reads
+    edition: str = ""  # which edition this is, where the publisher has several, and which is not read
+    images: int | None = None  # how many it has, where not those that the card counts
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All that a whole copy holds."""
+        return (*self.files, *self.parts, *self.also)
+
+    @property
+    def words(self) -> str:
+        """What must lie there, in words."""
+        more = f" | … ({len(self.parts)} in all)" if len(self.parts) > _SHOWN else ""
+        needed = [*self.files, *([f"any of {' | '.join(self.parts[:_SHOWN])}{more}"] if self.parts else [])]
+        return f"{' and '.join(needed)} ({self.variant}{f': {self.edition}' if self.edition else ''})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -484,6 +505,7 @@ class _RowEntry:
     upstream: Upstream
     labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
     instructions: tuple[str, ...] = ()
+    always: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -492,6 +514,7 @@ class _Counts:
     certainty: Certainty
     labels: Mapping[str, int | None] = field(default_factory=dict)
     splits: Mapping[str, int] = field(default_factory=dict)
+    unread: int = 0  # those that give no record by design
     note: str = ""
 
 
@@ -583,7 +606,14 @@ def _check(block: _Block, where: str) -> None:
         if not human.strip():
             raise CardError(f"{where}: labels.{raw} is {human!r}, which is no label.")
     numbers = [row.number for row in block.rows]
+    draw = {row.number for row in block.rows if row.kind in ("boxes", "masks")}
     for row in block.rows:
+        if row.number in draw and len(draw) < len(block.rows) and row.labels is None:
+            raise CardError(
+                f"{where}: row {row.number}, of {row.kind}, does not say which labels it draws. Give it the key "
+                f"'labels', a list of those of {', '.join(block.labels)} that it can draw: of an image where one of "
+                "these is not drawn the record says that it is absent."
+            )
         if not 0 < row.number <= _HIGHEST_ROW or numbers.count(row.number) > 1:
             raise CardError(f"{where}: row {row.number} needs a number of its own, from 1 to {_HIGHEST_ROW:,}.")
         for raw in row.labels or ():
@@ -627,4 +657,5 @@ def _row(source: str, entry: _RowEntry, labels: Mapping[str, str]) -> Row:
         labels=dict(chosen),  # plain, so that it pickles
         upstream=entry.upstream,
         instructions=entry.instructions,
+        always=entry.always,
     )

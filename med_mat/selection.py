@@ -33,7 +33,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from med_mat.errors import VocabularyError
-from med_mat.taxonomy import ANY, AXES, MAT, SPLITS, Access, Algebra, Kind, LicenseCertainty, Pattern, nearest
+from med_mat.taxonomy import (
+    ANY,
+    AXES,
+    MAT,
+    SPLITS,
+    WITHHELD,
+    Access,
+    Algebra,
+    Kind,
+    LicenseCertainty,
+    Pattern,
+    nearest,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +63,7 @@ _YES_NO: Mapping[str, bool | None] = MappingProxyType({"yes": True, "no": False,
 _YES_NO_FIELDS = ("redistributable", "augmented", "patient")
 _CLOSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "split": SPLITS,
+        "split": (*SPLITS, WITHHELD),
         "access": get_args(Access),
         "annotation": get_args(Kind),
         "license_certainty": get_args(LicenseCertainty),

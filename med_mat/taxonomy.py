@@ -26,6 +26,8 @@ Access = Literal["open", "account", "competition", "request", "credentialed"]
 LicenseCertainty = Literal["confirmed", "reported", "unknown"]
 
 SPLITS = ("train", "validation", "test")
+#: The split of files that takes the train and validation records whose group lies in a held-out part.
+WITHHELD = "withheld"
 AXES = ("modality", "area", "task")
 #: An element that is left open.
 ANY = "*"

@@ -14,7 +14,9 @@ from workshop import Workshop
 from med_mat import summary
 from med_mat.catalog import Source, load
 from med_mat.errors import LayoutError
-from med_mat.raw.layout import locate
+from med_mat.raw.fit import lacking
+from med_mat.raw.layout import locate, recognise
+from med_mat.raw.tree import Tree
 from med_mat.strict import yaml_load
 
 CARDS = Path(__file__).parents[1] / "dataset_cards"
@@ -149,7 +151,9 @@ def test_facts_are_of_their_kind(name: str) -> None:
     assert isinstance(source.patients, str)
     assert list(source.published_split) == [s for s in ("train", "validation", "test") if s in source.published_split]
     assert source.citation == source.citation.strip()  # "" where the publisher asks for none
-    assert {"images", "certainty"} <= set(source.counts) <= {"images", "labels", "splits", "certainty", "note"}
+    assert (
+        {"images", "certainty"} <= set(source.counts) <= {"images", "unread", "labels", "splits", "certainty", "note"}
+    )
     assert source.counts["certainty"] in ("high", "medium", "low")
     for count in (source.counts.get("labels") or {}).values():
         assert count is None or (isinstance(count, int) and count >= 0)
@@ -288,8 +292,9 @@ def test_layouts_are_patterns_below_the_root(name: str) -> None:
     assert len({layout.variant for layout in layouts}) == len(layouts)
     for layout in layouts:
         assert layout.variant
-        assert layout.files
-        for pattern in layout.files:
+        assert layout.files or layout.parts
+        assert len(set(layout.patterns)) == len(layout.patterns)
+        for pattern in (*layout.patterns, *layout.beside):
             assert not pattern.startswith(("/", "./", "~"))
             assert ".." not in pattern
             assert "\\" not in pattern
@@ -301,7 +306,7 @@ def test_no_two_layouts_are_the_same() -> None:
     seen: dict[frozenset[str], str] = {}
     for source in CATALOG.values():
         for layout in source.layouts:
-            patterns = frozenset(pattern.lower() for pattern in layout.files)
+            patterns = frozenset(pattern.lower() for pattern in (*layout.files, *layout.parts))
             assert patterns not in seen, f"{source.name} and {seen.get(patterns)}"
             seen[patterns] = f"{source.name} ({layout.variant})"
 
@@ -313,6 +318,27 @@ def test_a_layout_recognises_no_miniature_of_another_source(name: str, workshop:
         if folder.name != name:
             with pytest.raises(LayoutError):
                 locate(source, folder)
+
+
+@each
+def test_a_part_alone_is_taken_for_no_other_source(name: str, workshop: Workshop, tmp_path: Path) -> None:
+    place = locate(CATALOG[name], workshop.raw / name)
+    (layout,) = (one for one in CATALOG[name].layouts if one.variant == place.variant)
+    for number, part in enumerate(layout.parts):
+        copy = tmp_path / str(number) / "of a disk"
+        for path in [path for pattern in (part, *layout.files) for path in place.glob(pattern)]:
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            (copy / path).write_bytes(b"")
+        found = recognise(copy.parent, CATALOG) if copy.exists() else {}
+        assert found.keys() <= {name}, part  # several may share its names: then none is
+
+
+@each
+def test_what_a_miniature_lacks_of_a_whole_copy_is_little(name: str, workshop: Workshop) -> None:
+    place = locate(CATALOG[name], workshop.raw / name)
+    (layout,) = (one for one in CATALOG[name].layouts if one.variant == place.variant)
+    lacks = lacking(Tree(place.root), (), layout)
+    assert len(lacks) < max(1, len(layout.patterns)) / 2 or not lacks, lacks
 
 
 # ------------------------------------------------------------------------------------------------------------ overlaps

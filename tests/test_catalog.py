@@ -377,6 +377,7 @@ def test_a_missing_key_is_named(key: str) -> None:
             changed('upstream: "Ultrasound"', "upstream: 5"),
             r"errata\[0\]\.upstream is to be a text, and is 5\. Write it in q",
         ),
+        (changed("      labels: [benign, malignant]\n", ""), r"row 97, of masks, does not say which labels it draws"),
     ],
 )
 def test_a_malformed_card_is_one_sentence_that_names_card_and_key(text: str, message: str) -> None:

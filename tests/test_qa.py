@@ -114,6 +114,12 @@ def test_labels_of_one_row_exclude_each_other(questioner: Questioner) -> None:
     assert any("Pneumonia" in questioner.ask(f"id {i}", CHEST, label="COVID-19").options for i in range(200))
 
 
+def test_a_copy_in_capitals_is_asked_the_same(questioner: Questioner) -> None:
+    for i in range(50):
+        asked = questioner.ask(f"source/1/train/é {i}.png", TUBERCULOSIS, label="Normal")
+        assert questioner.ask(f"source/1/TRAIN/É {i}.PNG", TUBERCULOSIS, label="Normal") == asked
+
+
 def test_never_holds_inside_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("med_mat.qa.Synonyms", lambda: Synonyms({"never": {7: [["Cancer", "tumor"]]}}))
     questioner = Questioner([BRAIN])

@@ -10,7 +10,6 @@ passes on. Modules named in strings (``importlib.import_module``) and data files
 from __future__ import annotations
 
 import ast
-import functools
 import hashlib
 import sys
 from collections import defaultdict
@@ -33,6 +32,10 @@ class _Module:
     is_package: bool
     needs: tuple[Need, ...]  # what it imports when it runs
     homes: Mapping[str, tuple[Need, ...]]  # name -> where it imports it from, for types alone included
+
+
+#: Module -> where it lies, with time and size, and what was read of it.
+_READ: dict[str, tuple[tuple[str | None, int, int], _Module]] = {}
 
 
 def module_digests(roots: Iterable[str], *, without: Collection[str] = ()) -> dict[str, str]:
@@ -93,12 +96,23 @@ def _holders(need: Need, seen: frozenset[Need]) -> Iterator[str]:
     yield name
 
 
-@functools.cache
 def _module(name: str) -> _Module | None:
-    """A module's digest and imports; None where there is no such module."""
+    """A module's digest and imports; None where there is no such module. Read again where its file has changed."""
     spec = _spec(name)
     if spec is None:
         return None
+    try:
+        facts = Path(spec.origin or "").stat()
+        state = (spec.origin, facts.st_mtime_ns, facts.st_size)
+    except OSError:  # inside an archive, or a folder
+        state = (spec.origin, 0, 0)
+    known = _READ.get(name)
+    if known is None or known[0] != state:
+        known = _READ[name] = (state, _read(name, spec))
+    return known[1]
+
+
+def _read(name: str, spec: ModuleSpec) -> _Module:
     is_package = spec.submodule_search_locations is not None
     loader = spec.loader
     source = loader.get_source(name) if loader is not None and hasattr(loader, "get_source") else None
@@ -119,6 +133,9 @@ def _module(name: str) -> _Module | None:
 
 def _spec(name: str) -> ModuleSpec | None:
     """Where a module lies. ``importlib.util.find_spec`` would import the packages around it."""
+    known: ModuleSpec | None = getattr(sys.modules.get(name), "__spec__", None)
+    if known is not None:
+        return known
     parent = name.rpartition(".")[0]
     path = None
     if parent:

@@ -76,7 +76,7 @@ def show(name: str) -> None:
         lines.append(f"  get it: {way.kind} {way.at}" + (f" ({', '.join(way.files)})" if way.files else ""))
         lines += [f"    {way.note}"] if way.note else []
     lines += [f"  put it below: RAW/{source.name}/, so that below that folder, or one around it, lie"]
-    lines += [f"    {' and '.join(layout.files)}   ({layout.variant})" for layout in source.layouts]
+    lines += [f"    {layout.words}" for layout in source.layouts]
     whose = f" (those of {source.patients_of})" if source.patients_of != source.name else ""
     lines += [f"  patients{whose}: {source.patients or 'not published'}"]
     lines += [f"  published split: {', '.join(source.published_split) or 'none'}"]

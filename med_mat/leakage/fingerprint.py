@@ -1,33 +1,54 @@
-"""What a picture is, in two hashes: of its pixels exactly, and of what it looks like.
+"""What a picture is: a hash of its pixels exactly, one of what it looks like, and what finds and checks turned copies.
 
 ``perceptual_hash`` holds the signs of 256 low frequencies of the discrete cosine transform, as pHash and PDQ do
 (Zauner 2010, "Implementation and benchmarking of perceptual image hash functions"), but against zero instead of the
 median: a flipped picture then has the same bits but for those of odd frequencies, and a transposed one has them
-transposed, so that flipped and turned copies are found without further hashes. All sums are of whole numbers, and so
-the same on any machine.
+transposed, so that flipped and turned copies are found without further hashes. From the decoded pixels on, all sums are
+of whole numbers, and so the same on any machine and with any version of a library.
 """
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 from PIL import Image
 
+from med_mat.leakage.descriptor import SIDE, descriptor
+from med_mat.leakage.shades import averaged, blocks, framed
+
 Array = NDArray[Any]
 
-#: The picture is brought to this many columns and rows first.
-SIDE = 64
 #: Frequencies taken along either axis; the first, 0, is not: it tells brightness and broad gradients, which exposure,
 #: vignetting and windowing change, and which all pictures of one kind share.
 FREQUENCIES = range(1, 17)
 BITS = len(FREQUENCIES) ** 2
 #: Standard deviation of the small picture, in shades of 255, below which it has no structure to be known by.
 LEAST_STRUCTURE = 4.0
+
+
+class Look(NamedTuple):
+    """What a picture is known by; all None where it was not decoded."""
+
+    pixel_hash: str | None = None  # see pixel_hash()
+    perceptual_hash: str | None = None  # see perceptual_hash(); None where the picture has no structure
+    descriptor: bytes | None = None  # None as perceptual_hash is
+    thumbnail: bytes | None = None  # None as perceptual_hash is
+
+
+def look(picture: Image.Image) -> Look:
+    """What a decoded picture, upright, is known by."""
+    picture = canonical(picture)
+    pixels, shades = pixel_hash(picture), blocks(picture)
+    hashed = _hashed(shades)
+    if hashed is None:
+        return Look(pixels)
+    square = framed(shades, SIDE)
+    return Look(pixels, hashed, descriptor(square).tobytes(), square.astype(np.uint8).tobytes())
 
 
 def canonical(picture: Image.Image) -> Image.Image:
@@ -61,8 +82,12 @@ def perceptual_hash(picture: Image.Image) -> str | None:
     Args:
         picture: of mode L, RGB or RGBA, of any size; colour and transparency do not count.
     """
-    shades = picture.convert("L").resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    small = np.asarray(shades, dtype=np.float64)
+    return _hashed(blocks(picture))
+
+
+def _hashed(shades: Array) -> str | None:
+    """The perceptual hash of grey shades."""
+    small = averaged(shades, SIDE, SIDE)
     if (small**2).sum() * small.size - small.sum() ** 2 < (LEAST_STRUCTURE * small.size) ** 2:
         return None
     waves = _waves()

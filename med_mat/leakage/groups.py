@@ -1,12 +1,14 @@
 """Groups: records that must stay on one side of a split, over all sources, and the links between duplicates.
 
-A group is a connected component over patients, raw files, equal files, equal pixels, ids that sources share, and
-near-duplicates. Two records of one source that are of one patient, or of one raw file (its slices, frames, and the rows
-that it serves), belong together anyway: they are no duplicates, and no link is noted between them.
+A group is a connected component over patients, raw files, equal files, equal pixels, ids that sources share, copies
+that their names tell, near-duplicates, and pictures that one is of the other when turned, shifted or zoomed. Everything
+follows from the set of records, in whatever order they come: links hang on the order of casefolded ids, and numbers are
+given last. A picture without structure (all black) joins nobody, however many patients have it.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,30 +19,29 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from med_mat.catalog import SharedId
-from med_mat.leakage.forest import Forest
+from med_mat.leakage.forest import components
+from med_mat.leakage.links import LINK_SCHEMA, REASONS, Edges, check_links, edges, gathered, link_table, stars, surest
 from med_mat.leakage.near import near_links, unpacked
+from med_mat.leakage.thumbnails import Thumbnails
+from med_mat.leakage.transformed import transformed
+
+__all__ = ["COLUMNS", "DUPLICATES", "LINK_SCHEMA", "LOOKED_AT", "REASONS", "Groups", "check_links", "find_groups"]
 
 Array = NDArray[Any]
 
 #: The file beside the index that holds the links.
 DUPLICATES = "duplicates.parquet"
 #: What :func:`find_groups` reads of every record.
-COLUMNS = ("id", "source", "path", "patient_key", "sha256", "pixel_hash", "perceptual_hash")
-#: Why two records are linked, the surest first.
-REASONS = ("same file", "same pixels", "shared id", "near", "near, turned")
-LINK_SCHEMA = pa.schema(
-    [
-        ("first", pa.string()),
-        ("second", pa.string()),
-        ("first_source", pa.string()),
-        ("second_source", pa.string()),
-        ("reason", pa.string()),
-        ("distance", pa.int16()),  # bits of the perceptual hashes, 0 to 256; null for other reasons
-    ]
-)
+COLUMNS = ("id", "image_id", "source", "path", "patient_key", "sha256", "pixel_hash", "perceptual_hash")
+#: What it reads beside them where there are thumbnails; ``image`` is the position of a record's thumbnail, or null.
+LOOKED_AT = ("modality", "descriptor", "image")
 #: A look that so many patients of one source share is no copy of a picture: an all but empty slice, a mask of a lung, a
 #: screen before the probe touches. Links by such looks would chain all patients of a source into one group.
 COMMON_LOOK = 8
+_FRAME = r"#(frame|slice)=[^#]*$"
+_FILE, _PIXELS, _SHARED, _NAMED, _NEAR, _PATIENT = map(
+    REASONS.index, ("same file", "same pixels", "shared id", "named copy", "near", "same patient")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,115 +49,188 @@ class Groups:
     """What :func:`find_groups` found."""
 
     numbers: pa.Array  # int32, for each record the position of its group's first record
-    links: pa.Table  # LINK_SCHEMA, in the order of the records; n - 1 links for n copies of a picture
-    common: int  # pictures left unlinked since their look is common
+    within: pa.Array  # int32, the same by its own source alone: a function of that source's records
+    links: pa.Table  # LINK_SCHEMA, in the order of ids; n - 1 links for n copies of a picture
+    counts: dict[str, int]  # for the manifest
 
 
-def find_groups(records: pa.Table, shared: Mapping[str, Sequence[SharedId]], *, progress: bool = False) -> Groups:
+def find_groups(
+    records: pa.Table,
+    shared: Mapping[str, Sequence[SharedId]],
+    thumbnails: Thumbnails | None = None,
+    *,
+    originals: Mapping[str, Sequence[str]] | None = None,
+    progress: bool = False,
+) -> Groups:
     """The groups of all records, and the links between duplicates.
 
     Args:
         records: the columns :data:`COLUMNS`, where null means unknown and joins nothing.
         shared: source -> the ids in its paths that other sources use too.
+        thumbnails: those of the images; with them ``records`` have the columns :data:`LOOKED_AT` too. Without,
+            transformed copies are not looked for.
+        originals: source -> patterns whose group ``id`` names the original in the path of a copy, and in its own.
         progress: whether to show a bar while near-duplicates are searched.
+
+    Raises:
+        BuildError: the ends of a link came to lie in two groups.
     """
-    count = records.num_rows
-    everything = np.arange(count)
-    source, patient = (_codes(records[name]) for name in ("source", "patient_key"))
-    raw_file = pc.replace_substring_regex(records["path"], r"#(frame|slice)=[^#]*$", "")
-    known = Forest(_paired(source, _codes(raw_file)))  # what belongs together without looking at it
-    known.join(*_stars(np.where(patient < 0, -1, _paired(source, patient))))
-    alone = known.roots(everything)
-    groups, pictures = Forest(alone), Forest(_paired(source, _codes(records["path"])))
-    groups.join(*_stars(patient))  # of several sources, where one uses the patient numbers of another
-    links: list[tuple[Array, Array, Array, Array]] = []
+    firsts, image = _images(records)
+    images = records.select([*COLUMNS, *(LOOKED_AT if thumbnails is not None else ())]).take(pa.array(firsts))
+    count = images.num_rows
+    source, patient = (_codes(images[name]) for name in ("source", "patient_key"))
+    raw_file = _paired(source, _codes(pc.replace_substring_regex(images["path"], _FRAME, "")))
+    anyway = gathered(
+        edges(_PATIENT, *stars(codes, source))
+        for codes in (raw_file, _paired(source, patient), _paired(source, _codes(_folded(images["image_id"]))))
+    )
+    known = components(count, anyway.first, anyway.second)
+    sure = gathered(_sure(images, source, raw_file, shared, originals or {}))
+    near, crowded = _near(images["perceptual_hash"], source, progress)
+    counts = {"pictures in a crowd": crowded}
+    if thumbnails is not None:
+        turned, more = transformed(images, source, known, gathered([sure, near]), thumbnails, progress=progress)
+        near, counts = gathered([near, turned]), counts | more
+    likely, counts["records of a common look"] = _uncommon(near, source, patient)
+    found = gathered([sure, likely])
+    patients = edges(_PATIENT, *stars(patient, source))
+    patients = patients.chosen(source[patients.first] != source[patients.second])
+    everything = gathered([anyway, found, patients])
+    numbers = components(count, everything.first, everything.second)
+    own = everything.chosen(source[everything.first] == source[everything.second])
+    within = components(count, own.first, own.second)
+    links = surest(count, found)
+    links = links.chosen((known[links.first] != known[links.second]) | (links.reason < _NEAR))
+    links = gathered([links, patients])
+    links = links.chosen(np.lexsort((links.reason, links.second, links.first)))
+    groups = Groups(
+        _numbered(numbers[image]),
+        _numbered(within[image]),
+        link_table(links, images, known),
+        counts,
+    )
+    check_links(groups.links, records["id"], groups.numbers)
+    return groups
 
-    def link(reason: int | Array, first: Array, second: Array, distance: int | Array = -1) -> None:
-        groups.join(first, second)
-        apart = alone[first] != alone[second]
-        pictures.join(first[~apart], second[~apart])
-        chosen = np.flatnonzero(apart)
-        chosen = chosen[pictures.join(first[apart], second[apart])]
-        reasons, distances = (np.broadcast_to(fact, len(first))[chosen] for fact in (reason, distance))
-        links.append((first[chosen], second[chosen], reasons, distances))
 
-    link(0, *_stars(_codes(records["sha256"])))
-    link(1, *_stars(_codes(records["pixel_hash"])))
-    for codes in _shared_codes(records, shared):
-        link(2, *_stars(codes))
-    first, second, distance, turned = _near(records["perceptual_hash"], pictures, progress)
-    looks = Forest(everything)
-    looks.join(first, second)
-    linked = np.unique(np.concatenate([first, second]))
-    common = _common(looks.roots(linked), patient[linked], source[linked])
-    plain = ~np.isin(looks.roots(first), common)
-    link(3 + turned[plain], first[plain], second[plain], distance[plain])
-    left = int(np.isin(looks.roots(linked), common).sum())
-    return Groups(pa.array(groups.roots(everything), pa.int32()), _table(records, links), left)
+def _images(records: pa.Table) -> tuple[Array, Array]:
+    """The first record of each image, by casefolded id and then by id; for each record, which image it shows."""
+    keys = pa.table({"folded": _folded(records["id"]), "id": records["id"]})
+    order = np.asarray(pc.sort_indices(keys, sort_keys=[("folded", "ascending"), ("id", "ascending")]))
+    codes = _codes(records["image_id"])[order]
+    _, places, which = np.unique(codes, return_index=True, return_inverse=True)
+    rank = np.argsort(np.argsort(places))
+    image = np.empty(records.num_rows, np.int64)
+    image[order] = rank[which]
+    return order[np.sort(places)], image
+
+
+def _folded(column: pa.ChunkedArray) -> pa.Array:
+    """Texts as two file systems would call them the same."""
+    composed = (one if one.isascii() else unicodedata.normalize("NFC", one) for one in column.to_pylist())
+    return pa.array([text.casefold() for text in composed], pa.string())
+
+
+def _numbered(labels: Array) -> pa.Array:
+    """Labels of sets as the position of each set's first member."""
+    _, lowest, which = np.unique(labels, return_index=True, return_inverse=True)
+    return pa.array(lowest[which], pa.int32())
 
 
 def _paired(first: Array, second: Array) -> Array:
-    """A number for each pair of numbers."""
-    return first.astype(np.int64) * (int(second.max(initial=0)) + 1) + second
+    """A number for each pair of numbers; below 0 where the second one is."""
+    pairs = first.astype(np.int64) * (int(second.max(initial=0)) + 1) + second
+    return np.where(second < 0, -1, pairs)
 
 
-def _codes(column: pa.ChunkedArray) -> Array:
+def _codes(column: pa.ChunkedArray | pa.Array) -> Array:
     """A number for each distinct value, -1 for null."""
-    return np.asarray(pc.fill_null(pc.dictionary_encode(column).combine_chunks().indices, -1))
+    encoded = pc.dictionary_encode(column)
+    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
+    return np.asarray(pc.fill_null(encoded.indices, -1))
 
 
-def _stars(codes: Array) -> tuple[Array, Array]:
-    """Pairs that join all positions of one code to the first of them."""
-    order = np.argsort(codes, kind="stable")
-    order = order[codes[order] >= 0]
-    begins = np.flatnonzero(np.diff(codes[order], prepend=-1))
-    firsts = np.repeat(order[begins], np.diff(begins, append=len(order)))
-    other = order != firsts
-    return firsts[other], order[other]
+def _sure(
+    images: pa.Table,
+    source: Array,
+    raw_file: Array,
+    shared: Mapping[str, Sequence[SharedId]],
+    originals: Mapping[str, Sequence[str]],
+) -> Iterator[Edges]:
+    """Pairs of equal files, pixels, ids and names, but for pictures in which there is nothing to see."""
+    nothing = np.asarray(pc.and_(pc.is_valid(images["pixel_hash"]), pc.is_null(images["perceptual_hash"])))
+    file, pixels = (np.where(nothing, -1, _codes(images[name])) for name in ("sha256", "pixel_hash"))
+    frame = pc.struct_field(pc.extract_regex(images["path"], r"(?P<frame>#(?:frame|slice)=[^#]*)$"), "frame")
+    yield edges(_FILE, *stars(_paired(_codes(frame) + 1, file), source))
+    # one file of two names, of which the sources take other frames
+    first = np.zeros(len(file), bool)
+    first[np.unique(np.where(file < 0, -1, raw_file), return_index=True)[1]] = True
+    yield edges(_FILE, *stars(np.where(first, file, -1), source))
+    yield edges(_PIXELS, *stars(pixels, source))
+    for codes in _ids(images, [(name, one.namespace, one.pattern) for name, ids in shared.items() for one in ids]):
+        yield edges(_SHARED, *stars(codes, source))
+    named = [(name, name, pattern) for name, patterns in originals.items() for pattern in patterns]
+    for codes in _ids(images, named):
+        yield edges(_NAMED, *stars(codes, source))
 
 
-def _shared_codes(records: pa.Table, shared: Mapping[str, Sequence[SharedId]]) -> Iterator[Array]:
-    """For each namespace, a number for every id that the paths of its sources hold."""
-    sources = records["source"]
-    for namespace in sorted({one.namespace for ids in shared.values() for one in ids}):
-        column = pa.chunked_array([pa.nulls(records.num_rows, pa.string())])
-        for source, ids in sorted(shared.items()):
-            for one in ids:
-                if one.namespace == namespace:
-                    mine = pc.if_else(pc.equal(sources, source), records["path"], pa.scalar(None, pa.string()))
-                    # RE2: linear in the length of the path, whatever the pattern
-                    found = pc.struct_field(pc.extract_regex(mine, one.pattern), "id")
-                    column = pc.coalesce(column, found)
+def _ids(images: pa.Table, patterns: Sequence[tuple[str, str, str]]) -> Iterator[Array]:
+    """For each namespace, a number for every id that the paths of its sources hold.
+
+    Args:
+        patterns: source, namespace, and the pattern whose group ``id`` is the id.
+    """
+    for namespace in sorted({namespace for _, namespace, _ in patterns}):
+        column = pa.chunked_array([pa.nulls(images.num_rows, pa.string())])
+        for source, one, pattern in sorted(patterns):
+            if one == namespace:
+                mine = pc.if_else(pc.equal(images["source"], source), images["path"], pa.scalar(None, pa.string()))
+                # RE2: linear in the length of the path, whatever the pattern
+                column = pc.coalesce(column, pc.struct_field(pc.extract_regex(mine, pattern), "id"))
         yield _codes(column)
 
 
-def _near(column: pa.ChunkedArray, pictures: Forest, progress: bool) -> tuple[Array, Array, Array, Array]:
-    """Pairs that connect near-duplicates, the nearest first: positions, bits that differ, whether flipped or turned."""
+def _near(column: pa.ChunkedArray, source: Array, progress: bool) -> tuple[Edges, int]:
+    """Pairs that connect near-duplicates, and how many pictures were in a crowd.
+
+    Each source is searched by itself first, so that its own pairs do not depend on others; then what of it is no crowd
+    is searched among all.
+    """
     codes = _codes(column)
-    first, second = _stars(codes)  # equal hashes of different pixels
-    parts = [(first, second, np.zeros(len(first), np.int64), np.zeros(len(first), bool))]
-    known = np.flatnonzero(codes >= 0)
-    holders = known[np.unique(codes[known], return_index=True)[1]]  # the first record of each hash
-    near = near_links(unpacked(column.take(holders).to_pylist()), pictures.roots(holders), progress=progress)
-    parts.append((holders[near.first], holders[near.second], near.distance, near.turned))
-    first, second, distance, turned = (np.concatenate(part) for part in zip(*parts, strict=True))
-    order = np.lexsort((second, first, distance))
-    return first[order], second[order], distance[order], turned[order]
+    parts = [edges(_NEAR, *stars(codes, source), 0)]  # equal hashes of different pixels
+    own = [_holders(codes, np.flatnonzero((source == one) & (codes >= 0))) for one in range(source.max(initial=-1) + 1)]
+    lonely, crowded = [], 0
+    for holders in own:
+        found = near_links(unpacked(column.take(holders).to_pylist()), np.arange(len(holders)), progress=progress)
+        parts.append(_near_edges(found, holders))
+        lonely.append(holders[~found.crowded])
+        crowded += int(found.crowded.sum())
+    if sum(map(len, own)) > max(map(len, own), default=0):
+        joined = gathered(parts)
+        labels = components(len(codes), joined.first, joined.second)
+        holders = _holders(codes, np.sort(np.concatenate(lonely)))
+        found = near_links(unpacked(column.take(holders).to_pylist()), labels[holders], progress=progress)
+        across = _near_edges(found, holders)
+        parts.append(across.chosen(source[across.first] != source[across.second]))
+    return gathered(parts), crowded
 
 
-def _common(looks: Array, patients: Array, sources: Array) -> Array:
-    """The looks that more than :data:`COMMON_LOOK` patients of one source share."""
-    known = patients >= 0
-    each = np.unique(np.stack([looks[known], sources[known], patients[known]]), axis=1)
-    pairs, counts = np.unique(each[:2], axis=1, return_counts=True)
-    return np.asarray(pairs[0, counts > COMMON_LOOK])
+def _holders(codes: Array, places: Array) -> Array:
+    """Of some positions, the first of each code."""
+    return places[np.sort(np.unique(codes[places], return_index=True)[1])]
 
 
-def _table(records: pa.Table, links: Sequence[tuple[Array, Array, Array, Array]]) -> pa.Table:
-    first, second, reason, bits = (np.concatenate(part) for part in zip(*links, strict=True))
-    order = np.lexsort((second, first))
-    first, second, reason, bits = first[order], second[order], reason[order], bits[order].astype(np.int16)
-    columns = [records[name].take(pa.array(side)) for name in ("id", "source") for side in (first, second)]
-    distance = pa.array(bits, pa.int16(), mask=bits < 0)
-    reasons = pa.array(REASONS).take(pa.array(reason, pa.int8()))
-    return pa.Table.from_arrays([*columns, reasons, distance], schema=LINK_SCHEMA)
+def _near_edges(found: Any, holders: Array) -> Edges:
+    return edges(_NEAR + found.turned, holders[found.first], holders[found.second], found.distance)
+
+
+def _uncommon(likely: Edges, source: Array, patient: Array) -> tuple[Edges, int]:
+    """Pairs but for those of a look that is common in its source, and how many images have such a look."""
+    own = likely.chosen(source[likely.first] == source[likely.second])
+    looks = components(len(source), own.first, own.second)
+    linked = np.unique(np.concatenate([own.first, own.second]))
+    known = linked[patient[linked] >= 0]
+    each = np.unique(np.stack([looks[known], patient[known]]), axis=1)
+    shown, patients = np.unique(each[0], return_counts=True)
+    common = np.isin(looks, shown[patients > COMMON_LOOK])
+    return likely.chosen(~common[likely.first] & ~common[likely.second]), int(common.sum())

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.forest import Forest
+from med_mat.progress import Bar
 
 Array = NDArray[Any]
 
@@ -37,6 +37,7 @@ class Links:
     second: Array  # behind the first
     distance: Array  # in bits
     turned: Array  # bool: one shows the other flipped, or turned by quarter turns, or both
+    crowded: Array  # bool, for each hash: it has so many others within the threshold that it was not searched for
 
 
 def unpacked(hashes: Sequence[str]) -> Array:
@@ -49,10 +50,11 @@ def near_links(
 ) -> Links:
     """What joins hashes that differ in at most ``threshold`` bits: n - 1 links for n that belong together.
 
-    Pairs of one label, or joined by other pairs already, give no link. The links are the same whatever the number of
-    threads. Time and memory stay bounded where thousands look alike (a video that stands still, empty frames): a hash
-    is compared with all that are known before it, but one that finds :data:`CROWD` of them within the threshold does
-    not become known. In such a crowd alone a pair may be missed, and both its hashes are joined with others of it.
+    Pairs of one label, or joined by other pairs already, give no link. The links are a function of the set of hashes:
+    they are taken in the order of their bits, whatever order they come in, and whatever the number of threads. Time and
+    memory stay bounded where thousands look alike (a video that stands still, empty frames): a hash is compared with
+    all that are known before it, but one that finds :data:`CROWD` of them within the threshold does not become known.
+    In such a crowd alone a pair may be missed, and both its hashes are joined with others of it.
 
     Args:
         hashes: (n, 32) of uint8, no two of them equal.
@@ -66,26 +68,34 @@ def near_links(
     """
     if not 0 <= threshold <= _LIMIT:
         raise ValueError(f"threshold is {threshold}: expected 0 to {_LIMIT} bits.")
-    forest = Forest(labels)
+    order = np.lexsort(hashes.T[::-1])
+    crowded = np.zeros(len(hashes), bool)
+    forest = Forest(labels[order])
     kept = [np.zeros((4, 0), np.int64)]
-    for pairs in _pairs(hashes, threshold, turned, progress):
+    for pairs in _pairs(hashes[order], threshold, turned, crowded, progress):
         while pairs.size:  # each hash with the nearest that it is not joined with yet, until none is left
             pairs = pairs[:, forest.roots(pairs[0]) != forest.roots(pairs[1])]
             nearest = pairs[:, np.unique(pairs[1], return_index=True)[1]]
             kept.append(nearest[:, forest.join(nearest[0], nearest[1])])
     links = np.concatenate(kept, axis=1)
+    links[:2] = np.sort(order[links[:2]], axis=0)
     first, second, distance, turn = links[:, np.lexsort((links[1], links[0]))]
-    return Links(first, second, distance, turn > 0)
+    hidden = np.zeros(len(hashes), bool)
+    hidden[order] = crowded
+    return Links(first, second, distance, turn > 0, hidden)
 
 
-def _pairs(hashes: Array, threshold: int, turned: bool, progress: bool) -> Iterator[Array]:
-    """Pairs within the threshold, batch by batch: rows of first and second position, distance, and how it is turned."""
+def _pairs(hashes: Array, threshold: int, turned: bool, crowded: Array, progress: bool) -> Iterator[Array]:
+    """Pairs within the threshold, batch by batch: rows of first and second position, distance, and how it is turned.
+
+    ``crowded`` is filled in.
+    """
     import faiss
 
     known = faiss.IndexBinaryMultiHash(BITS, _PIECES, _PIECE_BITS)
     known.nflip = _FLIPS
     positions = np.zeros(len(hashes), np.int64)  # of those known
-    bar = tqdm(total=len(hashes), desc="near-duplicates", unit="img", disable=not progress, dynamic_ncols=True)
+    bar = Bar(len(hashes), desc="near-duplicates", unit="img", shown=progress)
     for start in range(0, len(hashes), _BATCH):
         batch = hashes[start : start + _BATCH]
         own = faiss.IndexBinaryFlat(BITS)
@@ -100,6 +110,7 @@ def _pairs(hashes: Array, threshold: int, turned: bool, progress: bool) -> Itera
                 query, hit, distance = _within(known, queries, threshold)
                 crowd += np.bincount(query, minlength=len(batch))
                 found.append(_rows(positions[hit], query + start, distance, number))
+        crowded[start : start + len(batch)] = crowd >= CROWD
         new = np.flatnonzero(crowd < CROWD)
         positions[known.ntotal : known.ntotal + len(new)] = new + start
         known.add(batch[new])

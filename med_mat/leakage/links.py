@@ -1,0 +1,165 @@
+"""Links between pictures that are, or show, the same: pairs with a reason, and the table of the surest ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from med_mat.errors import BuildError
+from med_mat.leakage.forest import tree
+
+Array = NDArray[Any]
+
+#: Why two records are linked, the surest first.
+REASONS = (
+    "same file",
+    "same pixels",
+    "shared id",
+    "named copy",
+    "near",
+    "near, turned",
+    "transformed",
+    "same scan",
+    "same patient",
+)
+#: What two linked records share.
+KINDS = ("same picture", "same scan", "same patient")
+LINK_SCHEMA = pa.schema(
+    [
+        ("first", pa.string()),  # the earlier in the order of casefolded NFC ids
+        ("second", pa.string()),
+        ("first_source", pa.string()),
+        ("second_source", pa.string()),
+        ("reason", pa.string()),
+        ("distance", pa.int16()),  # bits of the perceptual hashes, 0 to 256; null for other reasons
+        ("score", pa.float32()),  # of the geometric check, 0 to 1; null for other reasons
+        ("kind", pa.string()),
+        ("known", pa.bool_()),  # both are of one patient or one raw file of one source anyway
+    ]
+)
+_SCANS = REASONS.index("same scan")
+_PATIENTS = REASONS.index("same patient")
+
+
+class Edges(NamedTuple):
+    """Pairs of images, by position; of the arrays, each is (n,)."""
+
+    first: Array
+    second: Array
+    reason: Array  # position in REASONS
+    distance: Array  # -1: none
+    score: Array  # NaN: none
+
+    def chosen(self, which: Array) -> Edges:
+        """Some of them."""
+        return Edges(*(part[which] for part in self))
+
+
+def edges(reason: int | Array, first: Array, second: Array, distance: Any = -1, score: Any = np.nan) -> Edges:
+    """Pairs, the lower position first; what holds for all of them may be one number."""
+    size = len(first)
+    return Edges(
+        np.minimum(first, second).astype(np.int64),
+        np.maximum(first, second).astype(np.int64),
+        np.broadcast_to(np.asarray(reason, np.int64), size),
+        np.broadcast_to(np.asarray(distance, np.int64), size),
+        np.broadcast_to(np.asarray(score, np.float64), size),
+    )
+
+
+def gathered(parts: Iterable[Edges]) -> Edges:
+    """All of several."""
+    empty = np.zeros(0, np.int64)
+    return Edges(*map(np.concatenate, zip(edges(0, empty, empty), *parts, strict=True)))
+
+
+def surest(count: int, found: Edges) -> Edges:
+    """n - 1 pairs for n images of one picture, the surest and nearest, in the order of the images.
+
+    Args:
+        count: images in all.
+    """
+    order = np.lexsort((found.second, found.first, -np.nan_to_num(found.score), found.distance, found.reason))
+    ranked = found.chosen(order)
+    kept = ranked.chosen(tree(count, ranked.first, ranked.second))
+    return kept.chosen(np.lexsort((kept.second, kept.first)))
+
+
+def stars(codes: Array, part: Array) -> tuple[Array, Array]:
+    """Pairs that join all positions of one code: within each part to its first, and the firsts to the first of all.
+
+    So what is joined within a part does not depend on other parts.
+
+    Args:
+        codes: (n,) whole numbers; those below 0 join nothing.
+        part: (n,) whole numbers.
+    """
+    order = np.lexsort((part, codes))
+    order = order[codes[order] >= 0]
+    begins = np.diff(codes[order], prepend=-1) != 0
+    own = begins | (np.diff(part[order], prepend=-1) != 0)
+    places = np.arange(len(order))
+    first = order[np.maximum.accumulate(np.where(own, places, 0))]
+    leader = order[np.maximum.accumulate(np.where(begins, places, 0))]
+    centre = np.where(own, leader, first)
+    other = ~begins
+    return centre[other], order[other]
+
+
+def link_table(found: Edges, images: pa.Table, known: Array) -> pa.Table:
+    """Pairs as :data:`LINK_SCHEMA`.
+
+    Args:
+        images: their ``id`` and ``source``.
+        known: for each image, the number of the patient or raw file that it is of.
+    """
+    columns = [images[name].take(pa.array(side)) for name in ("id", "source") for side in (found.first, found.second)]
+    kinds = np.select([found.reason == _PATIENTS, found.reason == _SCANS], [2, 1], 0)
+    return pa.Table.from_arrays(
+        [
+            *columns,
+            pa.array(REASONS).take(pa.array(found.reason)),
+            pa.array(found.distance.astype(np.int16), mask=found.distance < 0),
+            pa.array(found.score.astype(np.float32), mask=np.isnan(found.score)),
+            pa.array(KINDS).take(pa.array(kinds)),
+            pa.array(known[found.first] == known[found.second]),
+        ],
+        schema=LINK_SCHEMA,
+    )
+
+
+def check_links(links: pa.Table, ids: pa.ChunkedArray | Sequence[str], numbers: pa.Array) -> None:
+    """See to it that both ends of each link lie in one group.
+
+    Args:
+        links: of :data:`LINK_SCHEMA`.
+        ids: of all records.
+        numbers: the group of each.
+
+    Raises:
+        BuildError: a link whose ends lie in two groups, or that names a record that is not there.
+    """
+    known = ids if isinstance(ids, (pa.ChunkedArray, pa.Array)) else pa.array(ids, pa.string())
+    groups = np.asarray(numbers)
+    places = [pc.index_in(links[side], value_set=known) for side in ("first", "second")]
+    for side, place in zip(("first", "second"), places, strict=True):
+        if place.null_count:
+            lost = links[side].filter(pc.is_null(place))[0].as_py()
+            raise BuildError(
+                f"The links between duplicates name the record {lost!r}, which this build does not hold. "
+                "Build again; if it comes back, it is a fault of med-mat, and a report would help."
+            )
+    first, second = (groups[np.asarray(place)] for place in places)
+    torn = np.flatnonzero(first != second)
+    if len(torn):
+        one = links.slice(int(torn[0]), 1).to_pylist()[0]
+        raise BuildError(
+            f"{len(torn):,} of {links.num_rows:,} links between duplicates join records of two groups; the first is "
+            f"{one['first']!r} - {one['second']!r} ({one['reason']}), of groups {first[torn[0]]} and "
+            f"{second[torn[0]]}. Both ends of a link must lie in one group, or splits leak: this is a fault of med-mat."
+        )

@@ -1,0 +1,69 @@
+"""The thumbnails of a build: small grey pictures against which likely copies are checked, read from disk as needed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from med_mat.errors import BuildError
+from med_mat.leakage.descriptor import SIDE
+
+__all__ = ["SIDE", "Thumbnails", "write"]
+
+_BYTES = SIDE * SIDE
+
+
+def write(path: Path, thumbnails: Sequence[bytes | None]) -> None:
+    """Write thumbnails one behind the other; a picture without one takes its place too, all 0.
+
+    Args:
+        thumbnails: SIDE rows of SIDE shades each.
+    """
+    blank = bytes(_BYTES)
+    with path.open("wb") as file:
+        for one in thumbnails:
+            if one is not None and len(one) != _BYTES:
+                raise ValueError(f"A thumbnail of {len(one):,} bytes: expected {SIDE} x {SIDE}.")
+            file.write(blank if one is None else one)
+
+
+class Thumbnails:
+    """The thumbnails of several files, numbered on from file to file; their pages are read when they are asked for.
+
+    Args:
+        paths: files that :func:`write` wrote.
+
+    Raises:
+        BuildError: a file that ends within a thumbnail.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._parts = []
+        for path in paths:
+            size = path.stat().st_size
+            if size % _BYTES:
+                raise BuildError(
+                    f"{path}: {size:,} bytes are no whole number of thumbnails of {SIDE} x {SIDE}: damaged. "
+                    "Delete it and build again."
+                )
+            empty = np.zeros((0, SIDE, SIDE), np.uint8)
+            shape = (size // _BYTES, SIDE, SIDE)
+            self._parts.append(np.memmap(path, np.uint8, "r", shape=shape) if size else empty)
+        self._ends = np.cumsum([len(part) for part in self._parts], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    def take(self, positions: NDArray[Any]) -> NDArray[np.uint8]:
+        """Some of them, in the order asked for: (n, SIDE, SIDE)."""
+        taken = np.zeros((len(positions), SIDE, SIDE), np.uint8)
+        which = np.searchsorted(self._ends, positions, side="right")
+        for number in np.unique(which).tolist():
+            mine = np.flatnonzero(which == number)
+            start = self._ends[number - 1] if number else 0
+            taken[mine] = self._parts[number][positions[mine] - start]
+        return taken

@@ -1,0 +1,74 @@
+"""Links between pictures of which one is the other, turned, shifted, zoomed or inverted, or its neighbour in a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from med_mat.leakage.candidates import candidates
+from med_mat.leakage.compare import COPY_SCORE, LEAST_SCORE, compare
+from med_mat.leakage.descriptor import LENGTH
+from med_mat.leakage.forest import components
+from med_mat.leakage.links import REASONS, Edges, edges
+from med_mat.leakage.thumbnails import Thumbnails
+
+Array = NDArray[Any]
+
+_TRANSFORMED, _SCAN = REASONS.index("transformed"), REASONS.index("same scan")
+_BATCH = 1024
+_THREADS = 2
+
+
+def transformed(
+    images: pa.Table, source: Array, known: Array, found: Edges, thumbnails: Thumbnails, *, progress: bool = False
+) -> tuple[Edges, dict[str, int]]:
+    """Pairs whose thumbnails can be laid over one another, and for the manifest how many were tried.
+
+    A pair of one source is tried whatever else is in the build; of a picture's copies within its source, the first is
+    compared for all of them.
+
+    Args:
+        images: ``modality``, ``descriptor`` and ``image`` (the position of the thumbnail).
+        source: of each image, a number.
+        known: of each image, the number of the patient or raw file that it is of.
+        found: pairs that are linked already.
+    """
+    count = images.num_rows
+    own = found.chosen(source[found.first] == source[found.second])
+    pictures = components(count, own.first, own.second)
+    seen = np.flatnonzero(np.asarray(pc.and_(pc.is_valid(images["descriptor"]), pc.is_valid(images["image"]))))
+    seen = seen[np.sort(np.unique(pictures[seen], return_index=True)[1])]
+    chosen = images.take(pa.array(seen))
+    data = b"".join(chosen["descriptor"].to_pylist())
+    modality = np.asarray(pc.dictionary_encode(chosen["modality"]).combine_chunks().indices)
+    first, second = candidates(np.frombuffer(data, np.int8).reshape(-1, LENGTH), source[seen], modality)
+    first, second = seen[first], seen[second]
+    linked = components(count, found.first, found.second)
+    new = (known[first] != known[second]) & ((source[first] == source[second]) | (linked[first] != linked[second]))
+    first, second = first[new], second[new]
+    places = np.asarray(pc.fill_null(images["image"], -1))
+    scores = _scores(places[first], places[second], thumbnails, progress)
+    alike = scores >= LEAST_SCORE
+    reason = np.where(scores >= COPY_SCORE, _TRANSFORMED, _SCAN)[alike]
+    counts = {"pairs compared": len(first), "pairs alike": int(alike.sum())}
+    return edges(reason, first[alike], second[alike], score=scores[alike]), counts
+
+
+def _scores(first: Array, second: Array, thumbnails: Thumbnails, progress: bool) -> Array:
+    starts = range(0, len(first), _BATCH)
+
+    def compared(start: int) -> Array:
+        part = slice(start, start + _BATCH)
+        return compare(thumbnails.take(first[part]), thumbnails.take(second[part]))
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        parts: Iterator[Array] = pool.map(compared, starts)
+        bar = tqdm(parts, "copies compared", len(starts), disable=not progress, dynamic_ncols=True)
+        return np.concatenate([np.zeros(0, np.float32), *bar])
