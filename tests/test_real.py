@@ -126,7 +126,7 @@ def test_head_ct_has_the_labels_of_its_table(built: Built) -> None:
     assert counts == {human["0"]: 100, human["1"]: 100}
     test = Counter(one["label"] for one in records if one["split"] == "test")
     assert set(test.values()) == {10}
-    assert len({one["patient"] for one in records}) == 200
+    assert {one["patient"] for one in records} == {None}, "four pairs show one person each, against the publisher"
 
 
 def test_kvasir_seg_has_masks_over_its_polyps(built: Built) -> None:
@@ -263,7 +263,7 @@ def test_what_few_sources_can_split_is_audited_and_the_rest_is_said(built: Built
     balanced = mat.single_task(target).audit()
     assert len(set(balanced.test_labels.values())) == 1
     assert sum(balanced.train.values()) == 3_000
-    assert sorted(balanced.train_labels.values()) == [448, 510, 510, 510, 511, 511], "Golgi has no more than 448"
+    assert sorted(balanced.train_labels.values()) == [500] * 6
     found = mat.recommend(target, 100)
     elsewhere = [one for one in found.choices if one.records is None]
     more = [one for one in elsewhere if "would hold the target itself" in one.why]
