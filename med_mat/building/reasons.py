@@ -30,10 +30,10 @@ def grouped(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         names.setdefault(general, []).append(name)
         texts.setdefault(general, set()).add(text)
     found: dict[str, list[str]] = {}
-    for general in sorted(names, key=lambda one: (-len(names[one]), one)):
+    for general, some in names.items():
         key = texts[general].pop() if len(texts[general]) == 1 else general
-        found.setdefault(key, []).extend(names[general])
-    return found
+        found.setdefault(key, []).extend(some)
+    return {key: found[key] for key in sorted(found, key=lambda one: (-len(found[one]), one))}
 
 
 def _general(name: str, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ class Unread:
     folders: dict[str, tuple[int, int]] = field(default_factory=dict)  # folder -> its images, its files
     links: list[str] = field(default_factory=list)  # to folders, which are not followed
     archives: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)  # folders that may not be opened
 
 
 def unread(top: Path, roots: Mapping[str, Path]) -> Unread:
@@ -53,6 +55,8 @@ def sentences(top: Path, found: Unread) -> list[str]:
         told.append(f"links to folders, not followed: {_some(found.links)}; name them as SOURCE=FOLDER")
     if found.archives:
         told.append(f"archives, not read: {_some(found.archives)}; unpack what does not lie there unpacked; {doctor}")
+    if found.closed:
+        told.append(f"folders that cannot be opened: {_some(found.closed)}; change their permissions")
     return [printable(one) for one in told]
 
 
@@ -67,6 +71,9 @@ def _look(tree: Tree, parts: Parts, known: set[Parts], found: Unread) -> None:
             continue
         if any(one[: len(inner)] == inner for one in known):
             _look(tree, inner, known, found)
+            continue
+        if not os.access(tree.top.joinpath(*inner), os.R_OK | os.X_OK):
+            found.closed.append("/".join(inner))
             continue
         files = list(_files(tree, inner))
         found.archives += filter(is_archive, files)

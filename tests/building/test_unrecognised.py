@@ -1,4 +1,7 @@
+import os
 from pathlib import Path
+
+import pytest
 
 from med_mat.building.unrecognised import Unread, sentences, unread
 
@@ -50,3 +53,11 @@ def test_a_link_that_is_a_source_is_recognised(tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/busi").symlink_to(tmp_path / "disk")
     assert unread(tmp_path / "raw", {"busi": tmp_path / "raw/busi"}) == Unread()
+
+
+def test_a_folder_that_may_not_be_opened_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lay(tmp_path, "locked/1.png", "open/2.png")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "locked")
+    found = unread(tmp_path, {})
+    assert found == Unread({"open": (1, 1)}, closed=["locked"])
+    assert sentences(tmp_path, found)[1] == "folders that cannot be opened: locked; change their permissions"
