@@ -316,7 +316,7 @@ def test_a_target_of_contested_pictures_alone_is_refused() -> None:
         SplitError, match=r"All 1 test records of CT/Lung/Cancer show pictures that carry contradictory"
     ):
         world.mat.related(LUNG, contradictory="drop")
-    with pytest.raises(SplitError, match=r"contradictory='hide' is not one of keep, drop"):
+    with pytest.raises(SplitError, match=r"contradictory: 'hide' is not one of keep, drop"):
         world.mat.related(LUNG, contradictory="hide")
 
 
