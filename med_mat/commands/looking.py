@@ -48,13 +48,11 @@ def plot(where: str, selection: str | None, out: Path, **options: Any) -> None:
 @click.option(
     "--reason",
     "reasons",
-    type=click.Choice(
-        ["same file", "same pixels", "shared id", "same patient", "near", "transformed", "same scan", "named copy"]
-    ),
+    type=click.Choice(["same file", "same pixels", "shared id", "near", "transformed", "same scan", "same patient"]),
     multiple=True,
     help="Only for this reason (repeatable).",
 )
-@click.option("--kind", type=click.Choice(["same picture", "same scan"]), help="Only what shows this.")
+@click.option("--kind", type=click.Choice(["same picture", "same scan", "same patient"]), help="Only what shows this.")
 @click.option("--contradictory", is_flag=True, help="Only where the labels of the two contradict each other.")
 @click.option("--apart", is_flag=True, help="Only where the two lie on two sides of a split.")
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="So many pairs.")

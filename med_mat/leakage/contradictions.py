@@ -53,7 +53,7 @@ SCHEMA = pa.schema(
         ("reason", pa.string()),
         ("distance", pa.int16()),  # bits of the perceptual hashes, 0 to 256; null for other reasons
         ("score", pa.float32()),  # of the geometric check; null for other reasons
-        ("kind", pa.string()),  # "same picture" or "same scan"
+        ("kind", pa.string()),  # "same picture", "same scan" or "same patient"
         ("contradictory", pa.bool_()),  # the two give labels of which one rules out the other
     ]
 )

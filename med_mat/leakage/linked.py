@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat.errors import BuildError
-from med_mat.leakage.forest import components
 from med_mat.leakage.contradictions import EQUAL
+from med_mat.leakage.forest import components
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.location import INDEX, Location
 from med_mat.tags import Positions
@@ -53,8 +53,7 @@ def read(location: Location) -> Linked:
     contradictory = table["contradictory"].to_numpy(zero_copy_only=False).astype(bool)
     image = np.asarray(pc.dictionary_encode(images).indices, dtype=np.int64)
     equal = np.asarray(pc.is_in(table["reason"], pa.array(EQUAL)))
-    pairs = np.stack([image[first[equal]], image[second[equal]]], axis=1)
-    picture = components(int(image.max(initial=-1)) + 1, *pairs.T)[image]
+    picture = components(int(image.max(initial=-1)) + 1, image[first[equal]], image[second[equal]])[image]
     disputed = picture[np.concatenate([first[contradictory], second[contradictory]])]
     mine = images.filter(pa.array(np.isin(picture, disputed)))
     contested = _holding(location, "image_id", pc.unique(mine), [])[0] if len(mine) else places[:0]

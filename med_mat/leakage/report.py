@@ -52,7 +52,7 @@ class Pair:
     reason: str
     distance: int | None  # bits of the perceptual hashes
     score: float | None  # of the geometric check
-    kind: str  # "same picture" or "same scan"
+    kind: str  # "same picture", "same scan" or "same patient"
     contradictory: bool  # the two give labels of which one rules out the other
 
     @property
@@ -88,7 +88,7 @@ def links(
         mat: a built Med-MAT.
         between: keep those between two sources.
         reasons: keep those of these reasons ("near" includes turned ones); none keeps all.
-        kind: keep those of "same picture" or "same scan".
+        kind: keep those of "same picture", "same scan" or "same patient".
         contradictory: keep those whose labels contradict each other.
         apart: keep those whose records lie on two sides of a split.
 

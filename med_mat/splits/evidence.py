@@ -18,10 +18,9 @@ import pyarrow.parquet as pq
 
 from med_mat import catalog
 from med_mat.catalog import SharedId
-from med_mat.leakage.near import THRESHOLD
 from med_mat.location import INDEX
 from med_mat.splits.experiment import Experiment
-from med_mat.splits.looks import COMPARED, common_looks, shared_looks
+from med_mat.splits.looks import COMPARED, SetAside, set_aside, shared_looks
 from med_mat.tags import Positions
 from med_mat.taxonomy import AXES, MAT
 
@@ -42,7 +41,7 @@ class Evidence:
     target: int  # training records that say the target's triplet of themselves, and are of another row
     patients: int  # test records whose patient is known
     blank: int  # test records of a picture without structure, whose equals are no copies
-    common: int  # looks on both sides that too many patients share
+    common: int  # looks on both sides by which the build joins nobody
     apart: bool  # looks were compared bit by bit, not for equality alone
 
 
@@ -63,26 +62,22 @@ def gather(experiment: Experiment) -> Evidence:
     train, test = np.sort(experiment.train_positions), np.sort(experiment.test_positions)
     links = mat.linked
     apart = len(train) + len(test) <= COMPARED
-    threshold = min(int(mat.manifest.get("near_duplicates", {}).get("threshold", THRESHOLD)), THRESHOLD)
+    counted = SetAside.of(mat.manifest)
     tested = _read(experiment, test)
     trained = _read(experiment, train, None if apart else tested)
     if apart:
-        pairs = shared_looks(trained.looks, tested.looks, threshold)
+        pairs = shared_looks(trained.looks, tested.looks, counted.threshold)
     else:
         equal = np.asarray(pc.fill_null(pc.index_in(trained.looks, tested.looks), -1), dtype=np.int64)
         pairs = np.flatnonzero(equal >= 0), equal[equal >= 0]
     alike = np.unique(pairs[1])
-    ignored = pa.array([], pa.string())
-    if len(alike):
+    both_sides = len(alike)
+    if both_sides:
         looks = [*tested.looks.to_pylist(), *trained.looks.to_pylist()]
         used = np.unique(np.concatenate([pairs[1], pairs[0] + len(tested.looks)]))
         chosen = [looks[place] for place in used.tolist()]
         placed = np.searchsorted(used, pairs[1]), np.searchsorted(used, pairs[0] + len(tested.looks))
-        common = common_looks(mat.location, chosen, placed, threshold)
-        ignored = pa.array([look for look, told in zip(chosen, common.tolist(), strict=True) if told], pa.string())
-        alike = alike[~common[np.searchsorted(used, alike)]]
-    if len(ignored):  # what is common joins nobody, as a file and as a picture too
-        tested, trained = (_read(experiment, side, ignored=ignored) for side in (test, train))
+        alike = alike[~set_aside(mat.location, chosen, placed, counted)[np.searchsorted(used, alike)]]
     both = {name: len(_common(trained.values[name], tested.values[name])) for name in IDENTITIES}
     sides = [_marked(positions, len(mat)) for positions in (train, test)]
     crossing = (sides[0][links.first] & sides[1][links.second]) | (sides[1][links.first] & sides[0][links.second])
@@ -104,7 +99,7 @@ def gather(experiment: Experiment) -> Evidence:
         ),
         patients=tested.patients,
         blank=tested.blank,
-        common=len(ignored),
+        common=both_sides - len(alike),
         apart=apart,
     )
 
@@ -137,16 +132,13 @@ def _strange(experiment: Experiment, side: _Side) -> tuple[int, str]:
     return sum(found.values()), f"row {row} as {here}, where it is {right}"
 
 
-def _read(
-    experiment: Experiment, positions: Positions, only: _Side | None = None, ignored: pa.Array | None = None
-) -> _Side:
+def _read(experiment: Experiment, positions: Positions, only: _Side | None = None) -> _Side:
     """What the records at these positions are known by.
 
     Args:
         experiment: whose index is read.
         positions: in it, ascending.
         only: keep values that this side has too; None keeps all.
-        ignored: looks whose pictures are nobody's copy.
     """
     shared = _shared_ids(experiment)
     values: dict[str, list[pa.Array]] = {name: [] for name in (*IDENTITIES, "looks")}
@@ -155,8 +147,6 @@ def _read(
     for chunk in _chunks(experiment, positions):
         hidden = pc.and_(pc.is_valid(chunk["pixel_hash"]), pc.is_null(chunk["perceptual_hash"]))
         blank += int(pc.sum(hidden).as_py() or 0)
-        if ignored is not None:
-            hidden = pc.or_(hidden, pc.is_in(chunk["perceptual_hash"], ignored, skip_nulls=True))
         patients += len(chunk) - chunk["patient"].null_count
         found = {
             # a patient's number counts within its source

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,13 +11,31 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from med_mat.leakage.forest import components
 from med_mat.leakage.fingerprint import BITS, turns
-from med_mat.leakage.groups import COMMON_LOOK
-from med_mat.leakage.near import THRESHOLD, unpacked
+from med_mat.leakage.forest import components
+from med_mat.leakage.near import CROWD, THRESHOLD, unpacked
 from med_mat.location import INDEX, Location
 
 Array = NDArray[Any]
+
+
+class SetAside(NamedTuple):
+    """What the manifest of a build says of looks that join nobody."""
+
+    threshold: int  # bits in which two hashes of one look may differ
+    common: int  # records of a look that many patients share
+    crowded: int  # pictures in a crowd of pictures that look alike
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> SetAside:
+        """From the manifest of a build."""
+        facts = manifest.get("near_duplicates", {})
+        return cls(
+            min(int(facts.get("threshold", THRESHOLD)), THRESHOLD),
+            int(facts.get("records of a common look", 0)),
+            int(facts.get("pictures in a crowd", 0)),
+        )
+
 
 #: Different looks of both sides together up to which they are compared bit by bit: some ten seconds on two cores.
 COMPARED = 200_000
@@ -61,60 +79,43 @@ def shared_looks(train: pa.Array, test: pa.Array, threshold: int = THRESHOLD) ->
     return first, second
 
 
-def common_looks(location: Location, looks: Sequence[str], pairs: tuple[Array, Array], threshold: int) -> Array:
-    """Which of these looks are common: more than :data:`~med_mat.leakage.groups.COMMON_LOOK` patients of a source share
-    them, and a build does not join records by them.
+def set_aside(location: Location, looks: Sequence[str], pairs: tuple[Array, Array], counted: SetAside) -> Array:
+    """Which of these looks a build may not join records by, though they are the same.
 
-    A look is taken with all that are like it, and like those, in the whole build. This is asked only of looks that lie
-    on both sides, of which an honest build has none or common ones; the first that is not settles the matter.
+    A look that more than :data:`~med_mat.leakage.groups.COMMON_LOOK` patients of a source share joins nobody, nor do
+    its neighbours: where the build has such looks, those of known patients cannot be held against it. The same holds
+    of crowds, of at least :data:`~med_mat.leakage.near.CROWD` pictures within the threshold. This is asked only of
+    looks that lie on both sides, of which an honest build has none but these.
 
     Args:
         location: of the build.
         looks: different perceptual hashes.
-        pairs: positions of looks that are the same picture.
-        threshold: in bits.
+        pairs: positions of looks that are the same.
+        counted: what the build says of how many it set aside.
     """
-    crowd = components(len(looks), *pairs)
-    common = np.zeros(len(looks), dtype=bool)
-    hashes, holder, source, patient = _patients(location)
-    if not len(holder):
-        return common
-    known = unpacked(hashes.to_pylist())
-    for number in np.unique(crowd):
-        mine = np.flatnonzero(crowd == number)
-        if not _spreads(known, unpacked([looks[one] for one in mine.tolist()]), (holder, source, patient), threshold):
-            break
-        common[mine] = True
-    return common
+    found = np.zeros(len(looks), dtype=bool)
+    if not counted.common and not counted.crowded:
+        return found
+    table = pq.read_table(location.local(INDEX), columns=["perceptual_hash", "patient"])
+    table = table.filter(pc.is_valid(table["perceptual_hash"]))
+    if counted.common:
+        of_patients = table["perceptual_hash"].filter(pc.is_valid(table["patient"]))
+        found |= np.asarray(pc.is_in(pa.array(looks, pa.string()), of_patients)).astype(bool)
+    if counted.crowded:
+        known = unpacked(pc.unique(table["perceptual_hash"]).to_pylist())
+        found |= _neighbours(known, unpacked(looks), counted.threshold) >= CROWD
+    alike = components(len(looks), *pairs)
+    return np.isin(alike, alike[found])
 
 
-def _spreads(known: Array, seeds: Array, patients: tuple[Array, Array, Array], threshold: int) -> bool:
-    """Whether a look, with all that are like it, belongs to more patients of one source than a picture can."""
+def _neighbours(known: Array, hashes: Array, threshold: int) -> Array:
+    """How many of the known hashes lie within the threshold of each of these, flipped and turned ones included."""
     import faiss
 
     index = faiss.IndexBinaryFlat(BITS)
     index.add(known)
-    holder, source, patient = patients
-    reached, edge = np.zeros(len(known), dtype=bool), seeds
-    while len(edge):
-        hits = [index.range_search(one, threshold + 1)[2] for one in turns(edge[:_BATCH])]
-        new = np.unique(np.concatenate(hits))
-        new = new[~reached[new]]
-        reached[new] = True
-        there = reached[holder]
-        people = np.unique(np.stack([source[there], patient[there]]), axis=1)
-        if np.bincount(people[0], minlength=1).max() > COMMON_LOOK:
-            return True
-        edge = np.concatenate([edge[_BATCH:], known[new]])
-    return False
-
-
-def _patients(location: Location) -> tuple[pa.Array, Array, Array, Array]:
-    """The different looks of a build, and for each record of a known patient its look, source and patient."""
-    table = pq.read_table(location.local(INDEX), columns=["perceptual_hash", "source", "patient"])
-    table = table.filter(pc.is_valid(table["perceptual_hash"]))
-    looks = pc.dictionary_encode(table["perceptual_hash"]).combine_chunks()
-    named = np.asarray(pc.is_valid(table["patient"]))
-    sources = np.asarray(pc.dictionary_encode(table["source"]).combine_chunks().indices)
-    people = np.asarray(pc.fill_null(table["patient"], -1))
-    return looks.dictionary, np.asarray(looks.indices)[named], sources[named], people[named]
+    counts = np.zeros(len(hashes), dtype=np.int64)
+    for start in range(0, len(hashes), _BATCH):
+        for turned in turns(hashes[start : start + _BATCH]):
+            counts[start : start + _BATCH] += np.diff(index.range_search(turned, threshold + 1)[0].astype(np.int64))
+    return counts

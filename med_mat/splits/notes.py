@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from med_mat import catalog
-from med_mat.leakage.groups import COMMON_LOOK
 from med_mat.splits.evidence import Evidence
 from med_mat.splits.experiment import Experiment
 from med_mat.splits.looks import COMPARED
@@ -101,8 +100,8 @@ def _of_looks(experiment: Experiment, evidence: Evidence) -> Iterator[str]:
         )
     if evidence.common:
         yield (
-            f"{evidence.common:,} looks on either side are shared by more than {COMMON_LOOK} patients of a source, and "
-            "join nobody: all but empty pictures"
+            f"{evidence.common:,} looks of test are in train too, and the build joins nobody by such: many patients "
+            "share them, or they stand in a crowd of pictures that look alike"
         )
     if evidence.blank:
         yield f"{evidence.blank:,} test records show nothing: what equals them is not taken for a copy"

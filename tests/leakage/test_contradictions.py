@@ -206,7 +206,7 @@ def test_nothing_linked_is_nothing_told() -> None:
     assert count(found, index(A, B)) == {}
 
 
-@pytest.mark.parametrize("reason", ["near", "near, turned", "transformed", "named copy"])
+@pytest.mark.parametrize("reason", ["near", "near, turned", "transformed"])
 def test_copies_that_are_not_equal_contradict_but_for_one_patient_or_scan(reason: str) -> None:
     assert told(settled([A, B], link(A, B, reason))) == [(A.id, B.id)]
     assert not settled([A, B], link(A, B, reason, known=True)).num_rows
