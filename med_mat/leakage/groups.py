@@ -1,7 +1,7 @@
 """Groups: records that must stay on one side of a split, over all sources, and the links between duplicates.
 
 A group is a connected component over patients, raw files, equal files, equal pixels, ids that sources share,
-near-duplicates, and pictures of which one is the other turned, shifted or zoomed, or its neighbour in a scan. Everything
+near-duplicates, and pictures of which one is the other turned, shifted or zoomed, or its neighbour in a scan. All of it
 follows from the set of records, in whatever order they come: links hang on the order of casefolded ids, and numbers are
 given last. A picture without structure (all black) joins nobody, however many patients have it.
 """
