@@ -126,7 +126,8 @@ def configurations(sources: Sequence[Source], files: Sequence[str]) -> list[dict
         held = [file for files_of in folders.values() for file in files_of]
         configs.append({"config_name": name, "version": _version(held), "data_files": data_files})
     configs[0]["default"] = True
-    index = {"config_name": "index", "version": _version(files), "data_files": [{"split": "all", "path": INDEX}]}
+    # "all" itself is a word of datasets: the union of all splits, of which this is the only one
+    index = {"config_name": "index", "version": _version(files), "data_files": [{"split": "records", "path": INDEX}]}
     return [*configs, index]
 
 

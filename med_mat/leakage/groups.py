@@ -1,7 +1,7 @@
 """Groups: records that must stay on one side of a split, over all sources, and the links between duplicates.
 
-A group is a connected component over patients, raw files, equal files, equal pixels, ids that sources share, copies
-that their names tell, near-duplicates, and pictures that one is of the other when turned, shifted or zoomed. Everything
+A group is a connected component over patients, raw files, equal files, equal pixels, ids that sources share,
+near-duplicates, and pictures of which one is the other turned, shifted or zoomed, or its neighbour in a scan. All of it
 follows from the set of records, in whatever order they come: links hang on the order of casefolded ids, and numbers are
 given last. A picture without structure (all black) joins nobody, however many patients have it.
 """
@@ -39,8 +39,8 @@ LOOKED_AT = ("modality", "descriptor", "image")
 #: screen before the probe touches. Links by such looks would chain all patients of a source into one group.
 COMMON_LOOK = 8
 _FRAME = r"#(frame|slice)=[^#]*$"
-_FILE, _PIXELS, _SHARED, _NAMED, _NEAR, _PATIENT = map(
-    REASONS.index, ("same file", "same pixels", "shared id", "named copy", "near", "same patient")
+_FILE, _PIXELS, _SHARED, _NEAR, _PATIENT = map(
+    REASONS.index, ("same file", "same pixels", "shared id", "near", "same patient")
 )
 
 
@@ -59,7 +59,6 @@ def find_groups(
     shared: Mapping[str, Sequence[SharedId]],
     thumbnails: Thumbnails | None = None,
     *,
-    originals: Mapping[str, Sequence[str]] | None = None,
     progress: bool = False,
 ) -> Groups:
     """The groups of all records, and the links between duplicates.
@@ -69,7 +68,6 @@ def find_groups(
         shared: source -> the ids in its paths that other sources use too.
         thumbnails: those of the images; with them ``records`` have the columns :data:`LOOKED_AT` too. Without,
             transformed copies are not looked for.
-        originals: source -> patterns whose group ``id`` names the original in the path of a copy, and in its own.
         progress: whether to show a bar while near-duplicates are searched.
 
     Raises:
@@ -85,7 +83,7 @@ def find_groups(
         for codes in (raw_file, _paired(source, patient), _paired(source, _codes(_folded(images["image_id"]))))
     )
     known = components(count, anyway.first, anyway.second)
-    sure = gathered(_sure(images, source, raw_file, shared, originals or {}))
+    sure = gathered(_sure(images, source, raw_file, shared))
     near, crowded = _near(images["perceptual_hash"], source, progress)
     counts = {"pictures in a crowd": crowded}
     if thumbnails is not None:
@@ -151,13 +149,9 @@ def _codes(column: pa.ChunkedArray | pa.Array) -> Array:
 
 
 def _sure(
-    images: pa.Table,
-    source: Array,
-    raw_file: Array,
-    shared: Mapping[str, Sequence[SharedId]],
-    originals: Mapping[str, Sequence[str]],
+    images: pa.Table, source: Array, raw_file: Array, shared: Mapping[str, Sequence[SharedId]]
 ) -> Iterator[Edges]:
-    """Pairs of equal files, pixels, ids and names, but for pictures in which there is nothing to see."""
+    """Pairs of equal files, pixels and ids, but for pictures in which there is nothing to see."""
     nothing = np.asarray(pc.and_(pc.is_valid(images["pixel_hash"]), pc.is_null(images["perceptual_hash"])))
     file, pixels = (np.where(nothing, -1, _codes(images[name])) for name in ("sha256", "pixel_hash"))
     frame = pc.struct_field(pc.extract_regex(images["path"], r"(?P<frame>#(?:frame|slice)=[^#]*)$"), "frame")
@@ -167,26 +161,20 @@ def _sure(
     first[np.unique(np.where(file < 0, -1, raw_file), return_index=True)[1]] = True
     yield edges(_FILE, *stars(np.where(first, file, -1), source))
     yield edges(_PIXELS, *stars(pixels, source))
-    for codes in _ids(images, [(name, one.namespace, one.pattern) for name, ids in shared.items() for one in ids]):
+    for codes in _shared_codes(images, shared):
         yield edges(_SHARED, *stars(codes, source))
-    named = [(name, name, pattern) for name, patterns in originals.items() for pattern in patterns]
-    for codes in _ids(images, named):
-        yield edges(_NAMED, *stars(codes, source))
 
 
-def _ids(images: pa.Table, patterns: Sequence[tuple[str, str, str]]) -> Iterator[Array]:
-    """For each namespace, a number for every id that the paths of its sources hold.
-
-    Args:
-        patterns: source, namespace, and the pattern whose group ``id`` is the id.
-    """
-    for namespace in sorted({namespace for _, namespace, _ in patterns}):
+def _shared_codes(images: pa.Table, shared: Mapping[str, Sequence[SharedId]]) -> Iterator[Array]:
+    """For each namespace, a number for every id that the paths of its sources hold."""
+    for namespace in sorted({one.namespace for ids in shared.values() for one in ids}):
         column = pa.chunked_array([pa.nulls(images.num_rows, pa.string())])
-        for source, one, pattern in sorted(patterns):
-            if one == namespace:
-                mine = pc.if_else(pc.equal(images["source"], source), images["path"], pa.scalar(None, pa.string()))
-                # RE2: linear in the length of the path, whatever the pattern
-                column = pc.coalesce(column, pc.struct_field(pc.extract_regex(mine, pattern), "id"))
+        for source, ids in sorted(shared.items()):
+            for one in ids:
+                if one.namespace == namespace:
+                    mine = pc.if_else(pc.equal(images["source"], source), images["path"], pa.scalar(None, pa.string()))
+                    # RE2: linear in the length of the path, whatever the pattern
+                    column = pc.coalesce(column, pc.struct_field(pc.extract_regex(mine, one.pattern), "id"))
         yield _codes(column)
 
 

@@ -20,7 +20,6 @@ REASONS = (
     "same file",
     "same pixels",
     "shared id",
-    "named copy",
     "near",
     "near, turned",
     "transformed",

@@ -261,15 +261,6 @@ def test_two_ids_that_fold_alike_stay_two_records_of_one_group() -> None:
     assert find_groups(table(rows), {}).numbers.to_pylist() == [0, 0, 2]
 
 
-def test_copies_whose_names_tell_their_original_are_one_group() -> None:
-    rows = [{"path": path} for path in ("1.jpg", "x/1-rotated1.jpg", "1-rotated2.jpg", "11.jpg")]
-    rows += [{"path": "1.jpg", "source": "b"}]
-    pattern = r"(?:^|/)(?P<id>\d+)(?:-rotated\d)?\.jpg$"
-    groups = find_groups(table(rows), {}, originals={"a": [pattern]})
-    assert groups.numbers.to_pylist() == [0, 0, 0, 3, 4]
-    assert groups.links["reason"].to_pylist() == ["named copy"] * 2
-
-
 ANY = st.fixed_dictionaries(
     {
         "source": st.sampled_from("ab"),
