@@ -233,17 +233,17 @@ def _marked(root: Path, mask: Mask, stored: Stored, cache: FileCache, notes: lis
     match mask:
         case BinaryMask():
             name = _name(mask.pixels)
-            channels = values(root, mask.pixels, cache, want="channels")
+            channels = values(root, mask.pixels, cache, want="channels", on=stored, notes=notes)
             found = marks.binary(channels, mask, name, lambda: _is_jpeg(root, mask.pixels))
             notes += found.notes
             yield mask.label, _fit(found.marked, stored, name)
         case LabelMap() | ColorMap():
             name = _name(mask.pixels)
             if isinstance(mask, LabelMap):
-                numbers = _rounded(values(root, mask.pixels, cache, want="index"))
+                numbers = _rounded(values(root, mask.pixels, cache, want="index", on=stored, notes=notes))
                 held, more = marks.labels(numbers, mask, name)
             else:
-                picture = values(root, mask.pixels, cache, want="color")
+                picture = values(root, mask.pixels, cache, want="color", on=stored, notes=notes)
                 held, more = marks.colors(picture, mask, name, lambda: _is_jpeg(root, mask.pixels))
             notes += more
             yield from ((label, _fit(marked, stored, name)) for label, marked in held)

@@ -514,6 +514,7 @@ class _Counts:
     certainty: Certainty
     labels: Mapping[str, int | None] = field(default_factory=dict)
     splits: Mapping[str, int] = field(default_factory=dict)
+    unread: int = 0  # those that give no record by design
     note: str = ""
 
 

@@ -24,6 +24,7 @@ from med_mat.raw.opened import FileCache, sentence
 
 if TYPE_CHECKING:
     from med_mat.raw.planes import Array, Plane
+    from med_mat.raw.volumes import Volume
     from med_mat.taxonomy import MAT
 
 __all__ = ["DECODERS", "Check", "FileCache", "Stored", "png_bytes", "read", "values"]
@@ -41,8 +42,8 @@ DECODERS: Mapping[str, tuple[str, ...]] = {
     "JPEG": ("med_mat.raw.jpegs",),
     "picture": ("med_mat.raw.pictures", "med_mat.raw.tiffs", "med_mat.raw.tiff_tags", "med_mat.raw.jpegs"),
     "window": ("med_mat.raw.planes",),
-    "DICOM": ("med_mat.raw.dicom", "med_mat.raw.planes"),
-    "volume": ("med_mat.raw.volumes", "med_mat.raw.planes"),
+    "DICOM": ("med_mat.raw.dicom", "med_mat.raw.dicom_doubts", "med_mat.raw.jpegs", "med_mat.raw.planes"),
+    "volume": ("med_mat.raw.volumes", "med_mat.raw.grids", "med_mat.raw.planes"),
 }
 
 
@@ -65,6 +66,7 @@ class Stored:
     orientation: int = 1  # EXIF, 1 to 8
     spacing: tuple[float, float] | None = None  # millimetres per pixel along x and y of the displayed image
     notes: tuple[str, ...] = ()  # what may be wrong with its pixels, for the ledger
+    volume: Volume | None = None  # that it is a slice of: its masks must lie on the same grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,18 @@ def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode"
 
 
 def values(
-    root: Path, pixels: Pixels, cache: FileCache, *, want: Literal["grey", "index", "color", "channels"]
+    root: Path,
+    pixels: Pixels,
+    cache: FileCache,
+    *,
+    want: Literal["grey", "index", "color", "channels"],
+    on: Stored | None = None,
+    notes: list[str] | None = None,
 ) -> Array:
     """The values of a mask, as its file has them: EXIF orientation ignored, nothing windowed.
+
+    ``on`` is the image that it marks: where both are slices of volumes, they must lie on one grid. ``notes`` gathers
+    how a mask was read where its file does not say it.
 
     ``want``: "grey" is one number per pixel, colours turned to luminance; "index" is the same, but colours must be grey
     and a palette gives its numbers, unless it is a palette of greys; "color" is (rows, columns, 3) of uint8; "channels"
@@ -125,7 +136,7 @@ def values(
         from med_mat.raw import volumes
 
         cache.used.add("volume")
-        found = volumes.plane(root, pixels, cache)[0].values
+        found = volumes.plane(root, pixels, cache, None if on is None else on.volume, notes)[0].values
     else:
         path, index = (pixels.path, pixels.index) if isinstance(pixels, Frame) else (pixels, 0)
         if isinstance(pixels, Frame):
@@ -310,11 +321,13 @@ def _read_slice(root: Path, reference: Slice, mat: MAT | None, cache: FileCache)
     from med_mat.raw import volumes
 
     cache.used.add("volume")
-    plane, sha256 = volumes.plane(root, reference, cache)
-    return _from_plane(plane, mat, sha256, str(reference.path), ["volume to PNG"])
+    plane, volume = volumes.plane(root, reference, cache)
+    return _from_plane(plane, mat, volume.sha256, str(reference.path), ["volume to PNG"], volume)
 
 
-def _from_plane(plane: Plane, mat: MAT | None, sha256: str, name: str, notes: list[str]) -> Stored:
+def _from_plane(
+    plane: Plane, mat: MAT | None, sha256: str, name: str, notes: list[str], volume: Volume | None = None
+) -> Stored:
     from med_mat.raw.planes import to_8_bit
 
     try:
@@ -327,7 +340,7 @@ def _from_plane(plane: Plane, mat: MAT | None, sha256: str, name: str, notes: li
     transform = "; ".join([*notes, *more])
     return Stored(
         png_bytes(picture), "PNG", width, height, transform, sha256, *look(picture), width, height,
-        spacing=plane.spacing, notes=plane.odd,
+        spacing=plane.spacing, notes=plane.odd, volume=volume,
     )  # fmt: skip
 
 

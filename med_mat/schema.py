@@ -142,6 +142,7 @@ PRIVATE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("raw_width", pa.int32()),
     ("raw_height", pa.int32()),
     ("orientation", pa.int8()),
+    ("notes", _STRINGS),  # what may be wrong with its pixels
     ("descriptor", pa.binary()),  # finds pictures that are turned, shifted or zoomed: see med_mat.leakage
 )
 

@@ -20,7 +20,7 @@ from med_mat.schema import PRIVATE_FIELDS
 
 _FACTS = (
     *("image_id", "sha256", "pixel_hash", "perceptual_hash", "width", "height", "transform", "spacing"),
-    *("descriptor", "thumbnail", "format", "raw_width", "raw_height", "orientation"),
+    *("descriptor", "thumbnail", "format", "raw_width", "raw_height", "orientation", "notes"),
 )
 
 
@@ -104,6 +104,7 @@ class Kept:
             raw_width=facts["raw_width"],
             raw_height=facts["raw_height"],
             orientation=facts["orientation"],
+            notes=tuple(facts["notes"]),
             spacing=None if spacing is None else (spacing[0], spacing[1]),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from med_mat.building.kept import Kept
 from med_mat.building.record import DRAWN, Placed, record, rows_served
 from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError, ReadError
-from med_mat.example import Example
+from med_mat.example import Example, Slice
 from med_mat.image import Check
 from med_mat.qa import Questioner
 
@@ -62,7 +62,7 @@ def outcomes(
         yield skip(setting.source.rows[0], "it serves none of its source's rows: no label, boxes or masks")
         return
     try:
-        stored = kept.stored(f"{setting.source.name}/{example.name}") if kept is not None else None
+        stored = _kept(example, setting, cache, kept)
         stored = stored or image.read(setting.root, example.pixels, mat=served[0].mat, check=setting.check, cache=cache)
     except ReadError as error:
         yield from (skip(row, error) for row in served)
@@ -90,6 +90,16 @@ def outcomes(
             for note in (*stored.notes, *_notes(outcome, row, mine)):
                 notes.setdefault(note, []).append(outcome["id"])
             yield outcome
+
+
+def _kept(example: Example, setting: Setting, cache: image.FileCache, kept: Kept | None) -> image.Stored | None:
+    """The image as an earlier build stored it, if it did."""
+    stored = None if kept is None else kept.stored(f"{setting.source.name}/{example.name}")
+    if stored is not None and isinstance(example.pixels, Slice) and example.masks:
+        from med_mat.raw.volumes import open_volume
+
+        stored = replace(stored, volume=open_volume(setting.root, example.pixels, cache))  # the header alone is read
+    return stored
 
 
 def _notes(record: dict[str, Any], row: Row, drawn: Drawn) -> Iterator[str]:

@@ -142,6 +142,7 @@ def private(example: Example, stored: Stored, source: Source, row: Row) -> dict[
         "raw_width": stored.raw_width,
         "raw_height": stored.raw_height,
         "orientation": stored.orientation,
+        "notes": list(stored.notes),
         "descriptor": stored.descriptor,
         "thumbnail": stored.thumbnail,
     }

@@ -276,10 +276,12 @@ class _Pictures:
         for members in self._of_whole.values():
             if len({self._state[one] for one in members}) == 1:
                 continue
-            found = set(told)
+            found: set[tuple[int, int, int]] = set()
             for one, other in itertools.combinations(self._few(members), 2):
                 dispute = self.dispute(one, other)
-                if self._file[one] != self._file[other] and dispute not in found and self._clash(*dispute[1:]):
+                if self._file[one] == self._file[other] or dispute in told or dispute in found:
+                    continue
+                if self._clash(*dispute[1:]):
                     found.add(dispute)
                     yield one, other
 

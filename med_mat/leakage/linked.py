@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat.errors import BuildError
-from med_mat.leakage.components import components
+from med_mat.leakage.forest import components
 from med_mat.leakage.contradictions import EQUAL
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.location import INDEX, Location
@@ -54,7 +54,7 @@ def read(location: Location) -> Linked:
     image = np.asarray(pc.dictionary_encode(images).indices, dtype=np.int64)
     equal = np.asarray(pc.is_in(table["reason"], pa.array(EQUAL)))
     pairs = np.stack([image[first[equal]], image[second[equal]]], axis=1)
-    picture = components(int(image.max(initial=-1)) + 1, pairs)[image]
+    picture = components(int(image.max(initial=-1)) + 1, *pairs.T)[image]
     disputed = picture[np.concatenate([first[contradictory], second[contradictory]])]
     mine = images.filter(pa.array(np.isin(picture, disputed)))
     contested = _holding(location, "image_id", pc.unique(mine), [])[0] if len(mine) else places[:0]

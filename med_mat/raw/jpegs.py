@@ -10,14 +10,20 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from med_mat.errors import ReadError
 from med_mat.raw import opened
 
+if TYPE_CHECKING:
+    from med_mat.raw.planes import Array
+
 _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
+_FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # F7: JPEG-LS
+_READ = _FRAMES | {0xDA, 0xDD}
 _END = b"\xff\xd9"
 _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # in entropy coded data FF is followed by 00 or by RST0 to RST7
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
@@ -41,7 +47,7 @@ class _Frame:
     width: int = 0
     height: int = 0
     components: tuple[int, ...] = ()
-    units: int = 0  # of data from one restart marker to the next one, in a scan of all components
+    sampling: bytes = b""  # factors of each component, across in the high half and down in the low one
     interval: int = 0  # units from one restart marker to the next; 0: there are none
     scans: tuple[_Scan, ...] = ()
 
@@ -64,9 +70,18 @@ def decoded(data: bytes, name: object) -> tuple[Image.Image, tuple[str, ...]]:
     return picture, ()
 
 
-def missing(data: bytes, picture: Image.Image) -> str:
-    """What part of a decoded JPEG's pixels is missing, in words, or ''."""
-    return _missing(data, _frame(data), picture)
+def missing(data: bytes, pixels: Array) -> str:
+    """What part of a JPEG's pixels is missing, in words, or ''; ``pixels`` are those that some decoder made of it."""
+    frame = _frame(data)
+    if frame.kind != _PROGRESSIVE and not frame.interval and not _ends_grey(Image.fromarray(pixels)):
+        return ""
+    return _missing(data, frame, Image.open(io.BytesIO(data)))
+
+
+def size(data: bytes) -> tuple[int, int] | None:
+    """Width and height that the frame header of a JPEG or JPEG-LS states; None where there is none."""
+    frame = _frame(data)
+    return (frame.width, frame.height) if frame.width and frame.height else None
 
 
 def _missing(data: bytes, frame: _Frame, picture: Image.Image) -> str:
@@ -79,11 +94,11 @@ def _missing(data: bytes, frame: _Frame, picture: Image.Image) -> str:
     scan = frame.scans[-1]
     if frame.interval and len(frame.scans) == 1 and frame.kind in _SEQUENTIAL:
         held = _RESTART.findall(data, scan.start, scan.end)
-        if len(held) < (frame.units - 1) // frame.interval:
+        if len(held) < (_units(frame) - 1) // frame.interval:
             return "a part of its pixels is missing"
         if any(marker[1] != 0xD0 + number % 8 for number, marker in enumerate(held)):
             return "its parts are out of order"
-    if (frame.kind == _PROGRESSIVE or _ends_grey(picture)) and _reads_on(data[: scan.end], picture):
+    if (frame.kind == _PROGRESSIVE or _ends_grey(picture)) and _reads_on(data[: scan.end].rstrip(b"\xff"), picture):
         return "its data end before its last pixel"
     return ""
 
@@ -126,12 +141,12 @@ def _frame(data: bytes) -> _Frame:
         if marker == 0xD9:
             break
         length = data[at + 2] << 8 | data[at + 3]
-        body = data[at + 4 : at + 2 + length]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(body) >= 6 + 3 * body[5]:
+        body = data[at + 4 : at + 2 + length] if marker in _READ else b""
+        if marker in _FRAMES and len(body) > 6 and len(body) >= 6 + 3 * body[5]:
             frame.kind = marker
             frame.height, frame.width = body[1] << 8 | body[2], body[3] << 8 | body[4]
             frame.components = tuple(body[6 : 6 + 3 * body[5] : 3])
-            frame.units = _units(frame, body[7 : 6 + 3 * body[5] : 3])
+            frame.sampling = body[7 : 6 + 3 * body[5] : 3]
         elif marker == 0xDD and len(body) >= 2:
             frame.interval = body[0] << 8 | body[1]
         elif marker == 0xDA and body and len(body) >= 4 + 2 * body[0]:
@@ -151,10 +166,10 @@ def _frame(data: bytes) -> _Frame:
     return frame
 
 
-def _units(frame: _Frame, sampling: bytes) -> int:
+def _units(frame: _Frame) -> int:
     """How many units a scan of all components has; of a single component a unit is one block of it."""
-    across = max(factors >> 4 for factors in sampling) if len(sampling) > 1 else 1
-    down = max(factors & 15 for factors in sampling) if len(sampling) > 1 else 1
+    several = frame.sampling if len(frame.sampling) > 1 else b"\x11"
+    across, down = max(factors >> 4 for factors in several), max(factors & 15 for factors in several)
     return -(-frame.width // (8 * max(across, 1))) * -(-frame.height // (8 * max(down, 1)))
 
 
@@ -175,10 +190,9 @@ def _last_byte(data: bytes, scan: _Scan) -> int:
 def _ends_grey(picture: Image.Image) -> bool:
     """Whether the last corner of a picture is the grey of an empty block; the corner lies within the last block."""
     width, height = picture.size
-    wide, high = (width - 1) % 8 + 1, (height - 1) % 8 + 1
-    corner = picture.crop((width - max(wide // 2, 1), height - max(high // 2, 1), width, height))
-    return all(low in _GREY and high in _GREY for low, high in _bands(corner))
-
-
-def _bands(picture: Image.Image) -> list[tuple[int, int]]:
-    return [band.getextrema() for band in picture.split()]  # type: ignore[misc]
+    last = picture.getpixel((width - 1, height - 1))
+    if not all(value in _GREY for value in (last if isinstance(last, tuple) else (last,))):
+        return False
+    wide, high = max(((width - 1) % 8 + 1) // 2, 1), max(((height - 1) % 8 + 1) // 2, 1)
+    corner = np.asarray(picture.crop((width - wide, height - high, width, height)))
+    return bool(((corner >= _GREY.start) & (corner < _GREY.stop)).all())

@@ -24,6 +24,7 @@ CT_WINDOWS: dict[str, tuple[float, float]] = {
 CT_WINDOW = (40, 400)  # soft tissue: every other area
 
 PERCENTILES = (0.5, 99.5)
+_LEAST_MEASURED = 0.01  # of a picture: where less would be left, its padding values are taken for measurements
 _BLOCK = 1 << 20
 
 
@@ -62,7 +63,7 @@ class Plane:
     shown: Callable[[Array], Array] | None = None  # real values -> 0 to 1, as the file wants them shown
     hounsfield: bool | None = None  # None: decided by the values
     inverted: str = ""  # what says that the least value is white; "" where the greatest is
-    padding: float | None = None  # a stored value that is no measurement
+    padding: tuple[float, float] | None = None  # stored values that are no measurements, first to last
     spacing: tuple[float, float] | None = None  # millimetres per pixel along x and y; None: not known
     odd: tuple[str, ...] = ()  # what may be wrong with it
 
@@ -130,8 +131,10 @@ def _share(plane: Plane, mat: MAT | None, domain: Array, real: Array, counts: Ar
 
 def _percentiles(plane: Plane, domain: Array, real: Array, counts: Array | None) -> tuple[float, float]:
     keep = np.isfinite(real)
-    if plane.padding is not None and bool((domain[keep] != plane.padding).any()):
-        keep &= domain != plane.padding
+    if plane.padding is not None:
+        measured = keep & ((domain < plane.padding[0]) | (domain > plane.padding[1]))
+        share = measured.mean() if counts is None else counts[measured].sum() / counts.sum()
+        keep = measured if share > _LEAST_MEASURED else keep  # nearly all of a picture is no padding
     kept = real[keep]
     if not kept.size:
         return 0.0, 0.0

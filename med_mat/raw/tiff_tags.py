@@ -64,7 +64,9 @@ def directories(data: bytes) -> list[Directory]:
             at, start = at + counter.size, at
             entries: dict[int, tuple[int, int, bytes]] = {}
             for tag, kind, number, held in entry.iter_unpack(data[at : at + count * entry.size]):
-                size = number * _TYPES.get(kind, (0, ""))[0]
+                if kind not in _TYPES:
+                    continue
+                size = number * _TYPES[kind][0]
                 if size > len(held):
                     (place,) = offset.unpack(held)
                     held = data[place : place + size]
@@ -72,7 +74,7 @@ def directories(data: bytes) -> list[Directory]:
                     entries[tag] = kind, number, held[:size]
             found[start] = Directory(data, order, big, entries)
             (at,) = offset.unpack_from(data, at + count * entry.size)
-    except struct.error:  # cut short
+    except (struct.error, OverflowError):  # cut short, or an offset out of the file
         pass
     return list(found.values())
 

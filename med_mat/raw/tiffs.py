@@ -50,8 +50,19 @@ def page(data: bytes, index: int, name: object) -> Page:
         ReadError: no such page, or one that cannot be read.
     """
     pages = directories(data)
+    if not pages:
+        raise ReadError(f"{name}: the TIFF has no page that can be found; it is cut short or damaged.")
     if not 0 <= index < len(pages):
         raise opened.no_frame(name, index, len(pages))
+    try:
+        return _page(pages, index, name)
+    except ReadError:
+        raise
+    except Exception as error:  # numbers of the directory that do not belong together
+        raise ReadError(f"{name}: the TIFF cannot be decoded ({opened.sentence(error)}).") from error
+
+
+def _page(pages: list[Directory], index: int, name: object) -> Page:
     directory = pages[index]
     notes: list[str] = []
     changes = _changes(directory, notes)
@@ -126,10 +137,7 @@ def _as_numbers(directory: Directory, meaning: int, colors: int) -> bool:
 
 def _decoded(directory: Directory, changes: Tags, index: int, name: object) -> Image.Image:
     anew = bool(changes) or directory.big  # Pillow does not follow big files of either byte order
-    try:
-        data = rewritten(directory, changes) if anew else directory.data
-    except ValueError as error:
-        raise ReadError(f"{name}: {opened.sentence(error)}.") from error
+    data = rewritten(directory, changes) if anew else directory.data
     picture = opened.picture(data, name, otherwise=str(directory))
     opened.sought(picture, 0 if anew else index, name)
     return opened.loaded(picture, name)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from med_mat.leakage.components import components
+from med_mat.leakage.forest import components
 from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.groups import COMMON_LOOK
 from med_mat.leakage.near import THRESHOLD, unpacked
@@ -74,7 +74,7 @@ def common_looks(location: Location, looks: Sequence[str], pairs: tuple[Array, A
         pairs: positions of looks that are the same picture.
         threshold: in bits.
     """
-    crowd = components(len(looks), np.stack(pairs, axis=1))
+    crowd = components(len(looks), *pairs)
     common = np.zeros(len(looks), dtype=bool)
     hashes, holder, source, patient = _patients(location)
     if not len(holder):

@@ -1,6 +1,5 @@
 import hashlib
 import json
-import os
 import shutil
 import struct
 import zlib
@@ -10,7 +9,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from building import CLASS_FOLDERS, Toy, content, draw, ledger, make, records, touch
+from building import CLASS_FOLDERS, Toy, content, ledger, make, records, touch
 
 import med_mat
 from med_mat.building import Options, build, chunk, find, forecast, plan, run
