@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from med_mat.building.run import Forecast
 
 _REASONS = 5  # of each kind that are told; the ledger has them all
-_FAR = 0.05  # from the count of the card, as a share of it: a few images that a loader leaves out by design are not far
+_FAR = 0.05  # from the count of the card, as a share of it: a few images more or less are not far
 
 
 def lines(source: Source, ledger: Ledger, where: str) -> list[str]:
@@ -85,11 +85,12 @@ def _details(source: Source, ledger: Ledger) -> Iterator[str]:
     apart = ((skip.id, skip.reason) for skip in ledger.skipped if skip.path not in ledger.skipped_files)
     yield from _most(_of_records("skipped", grouped(apart)), "record")
     yield from _most(_of_records("noted", ledger.notes), "record")
-    expected = source.counts.get("images")
-    if isinstance(expected, int) and not ledger.synthetic and abs(ledger.read - expected) > _FAR * expected:
+    whole = source.counts.get("images")
+    expected = whole - source.counts.get("unread", 0) if isinstance(whole, int) else None
+    if expected is not None and not ledger.synthetic and abs(ledger.read - expected) > _FAR * expected:
         sure = "" if source.counts.get("certainty") == "high" else ", which is not certain"
         why = "is the download complete" if ledger.read < expected else "another edition, or files of your own"
-        yield f"its card counts {_count(expected, 'image')}{sure}; here {ledger.read:,} came in: {why}?"
+        yield f"its card counts {_count(expected, 'image')} to read{sure}; here {ledger.read:,} came in: {why}?"
 
 
 def _of_records(what: str, found: Mapping[str, list[str]]) -> dict[str, int]:

@@ -232,9 +232,7 @@ def test_a_build_that_fails_leaves_the_old_one_whole_and_can_be_finished(
     assert content(out) == content(tmp_path / "clean")
 
 
-def test_a_first_build_that_fails_is_not_opened(
-    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_first_build_that_fails_is_not_opened(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object, **__: object) -> None:
         raise BuildError("stopped here.")
 

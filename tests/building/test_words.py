@@ -118,7 +118,9 @@ def test_a_count_that_is_far_from_the_cards_is_told(toy: MakeToy, number: int, t
     card = replace(source.source, counts={"images": number, "certainty": "medium"})
     found = [one for one in words.lines(card, account, "toy.json") if "its card counts" in one]
     assert bool(found) == bool(told)
-    assert not told or (told in found[0] and f"{number} images, which is not certain; here 3 came in" in found[0])
+    assert not told or (
+        told in found[0] and f"{number} images to read, which is not certain; here 3 came in" in found[0]
+    )
     account.synthetic = True
     assert not [one for one in words.lines(card, account, "toy.json") if "its card counts" in one]
 
