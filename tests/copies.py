@@ -47,7 +47,6 @@ MOVES: dict[tuple[str, str], _Moves] = {
     ("glaucoma_detection", "without table"): ((r"^glaucoma.csv$", ""),),
     ("head_ct", "older"): ((r"^head_ct/head_ct/", "head_ct/"),),
     ("hep2", "renamed"): ((r"^data/training/", "data/tra/"),),
-    ("histopathologic_cancer_detection", "train only"): ((r"^(test/|sample).*", ""),),
     ("indiana_cxr", "flat images"): ((r"^images/images_normalized/", "files/"),),
     ("intel_mobileodt", "unpacked parts"): (
         (r"^(train|test)/\1/", r"\1/"),
