@@ -46,7 +46,7 @@ def test_cut_and_closed_by_an_end_marker(kind: str, keep: float, size: int) -> N
     data = SOUND[kind]
     start = data.find(b"\xff\xda") + 40
     short = data[: start + round((len(data) - start) * keep)]
-    with pytest.raises(ReadError, match=r"^a\.jpg: the JPEG is damaged: .*(end before|missing)"):
+    with pytest.raises(ReadError, match=r"^a\.jpg: the JPEG (is damaged|cannot be decoded)"):
         jpegs.decoded(short + b"\xff\xd9" + bytes(size), "a.jpg")
 
 
