@@ -146,6 +146,17 @@ def test_16_bit_colours_are_stretched_by_one_window(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pixels(result)[..., 0], np.rint(ramp / 4095 * 255).astype(np.uint8))
 
 
+def test_ppm_of_16_bit_is_stretched_as_png_is(tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(0, 4095, 64).astype(np.uint16), (48, 1))
+    color = np.dstack([ramp, ramp // 2, ramp // 4])
+    data = b"P6\n# 12 bit in 16\n64 48\n65535\n" + color.astype(">u2").tobytes()
+    result = stored(tmp_path, data)
+    assert result.transform == "PPM to PNG; 16 bit colour, percentiles 0.5 to 99.5 (0 to 4095) to 8 bit"
+    np.testing.assert_array_equal(pixels(result), np.rint(color / 4095 * 255).astype(np.uint8))
+    with pytest.raises(ReadError, match="cannot be decoded"):
+        stored(tmp_path, data[:-10])
+
+
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from([(2, 3), (4, 2), (6, 4)]),

@@ -62,9 +62,9 @@ def decoded(data: bytes, name: object) -> tuple[Image.Image, tuple[str, ...]]:
     plain = len(frame.scans) == 1 and frame.kind in _SEQUENTIAL
     file = _Watched(data, _last_byte(data, frame.scans[0])) if plain else io.BytesIO(data)
     picture = opened.loaded(opened.picture(data, name, file=file), name)
-    missing = _missing(data, frame, picture)
-    if missing:
-        raise ReadError(f"{name}: the JPEG is damaged: {missing}.")
+    fault = _fault(data, frame, picture, picture)
+    if fault:
+        raise ReadError(f"{name}: the JPEG is damaged: {fault}.")
     if isinstance(file, _Watched) and not file.reached:
         return picture, ("the JPEG holds data after its last pixel, so a part of it may be damaged",)
     return picture, ()
@@ -72,10 +72,7 @@ def decoded(data: bytes, name: object) -> tuple[Image.Image, tuple[str, ...]]:
 
 def missing(data: bytes, pixels: Array) -> str:
     """What part of a JPEG's pixels is missing, in words, or ''; ``pixels`` are those that some decoder made of it."""
-    frame = _frame(data)
-    if frame.kind != _PROGRESSIVE and not frame.interval and not _ends_grey(Image.fromarray(pixels)):
-        return ""
-    return _missing(data, frame, Image.open(io.BytesIO(data)))
+    return _fault(data, _frame(data), Image.fromarray(pixels), None)
 
 
 def size(data: bytes) -> tuple[int, int] | None:
@@ -84,21 +81,25 @@ def size(data: bytes) -> tuple[int, int] | None:
     return (frame.width, frame.height) if frame.width and frame.height else None
 
 
-def _missing(data: bytes, frame: _Frame, picture: Image.Image) -> str:
-    if not frame.scans:
+def _fault(data: bytes, frame: _Frame, shown: Image.Image, plain: Image.Image | None) -> str:
+    """What part is missing: by the markers, else by the pixels, of which ``plain`` are those that Pillow makes."""
+    if not frame.scans or frame.kind not in (*_SEQUENTIAL, _PROGRESSIVE):
         return ""
-    if frame.kind == _PROGRESSIVE and not _refined(frame):
-        return "its last scans are missing"
-    if frame.kind in _SEQUENTIAL and {c for scan in frame.scans for c in scan.components} != set(frame.components):
+    if frame.kind == _PROGRESSIVE:
+        if not _refined(frame):
+            return "its last scans are missing"
+    elif {component for scan in frame.scans for component in scan.components} != set(frame.components):
         return "a scan is missing"
-    scan = frame.scans[-1]
-    if frame.interval and len(frame.scans) == 1 and frame.kind in _SEQUENTIAL:
-        held = _RESTART.findall(data, scan.start, scan.end)
+    elif frame.interval and len(frame.scans) == 1:
+        held = _RESTART.findall(data, frame.scans[0].start, frame.scans[0].end)
         if len(held) < (_units(frame) - 1) // frame.interval:
             return "a part of its pixels is missing"
         if any(marker[1] != 0xD0 + number % 8 for number, marker in enumerate(held)):
             return "its parts are out of order"
-    if (frame.kind == _PROGRESSIVE or _ends_grey(picture)) and _reads_on(data[: scan.end].rstrip(b"\xff"), picture):
+    if frame.kind != _PROGRESSIVE and not _ends_grey(shown):
+        return ""
+    whole = Image.open(io.BytesIO(data)) if plain is None else plain
+    if _reads_on(data[: frame.scans[-1].end].rstrip(b"\xff"), whole):
         return "its data end before its last pixel"
     return ""
 

@@ -64,10 +64,14 @@ def picture(data: bytes, index: int, name: object) -> Picture:
     else:
         image = opened.picture(data, name)
         found = Picture(str(image.format), image, opened.sought(image, index, name))
-        if found.kind == "PNG" and not index and data[24] == 16 and data[25] in (2, 4, 6):
+        deep_ppm = _deep_ppm(data, image)
+        if deep_ppm is not None:
+            found.content = deep_ppm
+        elif found.kind == "PNG" and not index and data[24] == 16 and data[25] in (2, 4, 6):
             found.content, found.alpha = _deep_png(data, name), data[25] != 2
         else:
             opened.loaded(image, name)
+            found.notes += _cut_to_8_bit(data, image)
     if deep(found) and "transparency" in image.info:
         found.notes.append("one value that stands for transparent is shown")
     try:
@@ -151,6 +155,27 @@ def _deep_png(data: bytes, name: object) -> Array:
         return four[..., ::2] << 8 | four[..., 1::2]
     mode = "RGB" if data[25] == 2 else "RGBA"
     return unpacked(f"{mode};16B") << 8 | unpacked(f"{mode};16L")
+
+
+def _deep_ppm(data: bytes, image: Image.Image) -> Array | None:
+    """(rows, columns, 3) of 16 bit of a binary PPM that has them; cut short, it is left to Pillow, which says so."""
+    if image.format != "PPM" or image.mode != "RGB" or not data.startswith(b"P6"):
+        return None
+    (tile,) = image.tile  # type: ignore[attr-defined]
+    width, height = image.size
+    if tile.codec_name != "ppm" or tile.args[1] < 256 or len(data) < tile.offset + 6 * width * height:
+        return None
+    samples = np.frombuffer(data, ">u2", 3 * width * height, tile.offset)
+    return samples.reshape(height, width, 3).astype(np.uint16)
+
+
+def _cut_to_8_bit(data: bytes, image: Image.Image) -> list[str]:
+    """That Pillow keeps the highest 8 bit of the colours of a JPEG 2000 file."""
+    at = data.find(b"\xff\x4f\xff\x51")
+    if image.format != "JPEG2000" or image.mode not in ("LA", "RGB", "RGBA") or at < 0:
+        return []
+    bits = (data[at + 42] & 127) + 1
+    return [f"{bits} bit colour cut to 8 bit"] if bits > 8 else []
 
 
 def _array(content: Image.Image | Array) -> Array:

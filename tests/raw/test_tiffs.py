@@ -202,6 +202,17 @@ def test_a_mask_lies_as_its_matrix_whatever_its_orientation(tmp_path: Path) -> N
         assert (stored.raw_width, stored.raw_height, stored.orientation) == (4, 3, orientation)
 
 
+def test_orientation_in_xmp_alone_turns_nothing(tmp_path: Path) -> None:
+    """Pillow would turn the picture; the tag of TIFF, which is missing, means upright."""
+    grey = RNG.integers(0, 256, (9, 13), dtype=np.uint8)
+    xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+    data = written(grey, photometric="minisblack", extratags=[(700, 1, len(xmp), xmp, True)])
+    assert Image.open(io.BytesIO(data)).getexif().get(0x0112) == 6
+    picture, stored = shown(tmp_path, data)
+    np.testing.assert_array_equal(picture, grey)
+    assert (stored.orientation, stored.transform) == (1, "TIFF to PNG")
+
+
 def test_pages_of_different_kinds(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     color = RNG.integers(0, 65536, (9, 13, 3)).astype(np.uint16)
