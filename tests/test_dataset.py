@@ -123,7 +123,7 @@ def test_every_configuration_holds_its_records(workshop: Workshop, monkeypatch: 
 
 
 def test_the_index_configuration(workshop: Workshop) -> None:
-    index = datasets.load_dataset(str(workshop.out), "index", split="train")
+    index = datasets.load_dataset(str(workshop.out), "index", split="all")
     assert index.num_rows == len(workshop.records)
     assert index.column_names == [name for name, _ in schema.INDEX_FIELDS]
     assert index.to_list() == workshop.records

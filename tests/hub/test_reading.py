@@ -127,7 +127,7 @@ def test_the_index_is_a_configuration(client: Client, built: Built) -> None:
     code = """
 import json
 from datasets import load_dataset
-print(json.dumps(len(load_dataset("org/Med-MAT", "index", split="train"))))
+print(json.dumps(len(load_dataset("org/Med-MAT", "index", split="all"))))
 """
     index = pq.read_table(built.out / "index.parquet", columns=["source"])["source"].to_pylist()
     assert answer(client, code) == len([name for name in index if name != "aptos_2019"])
