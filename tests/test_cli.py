@@ -112,7 +112,13 @@ def test_sources_of_a_pattern() -> None:
 def test_show(name: str) -> None:
     text = run("show", name).output
     source = load()[name]
-    for words in (source.title, source.homepage, source.license, source.layouts[0].files[0], source.downloads[0].at):
+    for words in (
+        source.title,
+        source.homepage,
+        source.license,
+        source.layouts[0].patterns[-1],
+        source.downloads[0].at,
+    ):
         assert words in text
     for row in source.rows:
         assert f"row {row.number}: {row.mat}" in text

@@ -76,7 +76,10 @@ def show(name: str) -> None:
         lines.append(f"  get it: {way.kind} {way.at}" + (f" ({', '.join(way.files)})" if way.files else ""))
         lines += [f"    {way.note}"] if way.note else []
     lines += [f"  put it below: RAW/{source.name}/, so that below that folder, or one around it, lie"]
-    lines += [f"    {layout.words}" for layout in source.layouts]
+    for layout in source.layouts:
+        lines.append(f"    {layout.variant}{f': {layout.edition}' if layout.edition else ''}")
+        for word, patterns in (("all of", layout.files), ("any of", layout.parts), ("besides", layout.also)):
+            lines += [f"      {word}  {pattern}" for pattern in patterns]
     whose = f" (those of {source.patients_of})" if source.patients_of != source.name else ""
     lines += [f"  patients{whose}: {source.patients or 'not published'}"]
     lines += [f"  published split: {', '.join(source.published_split) or 'none'}"]

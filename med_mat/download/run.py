@@ -20,7 +20,7 @@ from med_mat.download.plan import Plan, Route, next_step
 from med_mat.download.repositories import LISTED, Bases, listing, with_client
 from med_mat.errors import DownloadError, LayoutError
 from med_mat.raw.folder import RawFolder
-from med_mat.raw.layout import locate
+from med_mat.raw.layout import has_all_parts, locate
 
 _INNER = 3  # how many times to look for archives inside archives
 
@@ -36,9 +36,10 @@ class Result:
 def there(plan: Plan) -> RawFolder | None:
     """The source, where it lies in its folder already."""
     try:
-        return locate(plan.source, plan.target) if plan.target.is_dir() else None
+        found = locate(plan.source, plan.target) if plan.target.is_dir() else None
     except LayoutError:
         return None
+    return found if found and has_all_parts(plan.source, found) else None
 
 
 def download(
@@ -176,10 +177,9 @@ def _unpack_inner(plan: Plan, tree: Path, work: Path, settings: Settings, keep: 
 
 def _fits(plan: Plan, tree: Path) -> bool:
     try:
-        locate(plan.source, tree)
+        return has_all_parts(plan.source, locate(plan.source, tree))
     except LayoutError:
         return False
-    return True
 
 
 def _files(folder: Path) -> list[Path]:

@@ -57,6 +57,12 @@ def locate(
     return found
 
 
+def has_all_parts(source: Source, raw: RawFolder) -> bool:
+    """Whether no part of the layout lacks by which a folder was located: another download may bring the others."""
+    layout = next(one for one in source.layouts if one.variant == raw.variant)
+    return all(matches(Tree(raw.root), (), part) for part in layout.parts)
+
+
 def _readable(
     source: Source, tree: Tree, reader: Reader, catalog: Mapping[str, Source], others: dict[Parts, str]
 ) -> RawFolder | None:

@@ -11,7 +11,7 @@ from med_mat.catalog import Layout, Source
 from med_mat.errors import LayoutError
 from med_mat.raw import RawFolder
 from med_mat.raw.fit import lacking
-from med_mat.raw.layout import locate, recognise
+from med_mat.raw.layout import has_all_parts, locate, recognise
 from med_mat.raw.tree import Tree
 
 
@@ -174,6 +174,13 @@ def test_one_part_is_enough_and_what_a_whole_copy_holds_besides_is_not_asked_for
 def test_without_any_part_or_without_what_all_parts_need_nothing_is_there(tmp_path: Path, there: list[str]) -> None:
     tree(tmp_path, *there)
     assert "names.csv and any of ABE/*.jpg | KSC/*.jpg (published)" in misfit(CELLS, tmp_path)
+
+
+def test_whether_another_download_may_bring_parts(tmp_path: Path) -> None:
+    tree(tmp_path, "names.csv", "ABE/1.jpg")
+    assert not has_all_parts(CELLS, locate(CELLS, tmp_path))
+    tree(tmp_path, "KSC/1.jpg")
+    assert has_all_parts(CELLS, locate(CELLS, tmp_path))
 
 
 def reader(raw: RawFolder) -> list[object]:
