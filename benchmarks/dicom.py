@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.timing import compare, table
 from med_mat.building import Options, build, find
-from med_mat.image import PNG_LEVEL
+from med_mat.image import PNG_PACKING
 from med_mat.raw import Miniature
 
 IMAGES = 150
@@ -41,7 +41,7 @@ def bare(paths: list[Path], out: Path) -> None:
         pixels = pydicom.pixels.apply_voi_lut(dataset.pixel_array, dataset).astype(np.float32)
         low, high = pixels.min(), pixels.max()
         shades = ((pixels - low) / max(high - low, 1) * 255).astype(np.uint8)
-        Image.fromarray(shades).save(out / f"{path.stem}.png", compress_level=PNG_LEVEL)
+        Image.fromarray(shades).save(out / f"{path.stem}.png", **PNG_PACKING)
 
 
 def main() -> None:

@@ -12,15 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, spelling
 
 _LETTERS = {"A": "AMD", "N": "Non-AMD"}
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    for image in raw.images(["{AMD,Non-AMD}/*", "images/*"]):
-        folder = image.parent.name
-        label = _LETTERS.get(image.name[0].upper()) if folder.lower() == "images" else folder
+    patterns = ["{AMD,Non-AMD}/*", "images/*"]
+    written = spelling(patterns)
+    for image in raw.images(patterns):
+        folder = written(image).parent.name
+        label = _LETTERS.get(image.name[0].upper()) if folder == "images" else folder
         if label is None:
             raw.skip(image, "its name begins with neither A nor N: it is of a part whose classes are not published")
             continue

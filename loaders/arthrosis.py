@@ -12,20 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, spelling
 
 _JOINTS = ("DIP", "DIPFirst", "MCP", "MCPFirst", "MIP", "PIP", "PIPFirst", "Radius", "Ulna")
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    images = raw.images(f"{{{','.join(_JOINTS)}}}/{{1..14}}/*.png")
+    pattern = f"{{{','.join(_JOINTS)}}}/{{1..14}}/*.png"
+    written = spelling(pattern)
+    images = raw.images(pattern)
     names = {str(image.with_suffix("")).lower() for image in images}
     for image in images:
         name = str(image.with_suffix("")).lower()
         if name[-1] in "01234" and name[:-1] in names:
             raw.skip(image, f"an augmented copy, as a tutorial makes them, of {image.stem[:-1]}")
             continue
-        joint, grade = image.parts[:2]
+        joint, grade = written(image).parts[:2]
         yield Example(image, label=grade, raw_label=f"{joint}/{grade}")
 
 

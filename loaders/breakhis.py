@@ -17,9 +17,14 @@ from pathlib import PurePosixPath
 from med_mat.example import Example
 from med_mat.raw import Miniature, RawFolder, class_folders
 
+_TYPES = (
+    *("adenosis", "fibroadenoma", "phyllodes_tumor", "tubular_adenoma"),
+    *("ductal_carcinoma", "lobular_carcinoma", "mucinous_carcinoma", "papillary_carcinoma"),
+)
+
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    pattern = "**/{benign,malignant}/SOB/*/*/*/*.png"
+    pattern = f"**/{{benign,malignant}}/SOB/{{{','.join(_TYPES)},*}}/*/*/*.png"
     return class_folders(raw, pattern, label=lambda path: path.parts[-4], patient=_patient)
 
 

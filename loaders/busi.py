@@ -13,12 +13,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import BinaryMask, Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, spelling
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    for image in raw.images("{benign,malignant,normal}/*.png", exclude="*_mask*"):
-        label = image.parent.name
+    pattern = "{benign,malignant,normal}/*.png"
+    written = spelling(pattern)
+    for image in raw.images(pattern, exclude="*_mask*"):
+        label = written(image).parent.name
         # gray rims occur: a lesion is white, not merely not black
         masks = tuple(BinaryMask(mask, label, above=127) for mask in raw.siblings(image, f"{image.stem}_mask*.png"))
         yield Example(image, label=label, masks=masks or None)

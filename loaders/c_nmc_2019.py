@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder, class_folders, listed_or_skipped
+from med_mat.raw import Miniature, RawFolder, class_folders, folded, listed_or_skipped
 
 _PRELIMINARY = "C-NMC_test_prelim_phase_data"
 _FINAL = "C-NMC_test_final_phase_data"
@@ -35,9 +35,9 @@ def examples(raw: RawFolder) -> Iterator[Example]:
 
 
 def _patient(name: str) -> str | None:
-    """Patient 57 of UID_57_29_1_all.bmp, subject H10 of UID_H10_1_1_hem.bmp."""
-    fields = name.split("_")
-    return fields[1] if fields[0] == "UID" and len(fields) > 2 else None
+    """Patient 57 of UID_57_29_1_all.bmp, subject h10 of UID_H10_1_1_hem.bmp."""
+    fields = folded(name).split("_")
+    return fields[1] if fields[0] == "uid" and len(fields) > 2 else None
 
 
 def miniature(raw: Miniature) -> None:

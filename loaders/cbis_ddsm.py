@@ -12,8 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder, lookup
+from med_mat.example import Attributes, Example
+from med_mat.raw import Miniature, RawFolder, folded, lookup
 
 _GRAVITY = {"MALIGNANT": 1, "BENIGN": 2, "BENIGN_WITHOUT_CALLBACK": 3}  # 0: any other word, for the build to refuse
 _KINDS = {"cropped images": "a crop of an abnormality", "roi mask images": "the mask of an abnormality"}
@@ -41,6 +41,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             patient=rows[0]["patient_id"],
             split="test" if any(row["part"] == "test" for row in rows) else "train",
             raw_label="|".join(words),
+            attributes=Attributes.of(view=rows[0].get("image view")),
         )
     for series in left:
         raw.miss(f"jpeg/{series}", f"csv/{cases[series][0]['table']}")
@@ -51,7 +52,7 @@ def _cases(raw: RawFolder) -> dict[str, list[Mapping[str, str]]]:
     columns = ["patient_id", "pathology", "abnormality id", "abnormality type", "image file path"]
     found: defaultdict[str, list[Mapping[str, str]]] = defaultdict(list)
     for table in raw.glob("csv/{mass,calc}_case_description_{train,test}_set.csv"):
-        part = table.stem.split("_")[-2]
+        part = folded(table.stem).split("_")[-2]
         for row in raw.table(table, columns=columns):
             series = PurePosixPath(row["image file path"]).parent.name
             found[series].append({**row, "table": table.name, "part": part})
@@ -60,7 +61,7 @@ def _cases(raw: RawFolder) -> dict[str, list[Mapping[str, str]]]:
 
 def _end(path: PurePosixPath) -> str:
     """Series and name: what is before them differs between the table and the disk."""
-    return "/".join(path.parts[-2:])
+    return folded("/".join(path.parts[-2:]))
 
 
 def miniature(raw: Miniature) -> None:

@@ -14,24 +14,19 @@ import re
 from collections.abc import Iterator
 
 from med_mat.example import Example, Split
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, matched
 
 _PARTS: tuple[Split, ...] = ("train", "test")
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    images = {str(path).lower(): path for path in raw.images("{train,test}/**")}
     for part in _PARTS:
+        images = {str(path): path for path in raw.images(f"{part}/**")}
         table = f"{part}.json"
-        for entry in raw.json(table):
-            image = images.pop(entry["name"].lower(), None)
-            if image is None:
-                raw.miss(entry["name"], table)
-                continue
+        entries = raw.json(table) if raw.first(table) else ()
+        for label, image in matched(raw, table, ((entry["name"], entry["label"]) for entry in entries), images):
             case = re.match(r"\d+", image.name)
-            yield Example(image, label=str(entry["label"]), patient=case[0] if case else None, split=part)
-    for image in images.values():
-        raw.skip(image, "neither train.json nor test.json lists it")
+            yield Example(image, label=str(label), patient=case[0] if case else None, split=part)
 
 
 def miniature(raw: Miniature) -> None:

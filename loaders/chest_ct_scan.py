@@ -13,9 +13,16 @@ from collections.abc import Iterator
 from med_mat.example import Example
 from med_mat.raw import SPLITS, Miniature, RawFolder, class_folders
 
+_CLASSES = (
+    *("adenocarcinoma", "large.cell.carcinoma", "squamous.cell.carcinoma", "normal"),
+    "adenocarcinoma_left.lower.lobe_T2_N0_M0_Ib",
+    "large.cell.carcinoma_left.hilum_T2_N2_M0_IIIa",
+    "squamous.cell.carcinoma_left.hilum_T1_N2_M0_IIIa",
+)
+
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    return class_folders(raw, "{train,val,valid,test}/*/*", splits=SPLITS)
+    return class_folders(raw, f"{{train,val,valid,test}}/{{{','.join(_CLASSES)},*}}/*", splits=SPLITS)
 
 
 def miniature(raw: Miniature) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Box, Example, Polygon, Split
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, matched
 
 _PARTS: tuple[Split, ...] = ("train", "test")
 _FINDINGS = (
@@ -32,15 +32,11 @@ _FINDINGS = (
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    images = raw.by_name("{train,test}*/**/*.png")
     for part in _PARTS:
+        images = raw.by_name(f"{part}*/**/*.png")
         table = f"ChestX_Det_{part}.json"
-        for entry in raw.json(table):
-            name = entry["file_name"]
-            image = images.pop(name, None)
-            if image is None:
-                raw.miss(name, table)
-                continue
+        entries = raw.json(table) if raw.first(table) else ()
+        for entry, image in matched(raw, table, ((entry["file_name"], entry) for entry in entries), images):
             found, boxes, contours = entry["syms"], entry["boxes"], entry["polygons"]
             if not len(found) == len(boxes) == len(contours):
                 raw.skip(image, f"{table} gives it {len(found)} findings, {len(boxes)} boxes, {len(contours)} contours")
@@ -58,10 +54,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
                     for contour, label in zip(contours, found, strict=True)
                 ),
                 split=part,
-                key=name,
+                key=entry["file_name"],
             )
-    for image in images.values():
-        raw.skip(image, "neither ChestX_Det_train.json nor ChestX_Det_test.json lists it")
 
 
 def miniature(raw: Miniature) -> None:

@@ -9,11 +9,11 @@ CheXpert-v1.0-small/
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
-from med_mat.example import Example, Split
-from med_mat.raw import Miniature, RawFolder, multi_hot
+from med_mat.example import Attributes, Example, Split
+from med_mat.raw import Miniature, RawFolder, listed, multi_hot, number
 
 _TABLES: dict[str, Split] = {"train.csv": "train", "valid.csv": "validation"}
 _OBSERVATIONS = (
@@ -35,24 +35,33 @@ _OBSERVATIONS = (
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    images = {str(path): path for path in raw.images("{train,valid}/**")}
     for table, split in _TABLES.items():
-        for row in raw.table(table, columns=["Path", *_OBSERVATIONS]):
-            path = PurePosixPath(*PurePosixPath(row["Path"]).parts[1:])
-            image = images.pop(str(path), None)
-            if image is None:
-                raw.miss(str(path), table)
-                continue
+        if raw.first(table) is None:
+            continue
+        images = {str(path): path for path in raw.images(f"{PurePosixPath(table).stem}/**")}
+        for row, image in listed(raw, table, images, _path, columns=["Path", *_OBSERVATIONS]):
             cells = [f"{name}={row[name]}" for name in _OBSERVATIONS if row[name]]
-            yield Example(
-                image,
-                labels=multi_hot(row, _OBSERVATIONS),
-                patient=image.parts[1],
-                split=split,
-                raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
-            )
-    for image in images.values():
-        raw.skip(image, "neither train.csv nor valid.csv lists it")
+            with raw.reading(row, image):
+                yield Example(
+                    image,
+                    labels=multi_hot(row, _OBSERVATIONS),
+                    patient=PurePosixPath(row["Path"]).parts[2],
+                    split=split,
+                    raw_label="|".join(cells),  # tells uncertain (-1.0) from not mentioned
+                    attributes=_stated(row),
+                )
+
+
+def _path(row: Mapping[str, str]) -> str:
+    """Where the image of a row lies, without the outer folder."""
+    return str(PurePosixPath(*PurePosixPath(row["Path"]).parts[1:]))
+
+
+def _stated(row: Mapping[str, str]) -> Attributes | None:
+    """Lateral views are neither AP nor PA; an age of 0 stands for one that is not known."""
+    age = row.get("Age") or "0"
+    view = row.get("AP/PA") or row.get("Frontal/Lateral")
+    return Attributes.of(age=None if number(age) == 0 else age, sex=row.get("Sex"), view=view)
 
 
 def miniature(raw: Miniature) -> None:
@@ -73,5 +82,6 @@ def miniature(raw: Miniature) -> None:
                     found = [""] * 12 + ["1.0"]
                 none = "1.0" if clear else "0.0" if part == "valid" else ""
                 side = ("Lateral", "") if "lateral" in view else ("Frontal", "AP")
-                rows.append((f"{top}/{path}", "Female", 68, *side, none, *found))
+                person = ("Unknown", 0) if patient == 3 else ("Female", 68)
+                rows.append((f"{top}/{path}", *person, *side, none, *found))
         raw.csv(f"{top}/{table}", rows, header=header)

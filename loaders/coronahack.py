@@ -12,6 +12,7 @@ Coronahack-Chest-XRay-Dataset/
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 
 from med_mat.example import Example
 from med_mat.raw import SPLITS, Miniature, RawFolder, kermany_patient, listed
@@ -26,13 +27,14 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         key=lambda path: f"{path.parent.name.lower()}/{path.name}",
     )
     for row, image in listed(raw, _TABLE, images, _name, columns=["X_ray_image_name", "Dataset_type", *_CATEGORIES]):
-        part = row["Dataset_type"].lower()
+        # one of two folders: the image is found by it
+        part, stem = row["Dataset_type"].lower(), PurePosixPath(row["X_ray_image_name"]).stem
         said = [row[column] for column in _CATEGORIES if row[column]]
         yield Example(
             image,
             label=said[-1] if said else None,
             raw_label="|".join(said),
-            patient=kermany_patient(image.stem, part) or f"{part} {image.stem}",
+            patient=kermany_patient(stem, part) or f"{part} {stem}",
             split=SPLITS[part],
             key=_name(row),
         )

@@ -13,6 +13,7 @@ or
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from med_mat.example import Example
 from med_mat.raw import Miniature, RawFolder, class_folders
@@ -23,7 +24,13 @@ _CLASSES = "{COVID,COVID-19,NORMAL,Viral Pneumonia,Lung_Opacity}"
 def examples(raw: RawFolder) -> Iterator[Example]:
     for mask in raw.images(f"{_CLASSES}/masks/*"):
         raw.skip(mask, "a mask of the lungs, not an image")
-    yield from class_folders(raw, [f"{_CLASSES}/*", f"{_CLASSES}/images/*"], label=lambda path: path.parts[0])
+    yield from class_folders(raw, [f"{_CLASSES}/*", f"{_CLASSES}/images/*"], label=_label)
+
+
+def _label(path: PurePosixPath) -> str:
+    """The folder of the class, which one of the releases spells otherwise."""
+    folder = path.parts[0]
+    return "Normal" if folder == "NORMAL" and path.parent.name == "images" else folder
 
 
 def miniature(raw: Miniature) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder, class_folders
+from med_mat.raw import Miniature, RawFolder, aligned, class_folders
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
@@ -30,8 +30,9 @@ def _severity(raw: RawFolder) -> dict[str, str]:
     table = raw.first("*sever*.{csv,xlsx}")
     if table is None:
         return {}
-    found = {PurePosixPath(row["Name"]).stem: row["Severity"] for row in raw.table(table, columns=["Name", "Severity"])}
-    stems = {image.stem for image in raw.images("{N,P}/*.jpg")}
+    rows = raw.table(table, columns=["Name", "Severity"])
+    stems = raw.by_stem("{N,P}/*.jpg").keys()
+    found = aligned({PurePosixPath(row["Name"]).stem: row["Severity"] for row in rows}, stems)
     for name in sorted(found.keys() - stems):
         raw.miss(name, table.name)
     return found

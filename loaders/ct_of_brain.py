@@ -12,20 +12,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, person, spelling
 
 _FOLDERS = "files/{aneurysm,cancer,tumor}"
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
+    written = spelling(f"{_FOLDERS}/*")
     for image in raw.images(f"{_FOLDERS}/*.jpg"):
-        label = image.parent.name
+        label = written(image).parent.name
         twins = raw.siblings(image, f"{image.stem}.dcm")
-        patient = raw.patient(twins[0]) if twins else None
-        yield Example(image, label=label, patient=patient or label)
+        patient, stated = person(raw, twins[0]) if twins else (None, None)
+        yield Example(image, label=label, patient=patient or label, attributes=stated)
     for slice_ in raw.images(f"{_FOLDERS}/*.dcm"):
         if not raw.siblings(slice_, f"{slice_.stem}.jpg"):
-            yield Example(slice_, label=slice_.parent.name, patient=raw.patient(slice_) or slice_.parent.name)
+            patient, stated = person(raw, slice_)
+            label = written(slice_).parent.name
+            yield Example(slice_, label=label, patient=patient or label, attributes=stated)
 
 
 def miniature(raw: Miniature) -> None:

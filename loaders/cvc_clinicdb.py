@@ -1,6 +1,6 @@
 """CVC-ClinicDB: frames of 29 colonoscopy sequences, each with a mask of its polyps.
 
-Original/1.tif                   # to 612.tif: the number tells the sequence
+Original/1.tif                   # to 612.tif: the number tells the sequence; RGB that is called BlackIsZero
 Ground Truth/1.tif               # a blank in the name
 or
 PNG/Original/1.png
@@ -45,11 +45,11 @@ def _sequence(stem: str) -> str | None:
 def miniature(raw: Miniature) -> None:
     top, size = "CVC-ClinicDB", (96, 72)
     for frame in (1, 2, 3, 24, 25, 26, 27, 50, 51, 67, 68, 592, 610, 612):
-        raw.image(f"{top}/Original/{frame}.tif", size=size, mode="RGB")
+        raw.image(f"{top}/Original/{frame}.tif", size=size, mode="RGB", photometric=1)
         mask = f"{top}/Ground Truth/{frame}.tif"
         if frame == 26:
             raw.label_map(mask, size=size, values=[255, 100, 255])  # two polyps, and gray that is none
         else:
             raw.mask(mask, size=size, mode="RGB" if frame % 2 else "L")
-    raw.image(f"{top}/Original/4.tif", size=size, mode="RGB")  # without a mask
+    raw.image(f"{top}/Original/4.tif", size=size, mode="RGB", photometric=1)  # without a mask
     raw.text(f"{top}/README.txt", "CVC-ClinicDB\n")

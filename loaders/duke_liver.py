@@ -26,7 +26,9 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             continue
         patient = series.parts[0]
         for image, mask in zip(slices, livers, strict=True):
-            yield Example(image, masks=(BinaryMask(mask, "liver"),), patient=patient)
+            yield Example(
+                image, masks=(BinaryMask(mask, "liver"),), patient=patient, key=str(image.with_suffix(".dicom"))
+            )
 
 
 def _series(raw: RawFolder, kind: str) -> dict[PurePosixPath, list[PurePosixPath]]:

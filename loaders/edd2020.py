@@ -19,9 +19,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from med_mat.example import BinaryMask, Box, Example, Frame
-from med_mat.raw import Miniature, RawFolder, corners
+from med_mat.raw import Miniature, RawFolder, corners, folded
 
 _CLASSES = ("BE", "suspicious", "HGD", "cancer", "polyp")
+_FOLDED = {kind.lower(): kind for kind in _CLASSES}
+_THIN = 3  # pixels: some masks have a line along their border
 _MASKS = {"originalimages": "masks", "originalimage": "GT", "train_images": "train_masks"}
 
 
@@ -31,6 +33,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for image in raw.images("{originalImages,originalImage,train_images,data/train_images}/*"):
         masks = _masks(raw, image, order)
         boxes = _boxes(raw, image)
+        if raw.is_skipped(image):
+            continue  # for one of its boxes
         if masks is None and boxes is None:
             raw.skip(image, "neither a mask nor a box file belongs to it")
             continue
@@ -43,17 +47,19 @@ def _masks(raw: RawFolder, image: PurePosixPath, order: Sequence[str]) -> tuple[
     by_class: dict[str, PurePosixPath] = {}
     stacked = None
     for mask in raw.siblings(image, f"../{_MASKS[image.parent.name.lower()]}/{image.stem}_*.tif"):
-        kind = mask.stem[len(image.stem) + 1 :].removesuffix("_mask")
-        if kind in _CLASSES:
-            by_class[kind] = mask
+        kind = folded(mask.stem[len(image.stem) + 1 :]).removesuffix("_mask")
+        if kind in _FOLDED:
+            by_class[_FOLDED[kind]] = mask
         elif kind == "mask":
             stacked = mask
     if by_class:
         if stacked:
             raw.skip(stacked, "it repeats the masks of single classes")
-        return tuple(BinaryMask(by_class[kind], kind, above=127) for kind in _CLASSES if kind in by_class)
+        mine = [(by_class[kind], kind) for kind in _CLASSES if kind in by_class]
+        return tuple(BinaryMask(path, kind, above=127, least_side=_THIN) for path, kind in mine)
     if stacked:
-        return tuple(BinaryMask(Frame(stacked, page), kind, above=127) for page, kind in enumerate(order))
+        pages = [(Frame(stacked, page), kind) for page, kind in enumerate(order)]
+        return tuple(BinaryMask(page, kind, above=127, least_side=_THIN) for page, kind in pages)
     return None
 
 
@@ -62,8 +68,12 @@ def _boxes(raw: RawFolder, image: PurePosixPath) -> tuple[Box, ...] | None:
     if not found:
         return None
     rows = raw.table(found[0], header=["xmin", "ymin", "xmax", "ymax", "class"], delimiter=" ")
-    placed = ((corners(row, ["xmin", "ymin", "xmax", "ymax"]), row["class"]) for row in rows)
-    return tuple(Box(*place, kind) for place, kind in placed if place is not None)
+    boxes: list[Box] = []
+    for row in rows:
+        with raw.reading(row, image):
+            place = corners(row, ["xmin", "ymin", "xmax", "ymax"])
+            boxes += [] if place is None else [Box(*place, row["class"])]
+    return tuple(boxes)
 
 
 def miniature(raw: Miniature) -> None:
@@ -75,8 +85,10 @@ def miniature(raw: Miniature) -> None:
         lines = []
         for kind in [_CLASSES[number % 5], _CLASSES[(number * 2 + 1) % 5]][: 1 + number % 2]:
             path = f"{top}/masks/{name}_{kind}{'_mask' if number == 7 else ''}.tif"
-            raw.mask(path, size=size)
+            raw.mask(path, size=size, line=number == 6)
             lines.append(" ".join(map(str, (*raw.box(size, path), kind))))
+        if number == 10:
+            raw.mask(f"{top}/masks/{name}_{_CLASSES[3]}.tif", size=size, empty=True, line=True)
         if number == 4:
             raw.pages(f"{top}/masks/{name}_mask.tif", 5, size=size)
         raw.text(f"{top}/bbox/{name}.txt", "" if number == 8 else "\n".join(lines))

@@ -14,15 +14,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from med_mat.example import Example
-from med_mat.raw import SPLITS, Miniature, RawFolder, class_folders, numbered
+from med_mat.raw import SPLITS, Miniature, RawFolder, aligned, class_folders, numbered
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     table = raw.first("annotations*.csv")
     rows = raw.table(table, columns=["HLY", "sub_dataset"]) if table else ()
-    parts = {row["HLY"]: SPLITS.get(row["sub_dataset"].lower()) for row in rows}
+    pattern = "{HGC,LGC,NST,NTL}/*"
+    names = (image.name for image in raw.images(pattern))
+    parts = aligned({row["HLY"]: SPLITS.get(row["sub_dataset"].lower()) for row in rows}, names)
     absent = set(parts)
-    for example in class_folders(raw, "{HGC,LGC,NST,NTL}/*", patient=numbered("case", r"case_(\d+)_")):
+    for example in class_folders(raw, pattern, patient=numbered("case", r"case_(\d+)_")):
         absent.discard(example.path.name)
         yield replace(example, split=parts.get(example.path.name))
     for name in sorted(absent):

@@ -7,18 +7,18 @@ images/httpwwwdermaamincomsiteimages1.jpg                 # fetched by users: by
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import PurePosixPath
+from collections.abc import Iterator, Mapping, Set
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder, listed
+from med_mat.raw import Miniature, RawFolder, folded, listed
 
 _COLUMNS = ("md5hash", "label", "nine_partition_label", "qc")
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_stem("{data/finalfitz17k,finalfitz17k,images}/*.jpg")
-    for row, image in listed(raw, "fitzpatrick17k.csv", images, lambda row: _stem(row, images), columns=_COLUMNS):
+    there = set(map(folded, images))
+    for row, image in listed(raw, "fitzpatrick17k.csv", images, lambda row: _stem(row, there), columns=_COLUMNS):
         if row["qc"].startswith("3"):
             raw.skip(image, f"its label is wrong, as the authors say (qc: {row['qc']})")
             continue
@@ -27,11 +27,11 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         )
 
 
-def _stem(row: Mapping[str, str], images: Mapping[str, PurePosixPath]) -> str:
+def _stem(row: Mapping[str, str], there: Set[str]) -> str:
     """The name of a row's photograph: by the hash, or by the address, with one suffix or two."""
     address = row.get("url_alphanum", "")
     names = (row["md5hash"], address, address.removesuffix(".jpg"))
-    return next((name for name in names if name in images), row["md5hash"])
+    return next((name for name in names if folded(name) in there), row["md5hash"])
 
 
 def miniature(raw: Miniature) -> None:

@@ -17,7 +17,8 @@ from med_mat.raw import SPLITS, Miniature, RawFolder, class_folders
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    return class_folders(raw, "data/{train,val,test}/{fractured,not*fractured}/*", splits=SPLITS, label=_label)
+    splits = SPLITS if raw.first("data/val/**") else {**SPLITS, "test": "validation"}  # one part under two names
+    return class_folders(raw, "data/{train,val,test}/{fractured,not*fractured}/*", splits=splits, label=_label)
 
 
 def _label(path: PurePosixPath) -> str:

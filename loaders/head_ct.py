@@ -1,4 +1,4 @@
-"""Head CT: 200 single slices of as many people, half of them with intracranial hemorrhage.
+"""Head CT: 200 single slices, half of them with intracranial hemorrhage.
 
 labels.csv                   # header "id, hemorrhage": the second name begins with a blank
 head_ct/head_ct/000.png      # older copies: head_ct/000.png; a few are RGBA
@@ -16,7 +16,7 @@ from med_mat.raw import Miniature, RawFolder, listed
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_stem("head_ct/**/*.png")
     for row, image in listed(raw, "labels.csv", images, lambda row: row["id"].zfill(3), columns=["id", "hemorrhage"]):
-        yield Example(image, label=row["hemorrhage"], patient=image.stem, key=image.name)
+        yield Example(image, label=row["hemorrhage"], key=image.name)
 
 
 def miniature(raw: Miniature) -> None:

@@ -1,7 +1,7 @@
 """HEp-2: single cells from immunofluorescence slides in six staining patterns, as the ICPR 2014 set circulates.
 
   gt_training.csv              # header "Image ID,Image class"; despite its name it labels all three folders
-  data/training/00001.png      # also named train, tra
+  data/training/00001.png      # also named train, tra: a third party's split, not the contest's
   data/validation/00007.png
   data/test/00003.png
 or
@@ -14,18 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import SPLITS, Miniature, RawFolder, listed
-
-_SPLITS = {**SPLITS, "tra": "train", "tes": "test"}
+from med_mat.raw import Miniature, RawFolder, folded, listed
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     for table in raw.glob(["gt_training.csv", "HEp-2/{train,test}.csv"]):
-        images = raw.by_stem("data/*/*.png" if table.name == "gt_training.csv" else f"HEp-2/{table.stem}/*.png")
+        images = raw.by_stem("data/*/*.png" if folded(table.name) == "gt_training.csv" else f"HEp-2/{table.stem}/*.png")
         # the names of the columns differ between the copies, their order does not: image, class
         for row, image in listed(raw, table, images, lambda row: next(iter(row.values())).removesuffix(".png")):
-            split = _SPLITS.get(image.parent.name.lower())
-            yield Example(image, label=list(row.values())[1], split=split, key=image.name)
+            yield Example(image, label=[*row.values(), ""][1], key=image.name)
 
 
 def miniature(raw: Miniature) -> None:

@@ -18,7 +18,7 @@ _NEGATIVE = "18"
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    images = raw.by_name("train/*_green.png", key=lambda path: path.stem.removesuffix("_green"))
+    images = raw.by_name("train/*_green.png", key=lambda path: path.stem[: -len("_green")])
     for row, image in listed(raw, "train.csv", images, "ID", columns=["Label"], delimiter=","):
         labels = joined(row["Label"], "|", _PATTERNS)
         yield Example(image, labels=labels, split="train", raw_label=row["Label"])

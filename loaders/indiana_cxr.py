@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from med_mat.example import Example
+from med_mat.example import Attributes, Example
 from med_mat.raw import Miniature, RawFolder, joined, listed, lookup
 
 _NO_FINDINGS = {"No Indexing", "Technical Quality of Image Unsatisfactory"}
@@ -60,7 +60,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         if not any(labels.values()):
             raw.skip(image, f"its report was not indexed: {problems}")
             continue
-        yield Example(image, labels=labels, patient=row["uid"], raw_label=problems, key=image.name)
+        stated = Attributes.of(view=row.get("projection"))
+        yield Example(image, labels=labels, patient=row["uid"], raw_label=problems, key=image.name, attributes=stated)
 
 
 def miniature(raw: Miniature) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import SPLITS, Miniature, RawFolder, class_folders, listed_or_skipped, one_hot
+from med_mat.raw import SPLITS, Miniature, RawFolder, aligned, class_folders, listed_or_skipped, one_hot, spelling
 
 _TYPES = ("Type_1", "Type_2", "Type_3")
 _SOLUTION = "solution_stg1_release.csv"
@@ -22,26 +22,30 @@ _SOLUTION = "solution_stg1_release.csv"
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     yield from class_folders(raw, "train/**/Type_{1,2,3}/*", splits=SPLITS)
-    changes = _changes(raw)
-    for image in raw.images("{additional*/**/,}Type_{1,2,3}/*"):
-        folder = image.parent.name
-        label = changes.get((folder, image.name), folder)
+    pattern = "{additional*/**/,}Type_{1,2,3}/*"
+    written = spelling(pattern)
+    added = {image: "/".join(written(image).parts[-2:]) for image in raw.images(pattern)}
+    changes = aligned(_changes(raw), added.values())
+    for image, name in added.items():
+        folder = name.partition("/")[0]
+        label = changes.get(name, folder)
         if label == "remove":
             raw.skip(image, "removed_files.csv takes it out")
             continue
         said = None if label == folder else f"{folder}, corrected to {label}"
-        yield Example(image, label=label, split="train", raw_label=said, key=f"additional/{folder}/{image.name}")
+        yield Example(image, label=label, split="train", raw_label=said, key=f"additional/{name}")
     images = raw.by_name("test/**/*.jpg")
     for row, image in listed_or_skipped(raw, _SOLUTION, images, "image_name", columns=_TYPES):
-        yield Example(image, label=one_hot(row, _TYPES), split="test", key=f"test/{image.name}")
+        with raw.reading(row, image):
+            yield Example(image, label=one_hot(row, _TYPES), split="test", key=f"test/{image.name}")
     for image in raw.images("test_stg2/**"):
         raw.skip(image, "a test image of stage 2: its class was never published")
 
 
-def _changes(raw: RawFolder) -> dict[tuple[str, str], str]:
+def _changes(raw: RawFolder) -> dict[str, str]:
     """Folder and name of an additional image -> its right class, or "remove", which comes last and so counts."""
     return {
-        (row["old_label"], row["filename"]): row["new_label"]
+        f"{row['old_label']}/{row['filename']}": row["new_label"]
         for table in raw.glob("{fixed_labels_v2,removed_files}.csv")
         for row in raw.table(table, columns=["filename", "old_label", "new_label"])
     }

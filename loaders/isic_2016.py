@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from med_mat.example import BinaryMask, Example, Split
-from med_mat.raw import Miniature, RawFolder, paired
+from med_mat.raw import Miniature, RawFolder, aligned, folded, paired
 
 _PARTS: dict[str, Split] = {"Training": "train", "Test": "test"}
 _SUFFIX = "_Segmentation"
@@ -37,7 +37,9 @@ def _diagnosed(raw: RawFolder, part: str, split: Split) -> Iterator[Example]:
     labels = _labels(raw, f"ISBI2016_ISIC_Part3_{part}_GroundTruth.csv")
     labels |= _labels(raw, f"{{ISBI2016_ISIC_Part3B_,}}{part}_GroundTruth.csv")
     outlines = raw.by_name(f"{{ISBI2016_ISIC_Part3B_,}}{part}_Data/**/*{_SUFFIX}.png", key=_bare)
-    for name, image in sorted((bare | both).items()):
+    images = bare | both
+    labels, outlines = aligned(labels, images), aligned(outlines, images)
+    for name, image in sorted(images.items(), key=lambda entry: folded(entry[0])):
         label, _ = labels.pop(name, (None, ""))
         outline = outlines.pop(name, None)
         if label is None and outline is None:

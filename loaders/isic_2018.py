@@ -23,9 +23,10 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         images = raw.by_stem(f"ISIC2018_Task3_{part}_Input/**/*.jpg")
         table = f"**/ISIC2018_Task3_{part}_GroundTruth.csv"
         for row, image in listed_or_skipped(raw, table, images, "image", columns=_CLASSES):
-            lesion = lesions.get(image.stem)
+            lesion = lesions.get(row["image"])
             patient = f"lesion {lesion}" if lesion else None
-            yield Example(image, label=one_hot(row, _CLASSES), patient=patient, split=split, key=image.name)
+            with raw.reading(row, image):
+                yield Example(image, label=one_hot(row, _CLASSES), patient=patient, split=split, key=image.name)
 
 
 def miniature(raw: Miniature) -> None:

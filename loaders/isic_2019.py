@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from med_mat.example import Example, Split
+from med_mat.example import Attributes, Example, Split
 from med_mat.raw import Miniature, RawFolder, listed, one_hot
 
 _CLASSES = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK")
@@ -28,19 +28,26 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             for image in images.values():
                 raw.skip(image, f"ISIC_2019_{part}_GroundTruth.csv, which holds its class, is not in the folder")
             continue
-        lesions = _lesions(raw, part)
+        facts = _facts(raw, part)
         for row, image in listed(raw, truth, images, "image", columns=_CLASSES):
-            label = one_hot(row, _CLASSES)
-            yield Example(image, label=label, patient=lesions.get(image.stem), split=split, key=image.name)
+            known = facts.get(row["image"], {})
+            with raw.reading(row, image):
+                yield Example(
+                    image,
+                    label=one_hot(row, _CLASSES),
+                    patient=known.get("lesion_id") or None,  # the lesion, the nearest that is published to a patient
+                    split=split,
+                    key=image.name,
+                    attributes=Attributes.of(age=known.get("age_approx"), sex=known.get("sex")),
+                )
 
 
-def _lesions(raw: RawFolder, part: str) -> dict[str, str]:
-    """Image -> lesion, the nearest that is published to a patient."""
+def _facts(raw: RawFolder, part: str) -> dict[str, dict[str, str]]:
+    """Image -> its row of the metadata."""
     table = raw.first(f"ISIC_2019_{part}_Metadata.csv")
     if table is None:
         return {}
-    rows = raw.table(table, columns=["image"])
-    return {row["image"]: row["lesion_id"] for row in rows if row.get("lesion_id")}
+    return {row["image"]: row for row in raw.table(table, columns=["image"])}
 
 
 def miniature(raw: Miniature) -> None:
@@ -50,7 +57,8 @@ def miniature(raw: Miniature) -> None:
         raw.image(f"ISIC_2019_Training_Input/ISIC_2019_Training_Input/{name}.jpg", size=(120, 90), mode="RGB")
         truth.append((name, *(float(number % 8 == place) for place in range(9))))
         lesion = "" if number % 7 == 0 else f"BCN_{number // 2:07d}"
-        facts.append((name, 40, "anterior torso", lesion, "female"))
+        age, sex = ("", "") if number % 6 == 0 else (40 + number, "female" if number % 2 else "male")
+        facts.append((name, age, "anterior torso", lesion, sex))
     raw.csv("ISIC_2019_Training_GroundTruth.csv", truth, header=",".join(("image", *_CLASSES)))
     raw.csv("ISIC_2019_Training_Metadata.csv", facts, header="image,age_approx,anatom_site_general,lesion_id,sex")
     raw.text("ISIC_2019_Training_Input/ISIC_2019_Training_Input/LICENSE.txt", "CC BY-NC 4.0\n")

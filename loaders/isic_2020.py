@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from med_mat.example import Example
+from med_mat.example import Attributes, Example
 from med_mat.raw import Miniature, RawFolder, listed
 
 
@@ -27,7 +27,14 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_stem("{jpeg/,}train/**/*.jpg")
     column = "isic_id" if "isic_id" in next(raw.table(table), {}) else "image_name"
     for row, image in listed(raw, table, images, column, columns=["patient_id", "target"]):
-        yield Example(image, label=row["target"], patient=row["patient_id"] or None, split="train", key=image.name)
+        yield Example(
+            image,
+            label=row["target"],
+            patient=row["patient_id"] or None,
+            split="train",
+            key=image.name,
+            attributes=Attributes.of(age=row.get("age_approx"), sex=row.get("sex")),
+        )
     for image in raw.images("train/**/*.{dcm,dicom}"):
         raw.skip(image, "a DICOM copy of a JPEG")
     for image in raw.images(["ISIC_2020_Test_Input/**", "{jpeg/,}test/**"]):

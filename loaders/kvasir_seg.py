@@ -11,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import BinaryMask, Box, Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, aligned, stated_size
 
 _SPECK = 100  # pixels: some masks have a lone white pixel in a corner
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    boxes = _boxes(raw)
-    masks = raw.by_stem("masks/*.{jpg,png}")
-    for image in raw.images("images/*"):
+    images = raw.images("images/*")
+    stems = [image.stem for image in images]
+    boxes, masks = aligned(_boxes(raw), stems), aligned(raw.by_stem("masks/*.{jpg,png}"), stems)
+    for image in images:
         mask = masks.pop(image.stem, None)
         if mask is None:
             raw.skip(image, "masks holds no mask of its name")
@@ -35,8 +36,10 @@ def _boxes(raw: RawFolder) -> dict[str, tuple[Box, ...]]:
     listed = raw.first("{kavsir,kvasir}_bboxes.json")
     found = {}
     for stem, entry in (raw.json(listed) if listed else {}).items():
+        drawn_on = stated_size(entry.get("width"), entry.get("height"))
         found[stem] = tuple(
-            Box(box["xmin"], box["ymin"], box["xmax"], box["ymax"], box["label"]) for box in entry["bbox"]
+            Box(box["xmin"], box["ymin"], box["xmax"], box["ymax"], box["label"], drawn_on=drawn_on)
+            for box in entry["bbox"]
         )
     return found
 

@@ -21,7 +21,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
 
 def _case(path: PurePosixPath) -> str | None:
     """The name before the number of the image, without that of the slide: sj-05-588 of sj-05-588-R1_001."""
-    return re.sub(r"-R\d+$", "", path.stem.rpartition("_")[0]) or None
+    return re.sub(r"-R\d+$", "", path.stem.rpartition("_")[0], flags=re.IGNORECASE) or None
 
 
 def miniature(raw: Miniature) -> None:

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from med_mat.example import Box, Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, matched
 
 _SIDE = 1024  # of every image, in pixels
 
@@ -26,11 +26,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         if re.match(r"mdb\d{3}\s+[DFG]\s", line):
             name, *cells = line.split()
             found[name].append(cells)
-    for name, rows in found.items():
-        image = images.pop(name, None)
-        if image is None:
-            raw.miss(f"{name}.pgm", table.name)
-            continue
+    for (name, rows), image in matched(raw, table, ((name, (name, rows)) for name, rows in found.items()), images):
         labels = dict.fromkeys(cells[1] for cells in rows)
         if len(labels) != 1:
             raw.skip(image, f"Info.txt gives it {len(labels)} classes: {', '.join(labels)}")
@@ -43,8 +39,6 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             raw_label="|".join(dict.fromkeys(" ".join(cells[:3]) for cells in rows)),
             key=image.name,
         )
-    for image in images.values():
-        raw.skip(image, f"{table.name} does not list it")
 
 
 def _boxes(rows: list[list[str]]) -> tuple[Box, ...] | None:

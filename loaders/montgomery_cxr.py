@@ -3,14 +3,15 @@
 CXR_png/MCUCXR_0001_0.png              # patient, then 0 normal or 1 tuberculosis; Thumbs.db beside them
 ManualMask/leftMask/MCUCXR_0001_0.png  # the names of the films; the left of the patient, so on the right of the film
 ManualMask/rightMask/MCUCXR_0001_0.png
-ClinicalReadings/MCUCXR_0001_0.txt
+ClinicalReadings/MCUCXR_0001_0.txt     # "Patient's Sex: F", "Patient's Age: 027Y", then the reading; may lack
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
-from med_mat.example import BinaryMask, Example
+from med_mat.example import Attributes, BinaryMask, Example
 from med_mat.raw import Miniature, RawFolder
 
 _SIDES = ("leftMask", "rightMask")
@@ -18,18 +19,27 @@ _SPECK = 20_000  # two masks have a stray second blob: what is smaller gets no b
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    masks = {str(mask): mask for mask in raw.images(f"ManualMask/{{{','.join(_SIDES)}}}/*.png")}
+    masks = dict.fromkeys(raw.images(f"ManualMask/{{{','.join(_SIDES)}}}/*.png"))
     for film in raw.images("CXR_png/MCUCXR_*_{0,1}.png"):
         _, patient, label = film.stem.split("_")
-        found = {side: mask for side in _SIDES if (mask := masks.pop(f"ManualMask/{side}/{film.name}", None))}
+        found = {side: mask for side in _SIDES for mask in raw.siblings(film, f"../ManualMask/{side}/{film.name}")}
+        for mask in found.values():
+            masks.pop(mask, None)
         lungs = None
         if len(found) == 2:
             lungs = tuple(BinaryMask(mask, side, pieces=_SPECK) for side, mask in found.items())
         for mask in found.values() if lungs is None else ():
             raw.skip(mask, "the mask of one lung, where that of the other is missing")
-        yield Example(film, label=label, masks=lungs, patient=patient)
-    for mask in masks.values():
+        yield Example(film, label=label, masks=lungs, patient=patient, attributes=_stated(raw, film))
+    for mask in masks:
         raw.skip(mask, "the mask of a film that is not in the folder")
+
+
+def _stated(raw: RawFolder, film: PurePosixPath) -> Attributes | None:
+    """Sex and age, as the first lines of the reading say them."""
+    lines = [line for text in raw.siblings(film, f"../ClinicalReadings/{film.stem}.txt") for line in raw.lines(text)]
+    said = {name.strip().lower(): value for name, _, value in (line.partition(":") for line in lines)}
+    return Attributes.of(age=said.get("patient's age"), sex=said.get("patient's sex"))
 
 
 def miniature(raw: Miniature) -> None:

@@ -26,9 +26,10 @@ _FINDINGS = (
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_stem("images/**/*.{png,tif}")
     for row, image, split in listed_parts(raw, _PARTS, images, "ID", columns=_FINDINGS):
-        subject = re.search(r"aria_[a-z]+_\d+", image.stem)
+        subject = re.search(r"aria_[a-z]+_\d+", row["ID"])
         patient = subject[0] if subject else None
-        yield Example(image, labels=multi_hot(row, _FINDINGS), patient=patient, split=split, key=image.name)
+        with raw.reading(row, image):
+            yield Example(image, labels=multi_hot(row, _FINDINGS), patient=patient, split=split, key=image.name)
 
 
 def miniature(raw: Miniature) -> None:

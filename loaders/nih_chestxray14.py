@@ -10,9 +10,10 @@ images/00000001_000.png      # Kaggle: images_001/images/00000001_000.png, …; 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 
-from med_mat.example import Box, Example, Split
+from med_mat.example import Attributes, Box, Example, Split
 from med_mat.raw import NIH_FINDINGS, Miniature, RawFolder, corners, joined, listed
 
 _LISTS: dict[str, Split] = {"train_val_list.txt": "train", "test_list.txt": "test"}
@@ -20,29 +21,37 @@ _LISTS: dict[str, Split] = {"train_val_list.txt": "train", "test_list.txt": "tes
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_name("images*/**/*.png")
-    splits = {name: split for path, split in _LISTS.items() for name in raw.lines(path)}
-    boxes = _boxes(raw)
+    lists = {path: split for path, split in _LISTS.items() if raw.first(path)}
+    # with one list alone the images of the other would pass for training images
+    splits = {name: split for path, split in lists.items() for name in raw.lines(path)} if lists == _LISTS else {}
+    boxes = _boxes(raw, images)
     table = raw.glob("Data_Entry_2017*.csv")[-1]
     for row, image in listed(raw, table, images, "Image Index", columns=["Finding Labels", "Patient ID"]):
+        if raw.is_skipped(image):
+            continue  # for one of its boxes
         yield Example(
             image,
             labels=joined(row["Finding Labels"], "|", NIH_FINDINGS),
-            boxes=boxes.get(image.name),
+            boxes=boxes.get(row["Image Index"]),
             patient=row["Patient ID"].zfill(8),
-            split=splits.get(image.name),
+            split=splits.get(row["Image Index"]),
             key=image.name,
+            attributes=Attributes.of(
+                age=row.get("Patient Age"), sex=row.get("Patient Gender"), view=row.get("View Position")
+            ),
         )
 
 
-def _boxes(raw: RawFolder) -> dict[str, tuple[Box, ...]]:
+def _boxes(raw: RawFolder, images: Mapping[str, PurePosixPath]) -> dict[str, tuple[Box, ...]]:
     """Image -> its boxes. Images without one were not looked at."""
     found: defaultdict[str, tuple[Box, ...]] = defaultdict(tuple)
     table = raw.first("BBox_List_2017.csv")
     if table is not None:
         for row in raw.table(table, header=["image", "label", "x", "y", "w", "h"], replace_header=True):
-            place = corners(row, ["x", "y", "w", "h"])
-            if place is not None:
-                found[row["image"]] += (Box.xywh(*place, row["label"]),)
+            with raw.reading(row, images.get(row["image"])):
+                place = corners(row, ["x", "y", "w", "h"])
+                if place is not None:
+                    found[row["image"]] += (Box.xywh(*place, row["label"]),)
     return dict(found)
 
 
@@ -56,7 +65,8 @@ def miniature(raw: Miniature) -> None:
         raw.image(f"images/{name}", mode="RGBA" if number == 5 else "L")
         first, second = NIH_FINDINGS[number % 14], NIH_FINDINGS[(number + 5) % 14]
         found = "No Finding" if number in (17, 18, 19) else f"{first}|{second}" if number else first
-        facts.append((name, found, visit, patient, 57 + visit, "M", "PA", 2682, 2749, 0.143, 0.143))
+        about = (414 if patient == 3 else 57 + visit, "FM"[patient % 2], "AP" if number % 4 == 1 else "PA")
+        facts.append((name, found, visit, patient, *about, 2682, 2749, 0.143, 0.143))
         names.append(name)
         if number in (0, 4, 8):
             left, top, right, bottom = raw.box((96, 80), name)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from med_mat.example import Example
+from med_mat.example import Attributes, Example
 from med_mat.raw import NIH_FINDINGS, Miniature, RawFolder, joined, listed
 
 _TABLE = "sample_labels.csv"
@@ -24,7 +24,10 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_name("images/*.png")
     for row, image in listed(raw, _TABLE, images, "Image Index", columns=["Finding Labels", "Patient ID"]):
         labels = joined(row["Finding Labels"], "|", NIH_FINDINGS)
-        yield Example(image, labels=labels, patient=row["Patient ID"].zfill(8), key=image.name)
+        patient = row["Patient ID"].zfill(8)
+        age, sex, view = (row.get(column) for column in ("Patient Age", "Patient Gender", "View Position"))
+        stated = Attributes.of(age=age, sex=sex, view=view)
+        yield Example(image, labels=labels, patient=patient, key=image.name, attributes=stated)
 
 
 def miniature(raw: Miniature) -> None:

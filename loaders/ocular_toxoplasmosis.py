@@ -14,16 +14,30 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder, class_folders
+from med_mat.raw import Miniature, RawFolder, class_folders, folded
+
+_CLASSES = {
+    "Data_Processed_Paper": ("Diseased", "Healthy"),
+    "Data_Raw_6class_All": (
+        *("active", "active_active", "active_inactive", "healthy", "inactive", "inactive_active", "inactive_inactive"),
+    ),
+}
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
-    return class_folders(raw, "{Data_Processed_Paper,Data_Raw_6class_All}/**/*", patient=_photograph)
+    pattern = f"{{{','.join(_CLASSES)}}}/**/*"
+    return class_folders(raw, pattern, label=_label, patient=_photograph)
+
+
+def _label(path: PurePosixPath) -> str:
+    """The folder as its part of the data spells it: Healthy in one is healthy in the other."""
+    known = {folded(name): name for name in _CLASSES[path.parts[0]]}
+    return known.get(folded(path.parent.name), path.parent.name)
 
 
 def _photograph(path: PurePosixPath) -> str:
     """Both forms of one photograph have its number."""
-    return f"photograph {path.stem.removeprefix('GG_')}"
+    return f"photograph {folded(path.stem).removeprefix('gg_')}"
 
 
 def miniature(raw: Miniature) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from med_mat.example import Example
+from med_mat.example import Attributes, Example
 from med_mat.raw import Miniature, RawFolder, listed, multi_hot
 
 _FLAGS = ("N", "D", "G", "C", "A", "H", "M", "O")
@@ -41,13 +41,21 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         images = raw.by_name(f"{{ODIR-5K_Training_Dataset,ODIR-5K_Training_Images,Training Images}}/*_{side}.jpg")
         keywords = f"{side}-Diagnostic Keywords"
         for row, image in listed(raw, table, images, f"{side}-Fundus", columns=["ID", keywords, *_FLAGS]):
-            found = _categories(row[keywords], row)
+            found: set[str] = set()
+            with raw.reading(row, image):
+                found = _categories(row[keywords], row)
             if not found:
                 raw.skip(image, f"its keywords name neither a disease nor a normal fundus: {row[keywords]}")
                 continue
             labels = {flag: flag in found for flag in _FLAGS}
             yield Example(
-                image, labels=labels, patient=row["ID"], split="train", raw_label=row[keywords], key=image.name
+                image,
+                labels=labels,
+                patient=row["ID"],
+                split="train",
+                raw_label=row[keywords],
+                key=image.name,
+                attributes=Attributes.of(age=row.get("Patient Age"), sex=row.get("Patient Sex")),
             )
     for image in raw.images("{ODIR-5K_Testing_Images,Testing Images}/**"):
         raw.skip(image, "a test image: its labels were never published")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from med_mat.example import Example
+from med_mat.example import Attributes, Example
 from med_mat.raw import Miniature, RawFolder, listed
 
 _COLUMNS = (
@@ -24,7 +24,9 @@ _COLUMNS = (
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_name("{images/**,imgs_part_*/**}/*.png")
     for row, image in listed(raw, "metadata.csv", images, "img_id", columns=["patient_id", "diagnostic"]):
-        yield Example(image, label=row["diagnostic"], patient=row["patient_id"] or None, key=image.name)
+        stated = Attributes.of(age=row.get("age"), sex=row.get("gender"))
+        patient = row["patient_id"] or None
+        yield Example(image, label=row["diagnostic"], patient=patient, key=image.name, attributes=stated)
     for archive in raw.glob("**/imgs_part_*.zip"):
         raw.skip(archive, "an archive: its images are read where it is unpacked, and are missing where it is not")
 

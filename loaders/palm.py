@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import BinaryMask, Example, Split
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, aligned
 
 _FOLDERS: dict[str, Split] = {"Training": "train", "Validation": "validation", "Testing": "test"}
 _CHALLENGE_TEST = ("PALM-Testing400*/**/T*.jpg", "PALM-Testing*/**/Disc_Masks/*.bmp")
@@ -39,10 +39,11 @@ _DRAWINGS = "**/*Illustration*/**"
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     for split, (images, discs) in _EDITIONS[raw.variant or "figshare"].items():
-        masks = raw.by_stem(discs)
+        photographs = raw.by_stem(images, exclude=_DRAWINGS)
+        masks = aligned(raw.by_stem(discs), photographs)
         annotated = bool(masks)
-        for image in raw.by_stem(images, exclude=_DRAWINGS).values():
-            mask = masks.pop(image.stem, None)
+        for name, image in photographs.items():
+            mask = masks.pop(name, None)
             if not annotated:
                 raw.skip(image, f"no mask of the {split} part is in the folder; the challenge kept those of the test")
                 continue

@@ -32,10 +32,12 @@ _FIRST_ALONE = ("PT", "MNF", "PTCR", "VH", "BRAO", "PLQ")
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
+    release = "" if raw.first("**/*RFMiD_2_*_labels.csv") else "release 1.0/"  # other images, under the same numbers
     for word, split in _PARTS.items():
         images = raw.by_stem(f"**/*{word}*/**/*.{{jpg,jpeg,png}}")
         for row, image in listed_or_skipped(raw, f"**/*RFMiD_*{word}*_labels.csv", images, "ID"):
-            yield Example(image, labels=_labels(row), split=split, key=f"{split}/{image.name}")
+            with raw.reading(row, image):
+                yield Example(image, labels=_labels(row), split=split, key=f"{release}{split}/{image.name}")
 
 
 def _labels(row: Mapping[str, str]) -> dict[str, bool | None]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import BinaryMask, Example
-from med_mat.raw import SPLITS, Miniature, RawFolder
+from med_mat.raw import SPLITS, Miniature, RawFolder, aligned
 
 _IMAGES, _MASKS = "RIM-ONE_DL_images", "RIM-ONE_DL_reference_segmentations"
 _PARTITIONS = ("partitioned_by_hospital", "partitioned_randomly")
@@ -25,8 +25,12 @@ _THINGS = ("Disc", "Cup")
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     used = next((one for one in _PARTITIONS if raw.first(f"{_IMAGES}/{one}/*_set/*/r*_Im*.png")), _PARTITIONS[0])
-    masks = raw.by_name(f"{_MASKS}/*/r*_Im*-1-{{{','.join(_THINGS)}}}-T.png")
-    for image in raw.by_name(f"{_IMAGES}/{used}/{{training,test}}_set/*/r*_Im*.png").values():
+    images = raw.by_name(f"{_IMAGES}/{used}/{{training,test}}_set/*/r*_Im*.png").values()
+    masks = aligned(
+        raw.by_name(f"{_MASKS}/*/r*_Im*-1-{{{','.join(_THINGS)}}}-T.png"),
+        (f"{image.stem}-1-{thing}-T.png" for image in images for thing in _THINGS),
+    )
+    for image in images:
         mine = [masks.pop(f"{image.stem}-1-{thing}-T.png", None) for thing in _THINGS]
         drawn = tuple(BinaryMask(mask, thing) for mask, thing in zip(mine, _THINGS, strict=True) if mask)
         if len(drawn) < len(_THINGS):

@@ -14,11 +14,12 @@ mdai_rsna_project_x9N20BZa_images_2018-07-20-153330/<study>/<series>/<instance>.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
 from med_mat.example import Box, Example
-from med_mat.raw import Miniature, RawFolder, corners
+from med_mat.raw import Miniature, RawFolder, corners, matched, stated_size
 
 _CLASSES = "stage_2_detailed_class_info.csv"
 _BOXES = "stage_2_train_labels.csv"
@@ -34,37 +35,35 @@ _Facts = tuple[dict[str, str], dict[str, tuple[Box, ...]]]  # image -> its class
 def examples(raw: RawFolder) -> Iterator[Example]:
     exported = raw.variant == "rsna"
     images = raw.by_stem("mdai_rsna_project_*/**/*.dcm" if exported else "stage_2_train_images/**/*.dcm")
-    classes, boxes = _export(raw) if exported else _tables(raw)
+    classes, boxes = _export(raw) if exported else _tables(raw, images)
     mapping: list[dict[str, Any]] = raw.json(_MAPPING) if raw.first(_MAPPING) else []
     known = {str(entry["SOPInstanceUID" if exported else "subset_img_id"]): entry for entry in mapping}
-    for name, label in classes.items():
-        image = images.pop(name, None)
-        if image is None:
-            raw.miss(f"{name}.dcm", _EXPORT if exported else _CLASSES)
-            continue
+    facts = ((name, (name, label)) for name, label in classes.items())
+    for (name, label), image in matched(raw, _EXPORT if exported else _CLASSES, facts, images):
+        if raw.is_skipped(image):
+            continue  # for one of its boxes
         origin = known.get(name, {"subset_img_id": name, "img_id": name})
         yield Example(
             image,
             label=label,
-            boxes=boxes.get(name, ()),
+            boxes=boxes.get(name, ()) if boxes else None,
             patient=str(origin["img_id"]).partition("_")[0],  # 00000001_000.png: the patient, then the visit
             split="train",
             key=f"{origin['subset_img_id']}.dcm",
         )
-    for image in images.values():
-        raw.skip(image, f"{_EXPORT if exported else _CLASSES} does not list it")
     for image in raw.images("stage_2_test_images/**"):
         raw.skip(image, "a test image: its label was never published")
 
 
-def _tables(raw: RawFolder) -> _Facts:
+def _tables(raw: RawFolder, images: Mapping[str, PurePosixPath]) -> _Facts:
     classes = {row["patientId"]: row["class"] for row in raw.table(_CLASSES, columns=["patientId", "class"])}
     boxes: dict[str, tuple[Box, ...]] = {}
     sides = ["x", "y", "width", "height"]
-    for row in raw.table(_BOXES, columns=["patientId", *sides]):
-        place = corners(row, sides)
-        if place is not None:
-            boxes[row["patientId"]] = (*boxes.get(row["patientId"], ()), Box.xywh(*place, _OPACITY))
+    for row in raw.table(_BOXES, columns=["patientId", *sides]) if raw.first(_BOXES) else ():
+        with raw.reading(row, images.get(row["patientId"])):
+            place = corners(row, sides)
+            if place is not None:
+                boxes[row["patientId"]] = (*boxes.get(row["patientId"], ()), Box.xywh(*place, _OPACITY))
     return classes, boxes
 
 
@@ -79,7 +78,9 @@ def _export(raw: RawFolder) -> _Facts:
         classes[name] = label
         place = note.get("data")
         if label == _OPACITY and place:
-            box = Box.xywh(place["x"], place["y"], place["width"], place["height"], _OPACITY)
+            drawn_on = stated_size(note.get("width"), note.get("height"))
+            corner, sides = (place["x"], place["y"]), (place["width"], place["height"])
+            box = Box.xywh(*corner, *sides, _OPACITY, drawn_on=drawn_on)
             boxes[name] = (*boxes.get(name, ()), box)
     return classes, boxes
 

@@ -12,17 +12,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Example
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, aligned, sex_and_age
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     names = "CHNCXR_????_{0,1}"
-    readings = raw.by_stem([f"ClinicalReadings/{names}.txt", f"{{CXR_png/,}}{names}.txt"])
-    for image in raw.by_name(f"{{CXR_png/,}}{names}.png").values():
-        _, number, label = image.stem.split("_")
-        text = readings.pop(image.stem, None)
+    images = raw.by_stem(f"{{CXR_png/,}}{names}.png")
+    readings = aligned(raw.by_stem([f"ClinicalReadings/{names}.txt", f"{{CXR_png/,}}{names}.txt"]), images)
+    for stem, image in images.items():
+        _, number, label = stem.split("_")
+        text = readings.pop(stem, None)
         said = "; ".join(" ".join(line.split()) for line in raw.lines(text)) if text else None
-        yield Example(image, label=label, raw_label=said or None, patient=number, key=image.name)
+        stated = sex_and_age(said or "")
+        yield Example(image, label=label, raw_label=said or None, patient=number, key=image.name, attributes=stated)
     for stem, text in readings.items():
         raw.miss(f"{stem}.png", str(text))
         raw.skip(text, "a reading whose image is missing")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from med_mat.example import BinaryMask, Example, LabelMap, Mask, Split
-from med_mat.raw import Miniature, RawFolder, listed_parts, lookup, one_hot
+from med_mat.raw import Miniature, RawFolder, aligned, listed_parts, lookup, one_hot
 
 _PARTS: dict[str, Split] = {"partition/Test/Train.xlsx": "train", "partition/Test/Test.xlsx": "test"}
 _GRADES = ("NC", "G3", "G4", "G5")
@@ -24,20 +24,22 @@ _VALUES = {3: "G3", 4: "G4", 5: "G5"}
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_name("images/*.jpg")
     masks = raw.by_stem("masks/*.jpg") | raw.by_stem("masks/*.png")
+    masks = aligned(masks, (image.stem for image in images.values()))
     patients = lookup(raw, "wsi_labels.xlsx", "slide_id", "patient_id")
     for row, image, split in listed_parts(raw, _PARTS, images, "image_name", columns=_GRADES):
-        grade = one_hot(row, _GRADES)
-        slide = image.stem.partition("_Block")[0]
+        slide = row["image_name"].partition("_Block")[0]
         mask = masks.pop(image.stem, None)
-        yield Example(
-            image,
-            label=grade,
-            masks=_masks(raw, mask, grade),
-            patient=patients.get(slide, f"slide {slide}"),
-            split=split,
-            raw_label="G4, G4C" if row.get("G4C") == "1" else None,
-            key=image.name,
-        )
+        with raw.reading(row, image):
+            grade = one_hot(row, _GRADES)
+            yield Example(
+                image,
+                label=grade,
+                masks=_masks(raw, mask, grade),
+                patient=patients.get(slide, f"slide {slide}"),
+                split=split,
+                raw_label="G4, G4C" if row.get("G4C") == "1" else None,
+                key=image.name,
+            )
     for mask in masks.values():
         raw.skip(mask, "the mask of an image that has no class or is not there")
 
@@ -46,7 +48,7 @@ def _masks(raw: RawFolder, mask: PurePosixPath | None, grade: str | None) -> tup
     if mask is None:
         return None
     if mask.suffix.lower() == ".png":
-        return (LabelMap(mask, _VALUES),)
+        return (LabelMap(mask, _VALUES, others=(0,)),)
     if grade is None or grade == "NC":
         raw.skip(mask, "a JPEG mask keeps no grades, and its patch has none to give it")
         return ()

@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from med_mat.example import BinaryMask, Example, RunLengths
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, aligned, folded, person
 
 _TABLES = ("stage_2_train.csv", "train-rle.csv")  # the first holds all of the second
 _LABEL = "pneumothorax"
@@ -26,16 +26,17 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     yield from _repacked(raw)
     images = raw.by_stem("**/*.{dcm,dicom}")
     table = next((name for name in _TABLES if raw.first(name)), None)
-    for name, outlines in _outlines(raw, table).items() if table else ():
+    for name, outlines in aligned(_outlines(raw, table), images).items() if table else ():
         image = images.pop(name, None)
         if image is None:
             raw.miss(f"{name}.dcm", str(table))
             continue
         study = image.parts[-3] if len(image.parts) > 3 else None
         masks = tuple(RunLengths(text, _LABEL, relative=True, order="columns", first=0) for text in outlines)
-        yield Example(image, masks=masks, patient=raw.patient(image) or study, split="train", key=image.name)
+        patient, stated = person(raw, image)
+        yield Example(image, masks=masks, patient=patient or study, split="train", key=image.name, attributes=stated)
     for image in images.values():
-        if image.parts[0] == "stage_2_images":
+        if folded(image.parts[0]) == "stage_2_images":
             raw.skip(image, "a test image of stage 2: its outlines were never published")
         elif table:
             raw.skip(image, f"{table} does not list it")
@@ -73,7 +74,9 @@ def miniature(raw: Miniature) -> None:
         part = "train" if number < 14 else "test"
         name = f"{stem}.4.{run}"
         path = f"siim/dicom-images-{part}/{stem}.2.{run}/{stem}.3.{run}/{name}.dcm"
-        raw.dicom(path, size=size, compressed=True, modality="CR", patient=f"16d7f894-{number // 2:04d}")
+        about = {"PatientAge": f"{28 + number // 2:03d}Y", "PatientSex": "FM"[number // 2 % 2], "ViewPosition": "PA"}
+        patient = f"16d7f894-{number // 2:04d}"
+        raw.dicom(path, size=size, compressed=True, modality="CR", patient=patient, tags=about)
         if number > 12:
             continue  # in no table of stage 1
         count = (0, 1, 0, 3)[number % 4]

@@ -6,11 +6,13 @@ train/case101/case101_day20/scans/slice_0001_266_266_1.50_1.50.png   # 16 bit; i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from med_mat.example import Example, RunLengths
-from med_mat.raw import Miniature, RawFolder
+from med_mat.raw import Miniature, RawFolder, matched
 
 _ORGANS = ("large_bowel", "small_bowel", "stomach")
 
@@ -22,16 +24,17 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         masks = slices.setdefault(row["id"], ())
         if row["segmentation"]:
             slices[row["id"]] = (*masks, RunLengths(row["segmentation"], row["class"]))
-    for name, masks in slices.items():
-        image = images.pop(name, None)
-        if image is None:
-            raw.miss(name, "train.csv")
-            continue
-        yield Example(image, masks=masks, patient=image.parts[1], split="train")
-    for image in images.values():
-        raw.skip(image, "train.csv does not list it")
+    facts = ((name, (name.partition("_")[0], masks)) for name, masks in slices.items())
+    for (patient, masks), image in matched(raw, "train.csv", facts, images):
+        yield Example(image, masks=_sized(masks, image), patient=patient, split="train")
     for image in raw.images("test/**"):
         raw.skip(image, "a test image: its outlines were never published")
+
+
+def _sized(masks: tuple[RunLengths, ...], image: PurePosixPath) -> tuple[RunLengths, ...]:
+    """With the size in the name of a square slice; of others, readers differ on which number is the width."""
+    square = re.match(r"slice_\d+_(\d+)_\1_", image.name, re.IGNORECASE)
+    return tuple(replace(mask, size=(int(square[1]), int(square[1]))) for mask in masks) if square else masks
 
 
 def _identifier(path: PurePosixPath) -> str:

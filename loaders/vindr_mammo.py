@@ -17,8 +17,8 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from med_mat.example import Box, Example, Split
-from med_mat.raw import SPLITS, Miniature, RawFolder, corners, joined, matched, number
+from med_mat.example import Attributes, Box, Example, Split
+from med_mat.raw import SPLITS, Miniature, RawFolder, corners, folded, joined, matched, number, stated_size
 
 _FINDINGS = (
     "Mass",
@@ -42,24 +42,32 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     boxes: defaultdict[str, tuple[Box, ...]] = defaultdict(tuple)
     origins: dict[str, tuple[str, Split | None]] = {}
+    views: dict[str, str | None] = {}
     for row in raw.table(table, columns=["image_id", "split"]):
-        name, kinds = row["image_id"], _findings(row)
+        name = row["image_id"]
         study = row.get("study_id") or row.get("patient_id") or ""
+        views[name] = row.get("view_position") or row.get("view")
         origins.setdefault(name, (study, SPLITS.get(row["split"].lower())))
-        found[name].update(kinds)
-        place = corners(row, _SIDES) if kinds and set(_SIDES) <= row.keys() else None
-        if place is not None:
-            boxes[name] += tuple(Box(*place, kind) for kind in kinds)
+        with raw.reading(row, images.get(name)):
+            kinds = _findings(row)
+            found[name].update(kinds)
+            place = corners(row, _SIDES) if kinds and set(_SIDES) <= row.keys() else None
+            if place is not None:
+                drawn_on = stated_size(row.get("width"), row.get("height"))
+                boxes[name] += tuple(Box(*place, kind, drawn_on=drawn_on) for kind in kinds)
     facts = ((name, (name, *origin)) for name, origin in origins.items())
     for (name, study, split), image in matched(raw, table, facts, images):
+        if raw.is_skipped(image):
+            continue  # for one of its findings
         whole = image.suffix.lower() != ".png"  # of a copy nobody knows the size, and the corners are of the original
         yield Example(
             image,
             labels={**joined("|".join(sorted(found[name])), "|", _FINDINGS), _NOTHING: not found[name]},
             boxes=boxes[name] if whole else None,
-            patient=study or image.parent.name,
+            patient=study or folded(image.parent.name),
             split=split,
             key=name,
+            attributes=Attributes.of(view=views[name]),
         )
 
 

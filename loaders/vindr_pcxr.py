@@ -9,7 +9,8 @@ test/d7e71a052a753c3f2f3e317d60177bec.dicom
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
 
 from med_mat.example import Box, Example, Split
 from med_mat.raw import Miniature, RawFolder, corners, matched, multi_hot
@@ -28,23 +29,28 @@ _DIAGNOSES = (
 def examples(raw: RawFolder) -> Iterator[Example]:
     for part in _PARTS:
         images = raw.by_stem(f"{part}/*.{{dicom,dcm}}")
-        boxes = _boxes(raw, f"annotations_{part}.csv")
+        boxes = _boxes(raw, f"annotations_{part}.csv", images)
         table = f"image_labels_{part}.csv"
-        facts = ((row["image_id"], row) for row in raw.table(table, columns=["image_id", *_DIAGNOSES]))
+        rows = raw.table(table, columns=["image_id", *_DIAGNOSES]) if raw.first(table) else ()
+        facts = ((row["image_id"], row) for row in rows)
         for row, image in matched(raw, table, facts, images):
-            # a blank says no, as the publisher's zeros do
-            labels = {diagnosis: bool(state) for diagnosis, state in multi_hot(row, _DIAGNOSES).items()}
-            yield Example(image, labels=labels, boxes=boxes.get(image.stem), split=part, key=image.stem)
+            if raw.is_skipped(image):
+                continue  # for one of its boxes
+            with raw.reading(row, image):
+                # a blank says no, as the publisher's zeros do
+                labels = {diagnosis: bool(state) for diagnosis, state in multi_hot(row, _DIAGNOSES).items()}
+                yield Example(image, labels=labels, boxes=boxes.get(row["image_id"]), split=part, key=row["image_id"])
 
 
-def _boxes(raw: RawFolder, table: str) -> dict[str, tuple[Box, ...]]:
+def _boxes(raw: RawFolder, table: str, images: Mapping[str, PurePosixPath]) -> dict[str, tuple[Box, ...]]:
     """Image -> its boxes; none of an image that was looked at without finding anything."""
     found: dict[str, tuple[Box, ...]] = {}
-    for row in raw.table(table, columns=["image_id", "class_name", *_SIDES]):
+    for row in raw.table(table, columns=["image_id", "class_name", *_SIDES]) if raw.first(table) else ():
         mine = found.setdefault(row["image_id"], ())
-        place = None if row["class_name"] == _NOTHING else corners(row, _SIDES)
-        if place is not None:
-            found[row["image_id"]] = (*mine, Box(*place, row["class_name"]))
+        with raw.reading(row, images.get(row["image_id"])):
+            place = None if row["class_name"] == _NOTHING else corners(row, _SIDES)
+            if place is not None:
+                found[row["image_id"]] = (*mine, Box(*place, row["class_name"]))
     return found
 
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from med_mat.example import Box, Example, Split
-from med_mat.raw import Miniature, RawFolder, corners
+from med_mat.raw import Miniature, RawFolder, corners, matched
 
 _PARTS: tuple[Split, ...] = ("train", "test")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
@@ -35,23 +35,23 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         studies: dict[str, str] = {}
         lesions: defaultdict[str, set[str]] = defaultdict(set)
         boxes: defaultdict[str, tuple[Box, ...]] = defaultdict(tuple)
-        for row in raw.table(table, columns=["study_id", "image_id", "lesion_type", *_SIDES]):
+        rows = raw.table(table, columns=["study_id", "image_id", "lesion_type", *_SIDES]) if raw.first(table) else ()
+        for row in rows:
             name, lesion = row["image_id"], row["lesion_type"]
             studies.setdefault(name, row["study_id"])
             lesions[name].add(lesion)
-            place = corners(row, _SIDES)
-            if place is not None and lesion != "No finding":
-                boxes[name] += (Box(*place, lesion),)
-        for name, study in studies.items():
-            image = images.pop(name, None)
-            if image is None:
-                raw.miss(f"{part}_images/{name}.dicom", table)
-                continue
+            with raw.reading(row, images.get(name)):
+                place = corners(row, _SIDES)
+                if place is not None and lesion != "No finding":
+                    boxes[name] += (Box(*place, lesion),)
+        for (name, study), image in matched(
+            raw, table, ((name, (name, study)) for name, study in studies.items()), images
+        ):
+            if raw.is_skipped(image):
+                continue  # for one of its boxes
             # a word that is no lesion is kept: the build says what the card lacks
             labels = {lesion: lesion in lesions[name] for lesion in (*_LESIONS, *sorted(lesions[name]))}
             yield Example(image, labels=labels, boxes=boxes[name], patient=study, split=part, key=name)
-        for image in images.values():
-            raw.skip(image, f"{table} does not list it")
 
 
 def miniature(raw: Miniature) -> None:

@@ -9,31 +9,34 @@ of upstream's 109 numbered entries (a source under one task); a subset is one of
 
 from __future__ import annotations
 
+import ast
 import functools
+import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from importlib import metadata as installed
-from importlib import resources
+from importlib import resources, util
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
-from med_mat.errors import CardError, UnknownSourceError, VocabularyError
-from med_mat.taxonomy import MAT, Access, Kind, nearest
+from med_mat import strict
+from med_mat.errors import BuildError, CardError, UnknownSourceError, VocabularyError
+from med_mat.taxonomy import AXES, MAT, Access, Kind, LicenseCertainty, nearest
 
 if TYPE_CHECKING:
-    from importlib.abc import Traversable
-
     from med_mat.selection import Selector
 
+_LOGGER = logging.getLogger(__name__)
 _LONGEST_PATTERN = 200
+_HIGHEST_ROW = 2**15 - 1  # a record holds its row in 16 bits
+_NAME = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
 #: Entry points by which other packages add sources.
 PLUGINS = "med_mat.sources"
 
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
 Certainty = Literal["high", "medium", "low"]
-#: How a licence is known: read where the publisher states it, told by a copy or a catalogue, or not known.
-LicenseCertainty = Literal["confirmed", "reported", "unknown"]
+Split = Literal["train", "validation", "test"]
 DownloadKind = Literal[
     "kaggle",
     "kaggle-competition",
@@ -65,11 +68,11 @@ class Subset:
     """One of the 53 aggregated subsets (arXiv 2412.20070 v2, Table 17)."""
 
     number: int
-    mat: MAT
-    also: tuple[str, ...]  # further tasks that the paper's experiments count it as
+    mat: MAT = field(metadata={"key": "triplet"})
     role: Literal["id", "ood", "detection"]
     rows: tuple[int, ...]  # as upstream prints them
     upstream: Upstream
+    also: tuple[str, ...] = ()  # further tasks that the paper's experiments count it as
 
     @property
     def name(self) -> str:
@@ -89,6 +92,7 @@ class Row:
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
     upstream: Upstream
     instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
+    always: bool = False  # boxes and masks: every image shows something
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -107,12 +111,32 @@ class Download:
     note: str = ""
 
 
+_SHOWN = 4  # parts of a layout, where it is told in words
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A way in which the source is known to lie on disk: glob patterns that must all match below its root."""
+    """A way in which the source is known to lie on disk: glob patterns below its root."""
 
     variant: str
-    files: tuple[str, ...]
+    files: tuple[str, ...] = ()  # all must match, or nothing can be read
+    parts: tuple[str, ...] = ()  # one must match: classes, halves of a split, of which a copy may lack some
+    also: tuple[str, ...] = ()  # what a whole copy holds besides and no record needs: masks, lists of a split
+    beside: tuple[str, ...] = ()  # what the publisher ships with it and no row reads
+    edition: str = ""  # which edition this is, where the publisher has several, and which is not read
+    images: int | None = None  # how many it has, where not those that the card counts
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All that a whole copy holds."""
+        return (*self.files, *self.parts, *self.also)
+
+    @property
+    def words(self) -> str:
+        """What must lie there, in words."""
+        more = f" | … ({len(self.parts)} in all)" if len(self.parts) > _SHOWN else ""
+        needed = [*self.files, *([f"any of {' | '.join(self.parts[:_SHOWN])}{more}"] if self.parts else [])]
+        return f"{' and '.join(needed)} ({self.variant}{f': {self.edition}' if self.edition else ''})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +174,7 @@ class Source:
     downloads: tuple[Download, ...]
     layouts: tuple[Layout, ...]
     patients: str  # how a patient is known; "" where it is not
-    published_split: tuple[str, ...]  # () where the publisher has none
+    published_split: tuple[Split, ...]  # () where the publisher has none; what a third party made is none
     counts: Mapping[str, Any]
     overlaps: Mapping[str, str]  # other source -> what is shared
     errata: tuple[Erratum, ...]
@@ -185,50 +209,56 @@ class RowFacts:
     number: int
     source: str
     subset: int | None
-    mat: MAT
-    annotation: str  # classes, grades, findings, boxes or masks
+    mat: MAT = field(metadata={"key": "triplet"})
+    annotation: Kind
     license: str
-    access: str
+    license_certainty: LicenseCertainty
+    access: Access
     redistributable: bool | None
+    augmented: bool
 
     @classmethod
     def of(cls, row: Row, source: Source) -> RowFacts:
         """From the catalog."""
-        return cls(row.number, row.source, row.subset, row.mat, row.kind, source.license, source.access,
-                   source.redistributable)  # fmt: skip
+        return cls(
+            number=row.number,
+            source=row.source,
+            subset=row.subset,
+            mat=row.mat,
+            annotation=row.kind,
+            license=source.license,
+            license_certainty=source.license_certainty,
+            access=source.access,
+            redistributable=source.redistributable,
+            augmented=source.augmented,
+        )
 
     def to_data(self) -> dict[str, Any]:
         """As the manifest of a build holds it, under the row's number."""
-        return {
-            "source": self.source,
-            "subset": self.subset,
-            "triplet": str(self.mat),
-            "annotation": self.annotation,
-            "license": self.license,
-            "access": self.access,
-            "redistributable": self.redistributable,
-        }
+        data = {strict.spelt(one): getattr(self, one.name) for one in fields(self) if one.name != "number"}
+        return {**data, "triplet": str(self.mat)}
 
     @classmethod
-    def from_data(cls, number: int, data: Mapping[str, Any]) -> RowFacts:
-        """From the manifest of a build."""
-        known = {name: value for name, value in data.items() if name != "triplet"}
-        return cls(number=number, mat=MAT.parse(data["triplet"]), **known)
+    def of_manifest(cls, manifest: Mapping[str, Any]) -> dict[int, RowFacts]:
+        """By row number, from the manifest of a build. Facts that a later Med-MAT has added are passed over.
+
+        Raises:
+            BuildError: a fact is missing or of another kind; the message names row and fact.
+        """
+        where = "The manifest med_mat.json"
+        rows = strict.read(Mapping[str, Mapping[str, Any]], manifest.get("rows"), where, "rows", error=BuildError)
+        found = {}
+        for text, data in rows.items():
+            if not re.fullmatch("[0-9]{1,5}", text):
+                raise BuildError(f"{where}: rows has the key {text!r}, which is no number of a row.")
+            given = {**data, "number": int(text)}
+            found[int(text)] = strict.read(cls, given, where, f"rows.{text}", error=BuildError, newer=True)
+        return found
 
     def as_fields(self) -> dict[str, Any]:
         """By the names that a :class:`~med_mat.selection.Selection` asks for."""
-        return {
-            "modality": self.mat.modality,
-            "area": self.mat.area,
-            "task": self.mat.task,
-            "source": self.source,
-            "row": self.number,
-            "subset": self.subset,
-            "license": self.license,
-            "access": self.access,
-            "redistributable": self.redistributable,
-            "annotation": self.annotation,
-        }
+        facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("number", "mat")}
+        return {**facts, "row": self.number, **{axis: getattr(self.mat, axis) for axis in AXES}}
 
 
 class Catalog(Mapping[str, Source]):
@@ -306,8 +336,14 @@ def sources(
 
 @functools.cache
 def load() -> Catalog:
-    """The catalog of this installation, read once."""
-    subsets = read_subsets(resources.files("med_mat") / "data" / "subsets.yaml")
+    """The catalog of this installation, read once.
+
+    A source of another package that is not in order is left out, with a warning through :mod:`logging`.
+
+    Raises:
+        CardError: a card of Med-MAT itself is not in order.
+    """
+    subsets = read_subsets((resources.files("med_mat") / "data" / "subsets.yaml").read_text("utf-8"))
     folder = resources.files("med_mat.dataset_cards")
     cards = {
         path.name.removesuffix(".md"): path
@@ -315,145 +351,289 @@ def load() -> Catalog:
         if path.name.endswith(".md") and path.name == path.name.lower()  # README.md and templates are upper case
     }
     found = {name: read_card(name, path.read_text("utf-8")) for name, path in cards.items()}
-    for point in installed.entry_points(group=PLUGINS):
-        if point.name in found:
-            raise CardError(f"The package of {point.value!r} adds a source {point.name!r}, which is there already.")
-        found[point.name] = _plugin(point)
-    return Catalog(found, subsets)
+    for source in found.values():
+        check_named(source, found, subsets)
+    return Catalog(_with_plugins(found, subsets), subsets)
+
+
+def check_named(source: Source, sources: Collection[str], subsets: Collection[int]) -> None:
+    """Raise where a card names a source or a subset that there is not.
+
+    Raises:
+        CardError: the message names the card, the key and the nearest name.
+    """
+    named = [(name, "overlaps") for name in source.overlaps] + [(source.patients_of, "patients_of")]
+    for name, key in named:
+        if name not in sources and name != source.name:
+            guess = nearest(name, sources)
+            hint = f" Did you mean {guess!r}?" if guess else ""
+            raise CardError(f"The card {source.name}.md: {key} names {name!r}, and there is no such source.{hint}")
+    if source.name in source.overlaps:
+        raise CardError(f"The card {source.name}.md: overlaps names the source itself.")
+    for row in source.rows:
+        if row.subset is not None and row.subset not in subsets:
+            raise CardError(
+                f"The card {source.name}.md: row {row.number} is in subset {row.subset}, and there is no such subset: "
+                f"they are 1 to {max(subsets)}, or null for none."
+            )
+
+
+# ------------------------------------------------------------------------------------------- sources of other packages
+
+
+def _with_plugins(ours: Mapping[str, Source], subsets: Mapping[int, Subset]) -> dict[str, Source]:
+    """Our sources, and those of other packages that are in order."""
+    found = dict(ours)
+    points: dict[str, installed.EntryPoint] = {}
+    for point in sorted(installed.entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
+        try:
+            if point.name in found:
+                raise CardError("A source of that name is there already.")
+            more = {**found, point.name: _plugin(point)}
+            Catalog(more, subsets)  # every row has a number of its own
+        except CardError as error:
+            _leave_out(point, error)
+        else:
+            found, points[point.name] = more, point
+    while True:  # one that is left out may be named by another
+        for name, point in points.items():
+            try:
+                check_named(found[name], found, subsets)
+            except CardError as error:
+                _leave_out(point, error)
+                del found[name], points[name]
+                break
+        else:
+            return found
+
+
+def _leave_out(point: installed.EntryPoint, error: CardError) -> None:
+    package = point.dist.name if point.dist else point.value
+    _LOGGER.warning("The source %r of the package %r is left out. %s", point.name, package, error)
 
 
 def _plugin(point: installed.EntryPoint) -> Source:
-    """A source of another package: the card lies beside the loader."""
-    card = resources.files(point.value.rpartition(".")[0]) / f"{point.name}.md"
-    try:
-        text = card.read_text("utf-8")
-    except OSError as error:
-        raise CardError(f"The source {point.name!r} ({point.value}) has no card {card}: {error}.") from error
-    return replace(read_card(point.name, text), loader=point.value)
+    """A source of another package: the card lies beside the loader, which is parsed and not imported.
 
-
-def read_subsets(path: Traversable) -> dict[int, Subset]:
-    """Read ``subsets.yaml``."""
-    return {
-        entry["number"]: Subset(
-            number=entry["number"],
-            mat=MAT.parse(entry["triplet"]),
-            also=tuple(entry.get("also", ())),
-            role=entry["role"],
-            rows=tuple(entry["rows"]),
-            upstream=Upstream(**entry["upstream"]),
+    Raises:
+        CardError: the entry point, the card or the loader is not there or not in order.
+    """
+    package = point.module.rpartition(".")[0]
+    if not package or point.attr or not _NAME.fullmatch(point.name):
+        raise CardError(
+            f"Its entry point is '{point.name} = {point.value}', and is to be of the form "
+            "'toy_wrist = toy_sources.toy_wrist': a name in small letters, and the module of its loader."
         )
-        for entry in yaml_load(path.read_text("utf-8"))
-    }
+    try:
+        spec = util.find_spec(point.module)  # imports the package around it
+        card = (resources.files(package) / f"{point.name}.md").read_text("utf-8")
+        read = getattr(spec and spec.loader, "get_source", None)
+        code = read(point.module) if read else None
+        names = {"examples"} if code is None else _names(ast.parse(code))
+    except Exception as error:  # what others wrote may raise anything
+        raise CardError(f"{point.value} cannot be read: {type(error).__name__}: {error}.") from error
+    if spec is None:
+        raise CardError(f"Its loader, the module {point.module}, is not there.")
+    if not names & {"examples", "*"}:
+        raise CardError(f"Its loader, {point.module}, lacks the function examples(raw).")
+    return replace(read_card(point.name, card), loader=point.module)
+
+
+def _names(tree: ast.Module) -> set[str]:
+    """The names that a module defines or imports at its top."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            found |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    return found
+
+
+# --------------------------------------------------------------------------------------------------------------- cards
+
+
+def read_subsets(text: str) -> dict[int, Subset]:
+    """Read ``subsets.yaml``.
+
+    Raises:
+        CardError: a key is missing, unknown, or holds what it should not.
+    """
+    where = "med_mat/data/subsets.yaml"
+    subsets = strict.read(tuple[Subset, ...], strict.yaml_load(text, where), where)
+    return {subset.number: subset for subset in subsets}
+
+
+#: Keys that the Hub knows in the front matter of a dataset, beside those of :class:`_Front`.
+_HUB_KEYS = (
+    "annotations_creators",
+    "arxiv",
+    "config_names",
+    "configs",
+    "dataset_info",
+    "extra_gated_button_content",
+    "extra_gated_description",
+    "extra_gated_fields",
+    "extra_gated_heading",
+    "extra_gated_prompt",
+    "language",
+    "language_bcp47",
+    "language_creators",
+    "language_details",
+    "library_name",
+    "license_details",
+    "license_link",
+    "license_name",
+    "multilinguality",
+    "paperswithcode_id",
+    "source_datasets",
+    "task_ids",
+    "thumbnail",
+    "train-eval-index",
+    "viewer",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _RowEntry:
+    number: int
+    triplet: MAT
+    subset: int | None
+    kind: Kind
+    upstream: Upstream
+    labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
+    instructions: tuple[str, ...] = ()
+    always: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Counts:
+    images: int | None
+    certainty: Certainty
+    labels: Mapping[str, int | None] = field(default_factory=dict)
+    splits: Mapping[str, int] = field(default_factory=dict)
+    unread: int = 0  # those that give no record by design
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """The block ``med_mat:`` of a card."""
+
+    summary: str
+    terms: str
+    access: Access
+    redistributable: bool | None
+    homepage: str
+    download: tuple[Download, ...]
+    layout: tuple[Layout, ...]
+    labels: Mapping[str, str]
+    rows: tuple[_RowEntry, ...]
+    patients: str
+    published_split: tuple[Split, ...]
+    counts: _Counts
+    verified: Verified
+    certainty: Certainty
+    citation: str
+    license_certainty: LicenseCertainty = "unknown"
+    augmented: bool = False
+    patients_of: str = ""
+    shared_ids: tuple[SharedId, ...] | None = None
+    overlaps: Mapping[str, str] | None = None
+    errata: tuple[Erratum, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Front:
+    """The front matter of a card."""
+
+    pretty_name: str
+    license: str
+    med_mat: _Block
+    task_categories: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    size_categories: tuple[str, ...] = ()
 
 
 def read_card(name: str, text: str) -> Source:
     """Read one card: YAML front matter between two ``---`` lines, then prose.
 
     Raises:
-        CardError: a fact is missing, misspelt or contradicts another; the message names the card and the key.
+        CardError: a fact is missing, misspelt, of another kind or contradicts another; the message names the card, the
+            key and, for a key that nobody knows, the nearest.
     """
     where = f"The card {name}.md"
     _, found, rest = text.partition("---\n")
     front, closed, prose = rest.partition("\n---\n")
     if not found or not closed:
         raise CardError(f"{where} has no front matter: expected YAML between two lines '---'.")
-    metadata = yaml_load(front, where)
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("med_mat"), dict):
+    data = strict.yaml_load(f"\n{front}", where)  # so that its lines are counted as in the card
+    if not isinstance(data, dict) or not isinstance(data.get("med_mat"), dict):
         raise CardError(f"{where} has no 'med_mat:' block in its front matter.")
-    facts = _Facts(metadata.pop("med_mat"))
-    try:
-        labels = {str(raw): _word(human) for raw, human in facts["labels"].items()}
-        if not facts["rows"]:
-            raise CardError(f"{where} has no row under the key 'rows'.")
-        return Source(
-            name=name,
-            loader=f"med_mat.loaders.{name}",
-            title=metadata["pretty_name"],
-            summary=facts["summary"],
-            rows=tuple(_row(name, entry, labels, where) for entry in facts["rows"]),
-            license=metadata["license"],
-            terms=facts["terms"],
-            access=_choice(facts["access"], Access, where),
-            redistributable=facts["redistributable"],
-            homepage=facts["homepage"],
-            downloads=tuple(_download(entry, where) for entry in facts["download"]),
-            layouts=tuple(Layout(entry["variant"], tuple(entry["files"])) for entry in facts["layout"]),
-            patients=facts["patients"],
-            published_split=tuple(facts["published_split"]),
-            counts=facts["counts"],
-            overlaps=facts.get("overlaps") or {},
-            shared_ids=tuple(_shared_id(entry, where) for entry in facts.get("shared_ids") or ()),
-            patients_of=str(facts.get("patients_of") or name),
-            license_certainty=_choice(facts.get("license_certainty", "unknown"), LicenseCertainty, where),
-            augmented=facts.get("augmented", False),
-            errata=tuple(
-                Erratum(e["row"], e["field"], str(e["upstream"]), str(e["ours"]), e["why"])
-                for e in facts.get("errata") or ()
-            ),
-            verified=_choice(facts["verified"], Verified, where),
-            certainty=_choice(facts["certainty"], Certainty, where),
-            citation=facts["citation"],
-            prose=prose.strip(),
-            metadata=metadata,
-        )
-    except KeyError as missing:
-        raise CardError(f"{where} lacks the key {missing}.") from missing
-    except (TypeError, AttributeError) as error:
-        raise CardError(f"{where}: what the key {facts.last!r} holds is of the wrong kind: {error}.") from error
-    except VocabularyError as error:
-        raise CardError(f"{where}: under the key {facts.last!r}: {error}") from error
+    strict.refuse_unknown(data, [*map(strict.spelt, fields(_Front)), *_HUB_KEYS], where)
+    card: _Front = strict.read(_Front, {key: one for key, one in data.items() if key not in _HUB_KEYS}, where)
+    block = card.med_mat
+    _check(block, where)
+    shared = {one.name for one in fields(_Block)} & {one.name for one in fields(Source)} - {"rows"}
+    return Source(
+        **{
+            **{key: getattr(block, key) for key in shared},
+            "name": name,
+            "loader": f"med_mat.loaders.{name}",
+            "title": card.pretty_name,
+            "license": card.license,
+            "rows": tuple(_row(name, entry, block.labels) for entry in block.rows),
+            "downloads": block.download,
+            "layouts": block.layout,
+            "patients_of": block.patients_of or name,
+            "counts": data["med_mat"]["counts"],
+            "overlaps": block.overlaps or {},
+            "shared_ids": block.shared_ids or (),
+            "errata": block.errata or (),
+            "prose": prose.strip(),
+            "metadata": {key: value for key, value in data.items() if key != "med_mat"},
+        }
+    )
 
 
-def yaml_load(text: str, where: str = "A text of Med-MAT") -> Any:
-    """Parse YAML safely, and quickly where libyaml is there.
-
-    Raises:
-        CardError: it is no YAML, or uses aliases, by which a small text fills the memory; names ``where``.
-    """
-    import yaml
-
-    try:
-        data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        _refuse_aliases(data, set(), where)
-    except yaml.YAMLError as error:
-        raise CardError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise CardError(f"{where} is nested too deeply.") from error
-    return data
-
-
-def _refuse_aliases(data: Any, seen: set[int], where: str) -> None:
-    """Raise where a list or a mapping stands in two places."""
-    if not isinstance(data, dict | list):
-        return
-    if id(data) in seen:
-        raise CardError(f"{where} uses a YAML alias (*name): write out what it stands for.")
-    seen.add(id(data))
-    for value in data.values() if isinstance(data, dict) else data:
-        _refuse_aliases(value, seen, where)
-
-
-class _Facts(dict[str, Any]):
-    """The block ``med_mat:`` of a card, which remembers what was asked for last."""
-
-    last = ""
-
-    def __getitem__(self, key: str) -> Any:
-        self.last = key
-        return super().__getitem__(key)
+def _check(block: _Block, where: str) -> None:
+    """Raise where facts of a card contradict each other."""
+    if not block.rows:
+        raise CardError(f"{where} has no row under the key 'rows'.")
+    for raw, human in block.labels.items():
+        if not human.strip():
+            raise CardError(f"{where}: labels.{raw} is {human!r}, which is no label.")
+    numbers = [row.number for row in block.rows]
+    draw = {row.number for row in block.rows if row.kind in ("boxes", "masks")}
+    for row in block.rows:
+        if row.number in draw and len(draw) < len(block.rows) and row.labels is None:
+            raise CardError(
+                f"{where}: row {row.number}, of {row.kind}, does not say which labels it draws. Give it the key "
+                f"'labels', a list of those of {', '.join(block.labels)} that it can draw: of an image where one of "
+                "these is not drawn the record says that it is absent."
+            )
+        if not 0 < row.number <= _HIGHEST_ROW or numbers.count(row.number) > 1:
+            raise CardError(f"{where}: row {row.number} needs a number of its own, from 1 to {_HIGHEST_ROW:,}.")
+        for raw in row.labels or ():
+            if raw not in block.labels:
+                guess = nearest(raw, block.labels)
+                hint = f" Did you mean {guess!r}?" if guess else ""
+                raise CardError(f"{where}: row {row.number} names the label {raw!r}, which 'labels' lacks.{hint}")
+        if row.subset is None and not row.instructions:
+            raise CardError(f"{where}: row {row.number} is in no subset, so it needs 'instructions' of its own.")
+        if not row.triplet.complete:
+            raise CardError(f"{where}: row {row.number} leaves an element of its triplet open: {row.triplet}.")
+    for erratum in block.errata or ():
+        if erratum.row not in numbers:
+            raise CardError(f"{where}: an erratum is on row {erratum.row}, and the card's rows are {numbers}.")
+    for shared in block.shared_ids or ():
+        _check_pattern(shared.pattern, where)
 
 
-def _word(human: Any) -> str:
-    """A human label."""
-    if not isinstance(human, str) or not human.strip():
-        raise TypeError(f"{human!r} is no label")
-    return human
-
-
-def _shared_id(entry: Mapping[str, Any], where: str) -> SharedId:
-    """An entry of ``shared_ids``. RE2 runs its pattern in linear time; what RE2 does not know is refused here."""
-    namespace, pattern = str(entry["namespace"]), str(entry["pattern"])
+def _check_pattern(pattern: str, where: str) -> None:
+    """Raise unless RE2, which runs in linear time, can look for an id by this pattern."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:
@@ -464,43 +644,18 @@ def _shared_id(entry: Mapping[str, Any], where: str) -> SharedId:
             f"{where}: under 'shared_ids', {pattern[:_LONGEST_PATTERN]!r} must be a regular expression of at most "
             f"{_LONGEST_PATTERN} characters with one named group, (?P<id>...), and no look-around or back reference."
         )
-    return SharedId(namespace, pattern)
 
 
-def _row(source: str, entry: Mapping[str, Any], labels: Mapping[str, str], where: str) -> Row:
-    chosen = [str(raw) for raw in entry.get("labels", labels)]
-    unknown = [raw for raw in chosen if raw not in labels]
-    if unknown:
-        raise CardError(f"{where}: row {entry['number']} names labels that 'labels' does not map: {unknown}.")
-    if entry["subset"] is None and not entry.get("instructions"):
-        raise CardError(f"{where}: row {entry['number']} is in no subset, so it needs 'instructions' of its own.")
-    mat = MAT.parse(entry["triplet"])
-    if not mat.complete:
-        raise CardError(f"{where}: row {entry['number']} leaves an element of its triplet open: {mat}.")
+def _row(source: str, entry: _RowEntry, labels: Mapping[str, str]) -> Row:
+    chosen = labels if entry.labels is None else {raw: labels[raw] for raw in entry.labels}
     return Row(
-        number=entry["number"],
+        number=entry.number,
         source=source,
-        mat=mat,
-        subset=entry["subset"],
-        kind=_choice(entry["kind"], Kind, where),
-        labels={raw: labels[raw] for raw in chosen},  # plain, so that it pickles
-        upstream=Upstream(**entry["upstream"]),
-        instructions=tuple(entry.get("instructions", ())),
+        mat=entry.triplet,
+        subset=entry.subset,
+        kind=entry.kind,
+        labels=dict(chosen),  # plain, so that it pickles
+        upstream=entry.upstream,
+        instructions=entry.instructions,
+        always=entry.always,
     )
-
-
-def _download(entry: Mapping[str, Any], where: str) -> Download:
-    return Download(
-        kind=_choice(entry["kind"], DownloadKind, where),
-        at=entry["at"],
-        files=tuple(entry.get("files", ())),
-        sha256=entry.get("sha256", {}),
-        note=entry.get("note", ""),
-    )
-
-
-def _choice(word: Any, literal: Any, where: str) -> Any:
-    known = get_args(literal)
-    if word in known:
-        return word
-    raise CardError(f"{where}: {word!r} is not one of {', '.join(known)}.")

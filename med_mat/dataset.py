@@ -11,6 +11,7 @@ import functools
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -22,11 +23,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import schema
-from med_mat.errors import BuildError
-from med_mat.location import INDEX, Location, locate
+from med_mat.errors import BuildError, VocabularyError
+from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate
 from med_mat.splits.methods import Experiments
 from med_mat.tags import COLUMNS, Positions, Tags, encode
-from med_mat.taxonomy import MAT, SPLITS
+from med_mat.taxonomy import MAT, SPLITS, WITHHELD
 
 if TYPE_CHECKING:
     import datasets
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from med_mat.selection import Selection, Selector
 
 _BATCH_ROWS = 64
+#: Seconds to wait for a build that is putting its files in place, one try after the other.
+_SWITCHING = (0.05, 0.2, 0.75, 2.0)
 
 
 def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMAT:  # noqa: A001 - med_mat.open reads well
@@ -47,13 +50,21 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
         BuildError: nothing there, an unfinished build, or one of another schema version.
         HubError: the Hub does not give it.
     """
-    location, manifest = locate(where, revision)
-    try:
-        return MedMAT(location, manifest)
-    except (OSError, pa.ArrowInvalid, LookupError) as error:
-        raise BuildError(
-            f"{where}: its index.parquet is damaged ({error}). Run 'med-mat build' again: what is finished is kept."
-        ) from error
+    for wait in (*_SWITCHING, None):
+        location, manifest = locate(where, revision)
+        try:
+            opened = MedMAT(location, manifest)
+            if opened.is_of_one_build():
+                return opened
+            damage = "it is of another build than the manifest"
+        except (OSError, pa.ArrowInvalid, LookupError) as error:
+            damage = str(error)
+        if wait is None or not isinstance(location, Folder):
+            break
+        time.sleep(wait)  # a build may be putting its files in place just now
+    raise BuildError(
+        f"{where}: its index.parquet is damaged ({damage}). Run 'med-mat build' again: what is finished is kept."
+    )
 
 
 class MedMAT(Experiments):
@@ -68,6 +79,11 @@ class MedMAT(Experiments):
 
     def __len__(self) -> int:
         return len(self.tags.row)
+
+    def is_of_one_build(self) -> bool:
+        """Whether index and manifest were written by one build."""
+        known = pq.read_schema(self.location.index(COLUMNS)).metadata or {}
+        return bool(known.get(BUILD_KEY, b"").decode() == self.manifest.get("build", ""))
 
     def __repr__(self) -> str:
         return f"MedMAT({str(self.location)!r}: {len(self):,} records, {len(self.tags.sources)} sources)"
@@ -116,30 +132,42 @@ class MedMAT(Experiments):
         wanted.check(known, "This Med-MAT")
         return wanted
 
-    def where(self, selector: Selector = None, **fields: Any) -> Positions:
+    def where(self, selector: Selector = None, *, withheld: bool = False, **fields: Any) -> Positions:
         """The positions in the index of the records that fulfil every given condition, ascending.
 
         Args:
             selector: triplets and conditions, e.g. ``"CT|MRI/Brain/*"``, ``"CT/*/* & source=head_ct & width>=256"``.
+            withheld: True counts the records that are withheld as train or validation, as their own source has them;
+                else these are of the split "withheld", as for ``load_dataset``.
             fields: further conditions by name, e.g. ``split="train"``, ``label=["Glioma", "Tumor"]``,
                 ``subset=24``: see :mod:`med_mat.selection`.
 
         Raises:
             VocabularyError: a word that neither the vocabularies nor this build knows; it suggests the nearest.
         """
-        return self.where_rows(frozenset(self.tags.facts), self.selection(selector, **fields))
+        return self.where_rows(frozenset(self.tags.facts), self.selection(selector, **fields), withheld=withheld)
 
-    def where_rows(self, rows: frozenset[int], selection: Selection, split: str | None = None) -> Positions:
-        """The positions of the records of these rows that a selection keeps, in one split or all, ascending."""
-        runs = self.tags.runs
-        codes = runs.row * len(SPLITS) + runs.split
+    def where_rows(
+        self, rows: frozenset[int], selection: Selection, split: str | None = None, *, withheld: bool = False
+    ) -> Positions:
+        """The positions of the records of these rows that a selection keeps, in one split or all, ascending.
+
+        Args:
+            rows: numbers of rows.
+            selection: of records.
+            split: "train", "validation", "test", "withheld", or None for all.
+            withheld: as for :meth:`where`.
+        """
+        runs, known = self.tags.runs, (*SPLITS, WITHHELD)
+        shown = runs.split if withheld else np.where(runs.withheld, known.index(WITHHELD), runs.split)
+        codes = runs.row * len(known) + shown
         kept = np.zeros(len(runs.start), dtype=bool)
         pieces = []
         for code in np.unique(codes).tolist():
-            row, part = divmod(code, len(SPLITS))
-            if row not in rows or split not in (None, SPLITS[part]):
+            row, part = divmod(code, len(known))
+            if row not in rows or split not in (None, known[part]):
                 continue
-            verdict = selection.resolve({**self.tags.facts[row].as_fields(), "split": SPLITS[part]})
+            verdict = selection.resolve({**self.tags.facts[row].as_fields(), "split": known[part]})
             if isinstance(verdict, bool):
                 kept |= verdict & (codes == code)
             else:  # facts of single records decide
@@ -150,14 +178,35 @@ class MedMAT(Experiments):
 
     @overload
     def select(
-        self, selector: Selector = ..., *, streaming: Literal[False] = ..., columns: Sequence[str] = ..., **fields: Any
+        self,
+        selector: Selector = ...,
+        *,
+        streaming: Literal[False] = ...,
+        columns: Sequence[str] = ...,
+        withheld: bool = ...,
+        one_per: Literal["record", "image"] = ...,
+        **fields: Any,
     ) -> datasets.Dataset: ...
     @overload
     def select(
-        self, selector: Selector = ..., *, streaming: Literal[True], columns: Sequence[str] = ..., **fields: Any
+        self,
+        selector: Selector = ...,
+        *,
+        streaming: Literal[True],
+        columns: Sequence[str] = ...,
+        withheld: bool = ...,
+        one_per: Literal["record", "image"] = ...,
+        **fields: Any,
     ) -> datasets.IterableDataset: ...
     def select(
-        self, selector: Selector = None, *, streaming: bool = False, columns: Sequence[str] = (), **fields: Any
+        self,
+        selector: Selector = None,
+        *,
+        streaming: bool = False,
+        columns: Sequence[str] = (),
+        withheld: bool = False,
+        one_per: Literal["record", "image"] = "record",
+        **fields: Any,
     ) -> datasets.Dataset | datasets.IterableDataset:
         """The records that fulfil the conditions of :meth:`where`, as a plain ``datasets.Dataset``.
 
@@ -165,9 +214,20 @@ class MedMAT(Experiments):
             selector: triplets and conditions, e.g. ``"CT/*/Cancer"``.
             streaming: True gives an ``IterableDataset`` that reads only the row groups it needs, without a cache.
             columns: of the record, those to give; none means all. Streaming reads no other.
+            withheld: as for :meth:`where`.
+            one_per: "image" gives the first record alone of those that share an image, such as a row of classes and one
+                of masks.
             fields: further conditions by name, e.g. ``split="train"``: see :meth:`where`.
+
+        Raises:
+            VocabularyError: a word that neither the vocabularies nor this build knows, or another ``one_per``.
         """
-        positions = self.where(selector, **fields)
+        if one_per not in ("record", "image"):
+            raise VocabularyError(f"one_per={one_per!r} is not one of 'record', 'image'.")
+        positions = self.where(selector, withheld=withheld, **fields)
+        if one_per == "image":
+            images, _ = encode(self._record_facts("image_id").take(pa.array(positions)).dictionary_encode())
+            positions = positions[np.sort(np.unique(images, return_index=True)[1])]
         if streaming:
             return self.stream(positions, columns)
         taken = self.take(positions)

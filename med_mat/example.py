@@ -8,12 +8,14 @@ column ``c`` covers ``c`` to ``c + 1``.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Literal
 
 Split = Literal["train", "validation", "test"]
+_AGE = re.compile(r"0*(\d{1,3})(?:\.\d*)?\+?[\s-]*(?:y|yrs?|years?|(m|mos?|months?|w|wks?|weeks?|d|days?))?")
 _OLDEST = 120  # years: what is beyond is a mistake of the table
 
 
@@ -45,7 +47,11 @@ Pixels = PurePosixPath | Frame | Slice
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box as its publisher gives it: corners in pixels, or in fractions of the image's size where ``relative``."""
+    """A box as its publisher gives it: corners in pixels, or in fractions of the image's size where ``relative``.
+
+    ``drawn_on``: width and height in pixels of the image that it was drawn on, where the annotation states them. It is
+    scaled to an image of another size and the same shape; on an image of another shape it has no place.
+    """
 
     xmin: float
     ymin: float
@@ -53,11 +59,22 @@ class Box:
     ymax: float
     label: str  # raw
     relative: bool = False
+    drawn_on: tuple[int, int] | None = None
 
     @classmethod
-    def xywh(cls, x: float, y: float, width: float, height: float, label: str, *, relative: bool = False) -> Box:
+    def xywh(
+        cls,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        label: str,
+        *,
+        relative: bool = False,
+        drawn_on: tuple[int, int] | None = None,
+    ) -> Box:
         """From the top left corner and a size (COCO, RSNA, NIH)."""
-        return cls(x, y, x + width, y + height, label, relative)
+        return cls(x, y, x + width, y + height, label, relative, drawn_on)
 
     @classmethod
     def centered(cls, x: float, y: float, width: float, height: float, label: str, *, relative: bool = True) -> Box:
@@ -69,7 +86,12 @@ class Box:
 class BinaryMask:
     """A picture in which one thing is marked: the pixels over ``above`` (all but those, where ``inverted``).
 
+    A picture whose marks lie all on one side of ``above`` is read by its marks where it has but two values, or one
+    colour on black, or is marked by its transparency; else it cannot be read. It is never taken for an empty one.
+
     ``pieces``: what is marked are several things that do not touch, each of at least so many pixels; each gets a box.
+    ``least_side``: what is marked and is less than so many pixels wide or high is no such thing. What these two leave
+    out are specks: they get no box, and a mask of specks alone leaves it unknown whether its label is there.
     """
 
     pixels: Pixels
@@ -77,23 +99,34 @@ class BinaryMask:
     above: float = 0
     inverted: bool = False
     pieces: int | None = None
+    least_side: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """A picture whose pixel values name things; values that ``values`` does not hold are background."""
+    """A picture whose pixel values name things; values that ``values`` does not hold are background.
+
+    ``others``: all further values that occur, where the publisher says so; a picture that holds yet another is in
+    another code, and cannot be read. Nor can one that holds values other than 0, and none of ``values``.
+    """
 
     pixels: Pixels
     values: Mapping[int, str]  # pixel value -> raw label
+    others: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ColorMap:
-    """A picture whose colours name things; a pixel belongs to a colour within ``tolerance`` of it in every channel."""
+    """A picture whose colours name things; a pixel belongs to a colour within ``tolerance`` of it in every channel.
+
+    ``others``: the colours of which the publisher says that they are none of these things, black being so always. A
+    picture of other colours alone cannot be read.
+    """
 
     pixels: Pixels
     colors: Mapping[tuple[int, int, int], str]  # (red, green, blue) -> raw label
     tolerance: int = 0
+    others: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +148,11 @@ class RunLengths:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A closed contour, filled: ``((x, y), …)`` in pixels."""
+    """A closed contour, filled: ``((x, y), …)`` in pixels. ``drawn_on``: as for a :class:`Box`."""
 
     points: tuple[tuple[float, float], ...]
     label: str  # raw
+    drawn_on: tuple[int, int] | None = None
 
 
 Mask = BinaryMask | LabelMap | ColorMap | RunLengths | Polygon
@@ -169,10 +203,10 @@ def _sex(text: str | None) -> str | None:
 
 
 def _decade(age: str | float | None) -> str | None:
-    matched = re.fullmatch(r"0*(\d{1,3})(?:\.\d*)?\s*([ymwd]?)(?:ears?|rs?)?", str(age).strip().lower())
+    matched = _AGE.fullmatch(str(age).strip().lower())
     if matched is None:
         return None
-    years = 0 if matched[2] in ("m", "w", "d") else int(matched[1])
+    years = 0 if matched[2] else int(matched[1])
     if years > _OLDEST:
         return None
     return "90+" if years >= 90 else f"{years // 10 * 10}-{years // 10 * 10 + 9}"
@@ -228,5 +262,5 @@ class Example:
 
     @property
     def name(self) -> str:
-        """Its stable name inside the source: the key, or the reference."""
-        return self.reference if self.key is None else self.key
+        """Its stable name inside the source: the key, or the reference; in NFC, however the disk spells accents."""
+        return unicodedata.normalize("NFC", self.reference if self.key is None else self.key)

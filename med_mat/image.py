@@ -7,31 +7,44 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels, Slice
 from med_mat.leakage.fingerprint import Look, look
-from med_mat.raw import dicom, headers, volumes
-from med_mat.raw.planes import Array, Plane, to_8_bit
-from med_mat.raw.volumes import FileCache, sentence
-from med_mat.taxonomy import MAT
+from med_mat.raw import headers, opened
+from med_mat.raw.opened import FileCache, sentence
 
-__all__ = ["Check", "FileCache", "Stored", "png_bytes", "read", "values"]
+if TYPE_CHECKING:
+    from med_mat.raw.planes import Array, Plane
+    from med_mat.raw.volumes import Volume
+    from med_mat.taxonomy import MAT
+
+__all__ = ["DECODERS", "Check", "FileCache", "Stored", "png_bytes", "read", "values"]
 
 Check = Literal["header", "decode"]
 
-#: zlib level of new PNGs: on radiographs and fundus photographs 4 is within 5 % of the size of 9; 6 takes three times
-#: as long for 2 %, and 3 saves a tenth of the time for 10 % more bytes.
-PNG_LEVEL = 4
+#: How zlib packs new PNGs. After PNG's filters a radiograph, a photograph of tissue or a mask holds runs and hardly any
+#: repetition: looking for runs alone (Z_RLE) makes files as small as level 6 (0.86 to 1.01 of them over six real
+#: sources) in a quarter of its time, and smaller ones than level 4 in half of its time.
+PNG_PACKING: Mapping[str, int] = {"compress_level": 6, "compress_type": zlib.Z_RLE}
 
-_ORIENTATION = 0x0112  # EXIF tag
-_WEB_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
+#: Decoder -> the modules that nothing else needs: they are imported where it is asked for, and ``FileCache.used`` tells
+#: which were. A PNG that is stored as it was published asks for none.
+DECODERS: Mapping[str, tuple[str, ...]] = {
+    "JPEG": ("med_mat.raw.jpegs",),
+    "picture": ("med_mat.raw.pictures", "med_mat.raw.tiffs", "med_mat.raw.tiff_tags", "med_mat.raw.jpegs"),
+    "window": ("med_mat.raw.planes",),
+    "DICOM": ("med_mat.raw.dicom", "med_mat.raw.dicom_doubts", "med_mat.raw.jpegs", "med_mat.raw.planes"),
+    "volume": ("med_mat.raw.volumes", "med_mat.raw.grids", "med_mat.raw.planes"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +65,8 @@ class Stored:
     raw_height: int
     orientation: int = 1  # EXIF, 1 to 8
     spacing: tuple[float, float] | None = None  # millimetres per pixel along x and y of the displayed image
-    decoder: str = ""  # which of imaging's decoders made it: the code that a build's fingerprint asks for
+    notes: tuple[str, ...] = ()  # what may be wrong with its pixels, for the ledger
+    volume: Volume | None = None  # that it is a slice of: its masks must lie on the same grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,40 +92,66 @@ def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode"
         ReadError: one sentence that names the path and says what is wrong.
     """
     if isinstance(pixels, Slice):
-        plane, sha256 = volumes.plane(root, pixels, cache)
-        return _from_plane(plane, mat, sha256, str(pixels.path), ["volume to PNG"])
+        return _read_slice(root, pixels, mat, cache)
+    index: int | None = None
     if isinstance(pixels, Frame):
-        return _read_frame(root, pixels, mat, check, cache)
-    data = _bytes(root, pixels)
-    sha256 = hashlib.sha256(data).hexdigest()
-    kind = headers.sniff(data, pixels)
+        path, index = pixels.path, pixels.index
+        held = _opened(root, path, cache)
+        data, sha256, dataset = held.data, held.sha256, held.dataset
+    else:
+        path = pixels
+        data = _bytes(root, path)
+        sha256 = hashlib.sha256(data).hexdigest()
+        dataset = _dataset(data, path)
+    if dataset is not None:
+        return _read_dataset(dataset, index, mat, sha256, path, cache)
+    kind = headers.sniff(data, path)
     if kind == "JPEG" or kind == "PNG":
-        return _read_web(data, kind, pixels, mat, check, sha256)
-    if kind == "DICOM":
-        return _from_dataset(dicom.open_dataset(data, str(pixels)), None, mat, sha256, str(pixels))
-    return _read_picture(_open_picture(data, pixels), None, data, mat, sha256, str(pixels))
+        if index:
+            raise opened.no_frame(path, index, 1)
+        return _read_web(data, kind, path, mat, check, sha256, cache)
+    return _read_picture(data, index, mat, sha256, path, cache)
 
 
-def values(root: Path, pixels: Pixels, cache: FileCache, *, want: Literal["grey", "index", "color"]) -> Array:
+def values(
+    root: Path,
+    pixels: Pixels,
+    cache: FileCache,
+    *,
+    want: Literal["grey", "index", "color", "channels"],
+    on: Stored | None = None,
+    notes: list[str] | None = None,
+) -> Array:
     """The values of a mask, as its file has them: EXIF orientation ignored, nothing windowed.
 
+    ``on`` is the image that it marks: where both are slices of volumes, they must lie on one grid. ``notes`` gathers
+    how a mask was read where its file does not say it.
+
     ``want``: "grey" is one number per pixel, colours turned to luminance; "index" is the same, but colours must be grey
-    and a palette gives its numbers, unless it is a palette of greys; "color" is (rows, columns, 3) of uint8.
+    and a palette gives its numbers, unless it is a palette of greys; "color" is (rows, columns, 3) of uint8; "channels"
+    is all that there is: (rows, columns) of any number type, or (rows, columns, 2 to 4) of uint8, alpha last.
     """
     name = str(pixels if isinstance(pixels, PurePosixPath) else pixels.path)
     if isinstance(pixels, Slice):
-        found = volumes.plane(root, pixels, cache)[0].values
+        from med_mat.raw import volumes
+
+        cache.used.add("volume")
+        found = volumes.plane(root, pixels, cache, None if on is None else on.volume, notes)[0].values
     else:
         path, index = (pixels.path, pixels.index) if isinstance(pixels, Frame) else (pixels, 0)
         if isinstance(pixels, Frame):
-            opened = _opened(root, path, cache)
-            data, dataset = opened.data, opened.dataset
+            held = _opened(root, path, cache)
+            data, dataset = held.data, held.dataset
         else:
             data = _bytes(root, path)
             dataset = _dataset(data, path)
         if dataset is None:
-            found = _matrix(_decoded(_open_picture(data, path), name, index), want)
+            content = _content(data, path, index, cache)
+            found = _matrix(content, want) if isinstance(content, Image.Image) else content
         else:
+            from med_mat.raw import dicom
+
+            cache.used.add("DICOM")
             found = dicom.stored_values(dataset, index, name)
     if want == "color":
         if found.ndim == 2:
@@ -119,7 +159,7 @@ def values(root: Path, pixels: Pixels, cache: FileCache, *, want: Literal["grey"
                 raise ReadError(f"{name}: a mask of colours is expected, and it holds {found.dtype} numbers.")
             found = np.repeat(found[..., None], 3, axis=2)
         return found[..., :3]
-    if found.ndim == 2:
+    if found.ndim == 2 or want == "channels":
         return found
     red, green, blue = found[..., 0], found[..., 1], found[..., 2]
     if want == "index":
@@ -132,13 +172,13 @@ def values(root: Path, pixels: Pixels, cache: FileCache, *, want: Literal["grey"
 def png_bytes(picture: Image.Image) -> bytes:
     """A picture as PNG, the same bytes each time."""
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=PNG_LEVEL)
+    picture.save(buffer, "PNG", **PNG_PACKING)
     return buffer.getvalue()
 
 
 def _bytes(root: Path, path: PurePosixPath) -> bytes:
     try:
-        volumes.check_inside(path)
+        opened.check_inside(path)
         # no pathlib, no buffer: this is the inner loop of a build
         with open(f"{root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123
             data = file.read()
@@ -150,156 +190,146 @@ def _bytes(root: Path, path: PurePosixPath) -> bytes:
     return data
 
 
-def _read_web(
-    data: bytes, kind: Literal["JPEG", "PNG"], path: PurePosixPath, mat: MAT | None, check: Check, sha256: str
-) -> Stored:
-    """A JPEG or PNG: passed through where a browser shows it."""
-    try:
-        header = headers.jpeg(data) if kind == "JPEG" else headers.png(data)
-    except (ValueError, IndexError) as error:
-        raise ReadError(f"{path}: {sentence(error)}.") from error
-    raw_width, raw_height, orientation, showable, complete, note = header
-    if min(raw_width, raw_height) < 1 or raw_width * raw_height > headers.MAX_PIXELS:
-        raise ReadError(f"{path}: its header declares {raw_width} x {raw_height} pixels; it is damaged.")
-    width, height = (raw_width, raw_height) if orientation < 5 else (raw_height, raw_width)
-    if not showable:
-        return _read_picture(_open_picture(data, path), None, data, mat, sha256, str(path), note)
-    hashes = Look()
-    if check == "decode" or not complete:
-        picture = _decoded(_open_picture(data, path), str(path))
-        hashes = look(_upright(picture, orientation))
-    transform = "none" if orientation == 1 else f"exif orientation {orientation}, shown upright"
-    return Stored(
-        data, kind, width, height, transform, sha256, *hashes, raw_width, raw_height, orientation
-    )  # fmt: skip
-
-
-def _read_frame(root: Path, reference: Frame, mat: MAT | None, check: Check, cache: FileCache) -> Stored:
-    name = str(reference.path)
-    opened = _opened(root, reference.path, cache)
-    if opened.dataset is not None:
-        return _from_dataset(opened.dataset, reference.index, mat, opened.sha256, name)
-    if headers.sniff(opened.data, reference.path) in ("JPEG", "PNG"):
-        if reference.index:
-            raise ReadError(f"{name}: there is no frame {reference.index}; it has one.")
-        return read(root, reference.path, mat=mat, check=check, cache=cache)
-    picture = _open_picture(opened.data, reference.path)
-    return _read_picture(picture, reference.index, opened.data, mat, opened.sha256, name)
-
-
 def _opened(root: Path, path: PurePosixPath, cache: FileCache) -> _Opened:
-    def opened(_: Path) -> tuple[_Opened, int]:
+    def made(_: Path) -> tuple[_Opened, int]:
         data = _bytes(root, path)
         dataset = _dataset(data, path)
         return _Opened(data, hashlib.sha256(data).hexdigest(), dataset), len(data) * (1 if dataset is None else 2)
 
     try:
-        return cache.get(volumes.inside(root, path), opened)
+        return cache.get(opened.inside(root, path), made)
     except OSError as error:
         raise ReadError(f"{path}: cannot be opened ({error.strerror}).") from error
 
 
 def _dataset(data: bytes, path: PurePosixPath) -> Any:
     """A parsed DICOM file; None for other kinds."""
-    return dicom.open_dataset(data, str(path)) if headers.sniff(data, path) == "DICOM" else None
+    if headers.sniff(data, path) != "DICOM":
+        return None
+    from med_mat.raw import dicom
+
+    return dicom.open_dataset(data, str(path))
 
 
-def _open_picture(data: bytes, path: PurePosixPath) -> Image.Image:
+def _header(data: bytes, kind: Literal["JPEG", "PNG"], path: PurePosixPath) -> headers.Header:
     try:
-        return Image.open(io.BytesIO(data))
-    except UnidentifiedImageError:
-        what = headers.foreign(data)
-        raise ReadError(f"{path}: is {what}." if what else f"{path}: is no image of a known format.") from None
-    except Image.DecompressionBombError as error:
-        raise ReadError(f"{path}: its header declares more pixels than any image has ({sentence(error)}).") from error
-    except Exception as error:
-        raise ReadError(f"{path}: cannot be opened as an image ({sentence(error)}).") from error
+        header = headers.jpeg(data) if kind == "JPEG" else headers.png(data)
+    except (ValueError, IndexError) as error:
+        raise ReadError(f"{path}: {sentence(error)}.") from error
+    if min(header.width, header.height) < 1 or header.width * header.height > headers.MAX_PIXELS:
+        raise ReadError(f"{path}: its header declares {header.width} x {header.height} pixels; it is damaged.")
+    return header
 
 
-def _seek(picture: Image.Image, index: int, name: str) -> int:
-    """Go to a frame; how many there are."""
-    count = int(getattr(picture, "n_frames", 1))
-    if not 0 <= index < count:
-        raise ReadError(f"{name}: there is no frame {index}; it has {count}.")
-    if index:
-        picture.seek(index)
-    return count
+def _web(
+    data: bytes, kind: Literal["JPEG", "PNG"], path: PurePosixPath, cache: FileCache
+) -> tuple[Image.Image, tuple[str, ...]]:
+    """A JPEG or PNG of 8 bit, decoded, and what may be wrong with it."""
+    if kind == "PNG":
+        return opened.loaded(opened.picture(data, path), path), ()
+    from med_mat.raw import jpegs
+
+    cache.used.add("JPEG")
+    return jpegs.decoded(data, path)
 
 
-def _decoded(picture: Image.Image, name: str, index: int = 0) -> Image.Image:
-    """Decoded, at the frame ``index``, or where it is (0)."""
-    try:
-        if index:
-            _seek(picture, index, name)
-        picture.load()
-    except ReadError:
-        raise
-    except Exception as error:
-        reason = sentence(error)
-        raise ReadError(f"{name}: the {picture.format} cannot be decoded ({reason}).") from error
-    return picture
+def _read_web(
+    data: bytes,
+    kind: Literal["JPEG", "PNG"],
+    path: PurePosixPath,
+    mat: MAT | None,
+    check: Check,
+    sha256: str,
+    cache: FileCache,
+) -> Stored:
+    """A JPEG or PNG: passed through where a browser shows it."""
+    raw_width, raw_height, orientation, showable, complete, why = _header(data, kind, path)
+    if not showable:
+        return _read_picture(data, None, mat, sha256, path, cache, why)
+    width, height = (raw_width, raw_height) if orientation < 5 else (raw_height, raw_width)
+    known = Look()
+    odd: tuple[str, ...] = ()
+    if check == "decode" or not complete:
+        picture, odd = _web(data, kind, path, cache)
+        known = look(_upright(picture, orientation))
+    transform = "none" if orientation == 1 else f"exif orientation {orientation}, shown upright"
+    return Stored(
+        data, kind, width, height, transform, sha256, *known, raw_width, raw_height, orientation, notes=odd
+    )  # fmt: skip
 
 
 def _read_picture(
-    picture: Image.Image, index: int | None, data: bytes, mat: MAT | None, sha256: str, name: str, note: str = ""
+    data: bytes,
+    index: int | None,
+    mat: MAT | None,
+    sha256: str,
+    path: PurePosixPath,
+    cache: FileCache,
+    why: str = "",
 ) -> Stored:
     """Whatever Pillow reads: WEBP and still GIF are passed through, all else becomes PNG."""
-    kind = str(picture.format)
-    try:
-        count = _seek(picture, index or 0, name)
-        orientation = int(picture.getexif().get(_ORIENTATION, 1))
-    except ReadError:
-        raise
-    except Exception as error:
-        raise ReadError(f"{name}: the {kind} cannot be read ({sentence(error)}).") from error
-    orientation = orientation if 1 <= orientation <= 8 else 1
-    picture = _decoded(picture, name)
-    raw_width, raw_height = picture.size
-    try:
-        if kind == "TIFF":  # Pillow has turned it upright already
-            raw_width, raw_height = (raw_width, raw_height) if orientation < 5 else (raw_height, raw_width)
-        else:
-            picture = _upright(picture, orientation)
-        if count == 1 and (kind == "WEBP" or kind == "GIF"):
-            turned = "none" if orientation == 1 else f"exif orientation {orientation}, shown upright"
-            return Stored(data, "WEBP" if kind == "WEBP" else "GIF", picture.width, picture.height, turned, sha256,
-                          *look(picture), raw_width, raw_height, orientation)  # fmt: skip
-        notes = [f"{kind} to PNG"] if kind != "PNG" else []
-        if index is not None or count > 1:
-            notes.append(f"frame {index or 0} of {count}")
-        if orientation != 1:
-            notes.append(f"exif orientation {orientation} applied")
-        web, change = _for_the_web(picture, mat, note)
-        encoded = png_bytes(web)
-    except Exception as error:
-        raise ReadError(f"{name}: the {kind} of mode {picture.mode} cannot become PNG ({sentence(error)}).") from error
-    return Stored(encoded, "PNG", web.width, web.height, "; ".join([*notes, *change]), sha256, *look(web),
-                  raw_width, raw_height, orientation)  # fmt: skip
+    from med_mat.raw import pictures
+
+    cache.used.add("picture")
+    found = pictures.picture(data, index or 0, path)
+    raw_width, raw_height = found.size
+    turned = found.orientation
+    if found.frames == 1 and found.kind in ("WEBP", "GIF") and isinstance(found.content, Image.Image):
+        picture = pictures.upright(found.content, turned)
+        transform = "none" if turned == 1 else f"exif orientation {turned}, shown upright"
+        kind: Literal["WEBP", "GIF"] = "WEBP" if found.kind == "WEBP" else "GIF"
+        return Stored(data, kind, picture.width, picture.height, transform, sha256, *look(picture),
+                      raw_width, raw_height, turned)  # fmt: skip
+    if pictures.deep(found):
+        cache.used.add("window")
+    picture, change = pictures.shown(found, mat, path, why)
+    notes = [
+        *([f"{found.kind} to PNG"] if found.kind != "PNG" else []),
+        *found.notes,
+        *([f"frame {index or 0} of {found.frames}"] if index is not None or found.frames > 1 else []),
+        *([f"exif orientation {turned} applied"] if turned != 1 else []),
+        *change,
+    ]
+    return Stored(png_bytes(picture), "PNG", picture.width, picture.height, "; ".join(notes), sha256, *look(picture),
+                  raw_width, raw_height, turned, notes=found.odd)  # fmt: skip
 
 
-def _for_the_web(picture: Image.Image, mat: MAT | None, note: str) -> tuple[Image.Image, list[str]]:
-    """In a mode that an 8 bit PNG has, and what that took."""
-    if picture.mode in _WEB_MODES:
-        # neither EXIF nor gamma nor text: the pixels alone, so that nothing turns them once more
-        picture.info = {key: value for key, value in picture.info.items() if key == "transparency"}
-        return picture, [f"{note} to 8 bit"] if note else []
-    if picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
-        depth = {"F": "float", "I": "32 bit"}.get(picture.mode, "16 bit")
-        shades, more = to_8_bit(Plane(_numbers(picture)), mat)
-        return Image.fromarray(shades), [", ".join([depth, *more]) + " to 8 bit"]
-    converted = picture.convert("RGB")
-    converted.info = {}
-    return converted, [f"{note or picture.mode} to RGB"]
+def _content(data: bytes, path: PurePosixPath, index: int, cache: FileCache) -> Image.Image | Array:
+    """A mask as Pillow reads it, or as numbers where it has no mode for them."""
+    kind = headers.sniff(data, path)
+    if (kind == "JPEG" or kind == "PNG") and not index and _header(data, kind, path).showable:
+        return _web(data, kind, path, cache)[0]
+    from med_mat.raw import pictures
+
+    cache.used.add("picture")
+    return pictures.numbers(pictures.picture(data, index, path))
 
 
-def _from_dataset(dataset: Any, index: int | None, mat: MAT | None, sha256: str, name: str) -> Stored:
+def _read_dataset(
+    dataset: Any, index: int | None, mat: MAT | None, sha256: str, path: PurePosixPath, cache: FileCache
+) -> Stored:
+    from med_mat.raw import dicom
+
+    cache.used.add("DICOM")
     count = dicom.frames(dataset)
-    plane = dicom.frame(dataset, index or 0, name)
+    plane = dicom.frame(dataset, index or 0, str(path))
     notes = ["DICOM to PNG", *([f"frame {index or 0} of {count}"] if index is not None or count > 1 else [])]
-    return _from_plane(plane, mat, sha256, name, notes)
+    return _from_plane(plane, mat, sha256, str(path), notes)
 
 
-def _from_plane(plane: Plane, mat: MAT | None, sha256: str, name: str, notes: list[str]) -> Stored:
+def _read_slice(root: Path, reference: Slice, mat: MAT | None, cache: FileCache) -> Stored:
+    from med_mat.raw import volumes
+
+    cache.used.add("volume")
+    plane, volume = volumes.plane(root, reference, cache)
+    return _from_plane(plane, mat, volume.sha256, str(reference.path), ["volume to PNG"], volume)
+
+
+def _from_plane(
+    plane: Plane, mat: MAT | None, sha256: str, name: str, notes: list[str], volume: Volume | None = None
+) -> Stored:
+    from med_mat.raw.planes import to_8_bit
+
     try:
         with np.errstate(all="ignore"):
             shades, more = to_8_bit(plane, mat)
@@ -309,7 +339,8 @@ def _from_plane(plane: Plane, mat: MAT | None, sha256: str, name: str, notes: li
     width, height = picture.size
     transform = "; ".join([*notes, *more])
     return Stored(
-        png_bytes(picture), "PNG", width, height, transform, sha256, *look(picture), width, height
+        png_bytes(picture), "PNG", width, height, transform, sha256, *look(picture), width, height,
+        spacing=plane.spacing, notes=plane.odd, volume=volume,
     )  # fmt: skip
 
 
@@ -319,7 +350,13 @@ def _numbers(picture: Image.Image) -> Array:
 
 
 def _matrix(picture: Image.Image, want: str) -> Array:
-    """A decoded mask as numbers or as RGB; alpha is ignored."""
+    """A decoded mask as numbers or as RGB; alpha is ignored but where channels are wanted."""
+    if want == "channels" and (picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info):
+        return np.asarray(picture if picture.mode == "LA" else picture.convert("RGBA"))
+    if want == "channels" and picture.mode == "P":
+        shown = np.asarray(picture.convert("RGB"))
+        # a palette of one colour shows nothing of what its numbers mark
+        return np.asarray(picture) if (shown == shown[0, 0]).all() else shown
     if picture.mode == "P" and want == "index":
         colors = np.asarray(picture.convert("RGB"))
         grey = bool((colors == colors[..., :1]).all())

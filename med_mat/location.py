@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 MANIFEST = "med_mat.json"
+#: What a build writes down before it puts its files in place; it is there only while it does.
+JOURNAL = ".build/switch.json"
+#: The name of the state of a build, in the manifest as "build" and in the metadata of the index.
+BUILD_KEY = b"med_mat.build"
 INDEX = "index.parquet"
 #: What a push puts beside the index: the columns that opening and selecting read, a twentieth of its bytes.
 TAGS = "tags.parquet"
-TAGS_COLUMNS = ("row", "split", "label_set", "group", "file", "position")
+TAGS_COLUMNS = ("row", "split", "label_set", "group", "withheld", "key", "file", "position")
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -45,7 +49,8 @@ class Folder:
         path = self.root / name
         if not path.is_file():
             raise BuildError(
-                f"{self.root.absolute()} lacks {name}. Run 'med-mat build' again: what is finished is kept."
+                f"{self.root.absolute()} lacks {name}. If it was built again since it was opened, open it again; else "
+                "run 'med-mat build' again: what is finished is kept."
             )
         return path
 

@@ -19,15 +19,15 @@ import functools
 import textwrap
 import types
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields
 from importlib import resources
-from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from med_mat import catalog
-from med_mat.catalog import yaml_load
+from med_mat import catalog, strict
 from med_mat.errors import CardError, SplitError, VocabularyError
 from med_mat.splits.arms import CAP
 from med_mat.splits.combinations import Direction
+from med_mat.strict import yaml_load
 from med_mat.taxonomy import MAT, nearest
 
 if TYPE_CHECKING:
@@ -337,10 +337,10 @@ def read(text: str, where: str) -> Mapping[str, Table]:
         raise CardError(f"{where}: expected the keys {', '.join(ROWS)}.")
     found = {}
     for name, kind in ROWS.items():
-        table = _read(Table, data[name], f"{where}: {name}")
+        table = strict.read(Table, data[name], where, name)
         more = {"kind": name} if kind is Combination else {}
         rows = [
-            _read(kind, {**more, **row} if isinstance(row, dict) else row, f"{where}: {name}.rows[{number}]")
+            strict.read(kind, {**more, **row} if isinstance(row, dict) else row, where, f"{name}.rows[{number}]")
             for number, row in enumerate(table.rows)
         ]
         found[name] = Table(table.title, table.source, tuple(rows), table.notes)
@@ -419,49 +419,3 @@ def _plain(data: Any) -> Any:
         triplet = set(data) == {"modality", "area", "task"}
         return "/".join(data.values()) if triplet else {key: _plain(value) for key, value in data.items()}
     return [_plain(one) for one in data] if isinstance(data, list | tuple) else data
-
-
-def _read(kind: Any, data: Any, where: str) -> Any:
-    """Plain data as what a type annotation says.
-
-    Raises:
-        CardError: it is something else; the message names the key.
-    """
-    origin, arguments = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return data
-    if origin in (Union, types.UnionType):
-        return _read(next(one for one in arguments if one is not type(None)), data, where)
-    if origin is Literal:
-        if data in arguments:
-            return data
-        raise CardError(f"{where}: {data!r} is not one of {', '.join(map(str, arguments))}.")
-    if kind is MAT and isinstance(data, str):
-        try:
-            return MAT.parse(data)
-        except VocabularyError as error:
-            raise CardError(f"{where}: {error}") from error
-    if origin is tuple and isinstance(data, list):
-        return tuple(_read(arguments[0], one, f"{where}[{number}]") for number, one in enumerate(data))
-    if origin is Mapping and isinstance(data, dict):
-        return {_read(str, key, where): _read(arguments[1], one, f"{where}.{key}") for key, one in data.items()}
-    if is_dataclass(kind) and isinstance(data, dict):
-        return _record(kind, data, where)
-    if kind is float and type(data) in (int, float):
-        return float(data)
-    if type(data) is kind:
-        return data
-    raise CardError(f"{where}: {data!r} is not of the kind {kind.__name__ if isinstance(kind, type) else kind}.")
-
-
-def _record(kind: Any, data: Mapping[str, Any], where: str) -> Any:
-    """A mapping as a dataclass."""
-    known = {one.name: one.default is MISSING for one in fields(kind)}
-    for name in data:
-        if name not in known:
-            raise CardError(f"{where} has an unknown key {name!r}. Known: {', '.join(known)}.")
-    for name, needed in known.items():
-        if needed and name not in data:
-            raise CardError(f"{where} lacks the key {name!r}.")
-    hints = get_type_hints(kind)
-    return kind(**{name: _read(hints[name], value, f"{where}.{name}") for name, value in data.items()})

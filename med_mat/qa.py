@@ -18,8 +18,9 @@ from hashlib import blake2b
 from importlib import resources
 from typing import Any
 
-from med_mat.catalog import Catalog, Row, yaml_load
+from med_mat.catalog import Catalog, Row
 from med_mat.errors import CardError, LabelError
+from med_mat.strict import yaml_load
 
 LETTERS = "ABCD"
 SUFFIX = "Answer with the option's letter from the given choices directly."
@@ -165,6 +166,15 @@ class Synonyms:
             or (one, other) in self._alike
         )
 
+    def same(self, first: str, second: str) -> bool:
+        """Whether the two are of one meaning."""
+        return self._one(first) == self._one(second)
+
+    def denies(self, name: str, other: str) -> bool:
+        """Whether the first says of the second that it is not there, as "Normal" and "No COVID-19" do of COVID-19."""
+        one = self._one(name)
+        return (one in map(self._one, self._nothing) or one in self._vague) and not self.clash(name, other)
+
     def never(self, row: int, first: str, second: str) -> bool:
         """Whether the two must not meet even in this row, which has both."""
         return (self._one(first), self._one(second)) in self._never.get(row, ())
@@ -289,7 +299,7 @@ def _number(record_id: str, blocks: int) -> int:
     That is quicker than seeding a generator, and rests on nothing but the hash: no library promises that its choice,
     sample and shuffle stay the same for good.
     """
-    key = record_id.encode("utf-8", "surrogatepass")
+    key = record_id.casefold().encode("utf-8", "surrogatepass")  # a copy in capitals draws the same
     digests = [blake2b(key, digest_size=64, person=b"med-mat qa", salt=bytes([i])).digest() for i in range(blocks)]
     return int.from_bytes(b"".join(digests), "big")
 

@@ -39,10 +39,10 @@ license_certainty   how it is known: "confirmed", "reported" (by a copy or a cat
 image         the picture: the publisher's bytes where a browser shows them, else PNG
 ============  ======================================================================================================
 
-The index holds all columns but the pixels, and five more: ``label_set`` (the label, or the labels in a row, as one
+The index holds all columns but the pixels, and six more: ``label_set`` (the label, or the labels in a row, as one
 text: what records are balanced over), ``group`` (records that must stay on one side of a split share its number),
 ``withheld`` (why a record of train or validation is withheld, and for which source's held-out part; null where it is
-not), ``file`` and ``position`` (where the pixels are).
+not), ``key`` (what seeded draws hang on, from the id alone), ``file`` and ``position`` (where the pixels are).
 """
 
 from __future__ import annotations
@@ -124,6 +124,7 @@ INDEX_FIELDS = (
     ("label_set", pa.string()),
     ("group", pa.int32()),
     ("withheld", pa.string()),
+    ("key", pa.int64()),
     ("file", pa.string()),
     ("position", pa.int32()),
 )
@@ -132,6 +133,16 @@ INDEX_FIELDS = (
 #: What a build keeps of every record for itself, below ``.build``, and never publishes.
 PRIVATE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("patient_key", pa.string()),  # the source whose patient numbers these are, and the number as published
+    ("key", pa.int64()),  # what seeded draws of the record hang on: see med_mat.building.sides
+    ("image_key", pa.int64()),  # the same of its image: what the seeded split hangs on
+    ("stratum", pa.string()),  # what the seeded split is even over
+    ("ordinal", pa.int32()),  # place in the chunk
+    ("thumbnail", pa.int32()),  # place among the thumbnails of the chunk; null where there is none
+    ("format", pa.string()),  # of the stored image; and of the raw one:
+    ("raw_width", pa.int32()),
+    ("raw_height", pa.int32()),
+    ("orientation", pa.int8()),
+    ("notes", _STRINGS),  # what may be wrong with its pixels
     ("descriptor", pa.binary()),  # finds pictures that are turned, shifted or zoomed: see med_mat.leakage
 )
 

@@ -15,9 +15,10 @@ A value that holds one of ``, & | ( ) ! = < > " \\`` stands in double quotes, in
 after it. What is null, such as the published split of a source without one, has none of the values.
 
 These hold of all records of one row and split: ``source``, ``row``, ``subset`` (a number, or none), ``split``,
-``license``, ``access``, ``redistributable`` (yes, no, unknown) and ``annotation`` (classes, grades, findings, boxes,
-masks). These are facts of single records: ``label`` (has at least one of these), ``published_split``, ``patient`` (yes:
-the publisher says whose image it is), ``width`` and ``height`` (in pixels, as shown).
+``license``, ``license_certainty`` (confirmed, reported, unknown), ``access``, ``redistributable`` (yes, no, unknown),
+``augmented`` (yes: the source ships transformed copies of its own images) and ``annotation`` (classes, grades,
+findings, boxes, masks). These are facts of single records: ``label`` (has at least one of these), ``published_split``,
+``patient`` (yes: the publisher says whose image it is), ``width`` and ``height`` (in pixels, as shown).
 """
 
 from __future__ import annotations
@@ -32,7 +33,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 from med_mat.errors import VocabularyError
-from med_mat.taxonomy import ANY, AXES, MAT, SPLITS, Access, Algebra, Kind, Pattern, nearest
+from med_mat.taxonomy import (
+    ANY,
+    AXES,
+    MAT,
+    SPLITS,
+    WITHHELD,
+    Access,
+    Algebra,
+    Kind,
+    LicenseCertainty,
+    Pattern,
+    nearest,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,20 +60,31 @@ if TYPE_CHECKING:
 MAX_DEPTH = 32
 
 _YES_NO: Mapping[str, bool | None] = MappingProxyType({"yes": True, "no": False, "unknown": None})
-_YES_NO_FIELDS = ("redistributable", "patient")
+_YES_NO_FIELDS = ("redistributable", "augmented", "patient")
 _CLOSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "split": SPLITS,
+        "split": (*SPLITS, WITHHELD),
         "access": get_args(Access),
         "annotation": get_args(Kind),
+        "license_certainty": get_args(LicenseCertainty),
         "redistributable": ("yes", "no", "unknown"),
+        "augmented": ("yes", "no"),
         "patient": ("yes", "no"),
     }
 )
 _WHOLE = ("row", "subset")
 _BOUNDED = ("width", "height")
 #: What a card says of a row, so that it can be asked without a build.
-CARD_FIELDS = ("source", *_WHOLE, "license", "access", "redistributable", "annotation")
+CARD_FIELDS = (
+    "source",
+    *_WHOLE,
+    "license",
+    "license_certainty",
+    "access",
+    "redistributable",
+    "augmented",
+    "annotation",
+)
 #: What differs between the records of one row and split.
 RECORD_FIELDS = ("label", "published_split", "patient", *_BOUNDED)
 FIELDS = (*CARD_FIELDS, "split", *RECORD_FIELDS)
@@ -106,8 +130,8 @@ class Selection(Algebra):
 
         Args:
             facts: what holds of every record of a row, or of a row and a split, by axis or field: text; a number for
-                ``row`` and ``subset``; True, False or None (unknown) for ``redistributable``. What is missing stays
-                a question, and so does every one of :data:`RECORD_FIELDS`.
+                ``row`` and ``subset``; True, False or None (unknown) for those of yes and no. What is missing stays a
+                question, and so does every one of :data:`RECORD_FIELDS`.
         """
         raise NotImplementedError
 
@@ -334,8 +358,8 @@ def field(name: str, values: Any = (), *, at_least: int | None = None, at_most: 
 
     Args:
         name: one of :data:`FIELDS`.
-        values: a value or several, any of which will do; ``redistributable`` and ``patient`` take True, False and None
-            (unknown) for yes, no and unknown.
+        values: a value or several, any of which will do; ``redistributable``, ``augmented`` and ``patient`` take True,
+            False and None (unknown) for yes, no and unknown.
         at_least: for width and height, in pixels.
         at_most: likewise.
 

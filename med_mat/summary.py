@@ -16,7 +16,9 @@ pitfalls. `med-mat sources --markdown` prints this page.
 **Verified** says what a layout was checked against: *real data* (the loader ran over the publisher's files), *label
 tables* (the publisher's tables or some of its files were read), *public listings* (several public sources show it),
 *facts only* (the layout is known from descriptions: expect to have to adapt). **Sure** is how sure the card is of
-its facts.
+its facts. Behind a **license** stands how it is known: *confirmed* (read where the publisher states it), *reported*
+(by a copy, a catalogue or public code), or *unknown* (as remembered, or as is usual at that place). A source marked
+*augmented* ships transformed copies of its own images, not all of which can be found.
 
 | row | source | triplet | subset | labels | access | may be passed on | license | verified | sure |
 |---:|---|---|---:|---|---|---|---|---|---|
@@ -30,13 +32,13 @@ def page(sources: Sequence[Source]) -> str:
     for row, source in rows:
         cells = (
             str(row.number),
-            f"[{source.title}]({source.name}.md)",
+            f"[{source.title}]({source.name}.md)" + (", augmented" if source.augmented else ""),
             str(row.mat),
             str(row.subset or ""),
             row.kind,
             source.access,
             MAY[source.redistributable],
-            source.license,
+            source.license if source.license == "unknown" else f"{source.license}, {source.license_certainty}",
             source.verified,
             source.certainty,
         )

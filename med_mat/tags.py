@@ -1,7 +1,8 @@
 """The columns of an index that selecting and splitting need, as arrays over all records: a dozen bytes per record.
 
 A build lists its records file by file, so that the records of one row and one split lie side by side. Such a stretch is
-a run; whatever holds of a whole row or split is decided once per run, not once per record.
+a run; whatever holds of a whole row or split is decided once per run, not once per record. ``split`` is a record's own
+side, also where the record is withheld.
 """
 
 from __future__ import annotations
@@ -22,29 +23,34 @@ from med_mat.catalog import RowFacts
 from med_mat.schema import LABEL_SEPARATOR
 from med_mat.taxonomy import SPLITS
 
-COLUMNS = ("row", "split", "label_set", "group")
+COLUMNS = ("row", "split", "label_set", "group", "withheld", "key")
 Positions = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Stretches of records that share row and split, in the order of the index; all arrays are of one length."""
+    """Stretches of records that share row, split and whether they are withheld, in the order of the index.
+
+    All arrays are of one length.
+    """
 
     start: Positions
     length: Positions
     row: npt.NDArray[np.int64]
     split: npt.NDArray[np.int64]  # position in SPLITS
+    withheld: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, row: npt.NDArray[np.int16], split: npt.NDArray[np.uint8]) -> Runs:
-        """From the row and the split of every record."""
+    def of(cls, row: npt.NDArray[np.int16], split: npt.NDArray[np.uint8], withheld: npt.NDArray[np.bool_]) -> Runs:
+        """From what is known of every record."""
         if not len(row):
             nothing = np.zeros(0, dtype=np.int64)
-            return cls(nothing, nothing, nothing, nothing)
-        changes = np.flatnonzero((row[1:] != row[:-1]) | (split[1:] != split[:-1])) + 1
+            return cls(nothing, nothing, nothing, nothing, nothing.astype(bool))
+        differ = (row[1:] != row[:-1]) | (split[1:] != split[:-1]) | (withheld[1:] != withheld[:-1])
+        changes = np.flatnonzero(differ) + 1
         start = np.concatenate(([0], changes))
         length = np.diff(np.concatenate((start, [len(row)])))
-        return cls(start, length, row[start].astype(np.int64), split[start].astype(np.int64))
+        return cls(start, length, row[start].astype(np.int64), split[start].astype(np.int64), withheld[start])
 
     def positions(self, kept: npt.NDArray[np.bool_]) -> Positions:
         """The positions of all records of some of the runs, ascending."""
@@ -63,12 +69,14 @@ class Tags:
     label: npt.NDArray[np.int32]  # position in label_sets
     label_sets: tuple[str, ...]  # a label, or several as one text; "" for none
     group: npt.NDArray[np.int32]  # a position in the index: that of the group's first record
+    withheld: npt.NDArray[np.bool_]  # of train or validation, and its group lies in a held-out part
+    key: npt.NDArray[np.uint64]  # what seeded draws hang on
     facts: Mapping[int, RowFacts]  # by row number: those that have records
 
     @functools.cached_property
     def runs(self) -> Runs:
         """The runs."""
-        return Runs.of(self.row, self.split)
+        return Runs.of(self.row, self.split, self.withheld)
 
     @functools.cached_property
     def labels(self) -> tuple[frozenset[str], ...]:
@@ -95,13 +103,15 @@ class Tags:
         label, texts = encode(table["label_set"])
         alphabetic = sorted(range(len(texts)), key=texts.__getitem__)
         used = set(np.flatnonzero(np.bincount(row)).tolist()) if len(row) else set()
-        facts = {int(number): RowFacts.from_data(int(number), entry) for number, entry in manifest["rows"].items()}
+        facts = RowFacts.of_manifest(manifest)
         return cls(
             row=row,
             split=order[split] if len(order) else split.astype(np.uint8),
             label=np.argsort(alphabetic).astype(np.int32)[label] if len(texts) else label,
             label_sets=tuple(texts[code] for code in alphabetic),
             group=table["group"].to_numpy(),
+            withheld=table["withheld"].is_valid().to_numpy(),
+            key=table["key"].to_numpy().view(np.uint64),
             facts={number: facts[number] for number in sorted(used)},
         )
 

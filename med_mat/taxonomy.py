@@ -22,8 +22,12 @@ if TYPE_CHECKING:
 Kind = Literal["classes", "grades", "findings", "boxes", "masks"]
 #: What stands between a user and the files of a source.
 Access = Literal["open", "account", "competition", "request", "credentialed"]
+#: How a licence is known: read where the publisher states it, told by a copy or a catalogue, or not known.
+LicenseCertainty = Literal["confirmed", "reported", "unknown"]
 
 SPLITS = ("train", "validation", "test")
+#: The split of files that takes the train and validation records whose group lies in a held-out part.
+WITHHELD = "withheld"
 AXES = ("modality", "area", "task")
 #: An element that is left open.
 ANY = "*"

@@ -17,10 +17,10 @@ from typing import IO, Any, Literal, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from tqdm import tqdm
 
 from med_mat.building.files import FileIndex, index_of, read_indexes, sha256, write_index
 from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError
+from med_mat.progress import Bar
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 from med_mat.shell import printable
 
@@ -353,7 +353,7 @@ def _hash(
 
     with (
         _Marker(state or _marker_path(source, raw), raw) as marker,
-        tqdm(total=total, desc=source, unit="B", unit_scale=True, disable=not progress, dynamic_ncols=True) as bar,
+        Bar(total, desc=source, unit="B", shown=progress) as bar,
     ):
         for path in paths:
             if path in marker.done:
@@ -382,7 +382,7 @@ def _decode(
         return ""
 
     found = {}
-    with tqdm(total=len(paths), desc=source, unit="img", disable=not progress, dynamic_ncols=True) as bar:
+    with Bar(len(paths), desc=source, unit="img", shown=progress) as bar:
         for path, reason in _in_threads(decoded, paths, jobs):
             bar.update()
             if reason:

@@ -7,8 +7,11 @@ import io
 import re
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -24,7 +27,7 @@ from workshop import Workshop
 
 import med_mat
 from med_mat.browse import views
-from med_mat.browse.serve import application, serve
+from med_mat.browse.serve import _private, application, serve
 from med_mat.dataset import MedMAT
 from med_mat.errors import BrowseError, MissingExtraError
 from med_mat.leakage.groups import DUPLICATES
@@ -259,6 +262,65 @@ def test_no_file_of_the_machine_is_served(address: str, path: str, hostile: Path
     assert inside.status_code in (403, 404)
 
 
+def test_a_file_that_a_visitor_names_is_not_given_out(address: str, tmp_path: Path) -> None:
+    """In every field of every function of the page: it is neither copied to where the page may serve it, nor sent."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("only mine")
+    named = {"path": str(secret), "orig_name": "secret.txt", "meta": {"_type": "gradio.FileData"}}
+    config = requests.get(address + "/config", timeout=20).json()
+    plain = {one["id"]: one["props"].get("value") for one in config["components"]}
+    asked = 0
+    for function in config["dependencies"]:
+        for place in range(len(function["inputs"])) if function["backend_fn"] else ():
+            data = [plain[one] for one in function["inputs"]]
+            for value in (named, [named], {"value": named}):
+                said = _asked(address, function["id"], [*data[:place], value, *data[place + 1 :]])
+                assert "only mine" not in said
+                for link in re.findall(r'"path": *"([^"]+)"', said):
+                    assert b"only mine" not in requests.get(f"{address}/gradio_api/file={link}", timeout=20).content
+                asked += 1
+    assert asked > 100
+    copies = [file for file in Path(_private()).rglob("*") if file.is_file() and file.read_bytes() == b"only mine"]
+    assert not copies
+
+
+def test_what_the_page_itself_made_is_given_out(address: str) -> None:
+    config = requests.get(address + "/config", timeout=20).json()
+    plain = {one["id"]: one["props"].get("value") for one in config["components"]}
+    (write,) = (one for one in config["dependencies"] if one["api_name"] == "write")
+    said = _asked(address, write["id"], [plain[one] for one in write["inputs"]])
+    made = dict.fromkeys(re.findall(r'"path": *"([^"]+)"', said))
+    assert [Path(one).name for one in made] == ["split.parquet", "audit.json"]
+    for one in made:
+        assert Path(one).is_relative_to(_private())
+        assert requests.get(f"{address}/gradio_api/file={one}", timeout=20).status_code == 200
+
+
+def _asked(address: str, function: int, data: list[Any]) -> str:
+    """What a function of the page answers."""
+    session = uuid.uuid4().hex
+    body = {"data": data, "fn_index": function, "session_hash": session}
+    requests.post(address + "/gradio_api/queue/join", json=body, timeout=20)
+    said = ""
+    for line in requests.get(
+        f"{address}/gradio_api/queue/data?session_hash={session}", timeout=60, stream=True
+    ).iter_lines():
+        said += line.decode()
+        if "process_completed" in said or "unexpected_error" in said:
+            break
+    return said
+
+
+def test_what_the_page_writes_is_private_and_gone_at_the_end() -> None:
+    assert Path(_private()).stat().st_mode & 0o777 == 0o700
+    program = (
+        "import os; from med_mat.browse.serve import _private; folder = _private(); "
+        "open(folder + '/picture.webp', 'w').close(); print(folder)"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert not Path(said.strip()).exists()
+
+
 # ------------------------------------------------------------------------------------------------------------ a browser
 
 
@@ -381,11 +443,16 @@ def test_the_split_follows_its_form(browser: Any, address: str, monkeypatch: pyt
     choose("single_task")
     says("It holds.")
     page.get_by_label("Test on all of the target").check()
-    says("The audit finds a violation: train is empty.")
-    assert "VIOLATED: train is empty" in audit.input_value()
-    assert page.locator("#picture img:visible").count() == 2, "also of what breaks the rule"
+    says("has no training record in this Med-MAT")
 
     page.get_by_label("Test on all of the target").uncheck()
+    says("It holds.")
+    choose("related")
+    page.get_by_label("Size training records").fill("1")
+    says("The audit finds a violation: nothing in train holds the target's")
+    assert "VIOLATED: nothing in train holds the target's" in audit.input_value()
+    assert page.locator("#picture img:visible").count() == 2, "also of what breaks the rule"
+    page.get_by_label("Size training records").fill("0")
     says("It holds.")
     page.get_by_label("Seed").fill("1")
     page.wait_for_function("JSON.parse(document.querySelector('#made').dataset.asked).includes(1)")

@@ -12,9 +12,12 @@ import yaml
 from workshop import Workshop
 
 from med_mat import summary
-from med_mat.catalog import Source, load, yaml_load
+from med_mat.catalog import Source, load
 from med_mat.errors import LayoutError
-from med_mat.raw.layout import locate
+from med_mat.raw.fit import lacking
+from med_mat.raw.layout import locate, recognise
+from med_mat.raw.tree import Tree
+from med_mat.strict import yaml_load
 
 CARDS = Path(__file__).parents[1] / "dataset_cards"
 CATALOG = load()
@@ -148,7 +151,9 @@ def test_facts_are_of_their_kind(name: str) -> None:
     assert isinstance(source.patients, str)
     assert list(source.published_split) == [s for s in ("train", "validation", "test") if s in source.published_split]
     assert source.citation == source.citation.strip()  # "" where the publisher asks for none
-    assert {"images", "certainty"} <= set(source.counts) <= {"images", "labels", "splits", "certainty", "note"}
+    assert (
+        {"images", "certainty"} <= set(source.counts) <= {"images", "unread", "labels", "splits", "certainty", "note"}
+    )
     assert source.counts["certainty"] in ("high", "medium", "low")
     for count in (source.counts.get("labels") or {}).values():
         assert count is None or (isinstance(count, int) and count >= 0)
@@ -178,6 +183,76 @@ def test_what_cannot_be_had_freely_is_not_passed_on(name: str) -> None:
         assert source.redistributable is False
     if source.redistributable:
         assert source.license != "unknown"
+
+
+@each
+def test_how_the_licence_is_known_is_said(name: str) -> None:
+    source = CATALOG[name]
+    stated = yaml_load(front_of(name))["med_mat"]
+    assert stated["license_certainty"] == source.license_certainty
+    if source.license == "unknown":
+        assert source.license_certainty == "unknown"
+    if source.license_certainty == "confirmed":
+        assert not re.search(r"remembered|from memory|default of|as is usual|unverified", source.terms)
+    if source.redistributable:
+        assert source.license_certainty != "unknown", "what may be passed on was read, or told by somebody"
+
+
+@pytest.mark.parametrize(
+    ("name", "license", "certainty", "redistributable"),
+    [
+        ("tn3k", "unknown", "unknown", None),  # MIT is that of the code
+        ("adam", "other", "confirmed", False),
+        ("palm", "other", "confirmed", False),
+        ("cvc_clinicdb", "other", "confirmed", None),
+        ("nih_chestxray14", "other", "confirmed", None),
+        ("nih_chestxray_sample", "other", "confirmed", None),  # the same images
+        ("knee_osteoarthritis", "other", "reported", None),
+        ("oct_2017", "cc-by-4.0", "confirmed", True),
+        ("pediatric_pneumonia", "cc-by-4.0", "confirmed", True),  # the same record
+        ("hushem", "cc-by-4.0", "confirmed", True),
+        ("multi_label_retinal_diseases", "cc-by-4.0", "confirmed", None),  # made of three others
+        ("vindr_mammo", "other", "confirmed", False),
+    ],
+)
+def test_settled_licences(name: str, license: str, certainty: str, redistributable: bool | None) -> None:  # noqa: A002
+    source = CATALOG[name]
+    assert (source.license, source.license_certainty, source.redistributable) == (license, certainty, redistributable)
+
+
+def test_sources_that_ship_altered_copies_of_their_images_are_marked() -> None:
+    marked = {source.name for source in CATALOG.values() if source.augmented}
+    assert marked == {
+        "augmented_ocular_diseases",
+        "bone_fracture_multi_region",
+        "brain_tumor_dataset",
+        "brain_tumor_mri",
+        "dental_condition",
+        "fracture_detection",
+        "lc25000",
+        "retinal_oct_c8",
+    }
+    for name in marked:
+        assert re.search(r"(?i)augment|altered|rotat|sharpen", CATALOG[name].prose), name
+    assert not [source.name for source in CATALOG.values() if "rust the groups" in source.prose]
+
+
+def test_a_split_that_a_third_party_made_is_not_the_publishers() -> None:
+    assert CATALOG["hep2"].published_split == ()
+    assert "third party" in CATALOG["hep2"].prose
+
+
+@pytest.mark.parametrize(
+    ("number", "raw", "human"),
+    [
+        (71, "AKIEC", "Actinic keratosis or Bowen's disease"),  # Bowen's disease is a carcinoma in situ
+        (95, "BE", "Non-dysplastic Barrett's esophagus"),  # HGD is Barrett's with dysplasia
+        (95, "suspicious", "Suspicious area or low-grade dysplasia"),
+    ],
+)
+def test_a_label_says_all_that_its_class_holds(number: int, raw: str, human: str) -> None:
+    (row,) = (row for row in CATALOG.rows if row.number == number)
+    assert row.labels[raw] == human
 
 
 @each
@@ -217,8 +292,9 @@ def test_layouts_are_patterns_below_the_root(name: str) -> None:
     assert len({layout.variant for layout in layouts}) == len(layouts)
     for layout in layouts:
         assert layout.variant
-        assert layout.files
-        for pattern in layout.files:
+        assert layout.files or layout.parts
+        assert len(set(layout.patterns)) == len(layout.patterns)
+        for pattern in (*layout.patterns, *layout.beside):
             assert not pattern.startswith(("/", "./", "~"))
             assert ".." not in pattern
             assert "\\" not in pattern
@@ -230,7 +306,7 @@ def test_no_two_layouts_are_the_same() -> None:
     seen: dict[frozenset[str], str] = {}
     for source in CATALOG.values():
         for layout in source.layouts:
-            patterns = frozenset(pattern.lower() for pattern in layout.files)
+            patterns = frozenset(pattern.lower() for pattern in (*layout.files, *layout.parts))
             assert patterns not in seen, f"{source.name} and {seen.get(patterns)}"
             seen[patterns] = f"{source.name} ({layout.variant})"
 
@@ -242,6 +318,27 @@ def test_a_layout_recognises_no_miniature_of_another_source(name: str, workshop:
         if folder.name != name:
             with pytest.raises(LayoutError):
                 locate(source, folder)
+
+
+@each
+def test_a_part_alone_is_taken_for_no_other_source(name: str, workshop: Workshop, tmp_path: Path) -> None:
+    place = locate(CATALOG[name], workshop.raw / name)
+    (layout,) = (one for one in CATALOG[name].layouts if one.variant == place.variant)
+    for number, part in enumerate(layout.parts):
+        copy = tmp_path / str(number) / "of a disk"
+        for path in [path for pattern in (part, *layout.files) for path in place.glob(pattern)]:
+            (copy / path).parent.mkdir(parents=True, exist_ok=True)
+            (copy / path).write_bytes(b"")
+        found = recognise(copy.parent, CATALOG) if copy.exists() else {}
+        assert found.keys() <= {name}, part  # several may share its names: then none is
+
+
+@each
+def test_what_a_miniature_lacks_of_a_whole_copy_is_little(name: str, workshop: Workshop) -> None:
+    place = locate(CATALOG[name], workshop.raw / name)
+    (layout,) = (one for one in CATALOG[name].layouts if one.variant == place.variant)
+    lacks = lacking(Tree(place.root), (), layout)
+    assert len(lacks) < max(1, len(layout.patterns)) / 2 or not lacks, lacks
 
 
 # ------------------------------------------------------------------------------------------------------------ overlaps

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -134,7 +135,10 @@ def test_a_reader_that_goes_away(tmp_path: Path) -> None:
 def test_dry_run_writes_nothing(workshop: Workshop, tmp_path: Path) -> None:
     out = tmp_path / "out"
     text = run("build", "--raw", workshop.raw, "--out", out, "--dry-run").output
-    assert [line.partition(":")[0] for line in text.splitlines()] == [p for p in load() if (workshop.raw / p).exists()]
+    found = [p for p in load() if (workshop.raw / p).exists()]
+    places, ahead = text.splitlines()[: len(found)], text.splitlines()[len(found) :]
+    assert [line.partition(":")[0] for line in places] == [line.partition(":")[0] for line in ahead] == found
+    assert all(re.fullmatch(r"\w+: \d+ images to decode", line) for line in ahead)
     assert f"busi: {workshop.raw / 'busi' / 'Dataset_BUSI_with_GT'} (layout: published)" in text
     assert not out.exists()
 
@@ -143,13 +147,84 @@ def test_build_of_named_sources(workshop: Workshop, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ("build", "head_ct", f"busi={workshop.raw / 'busi'}", "--raw", workshop.raw, "--out", out)
     text = run(*arguments, "--jobs", "1", "--quiet").output
-    assert "busi: 36 found = 35 written + 1 skipped; see" in text
-    assert "head_ct: 20 found = 20 written + 0 skipped\n" in text
+    said = json.loads((out / "ledger" / "busi.json").read_text("utf-8"))["images"]
+    assert f"busi: {said['found']} image files = {said['in_records']} in records + {said['annotations']} masks" in text
+    assert "35 records, 1 skipped; see" in text
+    assert "head_ct: 21 image files = 20 in records + 1 not used; 20 records, 0 skipped; see" in text
     assert f'55 records in {out}. Next: load_dataset("{out}", split="train")' in text
     assert len(med_mat.open(out)) == 55
     again = run(*arguments, "--jobs", "1", "--quiet").output
-    assert "shards kept from an earlier run" in again
+    assert "chunks kept from an earlier run" in again
     assert len(json.loads((out / "ledger" / "busi.json").read_text("utf-8"))["quarantine"]) == 1
+
+
+def test_the_last_line_has_the_total_of_the_build_and_what_failed(workshop: Workshop, tmp_path: Path) -> None:
+    out, raw = tmp_path / "out", tmp_path / "raw"
+    shutil.copytree(workshop.raw / "busi", raw / "busi")
+    shutil.copytree(workshop.raw / "head_ct", raw / "head_ct")
+    run("build", "busi", "--raw", raw, "--out", out, "--jobs", "1", "--quiet")
+    last = run("build", "head_ct", "--raw", raw, "--out", out, "--jobs", "1", "--quiet").output.splitlines()[-1]
+    assert last.startswith(f"55 records in {out}, 20 of them of the sources built now")
+    for picture in raw.glob("busi/**/*.png"):
+        picture.write_bytes(b"")
+    last = run("build", "--raw", raw, "--out", out, "--jobs", "1", "--quiet", code=1).output.splitlines()[-1]
+    assert last.startswith("20 records in ")
+    assert last.endswith("; NOT BUILT, for the reason above: busi")
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_build_names_what_nobody_reads(workshop: Workshop, tmp_path: Path, more: tuple[str, ...]) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(workshop.raw / "head_ct", raw / "head_ct")
+    shutil.copytree(workshop.raw / "head_ct" / "head_ct", raw / "HEp2 (1)" / "some" / "pictures")
+    (raw / "busi.zip").write_bytes(b"")
+    told = run("build", "--raw", raw, "--out", tmp_path / "out", "--jobs", "1", "--quiet", *more).output
+    assert f"not recognised: HEp2 (1) (21 images); see med-mat doctor {raw}\n" in told
+    assert "archives, not read: busi.zip; unpack" in told
+    assert "not recognised" not in run("build", "head_ct", "--raw", raw, "--out", tmp_path / "o", "--dry-run").output
+
+
+def test_where_nothing_is_recognised_what_lies_there_is_named(
+    workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(workshop.raw / "head_ct" / "head_ct", tmp_path / "raw" / "pictures")
+    code, told = fails(capsys, monkeypatch, "build", "--raw", tmp_path / "raw", "--out", tmp_path / "out")
+    assert code == 1
+    assert told.startswith("not recognised: pictures (21 images); see med-mat doctor")
+    assert "Error: No source of Med-MAT is recognised" in told
+
+
+def test_a_build_that_would_lose_records_stops_and_leaves_the_old_one_whole(
+    workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, out = Path(shutil.copytree(workshop.raw / "head_ct", tmp_path / "raw" / "head_ct")), tmp_path / "out"
+    arguments = ("build", "--raw", raw.parent, "--out", out, "--jobs", "1", "--quiet")
+    run(*arguments)
+    empty, gone, *_ = sorted(raw.rglob("*.png"))
+    empty.write_bytes(b"")
+    gone.unlink()
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and ".build" not in path.parts}
+    code, said = fails(capsys, monkeypatch, *arguments)
+    assert code == 1
+    assert f"2 records of 20 that {out} had of these sources would no longer be there: " in said
+    assert f"head_ct/7/{gone.stem}.png (no longer found)" in said
+    assert f"head_ct/7/{empty.stem}.png ({empty.relative_to(raw).as_posix()}: the file is empty)" in said
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(med_mat.open(out)) == 20
+    assert run(*arguments, "--allow-fewer").output.splitlines()[-1].startswith("18 records in ")
+
+
+def test_images_that_no_table_lists_are_told(workshop: Workshop, tmp_path: Path) -> None:
+    raw = Path(shutil.copytree(workshop.raw / "aptos_2019", tmp_path / "aptos_2019"))
+    (table,) = raw.rglob("train.csv")
+    head, *rows = table.read_text().split()
+    table.write_text("\n".join([head, *(f"x{row}" for row in rows[:14]), *rows[14:]]))
+    text = run("build", f"aptos_2019={raw}", "--out", tmp_path / "out", "--jobs", "1", "--quiet").output
+    images = json.loads((tmp_path / "out/ledger/aptos_2019.json").read_text("utf-8"))["images"]
+    assert images["in_records"] == 6
+    assert f"aptos_2019: {images['found']} image files = 6 in records + {images['unused']} not used; 6 records" in text
+    assert "  14 image files not used: train.csv does not list it (first: " in text
+    assert "  train.csv names 14 images not in the folder (first: " in text
 
 
 def test_miniature(tmp_path: Path) -> None:

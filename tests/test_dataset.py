@@ -25,10 +25,10 @@ from workshop import Workshop, no_network
 import med_mat
 from med_mat import schema
 from med_mat.building import Options, build, find
-from med_mat.catalog import yaml_load
 from med_mat.dataset import MedMAT
 from med_mat.errors import BuildError, MedMATError, VocabularyError
 from med_mat.selection import Selection
+from med_mat.strict import yaml_load
 from med_mat.taxonomy import AXES, SPLITS
 
 pytestmark = pytest.mark.usefixtures("arrow_cache")

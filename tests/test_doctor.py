@@ -11,6 +11,7 @@ import sys
 import tarfile
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +23,12 @@ from med_mat import cli as cli_module
 from med_mat import doctor as module
 from med_mat.building import build, find
 from med_mat.building.ledger import NOTICE
+from med_mat.building.run import loader_of
 from med_mat.catalog import Catalog, load
 from med_mat.cli import cli
 from med_mat.demo import miniature
 from med_mat.doctor import Finding, diagnose, healthy, to_text
+from med_mat.example import Example
 from med_mat.raw import members as archives
 from med_mat.raw.members import members
 from med_mat.shell import printable, quote
@@ -72,6 +75,10 @@ def doctor(*arguments: str | Path, code: int) -> Result:
     return result
 
 
+def examples_of(name: str, folder: Path) -> list[Example]:
+    return list(loader_of(load()[name]).examples(find({name: None}, folder)[name]))
+
+
 def zipped(path: Path, folder: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         for file in sorted(folder.rglob("*")):
@@ -100,11 +107,15 @@ def test_renamed_wrapped_and_twice(put: Callable[..., Path], raw: Path) -> None:
     put("busi", "ultra sound/new/er")
     put("busi", "z second")
     put("head_ct", "HEAD_CT")
-    first, second, head = sorted(diagnose(raw, load()), key=lambda one: (one.source, one.where))[:3]
-    assert {first.source, second.source, head.source} == {"busi", "head_ct"}
-    assert all(one.complete for one in (first, second, head))
-    later = next(one for one in (first, second) if any("it also lies in" in note for note in one.notes))
-    assert "ultra sound" in later.where  # the shallower one comes first
+    busi, head = sorted(diagnose(raw, load()), key=lambda one: one.source)
+    assert (busi.source, head.source) == ("busi", "head_ct")
+    assert busi.complete
+    assert head.complete
+    assert "z second" in busi.where  # the shallower one, which --raw reads
+    assert find({}, raw)["busi"].root == Path(busi.where)
+    (copy,) = (note for note in busi.notes if "another copy" in note)
+    assert "ultra sound/new/er" in copy
+    assert "(18 images); to read that: med-mat build" in copy
 
 
 def test_a_folder_that_fits_two_sources_as_well_is_asked_about(put: Callable[..., Path], raw: Path) -> None:
@@ -169,7 +180,200 @@ def test_against_the_index_of_an_earlier_build(put: Callable[..., Path], raw: Pa
     assert found["busi"].altered == one.altered
 
 
+# ----------------------------------------------------------------------------------------------- what "complete" means
+
+
+def counted(name: str, **counts: object) -> Catalog:
+    """The catalog in which a source has other counts."""
+    source = load()[name]
+    return Catalog({**load(), name: replace(source, counts={**source.counts, **counts})}, load().subsets)
+
+
+def test_pointers_in_place_of_images_are_named_and_nothing_is_complete(put: Callable[..., Path], raw: Path) -> None:
+    folder = put("busi", "busi")
+    for number, image in enumerate(folder.rglob("*.png")):
+        image.write_text(f"version https://git-lfs.github.com/spec/v1\noid sha256:{number:064x}\nsize 12345\n")
+    one = by_source(raw)["busi"]
+    assert not one.complete
+    assert any("Git LFS pointer" in note and "git lfs pull" in note for note in one.notes)
+    doctor(raw, code=1)
+
+
+def test_masks_that_are_pointers_while_the_images_are_there(put: Callable[..., Path], raw: Path) -> None:
+    for mask in put("busi", "busi").rglob("benign*_mask.png"):
+        mask.write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
+    assert not by_source(raw)["busi"].complete
+
+
+def test_what_no_row_needs_may_lack_and_is_named(put: Callable[..., Path], raw: Path) -> None:
+    folder = put("busi", "busi", real=True)
+    for mask in folder.rglob("*_mask*.png"):
+        mask.unlink()
+    (one,) = diagnose(raw, counted("busi", images=18))
+    assert (one.state, one.images, one.complete) == ("found", 18, False)
+    assert one.missing == ("benign/benign*_mask.png", "malignant/malignant*_mask.png", "normal/normal*_mask.png")
+    assert one.steps[-1].startswith("med-mat build busi=")
+    assert build(find({"busi": None}, raw), raw.parent / "out").written == 18
+
+
+@pytest.mark.parametrize(
+    ("certainty", "images", "complete"),
+    [
+        ("high", 18, True),
+        ("high", 19, False),  # one lacks
+        ("medium", 18, True),
+        ("medium", 19, False),  # one of nineteen is more than a doubt
+        ("low", 30, True),
+        ("low", 40, False),  # by more than half no count is off
+    ],
+)
+def test_complete_is_what_holds_as_many_images_as_the_card_is_sure_of(
+    put: Callable[..., Path], raw: Path, certainty: str, images: int, complete: bool
+) -> None:
+    put("busi", "busi", real=True)
+    (one,) = diagnose(raw, counted("busi", images=images, certainty=certainty))
+    assert one.complete is complete
+    assert complete or any("the card counts" in note for note in one.notes)
+
+
+def test_images_that_give_no_record_by_design_are_not_missing(put: Callable[..., Path], raw: Path) -> None:
+    put("busi", "busi", real=True)
+    (one,) = diagnose(raw, counted("busi", images=20, unread=2))
+    assert one.complete
+    assert any("2 further images of a whole copy give no record" in note for note in one.notes)
+
+
+def test_the_parts_of_a_published_split_are_counted_where_the_card_has_their_totals(
+    put: Callable[..., Path], raw: Path
+) -> None:
+    put("isic_2019", "isic", real=True)
+    found = {part: Counter(one.split for one in examples_of("isic_2019", raw))[part] for part in ("train", "test")}
+    whole = counted("isic_2019", images=sum(found.values()), splits=found)
+    assert next(one for one in diagnose(raw, whole) if one.source == "isic_2019").complete
+    more = counted("isic_2019", images=sum(found.values()), splits={**found, "train": found["train"] + 1})
+    one = next(one for one in diagnose(raw, more) if one.source == "isic_2019")
+    assert not one.complete
+    assert f"train: {found['train']:,} of {found['train'] + 1:,} images" in one.notes
+
+
+def test_rows_of_images_that_the_publisher_never_shipped_are_a_note(put: Callable[..., Path], raw: Path) -> None:
+    folder = put("head_ct", "head_ct", real=True)
+    table = next(folder.rglob("labels.csv"))
+    table.write_text(table.read_text() + "999, 1\n")
+    here = len({one.path for one in examples_of("head_ct", raw)})
+    (one,) = diagnose(raw, counted("head_ct", images=here))
+    assert (one.complete, one.missing) == (True, ())
+    assert any("further images, which the publisher does not ship" in note for note in one.notes)
+
+
+def test_an_edition_is_measured_by_its_own_count(put: Callable[..., Path], raw: Path) -> None:
+    put("busi", "busi", real=True)
+    source = load()["busi"]
+    edition = replace(source, layouts=(replace(source.layouts[0], images=18, edition="small"),))
+    (one,) = diagnose(raw, Catalog({"busi": edition}, load().subsets))
+    assert (one.expected, one.complete) == (18, True)
+
+
+def test_bad_rows_and_guesses_are_told(put: Callable[..., Path], raw: Path) -> None:
+    folder = put("head_ct", "head_ct")
+    table = next(folder.rglob("labels.csv"))
+    table.write_bytes(table.read_bytes() + b"005, 1, \xe9\n")
+    one = by_source(raw)["head_ct"]
+    assert any("1 rows of its tables cannot be read: labels.csv, line" in note for note in one.notes)
+    assert any("cp1252, which is a guess" in note for note in one.notes)
+
+
 # ------------------------------------------------------------------------------------------------------- nearly there
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("sample_submission.csv", "image_name,Type_1\n0.jpg,0.3\n"),
+        ("metadata.csv", "a,b\n1,2\n"),
+        ("train.csv", "a,b\n1,2\n"),
+        ("labels.csv", "name,kind\n1,2\n"),
+    ],
+)
+def test_a_lone_table_of_anybody_names_no_source(raw: Path, name: str, text: str) -> None:
+    (raw / "mine").mkdir()
+    (raw / "mine" / name).write_text(text)
+    (only,) = diagnose(raw, load())
+    assert (only.state, only.source) == ("unknown", "")
+
+
+TABLES_ALONE = (
+    "aptos_2019",
+    "head_ct",
+    "isic_2019",
+    "indiana_cxr",
+    "nih_chestxray_sample",
+    "fitzpatrick17k",
+    "coronahack",
+)
+
+
+@pytest.mark.parametrize("name", TABLES_ALONE)
+def test_a_publishers_table_alone_names_its_source_whatever_it_is_called(name: str, raw: Path) -> None:
+    (folder,) = miniature(raw.parent / "whole", [name]).values()
+    for table in folder.rglob("*.csv"):
+        (raw / "mine").mkdir(exist_ok=True)
+        shutil.copy(table, raw / "mine" / table.name)
+    found = {one.source: one for one in diagnose(raw, load()) if one.source}
+    assert found.keys() == {name}
+    assert found[name].state == "nearly"
+    assert found[name].missing
+
+
+def test_the_number_of_images_and_the_name_of_the_folder_tell_a_source(raw: Path) -> None:
+    hep2 = replace(load()["hep2"], counts={**load()["hep2"].counts, "images": 150})
+    catalog = Catalog({**load(), "hep2": hep2}, load().subsets)
+    for number in range(150):
+        path = raw / "cells/data/training" / f"{number:05d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    (one,) = diagnose(raw, catalog)
+    assert (one.state, one.source, one.missing) == ("nearly", "hep2", ("gt_training.csv",))
+    (raw / "cells").rename(raw / "HEp2 (1)")
+    (one,) = diagnose(raw, load())
+    assert (one.source, one.missing) == ("hep2", ("gt_training.csv",))
+
+
+def test_one_source_in_several_sizes_is_one_finding(put: Callable[..., Path], raw: Path) -> None:
+    for size in ("1024", "224", "512"):
+        put("busi", f"sizes/{size}")
+    (one,) = diagnose(raw, load())
+    assert sum("another copy" in note for note in one.notes) == 2
+    assert "it lies here 3 times: --raw reads this one" in one.notes
+    assert healthy([one])
+
+
+def test_a_table_once_more_above_its_source_is_no_second_finding(raw: Path) -> None:
+    (folder,) = miniature(raw.parent / "whole", ["nih_chestxray_sample"]).values()
+    place = find({"nih_chestxray_sample": folder}, None)["nih_chestxray_sample"].root
+    shutil.copytree(place / "images", raw / "sample/images")
+    for to in (raw, raw / "sample"):
+        shutil.copy(place / "sample_labels.csv", to)
+    (one,) = diagnose(raw, load())
+    assert (one.state, one.where) == ("found", str(raw / "sample"))
+    assert not any(step.startswith("mv ") for step in one.steps)
+
+
+def test_what_can_be_built_of_an_unproven_folder_is_said_with_its_command(put: Callable[..., Path], raw: Path) -> None:
+    folder = put("isic_2019", "isic_2019")
+    inner = next(folder.rglob("ISIC_*.jpg")).parent
+    inner.rename(inner.with_name("pictures"))
+    one = by_source(raw)["isic_2019"]
+    assert one.state == "nearly"
+    assert not any("can be built" in note for note in one.notes)  # no image is where the loader looks
+
+
+def test_a_part_that_no_row_reads_is_told_by_its_name(raw: Path) -> None:
+    path = raw / "dataset2-master/dataset2-master/images/TRAIN/EOSINOPHIL/_0_1.jpeg"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    (one,) = diagnose(raw, load())
+    assert any("(blood_cell_images) that no row reads" in note for note in one.notes)
 
 
 def test_what_lies_one_level_off_is_moved_by_the_commands(put: Callable[..., Path], raw: Path) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import io
+import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -14,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from med_mat import image
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Slice
 from med_mat.image import FileCache, Stored, read, values
@@ -109,6 +114,64 @@ def test_16_bit_png_is_stretched_between_percentiles(tmp_path: Path) -> None:
     assert shown.dtype == np.uint8
     assert (shown.min(), shown.max()) == (0, 255)
     assert (np.diff(shown.ravel().astype(int)) >= 0).all()
+
+
+def deep_png(samples: np.ndarray, kind: int) -> bytes:
+    """A PNG of 16 bit and colour type 2 (RGB), 4 (grey and alpha) or 6 (RGBA), which Pillow does not write."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    height, width = samples.shape[:2]
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    head = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
+    parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def test_16_bit_colours_are_stretched_by_one_window(tmp_path: Path) -> None:
+    """As grey of 16 bit is: twelve bits in sixteen are no black picture."""
+    ramp = np.tile(np.linspace(0, 4095, 64).astype(np.uint16), (48, 1))
+    color = np.dstack([ramp, ramp // 2, ramp // 4])
+    result = stored(tmp_path, deep_png(color, 2))
+    assert result.transform == "16 bit colour, percentiles 0.5 to 99.5 (0 to 4095) to 8 bit"
+    np.testing.assert_array_equal(pixels(result), np.rint(color / 4095 * 255).astype(np.uint8))
+    alpha = RNG.integers(0, 65536, ramp.shape).astype(np.uint16)
+    result = stored(tmp_path, deep_png(np.dstack([color, alpha]), 6))
+    np.testing.assert_array_equal(pixels(result)[..., :3], np.rint(color / 4095 * 255).astype(np.uint8))
+    np.testing.assert_array_equal(pixels(result)[..., 3], alpha >> 8)
+    result = stored(tmp_path, deep_png(np.dstack([ramp, alpha]), 4))
+    assert result.transform == "16 bit, percentiles 0.5 to 99.5 (0 to 4095) to 8 bit"
+    assert pixels(result).shape == (48, 64, 2)
+    np.testing.assert_array_equal(pixels(result)[..., 0], np.rint(ramp / 4095 * 255).astype(np.uint8))
+
+
+def test_ppm_of_16_bit_is_stretched_as_png_is(tmp_path: Path) -> None:
+    ramp = np.tile(np.linspace(0, 4095, 64).astype(np.uint16), (48, 1))
+    color = np.dstack([ramp, ramp // 2, ramp // 4])
+    data = b"P6\n# 12 bit in 16\n64 48\n65535\n" + color.astype(">u2").tobytes()
+    result = stored(tmp_path, data)
+    assert result.transform == "PPM to PNG; 16 bit colour, percentiles 0.5 to 99.5 (0 to 4095) to 8 bit"
+    np.testing.assert_array_equal(pixels(result), np.rint(color / 4095 * 255).astype(np.uint8))
+    with pytest.raises(ReadError, match="cannot be decoded"):
+        stored(tmp_path, data[:-10])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from([(2, 3), (4, 2), (6, 4)]),
+    width=st.integers(1, 30),
+    height=st.integers(1, 30),
+    seed=st.integers(0, 99),
+)
+def test_every_number_of_a_deep_mask_is_kept(
+    tmp_path: Path, kind: tuple[int, int], width: int, height: int, seed: int
+) -> None:
+    labels = np.random.default_rng(seed).integers(0, 65536, (height, width)).astype(np.uint16)
+    samples = np.dstack([labels] * kind[1])
+    (tmp_path / "m.png").write_bytes(deep_png(samples, kind[0]))
+    found = values(tmp_path, PurePosixPath("m.png"), FileCache(), want="index")
+    np.testing.assert_array_equal(found, labels)
 
 
 def test_float_tiff_with_nan(tmp_path: Path) -> None:
@@ -362,3 +425,36 @@ def test_real_pictures_pass_byte_for_byte(name: str) -> None:
     assert result.data == (root / name).read_bytes()
     assert (result.width, result.height) == Image.open(root / name).size
     assert result.transform == "none"
+
+
+def decoders(root: Path, name: str, data: bytes) -> set[str]:
+    (root / name).write_bytes(data)
+    cache = FileCache()
+    read(root, PurePosixPath(name), mat=None, cache=cache)
+    return cache.used
+
+
+def test_a_build_learns_which_decoders_it_used(tmp_path: Path) -> None:
+    assert decoders(tmp_path, "a.png", encoded(GREY, "PNG")) == set()
+    assert decoders(tmp_path, "a.jpg", encoded(GREY, "JPEG")) == {"JPEG"}
+    assert decoders(tmp_path, "a.tif", encoded(GREY, "TIFF")) == {"picture"}
+    assert decoders(tmp_path, "b.png", encoded(GREY.astype(np.uint16), "PNG")) == {"picture", "window"}
+    Miniature(tmp_path).dicom("a.dcm")
+    assert decoders(tmp_path, "a.dcm", (tmp_path / "a.dcm").read_bytes()) == {"DICOM"}
+    Miniature(tmp_path).volume("a.nii", (4, 5, 6), labels=True)
+    cache = FileCache()
+    values(tmp_path, Slice(PurePosixPath("a.nii"), 0), cache, want="index")
+    assert cache.used == {"volume"}
+    assert cache.used <= set(image.DECODERS)
+
+
+def test_a_picture_that_is_passed_through_loads_no_decoder(tmp_path: Path) -> None:
+    """So a change to one of them leaves builds without it as they are."""
+    (tmp_path / "a.png").write_bytes(encoded(GREY, "PNG"))
+    code = (
+        "import sys; from pathlib import Path, PurePosixPath; from med_mat import annotations, image\n"
+        "image.read(Path(sys.argv[1]), PurePosixPath('a.png'), mat=None, cache=image.FileCache())\n"
+        "print({module for modules in image.DECODERS.values() for module in modules} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert run.stdout == "set()\n"

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
+import shutil
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
+
+from med_mat import catalog
+from med_mat.catalog import PLUGINS, Catalog, load
+
+_numbers = itertools.count()
 
 PLUGIN = Path(__file__).parent / "plugin"
+CARD = (PLUGIN / "toy_sources" / "toy_wrist.md").read_text("utf-8")
 
 
-def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, cwd: Path, plugin: Path = PLUGIN) -> subprocess.CompletedProcess[str]:
     code = "from med_mat.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(PLUGIN)},
+        env={**os.environ, "PYTHONPATH": str(plugin)},
         capture_output=True,
         text=True,
         check=False,
@@ -54,3 +65,130 @@ def test_without_the_package_the_source_is_unknown(tmp_path: Path) -> None:
     )
     assert result.returncode == 1
     assert "There is no source named 'toy_wrist'" in result.stderr
+
+
+# ------------------------------------------------------------------------------------------- a plug-in out of order
+
+
+def catalog_with(monkeypatch: pytest.MonkeyPatch, folder: Path, changes: dict[str, str | None]) -> Catalog:
+    """The catalog with a copy of the package, some of whose files hold another text or are missing (None).
+
+    ``entry`` stands for its entry points, separated by semicolons.
+    """
+    package = f"toys_{next(_numbers)}"
+    entries = changes.get("entry") or "toy_wrist = PACKAGE.toy_wrist"
+    shutil.copytree(PLUGIN / "toy_sources", folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in changes.items() - {("entry", entries)}:
+        file = folder / package / name
+        file.unlink(missing_ok=True) if text is None else file.write_text(text, "utf-8")
+    found = [
+        EntryPoint(name, value.replace("PACKAGE", package), PLUGINS)
+        for name, value in (line.split(" = ") for line in entries.split("; "))
+    ]
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr(catalog.installed, "entry_points", lambda group: found)
+    return load.__wrapped__()
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (
+            {"toy_wrist.md": CARD.replace("X-ray/Bones/State", "X-ray/Hand/State")},
+            r"rows\[0\]\.triplet: 'Hand' is not a",
+        ),
+        ({"toy_wrist.md": CARD.replace("access: open", "acess: open")}, r"'acess'\. Did you mean 'access'\?"),
+        (
+            {"toy_wrist.md": CARD.replace("number: 110", "number: 48")},
+            r"cards of 'busi' and 'toy_wrist' both have a row 48",
+        ),
+        (
+            {"toy_wrist.md": CARD.replace("overlaps: {}", "overlaps: {bussi: x}")},
+            r"overlaps names 'bussi'.*mean 'busi'\?",
+        ),
+        (
+            {"toy_wrist.md": CARD.replace("subset: null", "subset: 99")},
+            r"row 110 is in subset 99, and .* they are 1 to 53",
+        ),
+        (
+            {"toy_wrist.md": CARD.replace("overlaps: {}", "patients_of: odir\n  overlaps: {}")},
+            r"patients_of names 'odir'",
+        ),
+        ({"toy_wrist.md": None}, r"cannot be read: FileNotFoundError: .*toy_wrist\.md"),
+        ({"toy_wrist.py": None}, r"Its loader, the module toys_\d+\.toy_wrist, is not there"),
+        ({"toy_wrist.py": "def examples(raw):\n"}, r"cannot be read: (Syntax|Indentation)Error: "),
+        ({"toy_wrist.py": "def exampels(raw): ...\n"}, r"lacks the function examples\(raw\)"),
+        ({"__init__.py": "raise RuntimeError('no licence key')\n"}, r"cannot be read: RuntimeError: no licence key"),
+        ({"entry": "busi = PACKAGE.toy_wrist"}, r"A source of that name is there already"),
+        ({"entry": "toy_wrist = toy_wrist"}, r"is to be of the form 'toy_wrist = toy_sources\.toy_wrist'"),
+        ({"entry": "toy_wrist = PACKAGE.toy_wrist:examples"}, r"is to be of the form"),
+        ({"entry": "Toy Wrist = PACKAGE.toy_wrist"}, r"is to be of the form"),
+        (
+            {"entry": "toy_wrist = nowhere.to.be.found"},
+            r"cannot be read: ModuleNotFoundError: No module named 'nowhere'",
+        ),
+    ],
+)
+def test_a_source_that_is_not_in_order_is_left_out_with_a_warning_and_the_others_stay(
+    changes: dict[str, str | None],
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert list(catalog_with(monkeypatch, tmp_path, changes)) == list(load())
+    (warning,) = (record.getMessage() for record in caplog.records)
+    assert re.match(r"The source '\w+( \w+)?' of the package '[\w.:]+' is left out\. ", warning)
+    assert re.search(why, warning), warning
+    assert "\n" not in warning
+
+
+def test_a_source_in_order_joins_in_silence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = CARD.replace("number: 110", "number: 111").replace(
+        "overlaps: {}", "overlaps: {toy_wrist: The same pictures.}"
+    )
+    found = catalog_with(
+        monkeypatch,
+        tmp_path,
+        {
+            "entry": "toy_wrist = PACKAGE.toy_wrist; toy_hand = PACKAGE.toy_hand",
+            "toy_hand.md": more,
+            "toy_hand.py": "from .toy_wrist import examples",
+        },
+    )
+    assert {*found} == {*load(), "toy_wrist", "toy_hand"}
+    assert found["toy_wrist"].license_certainty == "unknown"
+    assert not caplog.records
+
+
+def test_a_source_that_names_one_that_is_left_out_is_left_out_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = CARD.replace("number: 110", "number: 111").replace(
+        "overlaps: {}", "overlaps: {toy_wrist: The same pictures.}"
+    )
+    found = catalog_with(
+        monkeypatch,
+        tmp_path,
+        {
+            "entry": "toy_wrist = PACKAGE.toy_wrist; toy_hand = PACKAGE.toy_hand",
+            "toy_hand.md": more,
+            "toy_hand.py": "from .toy_wrist import examples",
+            "toy_wrist.md": CARD.replace("overlaps: {}", "overlaps: {busy: x}"),
+        },
+    )
+    assert list(found) == list(load())
+    assert [re.findall(r"names '(\w+)'", record.getMessage()) for record in caplog.records] == [["busy"], ["toy_wrist"]]
+
+
+def test_a_bad_card_stops_no_command(tmp_path: Path) -> None:
+    shutil.copytree(PLUGIN, tmp_path / "site", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "site/toy_sources/toy_wrist.md").write_text(CARD.replace("redistributable: true", "redistributable: 1"))
+    for command in (["sources"], ["show", "busi"]):
+        done = run(*command, cwd=tmp_path, plugin=tmp_path / "site")
+        assert done.returncode == 0, done.stderr
+        assert "The source 'toy_wrist' of the package 'toy-sources' is left out. The card toy_wrist.md" in done.stderr
+        assert "redistributable is to be true, false or null, and is 1" in done.stderr
+    assert run("show", "toy_wrist", cwd=tmp_path, plugin=tmp_path / "site").returncode == 1

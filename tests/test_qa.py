@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from med_mat.catalog import Kind, Row, Upstream, load, yaml_load
+from med_mat.catalog import Kind, Row, Upstream, load
 from med_mat.errors import CardError, LabelError
 from med_mat.qa import BOX_SUFFIX, LETTERS, SUFFIX, Question, Questioner, Synonyms, read_instructions
+from med_mat.strict import yaml_load
 from med_mat.taxonomy import MAT
 
 DATA = Path(__file__).parents[1] / "med_mat" / "data"
@@ -111,6 +112,12 @@ def test_labels_of_one_row_exclude_each_other(questioner: Questioner) -> None:
         assert set(questioner.ask(f"id {i}", BRAIN, label="Tumor").options) == {"Aneurysm", "Cancer", "Tumor"}
     assert not any("Pneumonia" in questioner.ask(f"id {i}", LUNG, label="COVID-19").options for i in range(200))
     assert any("Pneumonia" in questioner.ask(f"id {i}", CHEST, label="COVID-19").options for i in range(200))
+
+
+def test_a_copy_in_capitals_is_asked_the_same(questioner: Questioner) -> None:
+    for i in range(50):
+        asked = questioner.ask(f"source/1/train/é {i}.png", TUBERCULOSIS, label="Normal")
+        assert questioner.ask(f"source/1/TRAIN/É {i}.PNG", TUBERCULOSIS, label="Normal") == asked
 
 
 def test_never_holds_inside_a_row(monkeypatch: pytest.MonkeyPatch) -> None:

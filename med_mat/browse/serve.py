@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import shutil
+import signal
 import socket
+import sys
+import tempfile
 import webbrowser
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -25,8 +31,12 @@ def application(mat: MedMAT, where: str, host: str, port: int) -> FastAPI:
         host: that it listens on.
         port: likewise.
     """
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read by Gradio when a page is made
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # both are read by Gradio when a page is made
+    os.environ["GRADIO_TEMP_DIR"] = _private()
     made = page(mat, where)
+    # a page that is mounted is not launched by itself, and until it is, Gradio copies to its folder, and then serves,
+    # any file of the machine that a visitor names as the value of a field
+    made.has_launched = True
     import gradio as gr
     from fastapi import FastAPI
     from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -76,4 +86,13 @@ def serve(mat: MedMAT, where: str, *, host: str, port: int, open_page: bool, say
     say(f"{mat!r}\nLook at it on {address} ; Ctrl-C ends it.")
     if open_page:
         webbrowser.open(address)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was written is removed then too
     uvicorn.run(app, host=host, port=port, log_level="warning")
+
+
+@functools.cache
+def _private() -> str:
+    """A folder for the pictures and files that the page writes: nobody else may read it, and it is gone at the end."""
+    folder = tempfile.mkdtemp(prefix="med-mat-browse-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -1,5 +1,5 @@
-"""From raw folders to a Med-MAT: plan -> shards -> Parquet -> index -> card, with a ledger that balances."""
+"""From raw folders to a Med-MAT: plan -> chunks -> groups and sides -> index -> card, with a ledger that balances."""
 
-from med_mat.building.run import Options, Report, build, find
+from med_mat.building.run import Forecast, Options, Report, build, find, forecast
 
-__all__ = ["Options", "Report", "build", "find"]
+__all__ = ["Forecast", "Options", "Report", "build", "find", "forecast"]

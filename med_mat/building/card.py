@@ -4,10 +4,11 @@ configuration, and one page per source, with what this build holds of it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,14 @@ from med_mat.catalog import Row, Source
 from med_mat.location import INDEX
 from med_mat.schema import LABEL_SEPARATOR
 from med_mat.summary import MAY
-from med_mat.taxonomy import AREAS, MODALITIES, SPLITS
+from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, WITHHELD
 
-#: In the order in which ``load_dataset`` lists them.
 #: What readers look at first; a push sends these last.
 HEADS = ("LICENSES.md", "croissant.json", "README.md")
 #: The columns that :func:`write_cards` counts.
-COUNTED = ("source", "row", "subset", "modality", "area", "task", "split", "label_set", "group")
+COUNTED = ("source", "row", "subset", "modality", "area", "task", "split", "label_set", "group", "withheld")
+#: The splits of files, in the order in which ``load_dataset`` lists them.
+PARTS = (*SPLITS, WITHHELD)
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -47,7 +49,7 @@ def write_cards(
     """Write ``README.md``, ``LICENSES.md``, ``croissant.json`` and ``cards/<source>.md``, the first one last.
 
     Args:
-        out: the folder.
+        out: the folder to write to.
         sources: those that have records.
         records: the columns :data:`COUNTED` of all records.
         files: the Parquet files, below ``out``.
@@ -57,6 +59,7 @@ def write_cards(
         without_pixels: the sources whose records come without images and masks.
         picture: the file, below ``out``, of a picture of the grid.
     """
+    records = records.append_column("part", _parts(records))
     front = {
         "pretty_name": "Med-MAT",
         "license": "other",
@@ -79,6 +82,7 @@ def write_cards(
         grid=("" if picture is None else f"![Records per modality, area and task]({picture})\n\n") + grid(records),
         source_table=_source_table(sources, records, ledgers),
         leaks=_leaks(records),
+        withheld=_withheld(sources, records),
         example=sources[0].name,
         subset=next((f"subset-{row.subset:02d}" for s in sources for row in s.rows if row.subset), "index"),
     )
@@ -96,29 +100,50 @@ def _front_matter(values: Mapping[str, Any]) -> str:
 
 
 def configurations(sources: Sequence[Source], files: Sequence[str]) -> list[dict[str, Any]]:
-    """The ``configs`` of the card: ``default``, one per source, one per subset, and ``index``."""
-    present: defaultdict[tuple[str, int], set[str]] = defaultdict(set)  # source and row -> splits
-    for file in files:
-        _, source_name, number, name = file.split("/")
-        present[source_name, int(number)].add(name.partition("-")[0])
+    """The ``configs`` of the card: ``default``, one for each source and subset, and ``index``.
+
+    Each has a version that follows from the content of its files, which their names tell: ``datasets`` keeps what it
+    has read by the text of these lines, and would give the old records of a folder that was built anew.
+    """
     subset_of = {(row.source, row.number): row.subset for source in sources for row in source.rows}
-    members = {"default": list(present)}
-    members |= {source.name: [key for key in present if key[0] == source.name] for source in sources}
-    for subset in sorted({number for number in map(subset_of.get, present) if number is not None}):
-        members[f"subset-{subset:02d}"] = [key for key in present if subset_of[key] == subset]
+    members: dict[str, dict[str, list[str]]] = {"default": {"data/*/*": list(files)}}
+    subsets: defaultdict[int, dict[str, list[str]]] = defaultdict(dict)
+    for file in files:
+        where, _, _ = file.rpartition("/")
+        _, source, number = where.split("/")
+        members.setdefault(source, {}).setdefault(f"data/{source}/*", []).append(file)
+        subset = subset_of[source, int(number)]
+        if subset is not None:
+            subsets[subset].setdefault(where, []).append(file)
+    members |= {f"subset-{subset:02d}": subsets[subset] for subset in sorted(subsets)}
     configs: list[dict[str, Any]] = []
-    for name, keys in members.items():
-        paths = {
-            split: [
-                f"data/{source}/{row:03d}/{split}-*.parquet" for source, row in keys if split in present[source, row]
-            ]
-            for split in SPLITS
-        }
-        data_files = [{"split": split, "path": where} for split, where in paths.items() if where]
-        if data_files:
-            configs.append({"config_name": name, "data_files": data_files} | ({"default": True} if not configs else {}))
-    configs.append({"config_name": "index", "data_files": [{"split": "train", "path": INDEX}]})
-    return configs
+    for name, folders in members.items():
+        data_files = []
+        for part in PARTS:
+            paths = [f"{folder}/{part}-*.parquet" for folder, held in folders.items() if any(map(_is(part), held))]
+            if paths:
+                data_files.append({"split": part, "path": paths[0] if len(paths) == 1 else paths})
+        held = [file for files_of in folders.values() for file in files_of]
+        configs.append({"config_name": name, "version": _version(held), "data_files": data_files})
+    configs[0]["default"] = True
+    # "all" itself is a word of datasets: the union of all splits, of which this is the only one
+    index = {"config_name": "index", "version": _version(files), "data_files": [{"split": "records", "path": INDEX}]}
+    return [*configs, index]
+
+
+def _is(part: str) -> Callable[[str], bool]:
+    return lambda file: file.rpartition("/")[2].startswith(f"{part}-")
+
+
+def _version(files: Iterable[str]) -> str:
+    """A version, in the form that ``datasets`` knows, that changes with the content of any of the files."""
+    digest = hashlib.blake2b("\n".join(sorted(files)).encode(), digest_size=4).digest()
+    return f"0.0.{int.from_bytes(digest, 'big')}"
+
+
+def _parts(records: pa.Table) -> pa.ChunkedArray:
+    """In which split of files each record lies."""
+    return pc.if_else(pc.is_valid(records["withheld"]), WITHHELD, records["split"].cast(pa.string()))
 
 
 def grid(records: pa.Table) -> str:
@@ -161,14 +186,14 @@ def _bare_notice(bare: Sequence[str], total: int, name: str) -> str:
 
 
 def _source_table(sources: Sequence[Source], records: pa.Table, ledgers: Mapping[str, Any]) -> str:
-    counts = _count(records, "source", "row", "split")
+    counts = _count(records, "source", "row", "part")
     lines = [
-        "| source | row | triplet | subset | train | validation | test | split | skipped of source | license |",
-        "|---|---:|---|---:|---:|---:|---:|---|---:|---|",
+        "| source | row | triplet | subset | " + " | ".join(PARTS) + " | split | skipped of source | license |",
+        "|---|---:|---|---:|---:|---:|---:|---:|---|---:|---|",
     ]
     for source in sources:
         for row in source.rows:
-            numbers = [counts[source.name, row.number, split] for split in SPLITS]
+            numbers = [counts[source.name, row.number, part] for part in PARTS]
             if not any(numbers):
                 continue
             lines.append(
@@ -223,22 +248,20 @@ def _row_section(row: Row, records: pa.Table) -> str:
     """The labels of a row, counted per split; a record with several labels counts for each."""
     own = records.filter(pc.equal(records["row"], row.number))
     counts: Counter[tuple[str, str]] = Counter()
-    for (split, labels), number in _count(own, "split", "label_set").items():
+    for (part, labels), number in _count(own, "part", "label_set").items():
         for label in filter(None, labels.split(LABEL_SEPARATOR)):
-            counts[split, label] += number
+            counts[part, label] += number
     subset = "" if row.subset is None else f", subset {row.subset}"
     lines = [
         f"## Row {row.number}: {row.mat}{subset}, {row.kind}",
         "",
-        "| label | " + " | ".join(SPLITS) + " |",
-        "|---|" + "---:|" * len(SPLITS),
+        "| label | " + " | ".join(PARTS) + " |",
+        "|---|" + "---:|" * len(PARTS),
         *(
-            f"| {_plain(label)} | " + " | ".join(f"{counts[split, label]:,}" for split in SPLITS) + " |"
+            f"| {_plain(label)} | " + " | ".join(f"{counts[part, label]:,}" for part in PARTS) + " |"
             for label in row.names
         ),
-        "| *records* | "
-        + " | ".join(f"{pc.sum(pc.equal(own['split'], split)).as_py() or 0:,}" for split in SPLITS)
-        + " |",
+        "| *records* | " + " | ".join(f"{pc.sum(pc.equal(own['part'], part)).as_py() or 0:,}" for part in PARTS) + " |",
     ]
     return "\n".join(lines)
 
@@ -253,15 +276,38 @@ def _plain(text: str) -> str:
 
 
 def _leaks(records: pa.Table) -> str:
-    """How many groups reach over train and test, counted over the whole build."""
-    sides = records.group_by("group").aggregate([("split", "count_distinct"), ("source", "count_distinct")])
-    across = pc.sum(pc.greater(sides["split_count_distinct"], 1)).as_py() or 0
-    shared = pc.sum(pc.greater(sides["source_count_distinct"], 1)).as_py() or 0
+    """How many groups there are, and the largest of each source."""
+    sizes = records.group_by(["source", "group"]).aggregate([([], "count_all")])
+    largest = sizes.group_by("source").aggregate([("count_all", "max")])
+    most = sorted(zip(largest["count_all_max"].to_pylist(), largest["source"].to_pylist(), strict=True), reverse=True)
+    spans = records.group_by("group").aggregate([("source", "count_distinct")])
+    shared = pc.sum(pc.greater(spans["source_count_distinct"], 1)).as_py() or 0
+    told = ", ".join(f"{name} {count:,}" for count, name in most[:8])
     return (
-        f"{sides.num_rows:,} groups (same patient, file, pixels or published id, or near-duplicates); {across:,} of "
-        f"them have records in more than one split, {shared:,} in more than one source. The split API of `med_mat` "
-        "keeps groups on one side; `med-mat duplicates` shows the pairs."
+        f"{spans.num_rows:,} groups (same patient, file, pixels or published id, or near-duplicates), {shared:,} of "
+        f"them with records of more than one source. The largest within a source, in records: {told}. `med-mat "
+        "duplicates` shows the pairs."
     )
+
+
+def _withheld(sources: Sequence[Source], records: pa.Table) -> str:
+    """How many records each configuration withholds, and whose held-out parts have their like."""
+    held = records.filter(pc.is_valid(records["withheld"]))
+    if not held.num_rows:
+        return "None in this build."
+    counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for (source, subset, reason), count in _count(held, "source", "subset", "withheld").items():
+        for name in ("default", source, *([] if subset is None else [f"subset-{subset:02d}"])):
+            counted[name][reason] += count
+    order = ["default", *(source.name for source in sources)]
+    order += sorted(name for name in counted if name not in order)
+    lines = ["| configuration | withheld | like records in |", "|---|---:|---|"]
+    for name in (name for name in order if name in counted):
+        reasons = counted[name].most_common(3)
+        more = len(counted[name]) - len(reasons)
+        text = "; ".join(f"{reason} ({count:,})" for reason, count in reasons) + (f"; {more} more" if more else "")
+        lines.append(f"| `{name}` | {counted[name].total():,} | {text} |")
+    return "\n".join(lines)
 
 
 def _licenses(sources: Sequence[Source]) -> str:

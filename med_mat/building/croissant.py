@@ -52,7 +52,7 @@ _CONTEXT = {
     "subField": "cr:subField",
     "transform": "cr:transform",
 }
-_TYPES = {"string": "sc:Text", "int16": "cr:Int16", "int32": "cr:Int32", "float": "cr:Float32"}
+_TYPES = {"string": "sc:Text", "int16": "cr:Int16", "int32": "cr:Int32", "int64": "cr:Int64", "float": "cr:Float32"}
 
 
 def croissant(sources: Sequence[Source], repo_id: str | None) -> dict[str, Any]:

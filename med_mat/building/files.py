@@ -3,8 +3,8 @@
 A build writes ``files/<source>.parquet`` for each source. It holds no times and nothing of the machine: the same files
 give the same bytes. Hidden files are not in it, for no layout looks at them.
 
-The sha256 of images is what the shards computed. Label tables and masks are hashed here, once: their hashes are kept
-beside the shards with size and time, so that a resumed build reads only what changed. Files that the build did not read
+The sha256 of images is what the chunks computed. Label tables and masks are hashed here, once: their hashes are kept
+beside the chunks with size and time, so that a resumed build reads only what changed. Files that the build did not read
 have none.
 """
 
@@ -21,8 +21,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat.building.shard import Result
-from med_mat.building.writer import write_atomically
+from med_mat.building.chunk import Result
+from med_mat.building.store import Store
+from med_mat.building.writer import index_part, parquet_bytes, write_atomically
 from med_mat.errors import ReadError
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 
@@ -47,7 +48,7 @@ class FileIndex(NamedTuple):
 
 
 def record_files(
-    out: Path,
+    store: Store,
     source: str,
     raw: RawFolder,
     results: Iterable[Result],
@@ -58,7 +59,10 @@ def record_files(
     """Write ``files/<source>.parquet`` of a build.
 
     Args:
-        results: of all shards of the source; their parts of the index know the sha256 of images.
+        store: of the build.
+        source: its name.
+        raw: its folder.
+        results: of all chunks of the source; their parts of the index know the sha256 of images.
         images: the files that examples take their pixels from.
         masks: the files that examples take their masks from.
         skipped: the files that gave no record and no annotation.
@@ -70,11 +74,12 @@ def record_files(
     ]
     read = [path for path, role in zip(known, roles, strict=True) if role in ("mask", "table")]
     paths = pa.array(known, pa.string())
-    shards = _sha256_of_images(out, paths, [name for one in results for name in one.files if name.startswith(".build")])
-    own = _hashed(out / ".build" / source / "hashed", raw, read)
-    digests = pc.coalesce(pa.array([own.get(path) for path in known], pa.string()), shards)
+    parts = [store.path(index_part(name)) for one in results for name in one.data]
+    chunks = _sha256_of_images(paths, parts)
+    own = _hashed(store, f".build/{source}/hashed", raw, read)
+    digests = pc.coalesce(pa.array([own.get(path) for path in known], pa.string()), chunks)
     sizes = pa.array([facts.size for facts in known.values()], pa.int64())
-    write_index(out / FOLDER, FileIndex(source, raw.variant, _table(paths, sizes, digests, pa.array(roles))))
+    write_index(store.next / FOLDER, FileIndex(source, raw.variant, _table(paths, sizes, digests, pa.array(roles))))
 
 
 def index_of(source: str, raw: RawFolder, digests: Mapping[str, str], roles: Mapping[str, str]) -> FileIndex:
@@ -95,7 +100,8 @@ def write_index(folder: Path, index: FileIndex) -> Path:
     """Write an index into a folder, as ``<source>.parquet``, and return where."""
     about = json.dumps({"version": VERSION, "source": index.source, "variant": index.variant})
     path = folder / f"{index.source}.parquet"
-    write_atomically(path, _parquet(index.files.replace_schema_metadata({"med_mat.files": about})))
+    table = index.files.replace_schema_metadata({"med_mat.files": about})
+    write_atomically(path, parquet_bytes(table, use_dictionary=["role"]))
     return path
 
 
@@ -155,9 +161,9 @@ def _table(paths: pa.Array, sizes: pa.Array, digests: pa.Array, roles: pa.Array)
     return pa.Table.from_arrays([paths, sizes, digests.cast(pa.string()), roles.cast(pa.string())], schema=SCHEMA)
 
 
-def _sha256_of_images(out: Path, paths: pa.Array, parts: Sequence[str]) -> pa.Array:
-    """What the shards found for each path; null where they read no such file."""
-    tables = [pq.read_table(out / name, columns=["path", "sha256"]).replace_schema_metadata(None) for name in parts]
+def _sha256_of_images(paths: pa.Array, parts: Sequence[Path]) -> pa.Array:
+    """What the chunks found for each path; null where they read no such file."""
+    tables = [pq.read_table(part, columns=["path", "sha256"]).replace_schema_metadata(None) for part in parts]
     if not tables:
         return pa.nulls(len(paths), pa.string())
     records = pa.concat_tables(tables).combine_chunks()
@@ -168,9 +174,9 @@ def _sha256_of_images(out: Path, paths: pa.Array, parts: Sequence[str]) -> pa.Ar
     return digests.combine_chunks()
 
 
-def _hashed(state: Path, raw: RawFolder, paths: Sequence[str]) -> dict[str, str]:
+def _hashed(store: Store, state: str, raw: RawFolder, paths: Sequence[str]) -> dict[str, str]:
     """The sha256 of files, computed only where size or time differ from those of the last time."""
-    before = _read_state(state)
+    before = _read_state(store.path(state))
     known: dict[str, tuple[FileFacts, str]] = {}
     new = []
     for path in paths:
@@ -184,7 +190,7 @@ def _hashed(state: Path, raw: RawFolder, paths: Sequence[str]) -> dict[str, str]
             digests = pool.map(lambda path: _sha256_or_none(raw.root / path), new)
             known |= {path: (raw.files[path], one) for path, one in zip(new, digests, strict=True) if one is not None}
     if known != before:
-        _write_state(state, {path: known[path] for path in paths if path in known})
+        _write_state(store.next / state, {path: known[path] for path in paths if path in known})
     return {path: digest for path, (_, digest) in known.items()}
 
 
@@ -212,11 +218,4 @@ def _write_state(state: Path, known: Mapping[str, tuple[FileFacts, str]]) -> Non
         "time": pa.array([one.mtime_ns for one in facts], pa.int64()),
         "sha256": pa.array([digest for _, digest in known.values()], pa.string()),
     }
-    write_atomically(state, _parquet(pa.table(columns)))
-
-
-def _parquet(table: pa.Table) -> pa.Buffer:
-    """As a file in memory: pyarrow would keep a file open that a full disk does not take."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", use_dictionary=["role"], write_statistics=False)
-    return sink.getvalue()
+    write_atomically(state, parquet_bytes(pa.table(columns)))

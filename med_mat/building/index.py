@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,70 +15,82 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import schema
+from med_mat.building.settle import Settled
+from med_mat.building.store import Store
 from med_mat.building.writer import flush_to_disk, index_part, open_writer, temporary_path
 from med_mat.catalog import Source
-from med_mat.leakage.groups import COLUMNS, DUPLICATES, LINK_SCHEMA, REASONS, find_groups
+from med_mat.leakage import contradictions
+from med_mat.leakage.groups import DUPLICATES, REASONS, check_links
 from med_mat.leakage.near import THRESHOLD
-from med_mat.location import INDEX
+from med_mat.location import BUILD_KEY, INDEX
 
 ROW_GROUP_RECORDS = 16_384
+#: The columns that the cards count, and the manifest.
+COUNTED = ("source", "row", "subset", "modality", "area", "task", "split", "label_set", "group", "withheld")
 
 
-def write_index(
-    out: Path, files: Sequence[str], sources: Iterable[Source], *, progress: bool = False
-) -> tuple[pa.Table, dict[str, Any]]:
-    """Write ``index.parquet`` and ``duplicates.parquet`` over the given shards, in their order.
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written of a whole build."""
 
-    Args:
-        out: the folder of the build.
-        files: the shards, below ``out``.
-        sources: those of the shards; their cards say which ids they share.
-        progress: whether to show a bar.
+    records: pa.Table  # the columns COUNTED of all records, in the order of the index
+    links: pa.Table  # as in duplicates.parquet
+    facts: dict[str, Any]  # of near-duplicates, for the manifest
+    build: str  # a name for this state of the build, which index and manifest share
+    contested: Mapping[str, contradictions.Contested]  # source -> its pictures under contradictory labels
 
-    Returns:
-        The index's columns of tags and groups, and for the manifest what is known of near-duplicates.
+
+def write_index(store: Store, files: Sequence[str], settled: Settled, sources: Sequence[Source]) -> Written:
+    """Write ``index.parquet`` and ``duplicates.parquet`` over the given data files of the sources, in their order.
+
+    Raises:
+        BuildError: two ends of a link lie in two groups; that would be a fault of Med-MAT, not of the data.
     """
-    records = _read(out, files, COLUMNS)
-    found = find_groups(records, {source.name: source.shared_ids for source in sources}, progress=progress)
-    undecoded = records["pixel_hash"].null_count
-    unstructured = records["perceptual_hash"].null_count - undecoded
-    del records
+    build = hashlib.blake2b("\n".join(files).encode(), digest_size=8).hexdigest()
     target = schema.index_schema()
-    with _replacing(out / INDEX, target) as writer:
+    target = target.with_metadata({**(target.metadata or {}), BUILD_KEY: build.encode()})
+    with _replacing(store.next / INDEX, target) as writer:
         start = 0
+        waiting: list[pa.Table] = []
         for name in files:
-            part = pq.read_table(out / index_part(name))
+            part = pq.read_table(store.path(index_part(name)))
             count = part.num_rows
-            columns = [
-                *(part[name] for name, _ in schema.FIELDS if name not in schema.PIXEL_COLUMNS),
-                label_sets(part),
-                found.numbers.slice(start, count),
-                pa.nulls(count, pa.string()),
-                pa.array([name] * count, pa.string()),
-                pa.array(range(count), pa.int32()),
-            ]
-            writer.write_table(pa.Table.from_arrays(columns, schema=target), row_group_size=ROW_GROUP_RECORDS)
+            own = {
+                "label_set": label_sets(part),
+                "group": settled.groups.slice(start, count),
+                "withheld": settled.withheld.slice(start, count),
+                "file": pa.array([name] * count, pa.string()),
+                "position": pa.array(range(count), pa.int32()),
+            }
+            columns = [own[field.name] if field.name in own else part[field.name] for field in target]
+            waiting.append(pa.Table.from_arrays(columns, schema=target))
             start += count
-    with _replacing(out / DUPLICATES, LINK_SCHEMA) as writer:
-        writer.write_table(found.links, row_group_size=ROW_GROUP_RECORDS)
+            if sum(map(len, waiting)) >= ROW_GROUP_RECORDS:
+                writer.write_table(pa.concat_tables(waiting), row_group_size=ROW_GROUP_RECORDS)
+                waiting = []
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting), row_group_size=ROW_GROUP_RECORDS)
+    wanted = tuple(dict.fromkeys((*COUNTED, *contradictions.COLUMNS)))
+    records = pq.read_table(store.next / INDEX, columns=list(wanted)).replace_schema_metadata(None)
+    told = records.select(list(contradictions.COLUMNS))
+    links = contradictions.settle(settled.links, told, [row for source in sources for row in source.rows])
+    check_links(links, records["id"], settled.groups)
+    with _replacing(store.next / DUPLICATES, contradictions.SCHEMA) as writer:
+        writer.write_table(links, row_group_size=ROW_GROUP_RECORDS)
     facts = {
         "threshold": THRESHOLD,
         "faiss": metadata.version("faiss-cpu"),
-        "records without hash": undecoded,
-        "records without structure": unstructured,
-        **found.counts,
-        "links": {reason: pc.sum(pc.equal(found.links["reason"], reason)).as_py() or 0 for reason in REASONS},
+        **settled.counts,
+        "links": {reason: pc.sum(pc.equal(links["reason"], reason)).as_py() or 0 for reason in REASONS},
+        "contradictory links": pc.sum(links["contradictory"]).as_py() or 0,
     }
-    tags = pq.read_table(
-        out / INDEX,
-        columns=["source", "row", "subset", "modality", "area", "task", "split", "label_set", "group"],
-    )
-    return tags, facts
+    return Written(records.select(list(COUNTED)), links, facts, build, contradictions.count(links, told))
 
 
 @contextlib.contextmanager
 def _replacing(path: Path, kind: pa.Schema) -> Iterator[pq.ParquetWriter]:
     """A writer of a file that takes its place when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_path(path)
     try:
         with open_writer(temporary, kind, text_codec="zstd") as writer:
@@ -90,10 +104,3 @@ def _replacing(path: Path, kind: pa.Schema) -> Iterator[pq.ParquetWriter]:
 def label_sets(records: pa.Table) -> pa.ChunkedArray:
     """The label of each record, or its labels as one text; empty where nothing is stated to be present."""
     return pc.coalesce(records["label"], pc.binary_join(records["labels"], schema.LABEL_SEPARATOR))
-
-
-def _read(out: Path, files: Iterable[str], columns: Sequence[str]) -> pa.Table:
-    tables = [pq.read_table(out / index_part(name), columns=list(columns)) for name in files]
-    known = (*schema.FIELDS, *schema.PRIVATE_FIELDS)
-    empty = pa.schema([(name, kind) for name, kind in known if name in columns]).empty_table()
-    return pa.concat_tables([empty.select(list(columns)), *(table.replace_schema_metadata(None) for table in tables)])

@@ -1,8 +1,7 @@
-"""The ledger: per source, found = written + skipped, for records and for files, each skip with its reason."""
+"""The ledger: per source, found = written + skipped, for records, image files and files, each skip with its reason."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from med_mat import schema
+from med_mat.building.chunk import Result
 from med_mat.building.outcomes import Notes, Skip
 from med_mat.building.plan import Refused
-from med_mat.building.shard import Result, count_reasons
+from med_mat.building.reasons import grouped
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
-from med_mat.raw.folder import RawFolder
+from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder, is_hidden
 
 #: The file that marks a folder of synthetic images.
 NOTICE = "SYNTHETIC.txt"
 OUTSIDE = "outside the layout that the loader reads"
+_NO_IMAGES = {"found": 0, "in_records": 0, "annotations": 0, "unused": 0, "unused_by_reason": {}}
+_VOLUMES = (".nii", ".nii.gz", ".img", ".mha", ".svs")
 
 
 @dataclass(slots=True)
@@ -28,33 +30,45 @@ class Ledger:
 
     source: str
     variant: str  # the layout of the card that was met
-    split: str  # "published", or how ours was drawn
+    seed: int | None  # of our split; None: the publisher's
     checked: str  # how far each image was: "header" or "decode"
     synthetic: bool  # a miniature that Med-MAT drew itself
     examples: int = 0
+    read: int = 0  # images as a card counts them: files, or slices and frames where a file gives several
     found: int = 0  # records: one per example and row that it serves
     written: int = 0
     skipped: list[Skip] = field(default_factory=list)
     notes: Notes = field(default_factory=dict)
     files: dict[str, int] = field(default_factory=dict)  # found, images, annotations, skipped
+    images: dict[str, Any] = field(default_factory=lambda: dict(_NO_IMAGES))  # images by their name, or in a record
     skipped_files: dict[str, str] = field(default_factory=dict)  # path -> reason
+    unseen: dict[str, str] = field(default_factory=dict)  # a folder or link that was not followed -> why
     missing: dict[str, str] = field(default_factory=dict)  # image that is not in the folder -> file that names it
 
     def check(self) -> None:
         """Raise where the account does not balance; that would be a fault of Med-MAT, not of the data."""
         records = self.written + len(self.skipped)
         files = self.files["images"] + self.files["annotations"] + self.files["skipped"]
-        if self.found != records or self.files["found"] != files:
+        images = self.images["in_records"] + self.images["annotations"] + self.images["unused"]
+        if self.found != records or self.files["found"] != files or self.images["found"] != images:
             raise BuildError(
                 f"The ledger of {self.source!r} does not balance: {self.found} records found, {records} accounted for; "
-                f"{self.files['found']} files found, {files} accounted for. Please report this."
+                f"{self.files['found']} files found, {files} accounted for; {self.images['found']} image files found, "
+                f"{images} accounted for. Please report this."
             )
+
+    def missing_by_table(self) -> dict[str, dict[str, Any]]:
+        """The file that names images which are not in the folder -> how many ``images``, and the ``first`` of them."""
+        counts = Counter(self.missing.values())
+        first = {table: name for name, table in reversed(self.missing.items())}
+        return {table: {"images": count, "first": first[table]} for table, count in counts.most_common()}
 
     def summary(self) -> dict[str, Any]:
         """The counts, without the lists."""
         return {
             "variant": self.variant,
             "split": self.split,
+            "seed": self.seed,
             "checked": self.checked,
             "schema": schema.VERSION,
             "synthetic": self.synthetic,
@@ -62,27 +76,33 @@ class Ledger:
             "found": self.found,
             "written": self.written,
             "skipped": len(self.skipped),
-            "skipped_by_reason": count_reasons(self.skipped),
-            "missing_by_table": dict(Counter(self.missing.values()).most_common()),
+            "skipped_by_reason": _counted(grouped((skip.path, skip.reason) for skip in self.skipped)),
+            "images": self.images,
+            "missing_by_table": self.missing_by_table(),
             "notes": {note: len(self.notes[note]) for note in sorted(self.notes)},
-            "files": {**self.files, "skipped_by_reason": dict(Counter(self.skipped_files.values()).most_common())},
+            "files": {**self.files, "skipped_by_reason": _counted(grouped(self.skipped_files.items()))},
         }
 
-    def to_json(self) -> str:
-        """Everything, as text."""
+    @property
+    def split(self) -> str:
+        """Where the split comes from, in words."""
+        return "published" if self.seed is None else f"seeded 9:1 by group (seed {self.seed})"
+
+    def to_data(self) -> dict[str, Any]:
+        """Everything, as plain data."""
         lists = {
             "quarantine": [{"id": s.id, "path": s.path, "reason": s.reason} for s in self.skipped],
             "skipped_files": self.skipped_files,
             "missing": dict(sorted(self.missing.items())),
             "noted": {note: self.notes[note] for note in sorted(self.notes)},
         }
-        return json.dumps({"source": self.source, **self.summary(), **lists}, indent=1, ensure_ascii=False) + "\n"
+        return {"source": self.source, **self.summary(), **lists}
 
 
 def balance(
     source: Source,
     raw: RawFolder,
-    split: str,
+    seed: int | None,
     checked: str,
     results: Iterable[Result],
     refused: Refused,
@@ -92,13 +112,13 @@ def balance(
     """Draw up the account of a source from what its shards report.
 
     Args:
-        split: where the split comes from.
+        seed: of our split; None where it is the publisher's.
         checked: how far images were checked.
         refused: examples that the plan turned down.
         images: the files that examples take their pixels from, with how many examples each gives.
         masks: the files that examples take their masks from.
     """
-    ledger = Ledger(source.name, raw.variant, split, checked, is_miniature(raw.root))
+    ledger = Ledger(source.name, raw.variant, seed, checked, is_miniature(raw.root))
     lost: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     for result in results:
@@ -117,19 +137,33 @@ def balance(
     for skip in ledger.skipped:
         reasons.setdefault(skip.path, skip.reason)
     fates: Counter[str] = Counter()
+    seen = Counter(in_records=0, annotations=0)
     for path in raw.files:
         if path in images:
             if lost[path] >= images[path]:
                 ledger.skipped_files[path] = reasons[path]
             else:
                 fates["images"] += 1
-        elif path in masks or path in raw.read:
+                seen["in_records"] += 1
+        elif path in masks or (path in raw.read and path not in raw.skipped):
             fates["annotations"] += 1
+            seen["annotations"] += is_image(path)
         else:
             ledger.skipped_files[path] = raw.skipped.get(path, OUTSIDE)
     # what the scan turned down (links out of the tree, special files) is not among raw.files
     ledger.skipped_files |= {path: reason for path, reason in raw.skipped.items() if path not in raw.files}
     ledger.skipped_files = dict(sorted(ledger.skipped_files.items()))
+    unused = {p: reason for p, reason in ledger.skipped_files.items() if p in images or is_image(p)}
+    ledger.images = {
+        "found": seen.total() + len(unused),
+        **seen,
+        "unused": len(unused),
+        "unused_by_reason": {
+            reason: {"files": len(paths), "first": paths[0]} for reason, paths in grouped(unused.items()).items()
+        },
+    }
+    ledger.read = images.total() if any(number > 1 for number in images.values()) else len(images)
+    ledger.unseen = {p: why for p, why in ledger.skipped_files.items() if p not in raw.files and p not in unused}
     ledger.missing = raw.missing
     ledger.files = {
         "found": len(raw.files.keys() | raw.skipped.keys()),
@@ -139,6 +173,15 @@ def balance(
     }
     ledger.check()
     return ledger
+
+
+def is_image(path: str) -> bool:
+    """Whether a file of a raw folder is an image by its name; hidden ones are not."""
+    return path.lower().endswith((*IMAGE_SUFFIXES, *_VOLUMES)) and not is_hidden(path)
+
+
+def _counted(found: dict[str, list[str]]) -> dict[str, int]:
+    return {reason: len(names) for reason, names in found.items()}
 
 
 def is_miniature(root: Path) -> bool:

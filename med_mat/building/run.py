@@ -1,57 +1,62 @@
-"""Build a Med-MAT: raw folders -> shards -> index -> card. A pure function of raw files, loaders, cards and options."""
+"""Build a Med-MAT: raw folders -> chunks -> groups and sides -> index -> card.
+
+A pure function of raw files, loaders, cards, options and of the code that these depend on.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.util
-import inspect
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from importlib import metadata, resources
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-
-from tqdm import tqdm
+from typing import Any, Literal
 
 from med_mat import __version__, schema
 from med_mat.building import plan
 from med_mat.building.card import write_cards
-from med_mat.building.files import record_files
-from med_mat.building.index import write_index
+from med_mat.building.chunk import Result, commit, earlier, move_chunk, sizes, write_chunk
+from med_mat.building.fewer import fewer, held, refusal
+from med_mat.building.files import FOLDER, record_files
+from med_mat.building.fingerprint import changed
+from med_mat.building.index import Written, write_index
+from med_mat.building.inputs import Inputs, versions
 from med_mat.building.ledger import Ledger, balance
 from med_mat.building.outcomes import OnError, Setting
-from med_mat.building.plan import Shard
-from med_mat.building.shard import Result, commit, finished, write_shard
+from med_mat.building.plan import Chunk
+from med_mat.building.settle import Settled, settle, why
+from med_mat.building.store import Store, clear, resume, switch
+from med_mat.building.words import nothing
 from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
-from med_mat.image import Check
+from med_mat.image import DECODERS, Check
 from med_mat.location import MANIFEST
+from med_mat.progress import Bar
 from med_mat.qa import Questioner
-from med_mat.raw.folder import HIDDEN, RawFolder
+from med_mat.raw.folder import RawFolder
 from med_mat.raw.layout import locate, recognise
 
 log = logging.getLogger(__name__)
 
-#: What the pixels and the bytes of the output depend on beside Med-MAT itself.
-_LIBRARIES = ("nibabel", "numpy", "pillow", "pyarrow", "pydicom")
-#: What the questions are made of.
-_TEXTS = ("instructions.yaml", "synonyms.yaml")
+#: What is to be done with a chunk: decode its images; make its records anew over stored images; nothing.
+Need = Literal["decode", "copy", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a build depends on beside its input; all of it is in the manifest but ``jobs`` and ``on_error``."""
+    """What a build depends on beside its input; all but the last three decide what its bytes are."""
 
     seed: int = 0
     check: Check = "decode"
     on_error: OnError = "skip"
     jobs: int | None = None  # worker processes; None: what joblib's parallel_config says, else 1
+    allow_fewer: bool = False  # go on where records that the Med-MAT holds would be gone from it
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +66,17 @@ class Report:
     out: Path
     ledgers: Mapping[str, Ledger]
     failed: Mapping[str, MedMATError]  # sources of which nothing could be built, among others that were
-    reused: int  # shards that an earlier run had finished
+    kept: int  # chunks that an earlier run had finished
+    copied: int  # chunks of which the stored images were kept
+    moved: int  # chunks whose records changed sides
+    stale: Mapping[str, tuple[str, ...]]  # source -> the modules whose change made chunks of it be made again
+    total: int  # records in the whole Med-MAT, of earlier runs too
+    withheld: int  # of these
+    contested: Mapping[str, str]  # source -> which of its pictures go by labels that contradict each other
 
     @property
     def written(self) -> int:
-        """Records in the build."""
+        """Records of the sources of this run."""
         return sum(ledger.written for ledger in self.ledgers.values())
 
     @property
@@ -74,12 +85,23 @@ class Report:
         return sum(len(ledger.skipped) for ledger in self.ledgers.values())
 
 
+@dataclass(slots=True)
+class Forecast:
+    """What a build would do for one source: so many images each."""
+
+    decode: int = 0
+    copy: int = 0
+    keep: int = 0
+    stale: set[str] = field(default_factory=set)  # modules whose change is the reason
+
+
 def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog | None = None) -> dict[str, RawFolder]:
     """The raw folders to build from.
 
     Args:
         folders: source name -> its folder, or None for "below ``root``". Empty: whatever is recognised below ``root``.
         root: where sources lie, each as ``root/<source>`` or under any name that its layout identifies.
+        catalog: the sources' cards.
 
     Raises:
         UnknownSourceError, LayoutError: a name or a folder that does not fit.
@@ -90,7 +112,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
             raise LayoutError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
-        known = recognise(root, catalog)
+        known = recognise(root, catalog, _reader)
         for name in [name for name in known if not has_loader(catalog[name])]:
             log.warning("%s is recognised in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:
@@ -108,7 +130,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
                     f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
                 )
             folder = root / name if (root / name).exists() else root
-        found[name] = locate(source, folder)
+        found[name] = locate(source, folder, _reader(source), catalog)
     return found
 
 
@@ -122,11 +144,12 @@ def build(
 ) -> Report:
     """Build, or bring up to date, the Med-MAT in folder ``out`` from raw folders (see :func:`find`).
 
-    Finished shards are kept: a run that was killed goes on where it stopped, and its output is the same to the byte.
-    Sources that ``out`` holds from earlier runs stay in it.
+    Finished chunks are kept: a run that was killed goes on where it stopped, and its output is the same to the byte.
+    Sources that ``out`` holds from earlier runs stay in it, and what was there stays whole until all is new.
 
     Raises:
-        BuildError: no space, another build on the same folder, a folder that is not a Med-MAT.
+        BuildError: no space, another build on the same folder, a folder that is not a Med-MAT, or records of the old
+            Med-MAT that the new one would not have, without ``allow_fewer``.
         LayoutError, ReadError: the only source, or every one, gives nothing; the others are built where one does not.
         ReadError: with ``on_error="raise"``, the first bad file or unknown label.
     """
@@ -136,13 +159,30 @@ def build(
     _claim(out, raw.values())
     try:
         with filelock.FileLock(out / ".build" / "lock", timeout=0):
-            return _build(raw, out, options, catalog, progress)
+            return _build(raw, Store(out), options, catalog, progress)
     except filelock.Timeout:
         raise BuildError(
             f"Another build is writing to {out.absolute()}. Wait for it to end, or build into another folder."
         ) from None
     except OSError as error:
         raise BuildError(f"Cannot write to {out.absolute()}: {error.strerror or error}.") from error
+
+
+def forecast(
+    raw: Mapping[str, RawFolder], out: Path, options: Options | None = None, *, catalog: Catalog | None = None
+) -> dict[str, Forecast]:
+    """What :func:`build` would do, source by source: nothing is written, and no image is read."""
+    catalog, options = catalog or load(), options or Options()
+    told: dict[str, Forecast] = {}
+    for name, folder in raw.items():
+        source, one = catalog[name], told.setdefault(name, Forecast())
+        examples, inputs = loader_of(source).examples, Inputs.of(source, options.check, catalog)
+        found = plan.survey(source, folder, examples, options.seed)
+        for chunk in plan.chunks(source, folder, examples, found, plan.Refused()):
+            need, _, why_so = _need(Store(out), chunk, inputs)
+            setattr(one, need, getattr(one, need) + len(chunk.examples))
+            one.stale.update(why_so)
+    return told
 
 
 def loader_of(source: Source) -> ModuleType:
@@ -159,154 +199,166 @@ def loader_of(source: Source) -> ModuleType:
         raise BuildError(f"Source {source.name!r} has a card but no loader yet.") from None
 
 
+def _reader(source: Source) -> plan.Examples:
+    """The loader's examples; none of a source that has no loader yet."""
+    return loader_of(source).examples if has_loader(source) else lambda raw: iter(())
+
+
 def has_loader(source: Source) -> bool:
     """Whether a source can be built."""
     return importlib.util.find_spec(source.loader) is not None
 
 
-def _build(raw: Mapping[str, RawFolder], out: Path, options: Options, catalog: Catalog, progress: bool) -> Report:
-    for stray in out.rglob("*.tmp"):  # left by a run that was killed; nobody else writes here while we hold the lock
-        stray.unlink(missing_ok=True)
+@dataclass(slots=True)
+class _Run:
+    """What the sources of one run gave."""
+
+    ledgers: dict[str, Ledger] = field(default_factory=dict)
+    results: dict[str, list[Result]] = field(default_factory=dict)
+    failed: dict[str, MedMATError] = field(default_factory=dict)
+    stale: dict[str, set[str]] = field(default_factory=dict)
+    needs: Counter[Need] = field(default_factory=Counter)
+
+
+def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog: Catalog, progress: bool) -> Report:
+    resume(store)
+    clear(store, raw)
     subsets = {row.subset for name in raw for row in catalog[name].rows}
     questioner = Questioner([row for row in catalog.rows if row.subset in subsets])
-    ledgers: dict[str, Ledger] = {}
-    failed: dict[str, MedMATError] = {}
-    reused = 0
+    run = _Run()
     for name, folder in raw.items():
         try:
-            ledgers[name], kept = _build_source(catalog[name], folder, out, options, catalog, questioner, progress)
+            _build_source(catalog[name], folder, store, options, catalog, questioner, progress, run)
         except (LayoutError, ReadError) as error:  # of this source alone: it must not stop a night's run
             if options.on_error == "raise":
                 raise
-            failed[name] = error
-            continue
-        reused += kept
-    _finish(out, catalog, progress)
-    if failed and not ledgers:
-        raise next(iter(failed.values()))
-    return Report(out, ledgers, failed, reused)
+            run.failed[name] = error
+    if run.failed and not run.ledgers:
+        raise next(iter(run.failed.values()))
+    settled, written, moved = _finish(store, options, catalog, run, progress)
+    return Report(
+        out=store.out,
+        ledgers=run.ledgers,
+        failed=run.failed,
+        kept=run.needs["keep"],
+        copied=run.needs["copy"],
+        moved=moved,
+        stale={name: tuple(sorted(modules)) for name, modules in run.stale.items() if modules},
+        total=len(settled.order),
+        withheld=sum(why(settled.withheld).values()),
+        contested={name: str(one) for name, one in written.contested.items()},
+    )
 
 
 def _build_source(
     source: Source,
     raw: RawFolder,
-    out: Path,
+    store: Store,
     options: Options,
     catalog: Catalog,
     questioner: Questioner,
     progress: bool,
-) -> tuple[Ledger, int]:
+    run: _Run,
+) -> None:
     examples = loader_of(source).examples
     log.info("%s: reading %s (layout %s)", source.name, raw.root, raw.variant)
     found = plan.survey(source, raw, examples, options.seed)
-    # written last: a folder without a manifest is unfinished, and so is a source without a ledger
-    (out / MANIFEST).unlink(missing_ok=True)
-    (out / "ledger" / f"{source.name}.json").unlink(missing_ok=True)
+    if raw.faults and options.on_error == "raise":
+        where, why_so = next(iter(raw.faults.items()))
+        raise ReadError(f"{raw.root}: {where}: {why_so} ('skip' for on_error leaves out the row and goes on)")
     setting = Setting(
         root=raw.root,
-        out=out,
+        out=store.out,
         source=source,
         questioner=questioner,
         check=options.check,
         on_error=options.on_error,
     )
-    inputs = _inputs(source, options, catalog)
+    inputs = Inputs.of(source, options.check, catalog)
     refused = plan.Refused()
     images: Counter[str] = Counter()
     masks: set[str] = set()
     results: dict[str, Result] = {}
-    reused = 0
-    with tqdm(total=found.examples, desc=source.name, unit="img", disable=not progress, dynamic_ncols=True) as bar:
+    stale = run.stale.setdefault(source.name, set())
+    with Bar(found.examples, desc=source.name, unit="img", shown=progress) as bar:
 
-        def pending() -> Iterator[Shard]:
-            nonlocal reused
-            for shard in plan.shards(source, raw, examples, found, inputs, refused):
-                for example, _ in shard.examples:
+        def pending() -> Iterator[tuple[Chunk, Result | None]]:
+            for chunk in plan.chunks(source, raw, examples, found, refused):
+                for example, _ in chunk.examples:
                     images[str(example.path)] += 1
                     masks.update(map(str, example.files[1:]))
-                done = finished(out, shard)
-                if done is not None and not (done.skipped and options.on_error == "raise"):
-                    results[shard.name] = done
-                    reused += 1
+                need, done, why_so = _need(store, chunk, inputs)
+                if need == "keep" and done is not None and not (done.skipped and options.on_error == "raise"):
+                    results[chunk.name] = done
                     bar.update(done.examples)
                 else:
-                    yield shard
+                    stale.update(why_so)
+                    yield chunk, done if need == "copy" else None
+                run.needs[need] += 1
 
-        for result in _committed(_run(pending(), setting, options.jobs), out):
+        for result in _committed(_written(pending(), setting, inputs, store, options.jobs), store):
             results[result.name] = result
             bar.update(result.examples)
     for example, reason in refused.entries:
         if options.on_error == "raise":
             raise ReadError(f"{example.path}: {reason} ('skip' for on_error notes it in the ledger and goes on)")
         images[str(example.path)] += 1
-    _drop_stale(out, source.name, results)
-    split = f"seeded 9:1 (seed {options.seed})" if found.seeded else "published"
     ordered = [results[name] for name in sorted(results)]
-    ledger = balance(source, raw, split, options.check, ordered, refused, images, masks)
-    record_files(out, source.name, raw, ordered, images, masks, ledger.skipped_files)
-    write_atomically(out / "ledger" / f"{source.name}.json", ledger.to_json().encode())
-    if not ledger.written:
-        raise _nothing(source, raw, ledger)
-    return ledger, reused
-
-
-def _nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
-    """Why a source gave no record."""
-    if ledger.skipped:
-        return ReadError(
-            f"None of the {ledger.examples} examples of {source.name!r} in {raw.root} gave a record. The first reason: "
-            f"{ledger.skipped[0].reason}"
-        )
-    reasons = Counter(reason for reason in raw.skipped.values() if reason != HIDDEN)
-    skipped = "".join(f" {count} files were skipped: {reason}." for reason, count in reasons.most_common(1))
-    return LayoutError(
-        f"The loader of {source.name!r} found no example in {raw.root}. Expected one of: "
-        + "; or ".join(", ".join(layout.files) for layout in source.layouts)
-        + f".{skipped} 'med-mat show {source.name}' prints the whole layout."
+    ledger = balance(
+        source, raw, options.seed if found.seeded else None, options.check, ordered, refused, images, masks
     )
+    record_files(store, source.name, raw, ordered, images, masks, ledger.skipped_files)
+    if not ledger.written:
+        raise nothing(source, raw, ledger)
+    run.ledgers[source.name], run.results[source.name] = ledger, ordered
 
 
-def _run(pending: Iterator[Shard], setting: Setting, jobs: int | None) -> Iterator[tuple[Shard, Result]]:
-    """Write the shards, in this process or in joblib's workers (processes, or the user's Dask or Ray cluster)."""
+def _need(store: Store, chunk: Chunk, inputs: Inputs) -> tuple[Need, Result | None, list[str]]:
+    """What is to be done with a chunk, what an earlier run made of it, and which modules have changed since."""
+    done = earlier(store, chunk.source, chunk.name)
+    if done is None or not set(done.decoders) <= set(DECODERS):
+        return "decode", None, []
+    pixels, records, code = inputs.digests(chunk, done.decoders)
+    if (done.pixels, done.records) == (pixels, records):
+        return "keep", done, []
+    return ("copy" if done.pixels == pixels else "decode"), done, changed(done.code, code)
+
+
+def _written(
+    pending: Iterator[tuple[Chunk, Result | None]], setting: Setting, inputs: Inputs, store: Store, jobs: int | None
+) -> Iterator[Result]:
+    """Write the chunks, in this process or in joblib's workers (processes, or the user's Dask or Ray cluster)."""
     if jobs == 1:
-        yield from (_write(shard, setting) for shard in pending)
+        yield from (write_chunk(chunk, setting, inputs, store, kept) for chunk, kept in pending)
         return
     import joblib
 
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(_write)(shard, setting) for shard in pending)
+    yield from parallel(joblib.delayed(write_chunk)(chunk, setting, inputs, store, kept) for chunk, kept in pending)
 
 
-def _write(shard: Shard, setting: Setting) -> tuple[Shard, Result]:
-    return replace(shard, examples=()), write_shard(shard, setting)
+def _moved(
+    moves: Sequence[tuple[Result, Mapping[int, tuple[str, str]]]], store: Store, jobs: int | None
+) -> Iterator[Result]:
+    """Write chunks again whose records change sides."""
+    if jobs == 1 or len(moves) < 2:
+        yield from (move_chunk(result, places, store) for result, places in moves)
+        return
+    import joblib
+
+    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
+    yield from parallel(joblib.delayed(move_chunk)(result, places, store) for result, places in moves)
 
 
-def _committed(written: Iterator[tuple[Shard, Result]], out: Path) -> Iterator[Result]:
-    """Commit each shard while the next one is being written."""
+def _committed(written: Iterator[Result], store: Store) -> Iterator[Result]:
+    """Commit each chunk while the next one is being written."""
     with ThreadPoolExecutor(max_workers=1) as committer:
         waiting: list[Future[Result]] = []
-        for shard, result in written:
-            waiting.append(committer.submit(commit, shard, result, out))
+        for result in written:
+            waiting.append(committer.submit(commit, result, store))
             while len(waiting) > 1:
                 yield waiting.pop(0).result()
         yield from (future.result() for future in waiting)
-
-
-def _inputs(source: Source, options: Options, catalog: Catalog) -> str:
-    """A digest of what every record of a source depends on beside its raw files."""
-    loader = inspect.getsource(loader_of(source))
-    subsets = {row.subset for row in source.rows}
-    asked = [row for row in catalog.rows if row.subset in subsets]  # other sources' labels are options of questions too
-    texts = ((resources.files("med_mat.data") / name).read_text("utf-8") for name in _TEXTS)
-    known = repr(replace(source, shared_ids=()))  # these matter to the index alone
-    parts = [loader, known, repr(asked), *texts, repr(options.seed), options.check, __version__]
-    parts += [repr(schema.FIELDS), *map(" ".join, versions().items())]
-    return hashlib.blake2b("\0".join(parts).encode(), digest_size=16).hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """The libraries that the bytes of a build depend on -> their versions."""
-    return {name: metadata.version(name) for name in _LIBRARIES}
 
 
 def _claim(out: Path, raw: Iterable[RawFolder]) -> None:
@@ -330,50 +382,121 @@ def _claim(out: Path, raw: Iterable[RawFolder]) -> None:
         raise BuildError(f"Cannot make the folder {out.absolute()}: {error.strerror or error}.") from error
 
 
-def _drop_stale(out: Path, name: str, results: Mapping[str, Result]) -> None:
-    """Remove what an earlier build of the source wrote and this one no longer has."""
-    current = {file for result in results.values() for file in result.files}
-    for path in (*(out / "data" / name).rglob("*.parquet"), *(out / ".build" / name).glob("*.parquet")):
-        if path.relative_to(out).as_posix() not in current:
-            path.unlink()
-    for path in (out / ".build" / name).glob("*.json"):
-        if path.stem not in results:
-            path.unlink()
+def _finish(
+    store: Store, options: Options, catalog: Catalog, run: _Run, progress: bool
+) -> tuple[Settled, Written, int]:
+    """Settle what spans chunks and sources, write index, ledger, cards and manifest, and put all in place."""
+    ledgers = _ledgers(store, catalog, run)
+    sources = [catalog[name] for name in ledgers]
+    results = {source.name: run.results.get(source.name) or _results(store, source.name) for source in sources}
+    seeds = {name: entry["seed"] for name, entry in ledgers.items()}
+    settled = settle(store, sources, results, seeds, progress=progress)
+    chunks = {(one.source, one.name): one for ordered in results.values() for one in ordered}
+    moves = [(chunks[which], places) for which, places in settled.moves.items()]
+    for made in _committed(_moved(moves, store, options.jobs), store):
+        chunks[made.source, made.name] = made
+    files = _in_order([name for made in chunks.values() for name in made.data], sources)
+    written = write_index(store, files, settled, sources)
+    for name, entry in ledgers.items():
+        entry["contradictions"] = str(written.contested[name]) if name in written.contested else None
+    _check_fewer(store, options, run)
+    _describe(store, sources, ledgers, written, files, settled)
+    kept = {*sizes(chunks.values()), *(made.marker for made in chunks.values())}
+    for source in sources:
+        name = source.name
+        kept |= {f"ledger/{name}.json", f"{FOLDER}/{name}.parquet", f"cards/{name}.md", f".build/{name}/hashed"}
+    switch(store, kept)
+    return settled, written, len(moves)
 
 
-def _finish(out: Path, catalog: Catalog, progress: bool) -> None:
-    """Write what spans sources: index, ledger, card, and last the manifest."""
-    names = [name for name in catalog if (out / "ledger" / f"{name}.json").is_file()]
-    files = [
-        path.relative_to(out).as_posix() for name in names for path in sorted((out / "data" / name).rglob("*.parquet"))
-    ]
-    ledgers = {name: json.loads((out / "ledger" / f"{name}.json").read_text("utf-8")) for name in names}
-    old = [name for name, ledger in ledgers.items() if ledger["schema"] != schema.VERSION]
+def _ledgers(store: Store, catalog: Catalog, run: _Run) -> dict[str, dict[str, Any]]:
+    """The ledgers of all sources of the build, of this run and of earlier ones, in the order of the catalog."""
+    ledgers: dict[str, dict[str, Any]] = {}
+    old = []
+    for name in catalog:
+        path = store.out / "ledger" / f"{name}.json"
+        if name in run.ledgers:
+            ledgers[name] = run.ledgers[name].to_data()
+        elif path.is_file():
+            ledgers[name] = json.loads(path.read_text("utf-8"))
+            if ledgers[name].get("schema") != schema.VERSION:
+                old.append(name)
     if old:
         raise BuildError(
-            f"{out.absolute()} holds sources with records of an earlier schema: {', '.join(old)}. Build these again."
+            f"{store.out.absolute()} holds sources with records of an earlier schema: {', '.join(old)}. Build these "
+            "again."
         )
+    return ledgers
+
+
+def _results(store: Store, source: str) -> list[Result]:
+    """The chunks of a source that an earlier run built."""
+    names = sorted(path.stem for path in (store.out / ".build" / source).glob("*.json"))
+    found = [earlier(store, source, name) for name in names]
+    if not names or None in found:
+        raise BuildError(
+            f"{store.out.absolute()} lacks files of {source!r}, which an earlier run built. Build it again."
+        )
+    return [one for one in found if one is not None]
+
+
+def _in_order(files: Iterable[str], sources: Sequence[Source]) -> list[str]:
+    """Data files in the order of the index: source, row, split, chunk."""
+    place = {source.name: number for number, source in enumerate(sources)}
+
+    def key(name: str) -> tuple[int, int, str]:
+        _, source, row, file = name.split("/")
+        return place[source], int(row), file
+
+    return sorted(files, key=key)
+
+
+def _describe(
+    store: Store,
+    sources: Sequence[Source],
+    ledgers: Mapping[str, dict[str, Any]],
+    written: Written,
+    files: Sequence[str],
+    settled: Settled,
+) -> None:
+    """Write ledgers, cards and manifest."""
+    for name, entry in ledgers.items():
+        text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
+        write_atomically(store.next / "ledger" / f"{name}.json", text.encode())
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
-    brief = {
-        name: {k: v for k, v in entry.items() if k not in ("source", "quarantine", "skipped_files", "missing", "noted")}
-        for name, entry in ledgers.items()
-    }
-    write_atomically(out / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
-    if not files:
-        return
-    summary, near_duplicates = write_index(out, files, [catalog[name] for name in names], progress=progress)
-    built = [name for name in names if brief[name]["written"]]
-    write_cards(out, [catalog[name] for name in built], summary, files, brief)
+    lists = ("source", "quarantine", "skipped_files", "missing", "noted")
+    brief = {name: {k: v for k, v in entry.items() if k not in lists} for name, entry in ledgers.items()}
+    write_atomically(store.next / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
+    write_cards(store.next, sources, written.records, files, brief)
     manifest = {
         "med_mat": __version__,
         "schema": schema.VERSION,
+        "build": written.build,
         "libraries": versions(),
         "sources": {
-            name: {"records": entry["written"], **{key: entry[key] for key in ("variant", "split", "checked")}}
-            for name, entry in brief.items()
+            source.name: {
+                "records": ledgers[source.name]["written"],
+                **{key: ledgers[source.name][key] for key in ("variant", "split", "seed", "checked")},
+                "augmented": source.augmented,
+            }
+            for source in sources
         },
-        "rows": {row.number: RowFacts.of(row, catalog[name]).to_data() for name in built for row in catalog[name].rows},
+        "rows": {row.number: RowFacts.of(row, source).to_data() for source in sources for row in source.rows},
         "records": totals["written"],
-        "near_duplicates": near_duplicates,
+        "withheld": dict(sorted(why(settled.withheld).items())),
+        "near_duplicates": written.facts,
     }
-    write_atomically(out / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+    write_atomically(store.next / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+
+
+def _check_fewer(store: Store, options: Options, run: _Run) -> None:
+    """Raise where records would go that the Med-MAT holds.
+
+    Raises:
+        BuildError: some would.
+    """
+    before = held(store.out, list(run.ledgers))
+    gone = fewer(before, held(store.next, list(run.ledgers)))
+    if gone and not options.allow_fewer:
+        reasons = {skip.id: skip.reason for ledger in run.ledgers.values() for skip in ledger.skipped}
+        raise refusal(gone, store.out, len(before), reasons)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -39,60 +41,85 @@ def flush_to_disk(path: Path) -> None:
 
 
 def temporary_path(path: Path) -> Path:
-    """A name beside ``path`` that no other process uses."""
-    return path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    """A name beside ``path`` that no other process uses, and that no glob of data files finds."""
+    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
+
+
+def data_file(source: str, row: int, split: str, chunk: str, digest: str) -> str:
+    """The name of a data file, below the folder of the build: its content is in it."""
+    return f"data/{source}/{row:03d}/{split}-{chunk}-{digest[:8]}.parquet"
 
 
 def index_part(name: str) -> str:
-    """Where the columns without pixels of a data file lie, for the index: ``data/busi/048/train-00000.parquet`` -> …"""
+    """Where the columns without pixels of a data file lie: ``data/busi/048/train-….parquet`` -> ``.build/busi/…``"""
     _, source, row, file = name.split("/")
     return f".build/{source}/{row}-{file}"
 
 
+def parquet_bytes(table: pa.Table, **options: Any) -> pa.Buffer:
+    """A table as a Parquet file in memory: pyarrow would keep a file open that a full disk does not take."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_statistics=False, **options)
+    return sink.getvalue()
+
+
 class RecordFile:
-    """The Parquet file of the records of one row, and its part of the index; opened at the first record.
+    """The Parquet file of the records of one row and split of a chunk, and its part of the index.
+
+    It is named by its content, and so only when it is closed.
 
     Args:
-        out: the folder of the build.
-        name: of the file, below ``out``.
+        folder: where the new files of a build wait.
+        source: the name of the source.
+        row: the number of the row.
+        split: "train", "validation", "test" or "withheld".
+        chunk: the name of the chunk.
     """
 
-    def __init__(self, out: Path, name: str) -> None:
-        self._out = out
-        self._name = name
-        self._temporary = temporary_path(out / name)
+    def __init__(self, folder: Path, source: str, row: int, split: str, chunk: str) -> None:
+        self._folder = folder
+        self._place = (source, row, split, chunk)
+        self._temporary = temporary_path(folder / data_file(source, row, split, chunk, "new"))
         self._records: list[dict[str, Any]] = []
         self._pixels = _Pixels()
+        self._file: _Hashed | None = None
         self._writer: pq.ParquetWriter | None = None
         self._index: list[pa.RecordBatch] = []
 
     def add(self, values: dict[str, Any]) -> None:
-        """Add one record: a value for every column of the schema."""
+        """Add one record: a value for every column of the schema, and for every private one."""
         self._pixels.add(values["image"])
         self._records.append(values)
         if len(self._records) >= ROW_GROUP_RECORDS or self._pixels.size >= ROW_GROUP_BYTES:
             self._flush()
 
     def close(self) -> dict[str, Path]:
-        """Finish. Gives the files written, below ``out``, and their temporary names; none where nothing was added."""
+        """Finish. Gives the files written, below the folder, and their temporary names; none where none was added."""
         self._flush()
-        if self._writer is None:
+        if self._writer is None or self._file is None:
             return {}
         self._writer.close()
         self._writer = None
-        part = index_part(self._name)
-        temporary = temporary_path(self._out / part)
+        name = data_file(*self._place, self._file.digest.hexdigest())
+        part = index_part(name)
+        temporary = temporary_path(self._folder / part)
         temporary.parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_batches(self._index), temporary, compression="zstd", write_statistics=False)
-        return {self._name: self._temporary, part: temporary}
+        temporary.write_bytes(parquet_bytes(pa.Table.from_batches(self._index)))
+        self._file.close()
+        return {name: self._temporary, part: temporary}
 
     def abandon(self) -> None:
         """Drop what was begun and not closed."""
-        if self._writer is not None:
+        if self._file is not None and not self._file.closed:
             with contextlib.suppress(OSError):  # the disk may be full: the file goes anyway
-                self._writer.close()
+                if self._writer is not None:
+                    self._writer.close()
             self._writer = None
+            with contextlib.suppress(OSError):
+                self._file.close()
             self._temporary.unlink(missing_ok=True)
+            part = index_part(data_file(*self._place, self._file.digest.hexdigest()))
+            temporary_path(self._folder / part).unlink(missing_ok=True)
 
     def _flush(self) -> None:
         if not self._records:
@@ -100,7 +127,8 @@ class RecordFile:
         schema = record_schema()
         if self._writer is None:
             self._temporary.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = open_writer(self._temporary, schema)
+            self._file = _Hashed(self._temporary)
+            self._writer = open_writer(pa.PythonFile(self._file, mode="w"), schema)
         columns = {
             field.name: pa.array([record[field.name] for record in self._records], field.type)
             for field in schema
@@ -115,6 +143,33 @@ class RecordFile:
         self._writer.write_batch(batch)
         self._records = []
         self._pixels.clear()
+
+
+class _Hashed(io.RawIOBase):
+    """A file that knows the sha256 of what was written into it."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = path.open("wb", buffering=0)
+        self.digest = hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        done = 0
+        while done < len(view):  # a raw file may take less than it is given
+            done += self._file.write(view[done:]) or 0
+        self.digest.update(view)
+        return done
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class _Pixels:
@@ -149,7 +204,9 @@ class _Pixels:
         self._paths = []
 
 
-def open_writer(path: Path, arrow_schema: pa.Schema, *, text_codec: str = "snappy") -> pq.ParquetWriter:
+def open_writer(
+    target: Path | pa.NativeFile, arrow_schema: pa.Schema, *, text_codec: str = "snappy"
+) -> pq.ParquetWriter:
     """A Parquet writer for records: pixels uncompressed, statistics on the tags, a page index.
 
     In shards the columns beside the pixels come in small pages, for which zstd is slow and hardly better than snappy.
@@ -157,7 +214,7 @@ def open_writer(path: Path, arrow_schema: pa.Schema, *, text_codec: str = "snapp
     leaves = _leaves(arrow_schema)
     pixels = {leaf for leaf in leaves if leaf.split(".")[0] in PIXEL_COLUMNS}
     return pq.ParquetWriter(
-        path,
+        target,
         arrow_schema,
         compression={leaf: "none" if leaf in pixels else text_codec for leaf in leaves},
         use_dictionary=[leaf for leaf in leaves if leaf not in pixels and leaf not in ("id", "sha256", "pixel_hash")],

@@ -16,7 +16,8 @@ def sources(selection: str | None, access: tuple[str, ...], redistributable: boo
     """List the sources that have rows which SELECTION keeps.
 
     SELECTION joins patterns MODALITY/AREA/TASK (with *, | and !) and conditions on source, row, subset, license,
-    access, redistributable and annotation by ',' (or), '&' (and), '!' (not) and parentheses.
+    license_certainty, access, redistributable, augmented and annotation by ',' (or), '&' (and), '!' (not) and
+    parentheses.
 
     \b
     Examples: med-mat sources 'CT|MRI/Brain/*' --access open
@@ -67,7 +68,7 @@ def show(name: str) -> None:
         lines += [f"    {raw!r} -> {human}" for raw, human in row.labels.items()]
     lines += [
         "",
-        f"  license: {source.license} ({source.terms})",
+        f"  license: {source.license}, {source.license_certainty} ({source.terms})",
         f"  access: {source.access}; may be passed on: {may}",
     ]
     lines += [f"  home: {source.homepage}"]
@@ -75,10 +76,11 @@ def show(name: str) -> None:
         lines.append(f"  get it: {way.kind} {way.at}" + (f" ({', '.join(way.files)})" if way.files else ""))
         lines += [f"    {way.note}"] if way.note else []
     lines += [f"  put it below: RAW/{source.name}/, so that below that folder, or one around it, lie"]
-    lines += [f"    {' and '.join(layout.files)}   ({layout.variant})" for layout in source.layouts]
+    lines += [f"    {layout.words}" for layout in source.layouts]
     whose = f" (those of {source.patients_of})" if source.patients_of != source.name else ""
     lines += [f"  patients{whose}: {source.patients or 'not published'}"]
     lines += [f"  published split: {', '.join(source.published_split) or 'none'}"]
+    lines += ["  augmented: it ships transformed copies of its own images"] if source.augmented else []
     lines += [f"  overlaps with {other}: {what}" for other, what in source.overlaps.items()]
     lines += [f"  shares ids of {one.namespace}: {one.pattern}" for one in source.shared_ids]
     lines += [f"  erratum, row {e.row}, {e.field}: {e.upstream!r} is {e.ours!r}: {e.why}" for e in source.errata]

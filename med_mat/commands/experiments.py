@@ -17,6 +17,12 @@ def _options(command: Command) -> Command:
         click.option("--size", type=int, help="Training records, even over subsets and labels; all where not given."),
         click.option("--cap", type=int, help="At most so many training records of each subset (the paper: 3000)."),
         click.option("--balanced-test", is_flag=True, help="Equally many test records of each label."),
+        click.option(
+            "--contradictory",
+            type=click.Choice(["keep", "drop"]),
+            help="Pictures that carry contradictory labels: keep them (and count them), or leave them out.",
+        ),
+        click.option("--withheld", is_flag=True, help="Also train on what is held out elsewhere, but not tested."),
         click.option("--test-on", type=click.Choice(["test", "all"]), help="The target's test part, or all of it."),
         click.option("--reading", type=click.Choice(["own", "paper"]), help="Our corrected triplets, or the paper's."),
         click.option("--pool-tasks", is_flag=True, help="COVID and Cancer also count as State."),

@@ -48,32 +48,35 @@ def plot(where: str, selection: str | None, out: Path, **options: Any) -> None:
 @click.option(
     "--reason",
     "reasons",
-    type=click.Choice(["same file", "same pixels", "shared id", "near"]),
+    type=click.Choice(["same file", "same pixels", "shared id", "near", "transformed", "same scan", "same patient"]),
     multiple=True,
     help="Only for this reason (repeatable).",
 )
+@click.option("--kind", type=click.Choice(["same picture", "same scan", "same patient"]), help="Only what shows this.")
+@click.option("--contradictory", is_flag=True, help="Only where the labels of the two contradict each other.")
+@click.option("--apart", is_flag=True, help="Only where the two lie on two sides of a split.")
 @click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="So many pairs.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @click.option("--page", type=FOLDER, help="Write a page of HTML that shows the pairs side by side.")
-def duplicates(
-    where: str, between: bool, reasons: tuple[str, ...], limit: int, as_json: bool, page: Path | None
-) -> None:
-    """List records that show the same picture, over all sources, and how that is known.
+def duplicates(where: str, limit: int, as_json: bool, page: Path | None, **filters: Any) -> None:
+    """List records that show the same, over all sources: how that is known, and with which labels, on which sides.
 
     Whatever is linked here is in one group, and no experiment has it on both sides.
 
     \b
     Examples: med-mat duplicates Med-MAT --between
+              med-mat duplicates Med-MAT --contradictory
               med-mat duplicates Med-MAT --reason near --limit 200 --page pairs.html
     """
     import med_mat
+    from med_mat.building.writer import write_atomically
     from med_mat.leakage import report
 
     mat = med_mat.open(where)
-    found = report.links(mat, between=between, reasons=reasons)
+    found = report.links(mat, **filters)
     shown = report.pairs(mat, found.slice(0, limit))
     if page is not None:
-        page.write_text(report.to_page(mat, found, shown), "utf-8")
+        write_atomically(page, report.to_page(mat, found, shown).encode())
     click.echo(
         json.dumps(report.to_json(mat, found, shown), indent=1) if as_json else report.to_text(mat, found, shown)
     )

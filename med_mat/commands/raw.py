@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from med_mat.commands import FOLDER, jobs
-from med_mat.errors import MedMATError
+from med_mat.errors import LayoutError, MedMATError
+
+if TYPE_CHECKING:
+    from med_mat.building import Report
 
 
 @click.command()
@@ -138,7 +142,8 @@ def validate(
     help="Decode every image, or trust those whose header and end are sound: faster, but duplicates are not found.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the 9:1 split, where a publisher has none.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be built, from where.")
+@click.option("--allow-fewer", is_flag=True, help="Go on where records that the Med-MAT holds would be gone from it.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be built, from where, and how much decoded.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def build(
     names: tuple[str, ...],
@@ -148,6 +153,7 @@ def build(
     on_error: Any,
     check: Any,
     seed: int,
+    allow_fewer: bool,
     dry_run: bool,
     quiet: bool,
 ) -> None:
@@ -159,33 +165,62 @@ def build(
     Examples: med-mat build --raw /data/raw --out Med-MAT
               med-mat build busi=/data/Dataset_BUSI_with_GT head_ct --raw /data/raw --out Med-MAT
     """
-    from med_mat.building import Options, find
+    from med_mat import catalog
+    from med_mat.building import Options, find, forecast, words
     from med_mat.building import build as run
+    from med_mat.shell import printable
 
     folders = {}
     for name in names:
         source, given, folder = name.partition("=")
         folders[source] = Path(folder) if given else None
-    found = find(folders, raw)
+    try:
+        found = find(folders, raw)
+    except LayoutError:
+        _tell_unread(raw, names, {}, err=True)
+        raise
+    roots = {source: place.root for source, place in found.items()}
     for source, place in found.items():
-        click.echo(f"{source}: {place.root}" + (f" (layout: {place.variant})" if place.variant else ""))
+        click.echo(printable(f"{source}: {place.root}") + (f" (layout: {place.variant})" if place.variant else ""))
+    options = Options(seed=seed, check=check, on_error=on_error, jobs=jobs, allow_fewer=allow_fewer)
     if dry_run:
+        for source, ahead in forecast(found, out, options).items():
+            click.echo(f"{source}: {words.expected(ahead)}")
+        _tell_unread(raw, names, roots)
         return
-    report = run(found, out, Options(seed=seed, check=check, on_error=on_error, jobs=jobs), progress=not quiet)
+    report = run(found, out, options, progress=not quiet)
+    known = catalog.load()
     for source, ledger in report.ledgers.items():
-        click.echo(
-            f"{source}: {ledger.found:,} found = {ledger.written:,} written + {len(ledger.skipped):,} skipped"
-            + (f"; see {out / 'ledger' / source}.json" if ledger.skipped else "")
-        )
+        for line in words.lines(known[source], ledger, f"{out / 'ledger' / source}.json"):
+            click.echo(line)
+    for source, told in report.contested.items():
+        click.echo(printable(f"{source}: {told}; see med-mat duplicates --contradictory {out}"))
+    for source, modules in report.stale.items():
+        click.echo(f"{source}: made again, since this has changed: {', '.join(modules)}")
+    _tell_unread(raw, names, roots)
     for source, error in report.failed.items():
-        click.echo(f"{source}: nothing could be built. {error}", err=True)
-    click.echo(
-        f"{report.written:,} records in {out}"
-        + (f", {report.reused} shards kept from an earlier run" if report.reused else "")
-        + f'. Next: load_dataset("{out}", split="train")'
-    )
+        click.echo(f"{source}: nothing could be built. {printable(str(error))}", err=True)
+    click.echo(_result(report, out))
     if report.failed:
         raise click.exceptions.Exit(1)
+
+
+def _tell_unread(raw: Path | None, names: Sequence[str], roots: Mapping[str, Path], *, err: bool = False) -> None:
+    """Say what lies in the folder of sources and is read by nobody, where the whole of it was to be built."""
+    from med_mat.building import unrecognised
+
+    if raw is not None and not names and raw.is_dir():
+        for line in unrecognised.sentences(raw, unrecognised.unread(raw, roots)):
+            click.echo(line, err=err)
+
+
+def _result(report: Report, out: Path) -> str:
+    """The last line: what there is now, what of it this run brought, and whether all went well."""
+    own = "" if report.written == report.total else f", {report.written:,} of them of the sources built now"
+    kept = f", {report.kept} chunks kept from an earlier run" if report.kept else ""
+    withheld = f", {report.withheld:,} withheld" if report.withheld else ""
+    failed = f"; NOT BUILT, for the reason above: {', '.join(report.failed)}" if report.failed else ""
+    return f'{report.total:,} records in {out}{own}{withheld}{kept}. Next: load_dataset("{out}", split="train"){failed}'
 
 
 @click.command()

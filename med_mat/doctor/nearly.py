@@ -8,27 +8,40 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
+from med_mat.building.run import has_loader, loader_of
 from med_mat.catalog import Catalog, Layout, Source
 from med_mat.doctor import steps
+from med_mat.doctor.count import counted
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.visit import DEPTH, Visit, images_in, images_of
-from med_mat.raw.fit import branches, descends, literal, matches, weight
+from med_mat.errors import LayoutError
+from med_mat.raw.fit import branches, descends, literal, weight
 from med_mat.raw.folder import matcher
+from med_mat.raw.layout import LEVELS
 from med_mat.raw.members import is_archive
 from med_mat.raw.tree import Parts
 
 _FOLDERS = 20_000  # of so many folders is it asked what they nearly are
 _SHARE = 0.3  # of the letters of a layout must be there
 _TELLING = 4  # letters, at least, that few datasets share
+_DIGITS = 12
+_NAME = 4  # letters, at least, of a source's name that a folder's name may bear
+_FEW = 20_000  # files among which a loader looks for what a table names
+_MANY = 100  # images, at least, whose exact number tells a source
+_TABLES = (".csv", ".xlsx", ".txt", ".json", ".tsv")
 _TELLING_HEAD = 3  # of a pattern's first part, to be tried in every folder
 #: Words that many datasets use, which therefore tell nothing.
 _COMMON = re.compile(
     r"(train|test|val|valid|validation|images?|masks?|labels?|data|files|annotations?|normal|original|groundtruth"
+    r"|metadata|meta|info|sample|submission|list|table|class|new|all"
     r"|csv|json|txt|xml|xlsx|png|jpe?g|tiff?|bmp|dcm|dicom|[^a-z])",
     re.IGNORECASE,
 )
 
 _Pairs = list[tuple[Source, Layout]]
+_Rank = tuple[
+    bool, bool, bool, float, int
+]  # its own folder, its name, its number of images; share and letters of files
 
 
 def nearly(visit: Visit) -> None:
@@ -43,11 +56,24 @@ def nearly(visit: Visit) -> None:
         tried = [pair for name in sorted(listing.lowered & heads.keys()) for pair in heads[name]]
         if any(any_wild(name) for name in (*listing.files, *listing.folders)):
             tried += [pair for pairs in wild.values() for pair in pairs]
-        if called:
-            tried += [(called, one) for one in called.layouts]
-        best = _best(visit, parts, tried, called)
+        for known in filter(None, (called, _named(visit, parts))):
+            tried += [(known, one) for one in known.layouts]
+        place = _place(visit, parts, called) if called else parts
+        best = _best(visit, place, tried, called)
         if best:
             visit.claim(parts, best)
+
+
+def _place(visit: Visit, parts: Parts, called: Source) -> Parts:
+    """The folder of which a source speaks that is called so: itself, or one inside where more of the source is."""
+
+    def share(at: Parts) -> float:
+        return max(
+            (weight(one for one in layout.patterns if _matched(visit, at, one) is not None) / weight(layout.patterns))
+            for layout in called.layouts
+        )
+
+    return max(visit.folders(parts, LEVELS), key=share)
 
 
 def empty(visit: Visit) -> Iterator[Finding]:
@@ -59,7 +85,8 @@ def empty(visit: Visit) -> Iterator[Finding]:
         if name.lower() in visit.catalog:
             source = visit.catalog[name.lower()]
             yield Finding(
-                "nearly", str(visit.top / name), source.name, source.title, missing=source.layouts[0].files,
+                "nearly", str(visit.top / name), source.name, source.title,
+                missing=(*source.layouts[0].files, *source.layouts[0].parts),
                 notes=("the folder is empty",), steps=tuple(steps.obtain(source, visit.top)),
             )  # fmt: skip
 
@@ -70,8 +97,8 @@ def tells(pattern: str) -> bool:
 
 
 def _telling(pattern: str) -> int:
-    """How many letters of a pattern few datasets share."""
-    return len(_COMMON.sub("", pattern))
+    """How many letters of a pattern few datasets share. A long number, as of an organisation's DICOM files, is one."""
+    return len(_COMMON.sub("", pattern)) + (_TELLING if sum(map(str.isdigit, pattern)) >= _DIGITS else 0)
 
 
 def _by_head(catalog: Catalog) -> tuple[dict[str, _Pairs], dict[str, _Pairs]]:
@@ -80,43 +107,108 @@ def _by_head(catalog: Catalog) -> tuple[dict[str, _Pairs], dict[str, _Pairs]]:
     wild: defaultdict[str, _Pairs] = defaultdict(list)
     for source in catalog.values():
         for one in source.layouts:
-            for head in dict.fromkeys(branch[0] for pattern in one.files for branch in branches(pattern) if branch):
+            patterns = (*one.files, *one.parts, *filter(_is_table, one.also))
+            for head in dict.fromkeys(branch[0] for pattern in patterns for branch in branches(pattern) if branch):
                 (heads[head.lower()] if literal(head) else wild[head]).append((source, one))
     return heads, {head: pairs for head, pairs in wild.items() if _telling(head) >= _TELLING_HEAD}
 
 
 def _best(visit: Visit, parts: Parts, tried: Iterable[tuple[Source, Layout]], called: Source | None) -> Finding | None:
-    """The layout of which most is there."""
-    ranked: dict[tuple[bool, float, int], dict[str, tuple[Layout, list[str]]]] = {}
+    """The source and layout for which most speaks: the folder's name, the number of its images, what is in it."""
+    images = images_in(visit.inside(parts))
+    named = called or _named(visit, parts)
+    ranked: dict[_Rank, dict[str, tuple[Layout, list[str]]]] = {}
     for source, one in {(s.name, one.variant): (s, one) for s, one in tried}.values():
-        lacks = [pattern for pattern in one.files if not matches(visit.tree, parts, pattern)]
-        have = [pattern for pattern in one.files if pattern not in lacks]
-        told = sum(map(_telling, have))
-        share = weight(Layout("", tuple(have))) / max(weight(one), 1)
-        own = source is called
-        if own or (lacks and told >= _TELLING and share >= _SHARE):
-            ranked.setdefault((own, share, told), {}).setdefault(source.name, (one, lacks))
+        if any(found.source == source.name for found in _below(visit, parts)):
+            continue  # what lies here besides is another copy of its tables
+        needed = (*one.files, *one.parts)
+        have = {pattern: told for pattern in one.patterns if (told := _matched(visit, parts, pattern)) is not None}
+        lacks = [pattern for pattern in needed if pattern not in have]
+        letters = sum(have.values())
+        whole = weight([*one.files, max(one.parts, key=lambda part: weight([part]), default="")])
+        share = min(1.0, weight(pattern for pattern in have if pattern in needed) / max(whole, 1))
+        tables = bool(have) and all(map(_is_table, have))
+        counts = bool(have) and images > _MANY and images == images_of(source, one)
+        speaks = letters >= _TELLING and (share >= _SHARE or tables)
+        if source is called or (lacks and have and (counts or source is named or speaks or tables)):
+            # the name of a table may be anybody's, its columns are not
+            if tables and source is not called and not _reads(visit, source, parts, proof=not (counts or speaks)):
+                continue
+            key = (source is called, source is named, counts, share, letters)
+            ranked.setdefault(key, {}).setdefault(source.name, (one, lacks))
     if not ranked:
         return None
     chosen = ranked[max(ranked)]
     name, *others = sorted(chosen)
     one, lacks = chosen[name]
-    source = visit.catalog[name]
+    return _finding(visit, parts, visit.catalog[name], one, lacks, others)
+
+
+def _finding(
+    visit: Visit, parts: Parts, source: Source, one: Layout, lacks: Sequence[str], others: Sequence[str]
+) -> Finding:
     where, inside = visit.place(parts), visit.inside(parts)
     notes = [f"it may be {' or '.join(others)} as well"] if others else []
     images = images_in(inside)
     advice = [step for pattern in lacks for step in _misplaced(visit, parts, pattern)]
-    nothing = not advice and len(lacks) == len(one.files)
+    nothing = not advice and len(lacks) == len((*one.files, *one.parts))
+    count = None if advice or others else counted(visit, source, visit.raw.below("/".join(parts), one.variant), images)
     if advice:
         notes.append("what is missing lies one level off")
+    elif count and count.read and count.images:
+        images = count.images
+        notes += [f"what is there can be built: {images:,} images", *count.notes]
+        advice += steps.build(source, where)
     elif nothing:
         notes.append("the folder is called so, but nothing of the layout is in it")
+    if one.edition:
+        notes.append(f"the edition that is read: {one.edition}")
     absent = nothing and not images and not any(map(is_archive, inside))
     advice += steps.obtain(source, where.parent) if absent else [steps.show(source)]
     return Finding(
-        "nearly", str(where), name, source.title, one.variant, False, len(inside), images, images_of(source),
-        tuple(lacks), notes=tuple(notes), steps=tuple(dict.fromkeys(advice)),
+        "nearly", str(where), source.name, source.title, one.variant, False, len(inside), images,
+        images_of(source, one), tuple(lacks), notes=tuple(notes), steps=tuple(dict.fromkeys(advice)),
     )  # fmt: skip
+
+
+def _below(visit: Visit, parts: Parts) -> Iterator[Finding]:
+    """What was found in a folder or below it."""
+    for place, findings in visit.claimed.items():
+        if place[: len(parts)] == parts:
+            yield from (one for one in findings if one.state == "found")
+
+
+def _named(visit: Visit, parts: Parts) -> Source | None:
+    """The source whose name a folder bears, whatever else it is called: HEp2 (1) is hep2."""
+    plain = re.sub(r"[^a-z0-9]", "", parts[-1].lower()) if parts else ""
+    fitting = [name for name in visit.catalog if (short := name.replace("_", "")) in plain and len(short) >= _NAME]
+    return visit.catalog[max(fitting, key=len)] if fitting else None
+
+
+def _is_table(pattern: str) -> bool:
+    """Whether a pattern is that of tables and lists."""
+    return pattern.lower().endswith(_TABLES)
+
+
+def _reads(visit: Visit, source: Source, parts: Parts, *, proof: bool) -> bool:
+    """Whether the loader reads the tables that lie in a folder; ``proof``: it must find in them what it looks for."""
+    if not visit.tables or not has_loader(source) or len(visit.inside(parts)) > _FEW:
+        return not proof
+    raw = visit.raw.below("/".join(parts))
+    try:
+        for _ in loader_of(source).examples(raw):
+            return True
+    except LayoutError:  # it asks for a file that is not there, after those that are
+        return not proof
+    except Exception:  # a column that is not there, or whatever a table of somebody else makes it stumble over
+        return False
+    return bool(raw.missing) or not proof
+
+
+def _matched(visit: Visit, parts: Parts, pattern: str) -> int | None:
+    """How many telling letters the alternative of a pattern has that matches; None where none does."""
+    there = [branch for branch in branches(pattern) if descends(visit.tree, parts, branch)]
+    return max((_telling("/".join(branch)) for branch in there), default=None)
 
 
 def _misplaced(visit: Visit, parts: Parts, pattern: str) -> Sequence[str]:

@@ -14,7 +14,7 @@ from med_mat.doctor.finding import Finding
 from med_mat.doctor.visit import Visit
 from med_mat.errors import ReadError
 from med_mat.location import MANIFEST
-from med_mat.raw.fit import fits
+from med_mat.raw.fit import branches, fits
 from med_mat.raw.members import is_archive
 from med_mat.raw.tree import Parts, Tree
 
@@ -59,7 +59,7 @@ def unknown(visit: Visit, parts: Parts = ()) -> Iterator[Finding]:
     listing = visit.tree[parts]
     for name in listing.folders:
         yield from unknown(visit, (*parts, name))
-    if not parts and not all(map(is_archive, listing.files)):
+    if not parts and not all(is_archive(name) or visit.spells(name) for name in listing.files):
         yield _nothing(visit, ())
 
 
@@ -70,6 +70,11 @@ def _nothing(visit: Visit, parts: Parts) -> Finding:
     suffixes = Counter(splitext(path)[1].lower() or "without suffix" for path in inside)
     kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in suffixes.most_common(4))
     notes = [f"{kinds}; it begins with {', '.join(inside[:3])}"]
+    notes += [
+        f"a part of {source.title} ({source.name}) that no row reads"
+        for source in visit.catalog.values()
+        if {branch[0] for one in source.layouts for pattern in one.beside for branch in branches(pattern)} & {*parts}
+    ]
     higher = None if visit.claimed else _higher(visit)
     if higher:
         notes.append("this looks like the inside of a source")
@@ -84,7 +89,7 @@ def _higher(visit: Visit) -> Path | None:
         if parent != Path(parent.anchor) and any(
             fits(tree, (), one)
             for _, one in visit.candidates.at(tree, ())
-            if not any("**" in pattern for pattern in one.files)
+            if not any("**" in pattern for pattern in (*one.files, *one.parts))
         ):
             return parent
     return None

@@ -63,7 +63,7 @@ def _sources(visit: Visit, name: str, holds: Members) -> tuple[list[str], str]:
 
 def _partly(source: Source, inner: Tree) -> bool:
     """Whether an archive holds something that tells of a source."""
-    patterns = {pattern for one in source.layouts for pattern in one.files if tells(pattern)}
+    patterns = {pattern for one in source.layouts for pattern in (*one.files, *one.parts) if tells(pattern)}
     return any(
         matches(inner, parts, pattern)
         for level in levels(inner, LEVELS)

@@ -12,7 +12,7 @@ from med_mat.doctor.finding import Finding
 from med_mat.doctor.nearly import empty, nearly
 from med_mat.doctor.packed import packed
 from med_mat.doctor.visit import Visit
-from med_mat.doctor.whole import recognise
+from med_mat.doctor.whole import recognise, together
 from med_mat.errors import LayoutError
 from med_mat.raw.folder import RawFolder, is_hidden
 from med_mat.raw.members import is_archive
@@ -39,7 +39,7 @@ def diagnose(
     if not top.is_dir():
         raise LayoutError(f"{top} is not a folder. Name the folder in which the raw data lie.")
     raw = RawFolder(top)
-    paths = [path for path in raw.files if not is_hidden(path)]
+    paths = sorted(path for path in raw.files if not is_hidden(path))
     return tuple(_findings(Visit(raw, paths, catalog, read_indexes(against) if against else {}, tables)))
 
 
@@ -51,7 +51,7 @@ def _findings(visit: Visit) -> Iterator[Finding]:
     archives = list(packed(visit))
     order = {name: number for number, name in enumerate(visit.catalog)}
     yield from sorted(
-        (one for one in visit.findings() if one.state != "build"),
+        together(visit, (one for one in visit.findings() if one.state != "build")),
         key=lambda one: (order.get(one.source, len(order)), one.where),
     )
     yield from empty(visit)

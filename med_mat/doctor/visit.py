@@ -10,7 +10,7 @@ from pathlib import Path
 from posixpath import splitext
 
 from med_mat.building.files import FileIndex
-from med_mat.catalog import Catalog, Source
+from med_mat.catalog import Catalog, Layout, Source
 from med_mat.doctor.finding import Finding
 from med_mat.raw.fit import Candidates, branches, literal
 from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder
@@ -50,7 +50,7 @@ class Visit:
     @cached_property
     def _spelled(self) -> frozenset[str]:
         """File names, in lower case, that a layout spells out."""
-        patterns = (pattern for source in self.catalog.values() for one in source.layouts for pattern in one.files)
+        patterns = (pattern for source in self.catalog.values() for one in source.layouts for pattern in one.patterns)
         names = (branch[-1] for pattern in patterns for branch in branches(pattern) if branch)
         return frozenset(name.lower() for name in names if literal(name))
 
@@ -83,6 +83,12 @@ class Visit:
         for some in self.claimed.values():
             yield from some
 
+    def spells(self, name: str) -> bool:
+        """Whether a layout of a source that was found spells out the name of a file: another copy of a table."""
+        names = {one.source for one in self.findings() if one.state == "found"}
+        patterns = (one for source in names for layout in self.catalog[source].layouts for one in layout.patterns)
+        return any(name.lower() == branch[-1].lower() for pattern in patterns for branch in branches(pattern) if branch)
+
     def found(self, name: str) -> Finding | None:
         """Where a source was found first."""
         return next((one for one in self.findings() if one.source == name and one.state == "found"), None)
@@ -93,7 +99,9 @@ def images_in(paths: Sequence[str]) -> int:
     return sum(splitext(path)[1].lower() in IMAGE_SUFFIXES for path in paths)
 
 
-def images_of(source: Source) -> int | None:
-    """How many images a source has, by its card."""
+def images_of(source: Source, layout: Layout | None = None) -> int | None:
+    """How many images of a source, or of an edition of it, give a record, by its card."""
+    if layout is not None and layout.images is not None:
+        return layout.images
     number = source.counts.get("images")
-    return number if isinstance(number, int) else None
+    return number - source.counts.get("unread", 0) if isinstance(number, int) else None

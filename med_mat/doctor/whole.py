@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from posixpath import splitext
 
 from med_mat.building.files import FileIndex
 from med_mat.building.ledger import is_miniature
-from med_mat.building.run import has_loader, loader_of
-from med_mat.catalog import Source
+from med_mat.catalog import Layout, Source
 from med_mat.doctor import steps
+from med_mat.doctor.count import Count, counted
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.visit import Visit, images_in, images_of
 from med_mat.errors import MedMATError
-from med_mat.example import Frame, Slice
-from med_mat.raw.fit import fits
-from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.raw.fit import fits, lacking
+from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder, is_hidden
+from med_mat.raw.headers import foreign
 from med_mat.raw.layout import LEVELS
 from med_mat.raw.tree import Parts
 from med_mat.validate import Differences, differences, scanned
 
-_LOADED_FILES = 300_000  # a loader reads the tables of a source of at most so many files
+_OPENED = 200  # folders and ways of naming of which images are opened
+_TRIED = 3  # images of each
+#: The share of the images that may lack, by how sure the card is of its count.
+_LEEWAY = {"high": 0.0, "medium": 0.02, "low": 0.5}
 
 
 def recognise(visit: Visit) -> None:
@@ -32,9 +40,26 @@ def recognise(visit: Visit) -> None:
         chosen = visit.candidates.best(visit.tree, parts)
         if len(chosen) == 1:
             ((name, layout),) = chosen.items()
-            visit.claim(parts, _examined(visit, visit.catalog[name], parts, layout.variant))
+            visit.claim(parts, _examined(visit, visit.catalog[name], parts, layout))
         elif chosen:
             visit.claim(parts, _unclear(visit, parts, sorted(chosen)))
+
+
+def together(visit: Visit, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """One finding for a source that lies there several times: the one that a build with --raw reads."""
+    copies: dict[str, list[Finding]] = {}
+    for one in findings:
+        if one.state == "found":
+            copies.setdefault(one.source, []).append(one)
+        else:
+            yield one
+    for first, *others in copies.values():
+        notes = [f"it lies here {len(others) + 1} times: --raw reads this one"] if others else []
+        for other in others:
+            size = f"{other.images:,} images" + ("" if other.complete else ", incomplete")
+            build = " or ".join(steps.build(visit.catalog[first.source], Path(other.where)))
+            notes.append(f"another copy: {other.where} ({size}); to read that: {build}")
+        yield replace(first, notes=(*first.notes, *notes))
 
 
 def _own(visit: Visit, source: Source, parts: Parts) -> None:
@@ -42,7 +67,7 @@ def _own(visit: Visit, source: Source, parts: Parts) -> None:
     for at in visit.folders(parts, LEVELS):
         for one in source.layouts:
             if fits(visit.tree, at, one):
-                visit.claim(at, _examined(visit, source, at, one.variant))
+                visit.claim(at, _examined(visit, source, at, one))
                 visit.closed.add(parts)
                 return
 
@@ -54,63 +79,94 @@ def _unclear(visit: Visit, parts: Parts, names: list[str]) -> Finding:
     return Finding("unclear", str(where), notes=(note,), steps=moves)
 
 
-def _examined(visit: Visit, source: Source, parts: Parts, variant: str) -> Finding:
+def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Finding:
     """A source whose layout fits: what of it is there."""
     where = visit.place(parts)
-    raw = visit.raw.below("/".join(parts), variant)
+    raw = visit.raw.below("/".join(parts), layout.variant)
     visible = [path for path in raw.files if not is_hidden(path)]
-    images, counted, notes = _counted(visit, source, raw, images_in(visible))
-    expected = images_of(source)
-    missing = dict.fromkeys(raw.missing)
-    short = expected is not None and images < expected
-    # a count that is not certain is off by some, not by half
-    sure = source.counts.get("certainty") == "high" or bool(expected and images and images < expected / 2)
+    count = counted(visit, source, raw, images_in(visible))
+    expected = images_of(source, layout)
+    missing = dict.fromkeys(lacking(visit.tree, parts, layout))
+    notes, short = list(count.notes), False
     if is_miniature(where):
         notes.append("a miniature: its images are synthetic, and far fewer")
-        missing, short, expected = {}, False, None
-    elif short:
-        notes.append(f"the card counts {expected:,} images" + ("" if sure else ", which is not certain"))
-    elif counted and expected is not None and images > expected:
-        notes.append(f"{images - expected:,} more images than the card counts: another edition, or files of your own?")
+        missing, expected = {}, None
+    else:
+        certainty = source.counts.get("certainty", "low")
+        notes += _against_card(source, layout, count)
+        if layout.edition and count.unread:
+            notes.append(f"the edition that is read: {layout.edition}")
+        short = bool(expected and count.images < expected * (1 - _LEEWAY[certainty]))
+        short = short or any(count.parts[part] < number for part, number in _parts(source, layout, count).items())
+        if raw.missing and expected and count.images >= expected and certainty == "high":
+            notes.append(f"the tables name {len(raw.missing):,} further images, which the publisher does not ship")
+        else:
+            missing |= dict.fromkeys(raw.missing)
+    pointers = list(_pointers(raw, visible))
+    notes += pointers
     differ = Differences()
     if source.name in visit.indexes:
         differ, unused = _compared(raw, visit.indexes[source.name])
         missing |= dict.fromkeys(differ.missing)
         notes += [f"{unused:,} files that no record needs are no longer there"] if unused else []
         notes.append("compared with the index of an earlier build, by names and sizes")
-    unread = counted is False or (counted and images == 0)
-    complete = not (missing or differ.altered or unread or (short and sure))
-    earlier = visit.found(source.name)
-    if earlier:
-        notes.append(f"it also lies in {earlier.where}: keep one of the two")
+    complete = not (missing or differ.altered or count.unread or short or pointers)
     advice = [*([] if complete else [steps.show(source)]), *steps.build(source, where)]
-    if len(parts) > LEVELS + 1 and not earlier:
+    if count.read is not None and count.unread:
+        advice = [steps.show(source)]  # its build would say no more
+    if len(parts) > LEVELS + 1 and not visit.found(source.name):
         notes.append("it lies too deep for --raw to find it")
         advice.insert(0, steps.move(where, visit.top / source.name))
     return Finding(
-        "found", str(where), source.name, source.title, variant, complete, len(visible), images, expected,
+        "found", str(where), source.name, source.title, layout.variant, complete, len(visible), count.images, expected,
         tuple(missing), differ.extra, differ.altered, tuple(notes), tuple(advice),
     )  # fmt: skip
 
 
-def _counted(visit: Visit, source: Source, raw: RawFolder, named: int) -> tuple[int, bool | None, list[str]]:
-    """How many images there are; whether the loader counts them, None where it is not asked; what is to be said."""
-    if not has_loader(source):
-        return named, None, ["no loader reads it yet: images are counted by their names, masks among them"]
-    if not visit.tables or len(raw.files) > _LOADED_FILES:
-        return named, None, ["images are counted by their names, masks among them"]
-    paths: set[str] = set()
-    examples, parts = 0, False
+def _against_card(source: Source, layout: Layout, count: Count) -> Iterator[str]:
+    """What the card says of the number of images."""
+    expected = images_of(source, layout)
+    unread = source.counts.get("unread", 0)
+    sure = "" if source.counts.get("certainty") == "high" else ", which is not certain"
+    if expected is not None and count.images < expected:
+        yield f"the card counts {expected:,} images" + sure
+    elif count.read and expected is not None and count.images > expected:
+        yield f"{count.images - expected:,} more images than the card counts: another edition, or files of your own?"
+    if unread and count.read:
+        yield f"{unread:,} further images of a whole copy give no record, by design"
+    for part, number in _parts(source, layout, count).items():
+        if count.parts[part] < number:
+            yield f"{part}: {count.parts[part]:,} of {number:,} images"
+
+
+def _parts(source: Source, layout: Layout, count: Count) -> Mapping[str, int]:
+    """Part of the published split -> its images, where the card has firm totals and the loader counted."""
+    totals = source.counts.get("splits") or {}
+    known = count.read and layout.images is None and totals.keys() <= {"train", "validation", "test"}
+    return totals if known else {}
+
+
+def _pointers(raw: RawFolder, paths: Sequence[str]) -> Iterator[str]:
+    """What lies in the place of images and masks: the first bytes of some of each kind tell."""
+    alike: defaultdict[tuple[str, str], list[str]] = defaultdict(list)  # masks have names of their own
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        if splitext(name)[1].lower() in IMAGE_SUFFIXES:
+            alike[folder, re.sub(r"\d+", "0", name)].append(path)
+    for kind in sorted(alike)[:_OPENED]:
+        found = [_what(raw, path) for path in alike[kind][:_TRIED]]
+        if all(found):
+            yield f"{alike[kind][0]} is {found[0]}; others may be the same"
+            return
+
+
+def _what(raw: RawFolder, path: str) -> str:
+    """What a file is that is called as an image and is none; "" where nothing speaks against it."""
     try:
-        for example in loader_of(source).examples(raw):
-            examples += 1
-            paths.add(str(example.path))
-            parts = parts or isinstance(example.pixels, Frame | Slice)
-    except MedMATError as error:
-        return named, False, [f"its loader stops: {error}"]
-    except Exception as error:  # a loader that stumbles over odd data must not end the diagnosis of all others
-        return named, False, [f"its loader fails ({type(error).__name__}: {error}): please report this"]
-    return examples if parts else len(paths), True, []
+        with raw.absolute(path).open("rb") as file:
+            return foreign(file.read(512))
+    except (OSError, MedMATError):
+        return ""  # the scan has told it
 
 
 def _compared(raw: RawFolder, index: FileIndex) -> tuple[Differences, int]:

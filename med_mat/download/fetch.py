@@ -182,14 +182,14 @@ class _Transfer:
     """The state of one file's transfer over several tries."""
 
     def __init__(self, remote: Remote, target: Path, session: requests.Session, settings: Settings) -> None:
-        from tqdm import tqdm
+        from med_mat.progress import Bar
 
         self.remote, self.target, self.session, self.settings = remote, target, session, settings
         self.part = target.with_name(target.name + ".incomplete")
         self.note = target.with_name(target.name + ".incomplete.json")
         self.reached = 0  # the most bytes that any try had
         self.mended = False  # whether a wrong result was already thrown away once
-        self.bar = tqdm(desc=target.name, unit="B", unit_scale=True, disable=not settings.progress)
+        self.bar = Bar(desc=target.name, unit="B", shown=settings.progress)
 
     def once(self) -> None:
         """One try: ask for what is missing, and write it."""

@@ -152,7 +152,7 @@ def _steps(source: Source, downloads: tuple[Download, ...], raw: Path) -> tuple[
     files = [name for one in downloads for name in one.files or ()]
     if first.kind != "physionet":
         steps.append(f"Download {', '.join(files) or 'the data set'} into {target}, and unpack archives there.")
-    layouts = [f"{', '.join(layout.files)} ({layout.variant})" for layout in source.layouts]
+    layouts = [layout.words for layout in source.layouts]
     if layouts:
         steps.append(f"Below {target}, or in a folder inside, must then lie: {'; or '.join(layouts)}.")
     steps.append(next_step(source, raw))

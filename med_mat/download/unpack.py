@@ -169,11 +169,11 @@ class _Writer:
     bar: Any = None
 
     def __post_init__(self) -> None:
-        from tqdm import tqdm
+        from med_mat.progress import Bar
 
         self.packed = max(self.archive.stat().st_size, 1)
         self.room = shutil.disk_usage(self.folder).free
-        self.bar = tqdm(desc=f"unpack {self.archive.name}", unit="B", unit_scale=True, disable=not self.progress)
+        self.bar = Bar(desc=f"unpack {self.archive.name}", unit="B", shown=self.progress)
 
     def close(self) -> None:
         self.bar.close()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,8 @@ import pyarrow.parquet as pq
 
 from med_mat import __version__
 from med_mat.building.files import FOLDER, read_index, sha256
-from med_mat.building.run import Options, build, find, versions
+from med_mat.building.inputs import versions
+from med_mat.building.run import Options, build, find
 from med_mat.building.writer import open_writer
 from med_mat.catalog import Catalog, load
 from med_mat.errors import HubError
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: What is known of a group depends on which other sources are there.
-_OF_THE_WHOLE = ("group",)
+#: What depends on which other sources are there: groups, what is withheld, and so the files.
+_OF_THE_WHOLE = ("group", "withheld", "file", "position")
 
 
 def write_bare(whole: Path, bare: Path) -> Path:
@@ -104,7 +104,8 @@ def attach(
         for name, folder in found.items():
             _compare_files(name, recorded[name], _files_used(out / FOLDER / f"{name}.parquet"), str(folder.root))
             _compare_records(name, location, out)
-            _compare_shards(manifest, name, out)
+            if set(found) == set(held):  # else other records are withheld, in other files
+                _compare_shards(manifest, name, out)
     except HubError:
         (out / MANIFEST).unlink(missing_ok=True)  # nothing that was not proven passes for the set
         raise
@@ -118,8 +119,7 @@ def _by_options(
     groups: defaultdict[Options, dict[str, RawFolder]] = defaultdict(dict)
     for name, folder in found.items():
         facts = manifest["sources"][name]
-        seed = re.search(r"seed (-?\d+)", facts["split"])
-        groups[Options(seed=int(seed[1]) if seed else 0, check=facts["checked"], jobs=jobs)][name] = folder
+        groups[Options(seed=facts["seed"] or 0, check=facts["checked"], jobs=jobs)][name] = folder
     return groups
 
 

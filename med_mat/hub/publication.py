@@ -39,7 +39,7 @@ _PICTURE = "grid.png"
 #: The top names below which everything in a repository is ours, to be removed where it is stale.
 OURS = ("cards/", "data/", f"{FILES}/", TAGS, DUPLICATES, _PICTURE)
 _LEDGER = "ledger.json"
-_SHARD = re.compile(r"data/([a-z0-9_]+)/\d{3,}/(train|validation|test)-\d{5,}\.parquet")
+_SHARD = re.compile(r"data/([a-z0-9_]+)/\d{3,}/(train|validation|test|withheld)-\d{5,}-[0-9a-f]{8}\.parquet")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.forest import Forest
+from med_mat.progress import Bar
 
 Array = NDArray[Any]
 
@@ -95,7 +95,7 @@ def _pairs(hashes: Array, threshold: int, turned: bool, crowded: Array, progress
     known = faiss.IndexBinaryMultiHash(BITS, _PIECES, _PIECE_BITS)
     known.nflip = _FLIPS
     positions = np.zeros(len(hashes), np.int64)  # of those known
-    bar = tqdm(total=len(hashes), desc="near-duplicates", unit="img", disable=not progress, dynamic_ncols=True)
+    bar = Bar(len(hashes), desc="near-duplicates", unit="img", shown=progress)
     for start in range(0, len(hashes), _BATCH):
         batch = hashes[start : start + _BATCH]
         own = faiss.IndexBinaryFlat(BITS)

@@ -23,6 +23,11 @@ from med_mat.shell import printable
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
 
+#: What a build knows and does not list.
+UNLISTED = (
+    "Copies within one patient or file are listed only where they lie on two sides of a split or belong to a picture "
+    "whose labels contradict each other."
+)
 #: Pixels of the longer side of a picture on the page.
 THUMBNAIL = 320
 
@@ -46,20 +51,46 @@ class Pair:
     second: Side
     reason: str
     distance: int | None  # bits of the perceptual hashes
+    score: float | None  # of the geometric check
+    kind: str  # "same picture", "same scan" or "same patient"
+    contradictory: bool  # the two give labels of which one rules out the other
+
+    @property
+    def apart(self) -> bool:
+        """Whether the two lie on two sides of a split."""
+        return self.first.split != self.second.split
 
     @property
     def why(self) -> str:
         """The reason in words."""
-        return self.reason if self.distance is None else f"{self.reason} ({self.distance} of {BITS} bits differ)"
+        if self.distance is not None:
+            return f"{self.reason} ({self.distance} of {BITS} bits differ)"
+        return self.reason if self.score is None else f"{self.reason} (score {self.score:.2f})"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is to be seen to, in words."""
+        return ["on two sides"] * self.apart + ["labels contradict"] * self.contradictory
 
 
-def links(mat: MedMAT, *, between: bool = False, reasons: Iterable[str] = ()) -> pa.Table:
-    """The links of a build (:data:`med_mat.leakage.groups.LINK_SCHEMA`), all or some.
+def links(
+    mat: MedMAT,
+    *,
+    between: bool = False,
+    reasons: Iterable[str] = (),
+    kind: str | None = None,
+    contradictory: bool = False,
+    apart: bool = False,
+) -> pa.Table:
+    """The links of a build (:data:`med_mat.leakage.contradictions.SCHEMA`), all or some.
 
     Args:
         mat: a built Med-MAT.
         between: keep those between two sources.
         reasons: keep those of these reasons ("near" includes turned ones); none keeps all.
+        kind: keep those of "same picture", "same scan" or "same patient".
+        contradictory: keep those whose labels contradict each other.
+        apart: keep those whose records lie on two sides of a split.
 
     Raises:
         BuildError, HubError: the build has no such file.
@@ -67,6 +98,12 @@ def links(mat: MedMAT, *, between: bool = False, reasons: Iterable[str] = ()) ->
     table = pq.read_table(mat.location.local(DUPLICATES))
     if between:
         table = table.filter(pc.not_equal(table["first_source"], table["second_source"]))
+    if kind is not None:
+        table = table.filter(pc.equal(table["kind"], kind))
+    if contradictory:
+        table = table.filter(table["contradictory"])
+    if apart:
+        table = table.filter(pa.array(_apart(mat, table)))
     wanted = [reason for reason in REASONS for asked in reasons if reason == asked or reason.startswith(f"{asked},")]
     return table.filter(pc.is_in(table["reason"], pa.array(wanted, pa.string()))) if wanted else table
 
@@ -81,18 +118,50 @@ def counts(table: pa.Table) -> dict[tuple[str, str], Counter[str]]:
     return dict(sorted(found.items(), key=lambda item: (-item[1].total(), item[0])))
 
 
+def _apart(mat: MedMAT, table: pa.Table) -> list[bool]:
+    """Whether the records of each link lie on two sides of a split."""
+    names = _names(table)
+    index = pq.read_table(mat.location.local(INDEX), columns=["id", "split"])
+    index = index.filter(pc.is_in(index["id"], names))
+    sides = dict(zip(index["id"].to_pylist(), index["split"].to_pylist(), strict=True))
+    ends = (table[end].to_pylist() for end in ("first", "second"))
+    return [sides[first] != sides[second] for first, second in zip(*ends, strict=True)]
+
+
+def _names(table: pa.Table) -> pa.Array:
+    """The ids of all records of some links."""
+    return pc.unique(pa.chunked_array([*table["first"].chunks, *table["second"].chunks], pa.string()))
+
+
 def pairs(mat: MedMAT, table: pa.Table) -> list[Pair]:
     """The records of some links."""
-    names = pa.concat_arrays([table[side].combine_chunks() for side in ("first", "second")])
     index = pq.read_table(mat.location.local(INDEX), columns=["id", "source", "split", "label_set"])
-    places = np.flatnonzero(pc.is_in(index["id"], names).to_numpy())
+    places = np.flatnonzero(pc.is_in(index["id"], _names(table)))
     sides = {
         one["id"]: Side(one["id"], one["source"], one["split"], one["label_set"], int(place))
         for one, place in zip(index.take(pa.array(places)).to_pylist(), places, strict=True)
     }
     return [
-        Pair(sides[one["first"]], sides[one["second"]], one["reason"], one["distance"]) for one in table.to_pylist()
+        Pair(
+            sides[one["first"]],
+            sides[one["second"]],
+            *(one[name] for name in ("reason", "distance", "score", "kind", "contradictory")),
+        )
+        for one in table.to_pylist()
     ]
+
+
+def told(mat: MedMAT, table: pa.Table) -> str:
+    """How many links there are, on how many sides, and how many contradict; and what is not among them."""
+    if not table.num_rows:
+        found = "No link between records, among those asked for."
+    else:
+        apart, contrary = sum(_apart(mat, table)), pc.sum(table["contradictory"]).as_py()
+        found = (
+            f"{table.num_rows:,} link{'s'[: table.num_rows != 1]} between records, {apart:,} of them on two sides of a "
+            f"split, {contrary:,} with labels that contradict each other."
+        )
+    return f"{found} {UNLISTED}"
 
 
 def unseen(mat: MedMAT) -> str:
@@ -109,10 +178,20 @@ def to_json(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> dict[str, An
     """Counts and pairs, for programs."""
     return {
         "links": table.num_rows,
+        "on_two_sides": sum(_apart(mat, table)),
+        "contradictory": pc.sum(table["contradictory"]).as_py() or 0,
+        "not_listed": UNLISTED,
         "near_duplicates": mat.manifest.get("near_duplicates", {}),
         "sources": [{"first": a, "second": b, **number} for (a, b), number in counts(table).items()],
         "pairs": [
-            {"reason": one.reason, "distance": one.distance}
+            {
+                "reason": one.reason,
+                "distance": one.distance,
+                "score": one.score,
+                "kind": one.kind,
+                "on_two_sides": one.apart,
+                "contradictory": one.contradictory,
+            }
             | {
                 name: {"id": side.id, "source": side.source, "split": side.split, "labels": side.labels}
                 for name, side in (("first", one.first), ("second", one.second))
@@ -134,7 +213,7 @@ def to_text(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> str:
             f"{number[reason] or '':>{len(reason)},}" if number[reason] else " " * len(reason) for reason in reasons
         ]
         lines.append("  ".join([f"{title:<{width}}", *cells]).rstrip())
-    lines.append(f"{table.num_rows:,} links between records that show the same.")
+    lines.append(told(mat, table))
     lines += [_line(one) for one in shown]
     if len(shown) < table.num_rows:
         lines.append(f"... and {table.num_rows - len(shown):,} more (--limit).")
@@ -142,8 +221,11 @@ def to_text(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> str:
 
 
 def _line(one: Pair) -> str:
-    sides = " = ".join(f"{printable(side.id)} ({side.split})" for side in (one.first, one.second))
-    return f"{one.why}: {sides}"
+    sides = " = ".join(
+        f"{printable(side.id)} ({side.split}: {printable(side.labels) or 'no label'})"
+        for side in (one.first, one.second)
+    )
+    return f"{one.why}: {sides}" + "".join(f"; {text}" for text in one.warnings)
 
 
 _STYLE = """
@@ -169,30 +251,30 @@ def to_page(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> str:
     """A page of HTML, complete in itself: pairs side by side, with pictures, labels, sources, splits and reasons."""
     pictures = _thumbnails(mat, [side for one in shown for side in (one.first, one.second)])
     items = "\n".join(_item(one, pictures) for one in shown)
-    told = html.escape(f"{len(shown):,} of {table.num_rows:,} links between records that show the same. {unseen(mat)}")
+    head = html.escape(f"{told(mat, table)} {len(shown):,} of them are shown. {unseen(mat)}")
     title = html.escape(f"Duplicates in {mat.location}")
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{told}</p>\n"
+        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{head}</p>\n"
         f"<ol>\n{items}\n</ol>\n</main>\n</body>\n</html>\n"
     )
 
 
 def _item(one: Pair, pictures: Mapping[str, str]) -> str:
-    apart = one.first.split != one.second.split
-    figures = "".join(_figure(side, pictures.get(side.id), apart) for side in (one.first, one.second))
-    return f"<li>\n<h2>{html.escape(one.why)}</h2>\n<div>{figures}</div>\n</li>"
+    figures = "".join(_figure(side, pictures.get(side.id), one) for side in (one.first, one.second))
+    return f"<li>\n<h2>{html.escape('; '.join([one.why, *one.warnings]))}</h2>\n<div>{figures}</div>\n</li>"
 
 
-def _figure(side: Side, picture: str | None, apart: bool) -> str:
+def _figure(side: Side, picture: str | None, pair: Pair) -> str:
     labels, name, source, split = map(html.escape, (side.labels or "no label", side.id, side.source, side.split))
     alt = f"{source}: {labels}"
     shown = f'<img src="{picture}" alt="{alt}">' if picture else '<p class="none">without pixels</p>'
-    part = f'<b class="apart">{split}</b>' if apart else split
-    return f"<figure>{shown}<figcaption>{labels}<span>{source}, {part}</span><span>{name}</span></figcaption></figure>"
+    part = f'<b class="apart">{split}</b>' if pair.apart else split
+    stated = f'<b class="apart">{labels}</b>' if pair.contradictory else labels
+    return f"<figure>{shown}<figcaption>{stated}<span>{source}, {part}</span><span>{name}</span></figcaption></figure>"
 
 
 def _thumbnails(mat: MedMAT, sides: Iterable[Side]) -> dict[str, str]:

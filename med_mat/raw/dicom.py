@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import math
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from med_mat.errors import ReadError
+from med_mat.raw import dicom_doubts, jpegs
 from med_mat.raw.headers import MAX_PIXELS
+from med_mat.raw.opened import no_frame, sentence
 from med_mat.raw.planes import Array, Plane, Window
-from med_mat.raw.volumes import sentence
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -53,55 +55,120 @@ def frames(dataset: Dataset) -> int:
 
 
 def frame(dataset: Dataset, index: int, name: str) -> Plane:
-    """One frame: colour as RGB of 8 bit, grey as stored with the functions that show it."""
+    """One frame: colour of 8 bit as RGB, all else as stored with the functions that show it."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        values = stored_values(dataset, index, name)
+        found = _decoded(dataset, index, name)
         try:
-            bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
-            if values.ndim == 3 and values.shape[2] >= 3:
-                return Plane(_to_8_bit_color(values, bits), [])
-            if values.dtype.kind == "f":
-                bits = 64
-            return _grey(dataset, index, values, bits)
+            plane = _grey(dataset, index, found) if found.values.ndim == 2 else _color(found)
+            plane.spacing = _spacing(dataset, index)
+            plane.notes = [*found.odd]
+            plane.odd = found.odd
         except ReadError:
             raise
         except Exception as error:
             raise ReadError(f"{name}: its header cannot be applied to its pixels ({sentence(error)}).") from error
+    return plane
 
 
 def stored_values(dataset: Dataset, index: int, name: str) -> Array:
     """One frame as stored, colours as RGB: what masks are read from."""
-    from pydicom.pixels.processing import apply_color_lut
-    from pydicom.pixels.utils import pixel_array
-
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        try:
-            count = frames(dataset)
-            if not 0 <= index < count:
-                raise ReadError(f"{name}: there is no frame {index}; it has {count}.")
-            rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
-            if rows < 1 or columns < 1:
-                raise ReadError(f"{name}: its header gives no Rows or Columns.")
-            if rows * columns > MAX_PIXELS:
-                raise ReadError(f"{name}: its header declares {columns} x {rows} pixels, more than any image has.")
-            photometric = str(dataset.get("PhotometricInterpretation") or "").upper()
-            if photometric not in _COLOR | _GREY | {"PALETTE COLOR"}:
-                raise ReadError(f"{name}: its photometric interpretation is {photometric or 'missing'!r}.")
-            _need_decoder(dataset, name)
-            values = np.asarray(pixel_array(dataset, index=index))
-            if photometric == "PALETTE COLOR":
-                colors = np.asarray(apply_color_lut(values, dataset))[..., :3]
-                values = _narrow(colors)
-        except (ReadError, KeyboardInterrupt, SystemExit):
-            raise
-        except BaseException as error:  # a decoder in Rust panics, and that is no Exception
-            reason = sentence(error)
-            raise ReadError(f"{name}: the pixels of its frame {index} cannot be decoded ({reason}).") from error
+        return _decoded(dataset, index, name).values
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """A frame as stored, colours as RGB."""
+
+    values: Array  # (rows, columns) or (rows, columns, 3)
+    bits: int  # that a value may use
+    odd: tuple[str, ...]  # where the header is wrong
+
+
+def _decoded(dataset: Dataset, index: int, name: str) -> _Decoded:
+    try:
+        count = frames(dataset)
+        if not 0 <= index < count:
+            raise no_frame(name, index, count)
+        rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
+        if rows < 1 or columns < 1:
+            raise ReadError(f"{name}: its header gives no Rows or Columns.")
+        if rows * columns > MAX_PIXELS:
+            raise ReadError(f"{name}: its header declares {columns} x {rows} pixels, more than any image has.")
+        photometric = str(dataset.get("PhotometricInterpretation") or "").upper()
+        if photometric not in _COLOR | _GREY | {"PALETTE COLOR"}:
+            raise ReadError(f"{name}: its photometric interpretation is {photometric or 'missing'!r}.")
+        _need_decoder(dataset, name)
+        compressed = bool(dataset.file_meta.TransferSyntaxUID.is_compressed)
+        odd = _lengths(dataset, index, count, name, compressed=compressed)
+        values, called = _colors(dataset, index, photometric, compressed=compressed)
+        if compressed:
+            _whole(dataset, index, count, values, name)
+    except (ReadError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a decoder in Rust panics, and that is no Exception
+        reason = sentence(error)
+        raise ReadError(f"{name}: the pixels of its frame {index} cannot be decoded ({reason}).") from error
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
         raise ReadError(f"{name}: its pixels have the shape {values.shape}, which is not one picture.")
-    return values
+    odd += [called] if called else []
+    bits = 64
+    if values.dtype.kind in "iu" and photometric != "PALETTE COLOR":
+        values, bits, wrong = dicom_doubts.bits(values, dataset, _padding(dataset))
+        odd += [wrong] if wrong else []
+    return _Decoded(values, bits, tuple(odd))
+
+
+def _colors(dataset: Dataset, index: int, photometric: str, *, compressed: bool) -> tuple[Array, str]:
+    """The values of a frame, colours as RGB, and a note where its photometric interpretation is wrong."""
+    from pydicom.pixels.processing import apply_color_lut, convert_color_space
+    from pydicom.pixels.utils import pixel_array
+
+    if int(dataset.get("SamplesPerPixel") or 1) == 1:
+        values = np.asarray(pixel_array(dataset, index=index, correct_unused_bits=False))
+        if photometric == "PALETTE COLOR":
+            return _narrow(np.asarray(apply_color_lut(values, dataset))[..., :3]), ""
+        return values, f"{photometric} of one sample read as MONOCHROME2" if photometric in _COLOR else ""
+    if compressed or photometric not in _COLOR:
+        values = np.asarray(pixel_array(dataset, index=index, correct_unused_bits=False))
+        if photometric in _COLOR or values.ndim != 3:
+            return values, ""
+        if photometric in _GREY and bool((values == values[..., :1]).all()):
+            return values[..., 0], f"{photometric} of three samples that are equal"
+        return values, f"{photometric} of three samples read as RGB"
+    values = np.asarray(pixel_array(dataset, index=index, correct_unused_bits=False, raw=True))
+    if values.dtype != np.uint8:
+        return np.asarray(pixel_array(dataset, index=index, correct_unused_bits=False)), ""
+    return dicom_doubts.color(values, photometric, lambda ybr: np.asarray(convert_color_space(ybr, "YBR_FULL", "RGB")))
+
+
+def _lengths(dataset: Dataset, index: int, count: int, name: str, *, compressed: bool) -> list[str]:
+    """Notes where the pixels are more than the header says; a file counts its frames once, with the first."""
+    if "PixelData" not in dataset:
+        return []
+    fault, note = ("", "") if compressed else dicom_doubts.length(dataset, count)
+    if fault:
+        raise ReadError(f"{name}: {fault}.")
+    if compressed and not index:
+        note = dicom_doubts.fragments(dataset, count)
+    return [note] if note and not index else []
+
+
+def _whole(dataset: Dataset, index: int, count: int, values: Array, name: str) -> None:
+    """Refuse a compressed frame of another size than the header's, and a JPEG that lacks a part."""
+    from pydicom.encaps import get_frame
+
+    data = get_frame(dataset.PixelData, index, number_of_frames=count)
+    size = dicom_doubts.size(data)
+    if size is not None and size != (values.shape[1], values.shape[0]):
+        raise ReadError(
+            f"{name}: its header declares {values.shape[1]} x {values.shape[0]} pixels, its compressed frame "
+            f"{index} has {size[0]} x {size[1]}."
+        )
+    if data.startswith(b"\xff\xd8") and values.dtype == np.uint8 and (missing := jpegs.missing(data, values)):
+        raise ReadError(f"{name}: the JPEG of its frame {index} is damaged: {missing}.")
 
 
 def _without_pixels(dataset: Dataset) -> str:
@@ -145,7 +212,7 @@ def _need_decoder(dataset: Dataset, name: str) -> None:
         )
 
 
-def _grey(dataset: Dataset, index: int, values: Array, bits: int) -> Plane:
+def _grey(dataset: Dataset, index: int, found: _Decoded) -> Plane:
     groups = _groups(dataset, index)
     slope, intercept = _numbers(groups, "RescaleSlope"), _numbers(groups, "RescaleIntercept")
     scale, offset = (slope or [1.0])[0] or 1.0, (intercept or [0.0])[0]
@@ -159,26 +226,75 @@ def _grey(dataset: Dataset, index: int, values: Array, bits: int) -> Plane:
             return np.asarray(apply_modality_lut(stored.astype(np.int64), dataset), dtype=np.float64)
         return np.asarray(stored * scale + offset)
 
-    padding = _numbers([dataset], "PixelPaddingValue")
     return Plane(
-        values,
-        bits=bits,
+        found.values,
+        bits=found.bits,
         real=real,
         shown=_voi(dataset, groups),
         hounsfield=True if intercept and intercept[0] <= -500 else None,
-        inverted=str(dataset.PhotometricInterpretation).upper() == "MONOCHROME1",
-        padding=padding[0] if padding else None,
+        inverted="MONOCHROME1" if str(dataset.PhotometricInterpretation).upper() == "MONOCHROME1" else "",
+        padding=_padding(dataset),
     )
+
+
+def _color(found: _Decoded) -> Plane:
+    """Colours of more than 8 bit share one window; of less, they are spread over 8 bit."""
+    values = np.ascontiguousarray(found.values[..., :3])
+    if found.bits > 8 or values.dtype.kind != "u":
+        return Plane(values, hounsfield=False)
+    if found.bits < 8:
+        return Plane(np.rint(values * (255 / (2**found.bits - 1))).astype(np.uint8))
+    return Plane(values.astype(np.uint8))
+
+
+def _padding(dataset: Dataset) -> tuple[float, float] | None:
+    """The stored values that are no measurements, first to last, whichever of both the header names first."""
+    ends = [
+        number for key in ("PixelPaddingValue", "PixelPaddingRangeLimit") for number in _numbers([dataset], key)[:1]
+    ]
+    if not ends or not _numbers([dataset], "PixelPaddingValue"):
+        return None
+    if int(dataset.get("PixelRepresentation") or 0):  # some write the bits of a negative number as a positive one
+        bits = int(dataset.get("BitsAllocated") or 16)
+        ends = [number - 2**bits if number >= 2 ** (bits - 1) else number for number in ends]
+    return min(ends), max(ends)
+
+
+def _spacing(dataset: Dataset, index: int) -> tuple[float, float] | None:
+    """Millimetres from one pixel to the next along x and y, None where the file does not say.
+
+    PixelSpacing comes first: it holds in the patient, or is what the file's maker calibrated. ImagerPixelSpacing holds
+    on the detector, where a projection is larger than the patient, by the magnification factor where that is given.
+    A film that was scanned has the spacing of its scanner. All of them name the distance of rows, along y, first.
+    """
+    measures = [
+        item for group in _frame_groups(dataset, index) for item in (group.get("PixelMeasuresSequence") or [])[:1]
+    ]
+    factor = (_numbers([dataset], "EstimatedRadiographicMagnificationFactor") or [1.0])[0]
+    for keyword, magnified in (
+        ("PixelSpacing", 1.0),
+        ("ImagerPixelSpacing", factor),
+        ("NominalScannedPixelSpacing", 1.0),
+    ):
+        ends = _numbers([*measures, dataset], keyword)
+        if len(ends) == 2 and min(ends) > 0 and magnified > 0:
+            return ends[1] / magnified, ends[0] / magnified
+    return None
 
 
 def _groups(dataset: Dataset, index: int) -> list[Dataset]:
     """Where rescale and window may stand, first come first: the frame's groups, the shared groups, the file itself."""
     found: list[Dataset] = []
-    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    for item in [*per_frame[index : index + 1], *(dataset.get("SharedFunctionalGroupsSequence") or [])[:1]]:
+    for item in _frame_groups(dataset, index):
         for keyword in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
             found += (item.get(keyword) or [])[:1]
     return [*found, dataset]
+
+
+def _frame_groups(dataset: Dataset, index: int) -> list[Dataset]:
+    """The functional groups of a frame, its own before those that all frames share."""
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    return [*per_frame[index : index + 1], *(dataset.get("SharedFunctionalGroupsSequence") or [])[:1]]
 
 
 def _numbers(groups: list[Dataset], keyword: str) -> list[float]:
@@ -228,13 +344,6 @@ def _voi(dataset: Dataset, groups: list[Dataset]) -> Window | _Table | None:
     if width[0] <= 0 or (function == "LINEAR" and width[0] < 1):
         return None
     return Window(center[0], width[0], function if function in ("LINEAR_EXACT", "SIGMOID") else "LINEAR")
-
-
-def _to_8_bit_color(values: Array, bits: int) -> Array:
-    values = values[..., :3]
-    if bits > 8 and values.dtype.itemsize > 1:
-        values = values >> (bits - 8)
-    return np.ascontiguousarray(values.astype(np.uint8))
 
 
 def _narrow(colors: Array) -> Array:

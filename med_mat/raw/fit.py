@@ -25,8 +25,15 @@ def branches(pattern: str) -> tuple[Parts, ...]:
 
 
 def fits(tree: Tree, parts: Parts, layout: Layout) -> bool:
-    """Whether a folder holds all that a layout names."""
-    return bool(layout.files) and all(matches(tree, parts, pattern) for pattern in layout.files)
+    """Whether a folder holds all the files that a layout needs, and one of its parts."""
+    if not all(matches(tree, parts, pattern) for pattern in layout.files):
+        return False
+    return any(matches(tree, parts, pattern) for pattern in layout.parts) if layout.parts else bool(layout.files)
+
+
+def lacking(tree: Tree, parts: Parts, layout: Layout) -> list[str]:
+    """What a whole copy would hold besides."""
+    return [pattern for pattern in layout.patterns if not matches(tree, parts, pattern)]
 
 
 def matches(tree: Tree, parts: Parts, pattern: str) -> bool:
@@ -52,9 +59,17 @@ def descends(tree: Tree, parts: Parts, branch: Parts) -> bool:
     return any(fitting(name) and (not rest or descends(tree, (*parts, name), tuple(rest))) for name in names)
 
 
-def weight(layout: Layout) -> int:
-    """How much a layout says: the letters that its patterns spell out."""
-    return sum(len(re.sub(r"[*?{},]", "", pattern)) for pattern in layout.files)
+def weight(patterns: Iterable[str]) -> int:
+    """How much patterns say: the letters that they spell out, of alternatives the longest."""
+    return sum(
+        max((len(re.sub(r"[*?]", "", "/".join(branch))) for branch in branches(pattern)), default=0)
+        for pattern in patterns
+    )
+
+
+def told(tree: Tree, parts: Parts, layout: Layout) -> int:
+    """How much of a layout that fits speaks for it in a folder."""
+    return weight([*layout.files, *(pattern for pattern in layout.parts if matches(tree, parts, pattern))])
 
 
 def literal(part: str) -> bool:
@@ -77,6 +92,7 @@ class Candidates:
         for source in sources:
             for layout in source.layouts:
                 heads = [{branch[0].lower() for branch in branches(pattern) if branch} for pattern in layout.files]
+                heads.append({branch[0].lower() for part in layout.parts for branch in branches(part) if branch})
                 spelled = [one for one in heads if one and all(map(literal, one))]
                 for name in min(spelled, key=len) if spelled else ():
                     named.setdefault(name, []).append((source, layout))
@@ -103,5 +119,6 @@ class Candidates:
             for source, layout in self.at(tree, parts)
             if source.name not in without and fits(tree, parts, layout)
         ]
-        most = max((weight(layout) for _, layout in fitting), default=0)
-        return {source.name: layout for source, layout in reversed(fitting) if weight(layout) == most}
+        ranked = [(told(tree, parts, layout), source, layout) for source, layout in fitting]
+        most = max((said for said, _, _ in ranked), default=0)
+        return {source.name: layout for said, source, layout in reversed(ranked) if said == most}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import posixpath
 import re
 import stat
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -16,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from med_mat.errors import LayoutError, ReadError
 from med_mat.raw import tables
+from med_mat.raw.names import composed, folded
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -49,10 +52,11 @@ class Volume(NamedTuple):
 class RawFolder:
     """A source's folder, scanned once, when first asked for.
 
-    Paths are relative to ``root``, with ``/`` between parts. Patterns know ``*``, ``?``, ``**`` (folders, any number)
-    and braces (``{train,test}``), ignore case, and take every other character as it is; ``\\`` before ``{`` or ``*``
-    takes its meaning away. Results are in code point order of the path. Hidden files (a part that begins with a dot,
-    ``__MACOSX``) match no pattern.
+    Paths are relative to ``root``, with ``/`` between parts, as they are spelled on the disk. Patterns know ``*``,
+    ``?``, ``**`` (folders, any number) and braces (``{train,test}``), ignore case and the normal form of accents, and
+    take every other character as it is; ``\\`` before ``{`` or ``*`` takes its meaning away. Files are in the order of
+    their paths in NFC and without case, so that copies which differ in these alone have one order. Hidden files (a part
+    that begins with a dot, ``__MACOSX``) match no pattern.
 
     Links that lead out of the tree, links to folders, and what is no regular file are not followed but noted in
     ``skipped``.
@@ -67,6 +71,8 @@ class RawFolder:
         self.variant = variant
         self.read: set[str] = set()
         self.missing: dict[str, str] = {}
+        self.faults: dict[str, str] = {}  # file and line of a row that cannot be read -> why
+        self.notes: dict[str, str] = {}  # file, and line where there is one -> what is odd there and yet read
         self._skipped: dict[str, str] = {}
         self._links: set[str] = set()  # to files inside, which are read
 
@@ -77,8 +83,7 @@ class RawFolder:
         """A folder inside this one as a raw folder of its own, without another scan. "": this one."""
         inner = RawFolder(self.root / folder, variant)
         start = f"{folder}/" if folder else ""
-        paths = self._paths
-        inside = paths[bisect_left(paths, start) : bisect_left(paths, start + chr(0x10FFFF))]
+        inside = [path for path in self._alike(start, chr(0x10FFFF)) if path.startswith(start)]
         out = {
             path
             for path in self._links & set(inside)
@@ -95,8 +100,15 @@ class RawFolder:
 
     @property
     def files(self) -> Mapping[str, FileFacts]:
-        """Every regular file below the root, hidden ones too, sorted by path."""
+        """Every regular file below the root, hidden ones too, in order."""
         return MappingProxyType(self._files)
+
+    @functools.cached_property
+    def twins(self) -> frozenset[str]:
+        """The files whose path differs from that of another in case or normal form alone: two files, not one."""
+        by_form = ((folded(path), path) for path in self._files)
+        pairs = itertools.pairwise(by_form)  # they are in the order of that form
+        return frozenset(path for one, other in pairs if one[0] == other[0] for path in (one[1], other[1]))
 
     @property
     def skipped(self) -> dict[str, str]:
@@ -111,6 +123,24 @@ class RawFolder:
     def miss(self, name: str, where: str) -> None:
         """Note an image that an annotation file (``where``) names and that the folder does not hold."""
         self.missing[name] = where
+
+    @contextmanager
+    def reading(self, row: tables.Row, image: PurePosixPath | None = None) -> Iterator[None]:
+        """Around what reads one row of a table: where it cannot be read, it is left out and not its whole source.
+
+        The row is noted in ``faults``, and the image, where one is given, is skipped with the same reason. Of an image
+        with several rows, ask :meth:`is_skipped` before using the others.
+        """
+        try:
+            yield
+        except ReadError as error:
+            self.faults.setdefault(row.where, str(error))
+            if image is not None:
+                self.skip(image, f"{row.where}: {error}")
+
+    def is_skipped(self, path: PurePosixPath) -> bool:
+        """Whether a reason was noted why a file is not read."""
+        return str(path) in self._skipped
 
     def absolute(self, path: PurePosixPath | str) -> Path:
         """Where a file of the folder lies on this machine.
@@ -157,28 +187,33 @@ class RawFolder:
         raise LayoutError(f"{self.root} holds no file {wanted}. {self._near(_tuple(pattern)[0])}")
 
     def siblings(self, path: PurePosixPath, pattern: str) -> list[PurePosixPath]:
-        """The files beside ``path``, itself not among them, whose name is ``pattern``, ignoring case.
+        """The files beside ``path``, itself not among them, whose name is ``pattern``, ignoring case and normal form.
+
+        Case counts where another file has the name of ``path`` in another case: each then has siblings of its own.
 
         The pattern may begin with folders (``masks/…``, ``../masks/…``), taken from the folder of ``path``. In it only
         ``*`` and ``?`` have a meaning, and only in the name, so that names may hold brackets and braces.
         """
         folder, _, name = pattern.rpartition("/")
-        place = posixpath.normpath(posixpath.join(str(path.parent), folder))
-        entries = self._by_folder.get("" if place == "." else place.lower(), [])
-        wanted = name.lower()
-        start = re.split(r"[*?]", wanted, maxsplit=1)[0]
-        found = []
-        for lowered, full in entries[bisect_left(entries, (start,)) :]:
-            if not lowered.startswith(start):
-                break
-            if _is_like(lowered, wanted) and full != str(path):
-                found.append(full)
-        return [PurePosixPath(full) for full in sorted(found)]
+        place = posixpath.normpath(posixpath.join(str(path.parent), folder)).removeprefix(".")
+        wanted = folded(name)
+        found = [
+            full
+            for entry, full in self._entries(place, re.split(r"[*?]", wanted, maxsplit=1)[0])
+            if full != str(path) and _is_like(entry, wanted)
+        ]
+        if str(path) in self._stem_twins:
+            exact = composed(posixpath.join(place, name))
+            found = [full for full in found if _is_like(composed(full), exact)]
+        return list(map(PurePosixPath, found))
 
     def by_name(
         self, pattern: _Patterns = "**", *, exclude: _Patterns | None = None, key: _Key = attrgetter("name")
     ) -> dict[str, PurePosixPath]:
-        """File name -> path. Where a name comes twice the first path holds, and the others are skipped.
+        """File name, in NFC -> path. Where a name comes twice the first path holds, and the others are skipped.
+
+        Join such names with those of tables and of other folders by what knows that copies differ in case: by
+        :func:`listed`, :func:`matched`, :func:`paired`, :func:`aligned`.
 
         Args:
             pattern: which files, as for :meth:`glob`.
@@ -187,13 +222,14 @@ class RawFolder:
         """
         found: dict[str, PurePosixPath] = {}
         for path in self.glob(pattern, exclude=exclude):
-            kept = found.setdefault(key(path), path)
+            name = composed(key(path))
+            kept = found.setdefault(name, path)
             if kept is not path:
-                self.skip(path, f"its name {key(path)!r} is already that of {kept}")
+                self.skip(path, f"its name {name!r} is already that of {kept}")
         return found
 
     def by_stem(self, pattern: _Patterns = "**", *, exclude: _Patterns | None = None) -> dict[str, PurePosixPath]:
-        """File name without its last suffix -> path, as :meth:`by_name`."""
+        """File name without its last suffix, in NFC -> path, as :meth:`by_name`."""
         return self.by_name(pattern, exclude=exclude, key=attrgetter("stem"))
 
     # ---- annotations
@@ -208,25 +244,30 @@ class RawFolder:
         header: Sequence[str] | None = None,
         replace_header: bool = False,
         sheet: str | None = None,
-    ) -> Iterator[dict[str, str]]:
+    ) -> Iterator[tables.Row]:
         """The rows of a csv, tsv, txt or xlsx file (also .gz, or .zip with one member), as text, one at a time.
 
-        Names and cells are stripped of blanks; blank rows are left out; short rows are filled with "". Cells stay text
-        (ids keep their leading zeros). Formulas are not evaluated: the value that was saved with them counts. A column
-        without a name is called "column N", a name that comes again "name (2)".
+        Names and cells are stripped of blanks, unseen ones too; blank rows are left out; short rows are filled with "".
+        Cells stay text (ids keep their leading zeros). Formulas are not evaluated: the value that was saved with them
+        counts. A column without a name is called "column N", a name that comes again "name (2)". Before the header may
+        stand Excel's ``sep=;`` and lines that begin with ``#``. A row with too many cells, or with a quote that is
+        never closed, is left out and noted in ``faults``; its neighbours are read. Each row knows where it stands
+        (:class:`med_mat.raw.tables.Row`).
 
         Args:
             path: the file.
             columns: names that must be there.
             delimiter: what separates cells; found out where None. " " stands for any number of blanks.
-            encoding: that of the text; None: UTF-8 or UTF-16 by its byte order mark, else UTF-8, else Latin-1.
+            encoding: that of the text; None: UTF-8 or UTF-16 by its byte order mark, else UTF-8, else Windows-1252,
+                which is a guess and noted.
             header: the names of the columns, where the file has none.
             replace_header: the file has a header but ``header`` holds instead of it, column by column.
             sheet: the sheet of an xlsx file; None: the first one.
 
         Raises:
             LayoutError: there is no such file.
-            ReadError: it is no such table, or a column is missing. Names the file and what was found.
+            ReadError: it is no such table, a column is missing, or no row can be read. Names the file and what was
+                found.
         """
         full = self._open(path)
         if replace_header and header is None:
@@ -239,15 +280,20 @@ class RawFolder:
             header=header,
             replace_header=replace_header,
             sheet=sheet,
+            fault=self.faults.setdefault,
+            note=self.notes.setdefault,
         )
 
     def text(self, path: PurePosixPath | str, *, encoding: str | None = None) -> str:
         """The text of a file, decoded as :meth:`table` does."""
         data = self._bytes(path)
+        encoding = encoding or tables.encoding_of((data,))
+        if encoding in tables.GUESSES:
+            self.notes.setdefault(PurePosixPath(path).name, tables.guessed(encoding))
         try:
-            return data.decode(encoding or tables.encoding_of((data,)))
+            return data.decode(encoding)
         except (UnicodeDecodeError, LookupError) as error:
-            raise ReadError(f"{self._at(path)} is not text in {encoding or 'a known encoding'}: {error}.") from error
+            raise ReadError(f"{self._at(path)} is not text in {encoding}: {error}.") from error
 
     def lines(self, path: PurePosixPath | str) -> list[str]:
         """The lines of a text file, stripped, blank ones left out."""
@@ -297,14 +343,6 @@ class RawFolder:
             raise ReadError(f"{self._at(path)} is not a DICOM file: it names no SOP class, modality or size.")
         return header
 
-    def patient(self, path: PurePosixPath | str) -> str | None:
-        """The patient id in the header of a DICOM file; None where it is blank or the file cannot be read."""
-        try:
-            header = self.dicom(path)
-        except ReadError:
-            return None  # the build meets the same file again and says why it cannot be read
-        return str(header.get("PatientID") or "") or None
-
     def volume(self, path: PurePosixPath | str) -> Volume:
         """The header of a NIfTI or Analyze file."""
         import nibabel
@@ -337,7 +375,7 @@ class RawFolder:
     def _files(self) -> dict[str, FileFacts]:
         if not self.root.is_dir():
             raise LayoutError(f"{self.root} is not a folder. Name the folder that holds the unpacked source.")
-        found = dict(sorted(self._scan()))
+        found = dict(sorted(self._scan(), key=lambda entry: (folded(entry[0]), entry[0])))
         self._skipped.update({path: HIDDEN for path in found if is_hidden(path)})
         return found
 
@@ -391,14 +429,38 @@ class RawFolder:
 
     @functools.cached_property
     def _by_folder(self) -> dict[str, list[tuple[str, str]]]:
-        """Folder in lower case -> (name in lower case, path), sorted: siblings are asked for image by image."""
+        """Folder, folded -> (name, folded, and path), sorted: siblings are asked for image by image."""
         index: dict[str, list[tuple[str, str]]] = {}
         for path in self._visible:
             folder, _, name = path.rpartition("/")
-            index.setdefault(folder.lower(), []).append((name.lower(), path))
+            index.setdefault(folded(folder), []).append((folded(name), path))
         for entries in index.values():
             entries.sort()
         return index
+
+    def _entries(self, folder: str, start: str) -> Iterator[tuple[str, str]]:
+        """The files of a folder whose name, folded, begins so: the name, folded, and the path."""
+        entries = self._by_folder.get(folded(folder), [])
+        for name, path in entries[bisect_left(entries, (start,)) :]:
+            if not name.startswith(start):
+                break
+            yield name, path
+
+    @functools.cached_property
+    def _stem_twins(self) -> frozenset[str]:
+        """The files whose path but for the suffix differs from that of another in case alone."""
+        found: set[str] = set()
+        for entries in self._by_folder.values():
+            bare = [(posixpath.splitext(name)[0], composed(posixpath.splitext(path)[0])) for name, path in entries]
+            first = dict(reversed(bare))  # stem, folded -> its first spelling
+            twice = {stem for stem, spelled in bare if first[stem] != spelled}
+            found.update(path for (stem, _), (_, path) in zip(bare, entries, strict=True) if stem in twice)
+        return frozenset(found)
+
+    def _alike(self, path: str, end: str = "\0") -> list[str]:
+        """The files whose path, folded, is this one, or lies between it and itself followed by ``end``."""
+        start, paths = folded(path), self._paths
+        return paths[bisect_left(paths, start, key=folded) : bisect_left(paths, start + end, key=folded)]
 
     def _matching(self, pattern: _Patterns, exclude: _Patterns | None) -> list[str]:
         wanted, unwanted = _tuple(pattern), _tuple(exclude or ())
@@ -415,8 +477,8 @@ class RawFolder:
 
         names: dict[str, str] = {}
         for path in self._visible[:20_000]:
-            names.setdefault(posixpath.basename(path).lower(), path)
-        near = difflib.get_close_matches(posixpath.basename(pattern).lower(), names, n=3, cutoff=0.6)
+            names.setdefault(folded(posixpath.basename(path)), path)
+        near = difflib.get_close_matches(folded(posixpath.basename(pattern)), names, n=3, cutoff=0.6)
         if near:
             return f"Near it lies {_some([names[name] for name in near])}: was it renamed or moved?"
         if not self._visible:
@@ -427,11 +489,20 @@ class RawFolder:
         return str(self.root / path)
 
     def _open(self, path: PurePosixPath | str) -> Path:
-        """Where an annotation file lies, noted as read."""
-        full = self.absolute(path)
-        if not full.is_file():
-            raise LayoutError(f"{self.root} holds no file {str(path)!r}. {self._near(str(path))}")
-        self.read.add(str(PurePosixPath(path)))
+        """Where an annotation file lies, noted as read. Its path may differ from that on the disk in case."""
+        full, name = self.absolute(path), str(PurePosixPath(path))
+        if name not in self._files:
+            alike = self._alike(name)
+            if len(alike) > 1:
+                raise LayoutError(
+                    f"{self.root} holds no file {name!r}, but {len(alike)} that differ from it in case alone: "
+                    f"{_some(alike)}. Keep the one that the publisher ships and move the others away."
+                )
+            if not alike:
+                raise LayoutError(f"{self.root} holds no file {name!r}. {self._near(name)}")
+            (name,) = alike
+            full = self.absolute(name)
+        self.read.add(name)
         return full
 
     def _bytes(self, path: PurePosixPath | str) -> bytes:
@@ -449,24 +520,25 @@ def is_hidden(path: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def matcher(patterns: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
-    """What tells whether a relative path matches one of several patterns.
+    """What tells whether a relative path matches one of several patterns, ignoring case and normal form.
 
     Raises:
         ReadError: a pattern is malformed.
     """
     from wcmatch import glob
 
-    literal = [re.sub(r"(?<!\\)\[", r"\\[", pattern) for pattern in patterns]
-    flags = glob.BRACE | glob.GLOBSTAR | glob.IGNORECASE | glob.FORCEUNIX | glob.DOTGLOB
+    literal = [re.sub(r"(?<!\\)\[", r"\\[", folded(pattern)) for pattern in patterns]
+    flags = glob.BRACE | glob.GLOBSTAR | glob.CASE | glob.FORCEUNIX | glob.DOTGLOB
     try:
         translated, _ = glob.translate(literal, flags=flags)
         # no path here has "." or ".." as a part: without the guards against them a search is several times faster
         regex = (
             "|".join(translated).replace(r"(?!(?:[/]|^)(?:\.{1,2})(?:$|[/]))", "").replace(r"(?!\.{1,2}(?:$|[/]))", "")
         )
-        return re.compile(regex or r"(?!)").fullmatch
+        fullmatch = re.compile(regex or r"(?!)").fullmatch
     except Exception as error:  # wcmatch does not export what it raises over its limit
         raise ReadError(f"The pattern {' or '.join(map(repr, patterns))} cannot be used: {error}.") from error
+    return lambda path: fullmatch(folded(path))
 
 
 def _tuple(patterns: _Patterns) -> tuple[str, ...]:

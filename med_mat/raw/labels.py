@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from med_mat.errors import ReadError
@@ -25,8 +26,18 @@ NIH_FINDINGS = (
     "No Finding",
 )
 
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 _STATES: dict[str, bool | None] = {"true": True, "false": False, "": None, "nan": None, "none": None}
 _NUMBERS: dict[float, bool | None] = {1.0: True, 0.0: False, -1.0: None}
+
+
+def as_listed(cell: str, known: Iterable[str]) -> str:
+    """The known label that a cell means: itself, or the only one of the same number ("4.0" and "04" mean "4")."""
+    known = list(known)
+    if cell in known or not _NUMBER.fullmatch(cell):
+        return cell
+    same = [one for one in known if _NUMBER.fullmatch(one) and float(one) == float(cell)]
+    return same[0] if len(same) == 1 else cell
 
 
 def multi_hot(row: Mapping[str, str], columns: Sequence[str]) -> dict[str, bool | None]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from med_mat.catalog import Layout, Source
 from med_mat.errors import LayoutError
-from med_mat.raw.fit import Candidates, fits, matches
+from med_mat.raw.fit import Candidates, fits, lacking, matches, weight
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.members import is_archive
 from med_mat.raw.tree import Parts, Tree, levels
@@ -18,10 +19,23 @@ log = logging.getLogger(__name__)
 
 LEVELS = 4  # how far below the folder that was named a source's root may lie
 _FAR = 8  # how far to look for what to suggest
+_TRIED = 200  # folders of a level
+
+#: A loader's ``examples``.
+Reader = Callable[[RawFolder], Iterable[Any]]
 
 
-def locate(source: Source, folder: Path | str) -> RawFolder:
+def locate(
+    source: Source, folder: Path | str, reader: Reader | None = None, catalog: Mapping[str, Source] | None = None
+) -> RawFolder:
     """The root of a source in a folder, or up to four levels below it: the shallowest, by the first layout that fits.
+
+    Args:
+        source: what is looked for.
+        folder: where.
+        reader: the loader's ``examples``. Who names a source and its folder need not prove what it is: where no layout
+            fits, the first place counts in which the loader finds anything, and a warning says what is missing there.
+        catalog: all sources; a folder that is laid out as another one is not read so.
 
     Raises:
         LayoutError: none fits; the message says what was expected, what is there, and what to do.
@@ -35,15 +49,59 @@ def locate(source: Source, folder: Path | str) -> RawFolder:
             for parts in level:
                 if fits(tree, parts, layout):
                     return RawFolder(top.joinpath(*parts), layout.variant)
-    raise LayoutError(_misfit(source, top, tree))
+    others: dict[Parts, str] = {}
+    found = _readable(source, tree, reader, catalog or {}, others) if reader else None
+    if found is None:
+        hints = [f"{top.joinpath(*parts)} is laid out as {name}." for parts, name in others.items()]
+        raise LayoutError(" ".join([_misfit(source, top, tree), *hints[:1]]))
+    return found
 
 
-def recognise(folder: Path | str, catalog: Mapping[str, Source]) -> dict[str, RawFolder]:
+def _readable(
+    source: Source, tree: Tree, reader: Reader, catalog: Mapping[str, Source], others: dict[Parts, str]
+) -> RawFolder | None:
+    """The first place in which a loader finds anything, by the layout of which least is missing.
+
+    Places that are laid out as another source are passed over, and noted in ``others``.
+    """
+    whole = RawFolder(tree.top)
+    candidates = Candidates.of(catalog.values())
+    for level in levels(tree, LEVELS, others.keys()):
+        for parts in level[:_TRIED]:
+            chosen = candidates.best(tree, parts)
+            if chosen:
+                others[parts] = " or ".join(sorted(chosen))
+                continue
+            lacks = {layout.variant: lacking(tree, parts, layout) for layout in source.layouts}
+            for variant in sorted(lacks, key=lambda one: weight(lacks[one])):
+                if _finds(reader, whole.below("/".join(parts), variant)):
+                    place = tree.top.joinpath(*parts)
+                    missing = ", ".join(lacks[variant])
+                    log.warning("%s lacks %s of %s: what is there is read", place, missing, source.name)
+                    return RawFolder(place, variant)
+    return None
+
+
+def _finds(reader: Reader, raw: RawFolder) -> bool:
+    try:
+        return any(True for _ in reader(raw))
+    except Exception:  # it was written for a folder that holds more
+        return False
+
+
+def recognise(
+    folder: Path | str, catalog: Mapping[str, Source], readers: Callable[[Source], Reader] | None = None
+) -> dict[str, RawFolder]:
     """The sources that lie below a folder, each where it is shallowest, in the catalog's order.
 
     ``folder/<source>`` counts first (that folder may be a link); then whatever a layout identifies. A folder that fits
     several sources is that of the one whose layout says most; where several say as much it is none's, and a warning
     says so. Images are sampled by the pattern of their names, so that a million of them are quick.
+
+    Args:
+        folder: where to look.
+        catalog: what to look for.
+        readers: the loader of a source, for :func:`locate` where a folder is called as a source.
 
     Raises:
         LayoutError: there is no such folder.
@@ -61,7 +119,7 @@ def recognise(folder: Path | str, catalog: Mapping[str, Source]) -> dict[str, Ra
         own = top / name if (top / name).is_dir() else top / entries.get(name.lower(), name)
         if own.is_dir():
             try:
-                found[name] = locate(source, own)
+                found[name] = locate(source, own, readers(source) if readers else None, catalog)
                 claimed.add((own.name,))
             except LayoutError as error:
                 log.warning("%s", error)
@@ -100,7 +158,7 @@ def _no_folder(source: Source, top: Path) -> str:
 
 
 def _misfit(source: Source, top: Path, tree: Tree) -> str:
-    expected = "; or ".join(f"{', '.join(layout.files)} ({layout.variant})" for layout in source.layouts)
+    expected = "; or ".join(layout.words for layout in source.layouts)
     return " ".join(
         (
             f"{top} is not laid out as {source.title} ({source.name}) is published.",
@@ -117,7 +175,7 @@ def _hint(source: Source, top: Path, tree: Tree) -> str:
     if not listing.files and not listing.folders:
         return "The folder is empty (hidden files aside): download the source and unpack it there."
     # "**" would search whatever else lies there
-    shallow = [layout for layout in source.layouts if not any("**" in pattern for pattern in layout.files)]
+    shallow = [one for one in source.layouts if not any("**" in pattern for pattern in (*one.files, *one.parts))]
     for parent in list(top.parents)[: LEVELS - 1]:
         above = Tree(parent)
         if parent != Path(parent.anchor) and any(fits(above, (), layout) for layout in shallow):
@@ -135,7 +193,7 @@ def _hint(source: Source, top: Path, tree: Tree) -> str:
         parts, layout, missing = near
         return (
             f"{top.joinpath(*parts)} nearly fits (layout {layout.variant}): it lacks {', '.join(missing)}. "
-            "Is the download complete?"
+            f"Is the download complete{', and of an edition that is read' if layout.edition else ''}?"
         )
     names = [*(f"{name}/" for name in listing.folders), *listing.files]
     more = f" and {len(names) - 8} more" if len(names) > 8 else ""
@@ -152,8 +210,9 @@ def _nearest(source: Source, tree: Tree) -> tuple[Parts, Layout, list[str]] | No
     for level in levels(tree, LEVELS):
         for parts in level[:2000]:
             for layout in source.layouts:
-                missing = [pattern for pattern in layout.files if not matches(tree, parts, pattern)]
-                share = 1 - len(missing) / max(len(layout.files), 1)
+                needed = (*layout.files, *layout.parts)
+                missing = [pattern for pattern in needed if not matches(tree, parts, pattern)]
+                share = 1 - len(missing) / max(len(needed), 1)
                 if share > (best[0] if best else 0):
                     best = (share, parts, layout, missing)
     return best[1:] if best else None

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from med_mat.raw.folder import RawFolder
-from med_mat.raw.names import natural
+from med_mat.raw.names import aligned, folded, natural, respelled
 
 T = TypeVar("T")
 
@@ -17,7 +17,8 @@ def matched(
 ) -> Iterator[tuple[T, PurePosixPath]]:
     """What an annotation file says, each with the image that it names, in the file's order.
 
-    A name without an image is noted as missing, an image that no fact names is skipped with that reason.
+    Names that differ in case or normal form alone are one, where no other is like them. A name without an image is
+    noted as missing, an image that no fact names is skipped with that reason.
 
     Args:
         raw: the folder of the source.
@@ -25,16 +26,24 @@ def matched(
         facts: pairs of an image's name and what is said of it.
         images: name -> path, as :meth:`RawFolder.by_stem` and :meth:`RawFolder.by_name` give them.
     """
-    left = dict(images)
-    for name, fact in facts:
-        image = images.get(name)
-        if image is None:
+    left, stated = dict(images), list(facts)
+    meant = respelled((name for name, _ in stated), images)
+    for name, fact in stated:
+        key = meant.get(name)
+        if key is None:
             raw.miss(name, str(where))
             continue
-        left.pop(name, None)
-        yield fact, image
-    for image in left.values():
-        raw.skip(image, f"{PurePosixPath(where).name} does not list it")
+        left.pop(key, None)
+        yield fact, images[key]
+    skip_unlisted(raw, left, f"{PurePosixPath(where).name} does not list it")
+
+
+def skip_unlisted(raw: RawFolder, images: Mapping[str, PurePosixPath], reason: str) -> None:
+    """Skip the images that no annotation names, for that reason; another where it may be named in another case."""
+    missed = {folded(name) for name in raw.missing} if images else set()
+    for name, image in images.items():
+        unsure = "; a name that differs in case is listed, and of several which are alike none is guessed"
+        raw.skip(image, reason + unsure if folded(name) in missed else reason)
 
 
 def paired(
@@ -42,13 +51,15 @@ def paired(
 ) -> Iterator[tuple[PurePosixPath, PurePosixPath]]:
     """Each image with the mask of its name, by names in which numbers count as such.
 
-    An image without a mask and a mask without an image are skipped with that reason.
+    Names that differ in case or normal form alone are one, where no other is like them. An image without a mask and a
+    mask without an image are skipped with that reason.
 
     Args:
         raw: the folder of the source.
         images: name -> path, as :meth:`RawFolder.by_stem` and :meth:`RawFolder.by_name` give them.
         masks: the same for the masks, whose names must be made those of the images.
     """
+    masks = aligned(masks, images)
     for name in sorted(images, key=natural):
         if name in masks:
             yield images[name], masks[name]

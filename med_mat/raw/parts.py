@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.shapes import listed
+from med_mat.raw.tables import Row
 
 _Patterns = str | Sequence[str]
 
@@ -18,7 +19,7 @@ def listed_or_skipped(
     name: str | Callable[[Mapping[str, str]], str],
     *,
     columns: Sequence[str] = (),
-) -> Iterator[tuple[dict[str, str], PurePosixPath]]:
+) -> Iterator[tuple[Row, PurePosixPath]]:
     """The rows of the table of one part, each with its image, as :func:`listed`; a part need not have been downloaded.
 
     Without images nothing is missing. Without the table the images are skipped with that reason.

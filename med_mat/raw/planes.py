@@ -24,6 +24,7 @@ CT_WINDOWS: dict[str, tuple[float, float]] = {
 CT_WINDOW = (40, 400)  # soft tissue: every other area
 
 PERCENTILES = (0.5, 99.5)
+_LEAST_MEASURED = 0.01  # of a picture: where less would be left, its padding values are taken for measurements
 _BLOCK = 1 << 20
 
 
@@ -53,16 +54,18 @@ def _same(stored: Array) -> Array:
 
 @dataclass(slots=True)
 class Plane:
-    """One picture as its file holds it. Colour is uint8 already; grey may be of any number type."""
+    """One picture as its file holds it. Colour of uint8 is shown as it is; all else may be of any number type."""
 
-    values: Array  # (rows, columns) or (rows, columns, 3)
+    values: Array  # (rows, columns) or (rows, columns, 3): colours share one window
     notes: list[str] = field(default_factory=list)
     bits: int = 16  # that a value may use; 8 or fewer are kept as they are unless a window says otherwise
     real: Callable[[Array], Array] = _same  # stored -> real values (rescale, modality lookup table)
     shown: Callable[[Array], Array] | None = None  # real values -> 0 to 1, as the file wants them shown
     hounsfield: bool | None = None  # None: decided by the values
-    inverted: bool = False
-    padding: float | None = None  # a stored value that is no measurement
+    inverted: str = ""  # what says that the least value is white; "" where the greatest is
+    padding: tuple[float, float] | None = None  # stored values that are no measurements, first to last
+    spacing: tuple[float, float] | None = None  # millimetres per pixel along x and y; None: not known
+    odd: tuple[str, ...] = ()  # what may be wrong with it
 
 
 def ct_window(mat: MAT | None) -> tuple[float, float] | None:
@@ -73,8 +76,8 @@ def ct_window(mat: MAT | None) -> tuple[float, float] | None:
 def to_8_bit(plane: Plane, mat: MAT | None) -> tuple[NDArray[np.uint8], list[str]]:
     """A picture of 8 bit, and notes on how it came about."""
     values = plane.values
-    if values.ndim == 3:
-        return values.astype(np.uint8, copy=False), plane.notes
+    if values.ndim == 3 and values.dtype == np.uint8:
+        return values, plane.notes
     counts: Array | None = None
     domain = values
     low = 0
@@ -93,7 +96,7 @@ def to_8_bit(plane: Plane, mat: MAT | None) -> tuple[NDArray[np.uint8], list[str
     shades = np.rint(share * 255).astype(np.uint8)
     if counts is not None:
         shades = np.concatenate([shades[block - low] for block in _blocks(values)]).reshape(values.shape)
-    notes = [*plane.notes, *([note] if note else []), *(["MONOCHROME1 inverted"] if plane.inverted else [])]
+    notes = [*plane.notes, *([note] if note else []), *([f"{plane.inverted} inverted"] if plane.inverted else [])]
     return np.ascontiguousarray(shades), notes
 
 
@@ -128,8 +131,10 @@ def _share(plane: Plane, mat: MAT | None, domain: Array, real: Array, counts: Ar
 
 def _percentiles(plane: Plane, domain: Array, real: Array, counts: Array | None) -> tuple[float, float]:
     keep = np.isfinite(real)
-    if plane.padding is not None and bool((domain[keep] != plane.padding).any()):
-        keep &= domain != plane.padding
+    if plane.padding is not None:
+        measured = keep & ((domain < plane.padding[0]) | (domain > plane.padding[1]))
+        share = measured.mean() if counts is None else counts[measured].sum() / counts.sum()
+        keep = measured if share > _LEAST_MEASURED else keep  # nearly all of a picture is no padding
     kept = real[keep]
     if not kept.size:
         return 0.0, 0.0

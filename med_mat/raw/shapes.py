@@ -7,6 +7,9 @@ from pathlib import PurePosixPath
 
 from med_mat.example import Example, Split
 from med_mat.raw.folder import RawFolder
+from med_mat.raw.names import folded, respelled, spelling
+from med_mat.raw.pairs import skip_unlisted
+from med_mat.raw.tables import Row
 
 _Patterns = str | Sequence[str]
 
@@ -34,7 +37,10 @@ def class_folders(
 ) -> Iterator[Example]:
     """Images whose folder is their class: ``train/glioma/1.jpg``.
 
-    The examples are named by split, class and file: wrapper folders, which differ between copies, do not matter.
+    The examples are named by split, class and file: wrapper folders, which differ between copies, do not matter. Nor
+    does the case of folders that the pattern spells out: ``label``, ``patient`` and ``raw_label`` are asked with the
+    path as the pattern writes it (:func:`med_mat.raw.names.spelling`). What ``patient`` tells is folded, since it is
+    the disk's spelling of it. Where case alone tells two files apart, each is named by its path on the disk.
 
     Args:
         raw: the folder of the source.
@@ -46,17 +52,19 @@ def class_folders(
         patient: the patient that a path tells, or None.
         raw_label: what is known of a path beyond its label, or None.
     """
+    written = spelling(pattern)
     for image in raw.images(pattern, exclude=exclude):
-        parts = (part.lower() for part in reversed(image.parent.parts))
+        path = written(image)
+        parts = (folded(part) for part in reversed(path.parent.parts))
         split = next((splits[part] for part in parts if part in splits), None) if splits else None
-        name = label(image)
+        name, person = label(path), patient(path)
         yield Example(
             image,
             label=name,
-            patient=patient(image),
+            patient=None if person is None else folded(person),
             split=split,
-            raw_label=raw_label(image),
-            key="/".join(filter(None, (split, name, image.name))),
+            raw_label=raw_label(path),
+            key=str(image) if str(image) in raw.twins else "/".join(filter(None, (split, name, path.name))),
         )
 
 
@@ -68,10 +76,11 @@ def listed(
     *,
     columns: Sequence[str] = (),
     delimiter: str | None = None,
-) -> Iterator[tuple[dict[str, str], PurePosixPath]]:
+) -> Iterator[tuple[Row, PurePosixPath]]:
     """The rows of a table, each with the image that it names.
 
-    A row whose image is not in the folder is noted as missing, an image that no row names is skipped with that reason.
+    Names that differ in case or normal form alone are one, where no other is like them. A row whose image is not in
+    the folder is noted as missing, an image that no row names is skipped with that reason.
 
     Args:
         raw: the folder of the source.
@@ -85,8 +94,7 @@ def listed(
     for key, row in _keyed(raw, table, images, name, columns, delimiter):
         left.pop(key, None)
         yield row, images[key]
-    for image in left.values():
-        raw.skip(image, f"{PurePosixPath(table).name} does not list it")
+    skip_unlisted(raw, left, f"{PurePosixPath(table).name} does not list it{_in_bad_rows(raw, table)}")
 
 
 def listed_parts(
@@ -97,7 +105,7 @@ def listed_parts(
     *,
     columns: Sequence[str] = (),
     delimiter: str | None = None,
-) -> Iterator[tuple[dict[str, str], PurePosixPath, Split]]:
+) -> Iterator[tuple[Row, PurePosixPath, Split]]:
     """As :func:`listed`, where all images lie in one place and each part of the split has a table of its own.
 
     Args:
@@ -114,8 +122,14 @@ def listed_parts(
         for key, row in _keyed(raw, table, images, name, columns, delimiter):
             left.pop(key, None)
             yield row, images[key], split
-    for image in left.values():
-        raw.skip(image, f"none of {', '.join(table.name for table, _ in found) or 'the tables'} lists it")
+    bad = "".join(_in_bad_rows(raw, table) for table, _ in found)
+    skip_unlisted(raw, left, f"none of {', '.join(table.name for table, _ in found) or 'the tables'} lists it{bad}")
+
+
+def _in_bad_rows(raw: RawFolder, table: PurePosixPath | str) -> str:
+    """What is to be added where an image may be named in a row that was left out."""
+    bad = [where for where in raw.faults if where.startswith(f"{PurePosixPath(table).name}, ")]
+    return f", but in a row that cannot be read, if at all ({bad[0]})" if bad else ""
 
 
 def _keyed(
@@ -125,11 +139,20 @@ def _keyed(
     name: str | Callable[[Mapping[str, str]], str],
     columns: Sequence[str],
     delimiter: str | None,
-) -> Iterator[tuple[str, dict[str, str]]]:
+) -> Iterator[tuple[str, Row]]:
     """The rows of a table whose image is there, each with the name of the image."""
     needed = [name, *columns] if isinstance(name, str) else list(columns)
-    for row in raw.table(table, columns=needed, delimiter=delimiter):
-        key = row[name] if isinstance(name, str) else name(row)
+
+    def named() -> Iterator[tuple[str, Row]]:
+        for row in raw.table(table, columns=needed, delimiter=delimiter):
+            yield row[name] if isinstance(name, str) else name(row), row
+
+    meant: dict[str, str] | None = None
+    for key, row in named():
+        if key not in images:
+            if meant is None:  # seldom: a table is read twice only where the folder lacks a name as it is spelled
+                meant = respelled((one for one, _ in named()), images)
+            key = meant.get(key, key)
         if key in images:
             yield key, row
         else:

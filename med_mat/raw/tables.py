@@ -7,24 +7,46 @@ import csv
 import gzip
 import io
 import re
+import string
 import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date, datetime, time
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
 from med_mat.errors import ReadError
 
 WORKBOOK_LIMIT = 256 << 20  # bytes that the parts of an xlsx file may unpack to; shared strings are held in memory
-LINE_LIMIT = 16 << 20  # characters
+LINE_LIMIT = 16 << 20  # characters, of a line and of a cell: run lengths of a large mask are long
+#: Encodings that nothing in a file proves: every file can be read as Latin-1, and nearly every one as Windows-1252.
+GUESSES = ("cp1252", "latin-1")
 
 _CHUNK = 1 << 20
 _DELIMITERS = (",", "\t", ";", "|")
+_UNDEFINED = b"\x81\x8d\x8f\x90\x9d"  # what Windows-1252 has no character for
+_SPAN = 200  # lines that a quoted cell may reach over: more is a quote that is never closed
+_EXACT = 10**15  # from here on a workbook, which keeps 15 digits, may have rounded a number
+_INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"  # zero-width characters that web pages leave in cells
+_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the first line by which Excel tells the delimiter
 
-_Cells = Iterator[tuple[int, list[str]]]  # line or row number -> stripped cells
+#: Line or row number, cells without blanks around them, and why they cannot be trusted, or "".
+_Cells = Iterator[tuple[int, list[str], str]]
+#: Is told what is odd about a table: where in it, and what.
+Note = Callable[[str, str], object]
+
+
+class Row(dict[str, str]):
+    """A row of a table, column -> cell, that knows its file and line."""
+
+    __slots__ = ("where",)
+
+    def __init__(self, cells: Iterable[tuple[str, str]], where: str) -> None:
+        super().__init__(cells)
+        self.where = where
 
 
 def rows(
@@ -36,16 +58,21 @@ def rows(
     header: Sequence[str] | None = None,
     replace_header: bool = False,
     sheet: str | None = None,
-) -> Iterator[dict[str, str]]:
-    """The rows of a table, as :meth:`RawFolder.table` describes."""
+    fault: Note = lambda where, what: None,
+    note: Note = lambda where, what: None,
+) -> Iterator[Row]:
+    """The rows of a table, as :meth:`RawFolder.table` describes.
+
+    Rows that are left out are told to ``fault``, what is odd and was read all the same to ``note``.
+    """
     suffix = full.suffix.lower()
     if suffix in (".xlsx", ".xlsm"):
-        found = _workbook(full, sheet)
+        found = _workbook(full, sheet, note)
     elif suffix in (".xls", ".xlsb", ".ods"):
         raise ReadError(f"{full}: {suffix} tables are not supported. Save it as .xlsx or .csv beside it.")
     else:
-        found = _delimited(full, delimiter, encoding, expected=header or columns)
-    filled = ((number, cells) for number, cells in found if any(cells))
+        found = _delimited(full, delimiter, encoding, note, expected=header or columns)
+    filled = (one for one in found if any(one[1]))
     if header is None:
         first = next(filled, None)
         if first is None:
@@ -59,64 +86,185 @@ def rows(
     if missing:
         raise ReadError(
             f"{full} has no column{_names(missing)}. Its columns are{_names(names)}. Is it the publisher's own file, "
-            "and not one that was edited?"
+            "and not an edited one, or one of another edition?"
         )
-    width = len(names)
-    for number, cells in filled:
-        if any(cells[width:]):
-            raise ReadError(
-                f"{full}, line {number}: {len(cells)} cells where the header has {width} columns ({cells!r}). A cell "
-                "with an unquoted separator, or a cut file: download it again."
-            )
-        yield dict(zip(names, cells + [""] * (width - len(cells)), strict=False))
+    width, sound, refused = len(names), 0, ""
+    for number, cells, why in filled:
+        if not why and any(cells[width:]):
+            why = f"{len(cells)} cells where the header has {width} columns ({_short(cells)}): an unquoted separator"
+        if why:
+            refused = refused or f"{full}, line {number}: {why}. Is the file cut short? Download it again."
+            fault(f"{full.name}, line {number}", why)
+            continue
+        sound += 1
+        filled_up = cells + [""] * (width - len(cells))
+        yield Row(zip(names, filled_up, strict=False), f"{full.name}, line {number}")
+    if refused and not sound:
+        raise ReadError(refused)
 
 
 def encoding_of(chunks: Iterable[bytes]) -> str:
-    """UTF-8 or UTF-16 by the byte order mark, else UTF-8 if it decodes, else Latin-1."""
+    """UTF-8 or UTF-16 by the byte order mark, else UTF-8 if it decodes; else a guess (see :data:`GUESSES`)."""
     decoder = codecs.getincrementaldecoder("utf-8")()
-    first = True
-    try:
-        for chunk in chunks:
-            if first and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                return "utf-16"
-            first = False
-            decoder.decode(chunk)
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "utf-8-sig"  # drops the mark where there is one
+    first = utf8 = western = True
+    for chunk in chain(chunks, (b"",)):
+        if first and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        first = False
+        western = western and (chunk.isascii() or not any(byte in chunk for byte in _UNDEFINED))
+        try:
+            if utf8:
+                decoder.decode(chunk, final=not chunk)
+        except UnicodeDecodeError:
+            utf8 = False
+    return "utf-8-sig" if utf8 else "cp1252" if western else "latin-1"  # the first drops the mark where there is one
 
 
-def _delimited(full: Path, delimiter: str | None, encoding: str | None, *, expected: Sequence[str]) -> _Cells:
+def guessed(encoding: str) -> str:
+    """What is to be said of a text whose encoding is a guess."""
+    return f"its encoding is neither UTF-8 nor UTF-16: it was read as {encoding}, which is a guess"
+
+
+def _delimited(
+    full: Path, delimiter: str | None, encoding: str | None, note: Note, *, expected: Sequence[str]
+) -> _Cells:
     stream, suffix = _stream(full)
     line = 0
     try:
         if encoding is None:
             with stream() as data:
                 encoding = encoding_of(iter(lambda: data.read(_CHUNK), b""))
+            if encoding in GUESSES:
+                note(full.name, guessed(encoding))
         with ExitStack() as stack:
             data = stack.enter_context(stream())
             text = stack.enter_context(io.TextIOWrapper(data, encoding, newline=""))
-            lines = _bounded(text, full)
-            start: list[str] = []  # up to the first line that says something: it tells the delimiter
-            for one in lines:
-                start.append(one)
-                if one.strip():
-                    break
-            if delimiter is None:
-                delimiter = _delimiter(start[-1] if start else "", suffix, expected)
-            reader = csv.reader(_chained(start, lines), delimiter=delimiter, skipinitialspace=True)
-            for cells in reader:
-                line = reader.line_num
-                yield line, [cell.strip() for cell in cells]
+            lines = _Lines(_bounded(text, full))
+            told = _preamble(lines, suffix, expected)
+            delimiter = delimiter or told or _delimiter(lines.peek(), suffix, expected)
+            for number, cells, fault in _records(lines, delimiter):
+                line = number
+                yield number, [_stripped(cell) for cell in cells], fault
     except csv.Error as error:
-        raise ReadError(
-            f"{full}, after line {line}: {error}. A quote that is never closed, or no table at all: look at that line."
-        ) from error
+        raise ReadError(f"{full}, after line {line}: {error}. Is it a table at all? Look at that line.") from error
     except (UnicodeError, LookupError) as error:
         raise ReadError(f"{full} is not text in {encoding}: {error}. Pass the right encoding=….") from error
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise ReadError(f"{full} cannot be read: {error}. Download it again.") from error
+
+
+class _Lines:
+    """The lines of a text, numbered from 1, some of which can be given back to be read again."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._back: list[str] = []
+        self.number = 0  # of the line that was read last
+        self.span: list[str] = []  # what was read since the record began
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._back.pop() if self._back else next(self._lines)
+        self.number += 1
+        self.span.append(line)
+        if len(self.span) > _SPAN:
+            raise csv.Error("a cell that reaches over too many lines")
+        return line
+
+    def begin(self) -> None:
+        """A record begins with the next line."""
+        self.span.clear()
+
+    def give_back(self, count: int) -> None:
+        """The last so many lines are read again."""
+        for _ in range(count):
+            self._back.append(self.span.pop())
+        self.number -= count
+
+    def peek(self) -> str:
+        """The next line that says something, "" where none does."""
+        self.begin()
+        for line in self:
+            if line.strip():
+                break
+            self.begin()
+        said = self.span[-1] if self.span else ""
+        self.give_back(len(self.span))
+        return said
+
+
+def _preamble(lines: _Lines, suffix: str, expected: Sequence[str]) -> str | None:
+    """Pass over what stands before the header: Excel's ``sep=;``, which tells the delimiter, and comments (``#``)."""
+    told: str | None = None
+    while True:
+        line = lines.peek().strip(" \r\n")
+        separator = _SEPARATOR.fullmatch(line)
+        if separator:
+            told = separator[1]
+        elif line.startswith("#"):
+            cells = _split(line, told or _delimiter(line, suffix, expected))
+            if set(expected) & set(cells) or (not expected and len(cells) > 1):
+                return told  # a header whose first name begins with that sign
+        else:
+            return told
+        next(lines)
+
+
+def _records(lines: _Lines, delimiter: str) -> _Cells:
+    """The records of a table. Of one that a lost quote mark spoils no other suffers: it is read line by line."""
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
+    width = 0
+    while True:
+        lines.begin()
+        fault = ""
+        try:
+            cells = _next(reader)
+        except csv.Error as error:
+            cells, fault = _mended(lines, delimiter, width), str(error)
+        if cells is None and not lines.span:
+            return
+        number = lines.number - len(lines.span) + 1
+        if cells and _swallows(lines.span, delimiter, width):
+            fault, cells = "a cell holds whole rows", None
+        if cells is not None:
+            width = width or len(cells)
+            yield number, cells, ""
+            continue
+        lines.give_back(len(lines.span) - 1)
+        first = lines.span[0].strip()
+        yield number, _split(first, delimiter) or [first], f"a quote that is never closed ({_short([first])}; {fault})"
+
+
+def _swallows(span: Sequence[str], delimiter: str, width: int) -> bool:
+    """Whether the further lines of a record are rows of their own: as many cells, and a first one of the same shape."""
+    shape = _shape(span[0], delimiter)
+    return width > 1 and len(span) > 1 and all(
+        line.count(delimiter) == width - 1 and _shape(line, delimiter) == shape for line in span[1:]
+    )  # fmt: skip
+
+
+def _shape(line: str, delimiter: str) -> str:
+    """The first cell of a line with 0 for its numbers and a for its words."""
+    return re.sub(r"[^\W\d]+", "a", re.sub(r"\d+", "0", line.partition(delimiter)[0].strip()))
+
+
+def _next(reader: Iterator[list[str]]) -> list[str] | None:
+    """The next record, with cells as long as a line may be; the limit of the csv module is the whole process's."""
+    before = csv.field_size_limit(LINE_LIMIT)
+    try:
+        return next(reader, None)
+    finally:
+        csv.field_size_limit(before)
+
+
+def _mended(lines: _Lines, delimiter: str, width: int) -> list[str] | None:
+    """A single line that is right but for what follows a closing quote, which is taken as it stands; else None."""
+    if len(lines.span) != 1 or lines.span[0].count('"') % 2:
+        return None
+    cells = _next(csv.reader(lines.span[:], delimiter=delimiter, skipinitialspace=True))
+    return cells if cells and (not width or len(cells) <= width) else None
 
 
 def _stream(full: Path) -> tuple[Callable[[], IO[bytes]], str]:
@@ -155,29 +303,37 @@ def _bounded(text: IO[str], full: Path) -> Iterator[str]:
         yield line
 
 
-def _chained(start: list[str], rest: Iterator[str]) -> Iterator[str]:
-    yield from start
-    yield from rest
-
-
 def _delimiter(line: str, suffix: str, expected: Sequence[str]) -> str:
     """The delimiter under which the first line holds the expected names, or else the most cells."""
-
-    def cells(candidate: str) -> list[str]:
-        try:
-            return [cell.strip() for cell in next(csv.reader([line], delimiter=candidate, skipinitialspace=True), [])]
-        except csv.Error:
-            return []
-
     preferred = ("\t", *_DELIMITERS) if suffix in (".tsv", ".tab") else _DELIMITERS
-    split = {candidate: cells(candidate) for candidate in preferred}
+    split = {candidate: _split(line, candidate) for candidate in preferred}
     best = max(split, key=lambda candidate: (len(set(expected) & set(split[candidate])), len(split[candidate])))
-    if len(split[best]) < 2 and suffix not in (".csv", ".tsv", ".tab") and len(cells(" ")) > 1:
+    if len(split[best]) < 2 and suffix not in (".csv", ".tsv", ".tab") and len(_split(line, " ")) > 1:
         return " "
     return best
 
 
-def _workbook(full: Path, sheet: str | None) -> _Cells:
+def _split(line: str, delimiter: str) -> list[str]:
+    """The cells of one line, none where it is no record."""
+    try:
+        found = _next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
+    except csv.Error:
+        return []
+    return [_stripped(cell) for cell in found or ()]
+
+
+def _stripped(cell: str) -> str:
+    """A cell without blanks around it, seen and unseen."""
+    cell = cell.strip()
+    return cell if cell.isascii() else cell.strip(_INVISIBLE + string.whitespace + "\xa0")
+
+
+def _short(cells: Sequence[str], length: int = 100) -> str:
+    text = ", ".join(map(repr, cells))
+    return text if len(text) <= length else text[:length] + "…"
+
+
+def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
     import openpyxl
 
     try:
@@ -203,7 +359,9 @@ def _workbook(full: Path, sheet: str | None) -> _Cells:
         page: Any = pages[sheet] if sheet is not None else next(iter(pages.values()))
         page.reset_dimensions()  # many writers declare wrong ones
         for number, cells in enumerate(page.iter_rows(values_only=True), 1):
-            yield number, [_text(cell) for cell in cells]
+            if any(isinstance(cell, int | float) and abs(cell) >= _EXACT for cell in cells):
+                note(f"{full.name}, row {number}", "a number of more than 15 digits, of which a workbook keeps 15")
+            yield number, [_text(cell) for cell in cells], ""
     except ReadError:
         raise
     except Exception as error:
@@ -219,7 +377,7 @@ def _text(cell: object) -> str:
         return str(int(cell))  # Excel stores 7 as 7.0
     if isinstance(cell, datetime | date | time):
         return cell.isoformat()
-    return str(cell).strip()
+    return _stripped(str(cell))
 
 
 def _unique(cells: list[str]) -> list[str]:

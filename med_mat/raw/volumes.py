@@ -1,55 +1,25 @@
-"""NIfTI and Analyze volumes, one slice at a time, in radiological convention; and the cache of opened files."""
+"""NIfTI and Analyze volumes, one slice at a time, in radiological convention."""
 
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from med_mat.errors import ReadError
 from med_mat.example import Slice
+from med_mat.raw import grids
+from med_mat.raw.opened import IN_MEMORY_BYTES, FileCache, inside, sentence
 from med_mat.raw.planes import Array, Plane
 
 MAX_SLICE_BYTES = 2 << 30
-IN_MEMORY_BYTES = 1 << 30  # a larger compressed volume is streamed again for each slice
+_COMPRESSED = (".gz", ".bz2", ".zst")
+_MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001}
+_SAME = 0.01  # how far two sizes of a voxel may differ that mean the same
 SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
-
-T = TypeVar("T")
-
-
-class FileCache:
-    """The last files opened whole (volumes, multi-frame files), bounded in bytes; one per worker, not shared.
-
-    An image and its masks are often slices of two or three volumes, so it holds more than one where they are small. The
-    last one stays whatever its size.
-    """
-
-    def __init__(self, limit: int = IN_MEMORY_BYTES) -> None:
-        self.limit = limit
-        self._entries: OrderedDict[tuple[str, int, int], tuple[Any, int]] = OrderedDict()
-
-    def get(self, path: Path, opened: Callable[[Path], tuple[T, int]]) -> T:
-        """What ``opened`` makes of the file, with its size in memory; made again only where the file changed."""
-        facts = path.stat()
-        key = (str(path), facts.st_size, facts.st_mtime_ns)
-        if key in self._entries:
-            self._entries.move_to_end(key)
-            value: T = self._entries[key][0]
-            return value
-        while self._entries and sum(size for _, size in self._entries.values()) > self.limit // 2:
-            self._entries.popitem(last=False)  # before the new one is opened, so that both need not fit
-        value, size = opened(path)
-        self._entries[key] = (value, size)
-        while len(self._entries) > 1 and (
-            len(self._entries) > 8 or sum(size for _, size in self._entries.values()) > self.limit
-        ):
-            self._entries.popitem(last=False)
-        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +31,12 @@ class Volume:
     inter: float
     axes: tuple[int, int, int]  # RAS+ axis -> stored axis
     flips: tuple[bool, bool, bool]  # by RAS+ axis
-    oriented: bool
+    oriented: bool  # whether the file says how its axes lie
+    affine: Array  # stored voxel -> RAS+ millimetres, (4, 4)
+    zooms: tuple[float, float, float] | None  # millimetres per voxel along the stored axes; None: not known
     sha256: str
     minimum: float  # over a few slices: whether they are Hounsfield units
+    odd: tuple[str, ...] = ()  # what may be wrong with it
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -114,10 +87,25 @@ def open_volume(root: Path, reference: Slice, cache: FileCache) -> Volume:
         raise ReadError(f"{name}: cannot be read as a NIfTI or Analyze volume ({reason}).") from error
 
 
-def plane(root: Path, reference: Slice, cache: FileCache) -> tuple[Plane, str]:
-    """One slice, and the sha256 of its file."""
+def plane(
+    root: Path, reference: Slice, cache: FileCache, on: Volume | None = None, notes: list[str] | None = None
+) -> tuple[Plane, Volume]:
+    """One slice, and the volume that it lies in.
+
+    Args:
+        root: the raw folder.
+        reference: the slice.
+        cache: of opened volumes.
+        on: the volume of the image, where the slice is a mask: both must lie on one grid.
+        notes: where it is said that a mask was laid as its image is.
+
+    Raises:
+        ReadError: the volume cannot be read, has no such slice, or lies on another grid than the image.
+    """
     name = reference.path.as_posix()
     volume = open_volume(root, reference, cache)
+    if on is not None and volume is not on:
+        volume = grids.laid(volume, on, name, [] if notes is None else notes)
     axis, index = reference.axis, reference.index
     if axis not in (0, 1, 2):
         raise ReadError(f"{name}: axis {axis} does not exist; a Slice counts along axis 0, 1 or 2.")
@@ -130,28 +118,13 @@ def plane(root: Path, reference: Slice, cache: FileCache) -> tuple[Plane, str]:
     except Exception as error:
         raise ReadError(f"{name}: slice {index} of axis {axis} cannot be read ({sentence(error)}).") from error
     note = f"slice {index} of axis {axis}" + (f", volume {reference.volume}" if volume.volumes > 1 else "")
-    notes = [note, "radiological orientation" if volume.oriented else "the file gives no orientation"]
-    kept = values.dtype == np.uint8
-    return Plane(values, notes, bits=8 if kept else 16, hounsfield=volume.minimum < -200), volume.sha256
-
-
-def inside(root: Path, path: PurePosixPath) -> Path:
-    """Where a reference lies; one that leads out of the raw folder is refused."""
-    check_inside(path)
-    return Path(root, path)
-
-
-def check_inside(path: PurePosixPath) -> None:
-    """Refuse a reference that leads out of the raw folder."""
-    if path.is_absolute() or ".." in path.parts:
-        raise ReadError(f"{path}: leads out of the raw folder.")
-
-
-def sentence(error: object) -> str:
-    """The message of an exception, or a text out of a file, on one line and without a final stop."""
-    printable = "".join(character if character.isprintable() else " " for character in str(error))
-    text = " ".join(printable.split()) or type(error).__name__
-    return (text if len(text) <= 240 else text[:239] + "…").rstrip(".")
+    told = [note, "radiological orientation" if volume.oriented else "the file gives no orientation"]
+    bits = 8 if values.dtype == np.uint8 else 16
+    plane = Plane(values, told, bits=bits, hounsfield=volume.minimum < -200, odd=volume.odd)
+    if volume.zooms is not None:
+        across, down = (volume.zooms[volume.axes[other]] for other in range(3) if other != axis)
+        plane.spacing = across, down
+    return plane, volume
 
 
 def _open(path: Path, name: str) -> tuple[Volume, int]:
@@ -172,13 +145,15 @@ def _open(path: Path, name: str) -> tuple[Volume, int]:
     plane_bytes = max(shape[0] * shape[1], shape[0] * shape[2], shape[1] * shape[2]) * dtype.itemsize
     if plane_bytes > MAX_SLICE_BYTES:
         raise ReadError(f"{name}: its header declares slices of {plane_bytes / 2**30:.0f} GiB; it is damaged.")
-    data, size = _data(image, proxy, shape, dtype, name)
+    data, size, odd = _data(image, proxy, shape, dtype, name)
     slope, inter = float(proxy.slope), float(proxy.inter)
     if dtype.fields or not np.isfinite([slope, inter]).all():
         slope, inter = 1.0, 0.0
     axes, flips, oriented = _orientation(image)
+    affine = np.asarray(image.affine, dtype=np.float64)
+    zooms = _zooms(image.header, affine, oriented=oriented)
     minimum = 0.0 if dtype.fields else _minimum(data, shape) * slope + inter
-    return Volume(data, slope, inter, axes, flips, oriented, _sha256(path), minimum), size
+    return Volume(data, slope, inter, axes, flips, oriented, affine, zooms, _sha256(path), minimum, odd), size
 
 
 def _shape(declared: tuple[int, ...], name: str) -> tuple[int, ...]:
@@ -188,23 +163,34 @@ def _shape(declared: tuple[int, ...], name: str) -> tuple[int, ...]:
     return (*shape, 1)[:3] if len(shape) == 2 else shape[:4]
 
 
-def _data(image: Any, proxy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> tuple[Any, int]:
-    """The stored values: mapped where they lie plain on disk, else decompressed once."""
+def _data(
+    image: Any, proxy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str
+) -> tuple[Any, int, tuple[str, ...]]:
+    """The stored values: mapped where they lie plain on disk, else decompressed once; their size in memory; notes."""
     holder = image.file_map["image"]
     pixels = Path(holder.filename)
     length = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    if pixels.suffix.lower() not in (".gz", ".bz2", ".zst"):
-        if pixels.stat().st_size < proxy.offset + length:
-            raise ReadError(f"{name}: truncated: {pixels.stat().st_size} bytes where {proxy.offset + length} belong.")
-        return np.memmap(pixels, dtype, "r", int(proxy.offset), shape, "F"), 0
+    offset = int(proxy.offset)
+    content = b""
+    if pixels.suffix.lower() not in _COMPRESSED:
+        held = pixels.stat().st_size - offset
+    else:
+        with holder.get_prepare_fileobj("rb") as file:
+            file.seek(offset)
+            content = file.read(length) if length <= IN_MEMORY_BYTES else b""
+            held = len(content)
+            while block := file.read(1 << 20):  # to the end, where the checksum is
+                held += len(block)
+    if held < length:
+        raise ReadError(f"{name}: truncated: {max(held, 0)} bytes of voxels where {length} belong.")
+    if held - length >= length // shape[2]:
+        raise ReadError(f"{name}: its header declares {length} bytes of voxels, and it holds {held}.")
+    odd = (f"its file goes on beyond its voxels, by {held - length} bytes",) if held > length else ()
+    if pixels.suffix.lower() not in _COMPRESSED:
+        return np.memmap(pixels, dtype, "r", offset, shape, "F"), 0, odd
     if length > IN_MEMORY_BYTES:
-        return _Streamed(proxy, shape), 0
-    with holder.get_prepare_fileobj("rb") as file:
-        file.seek(int(proxy.offset))
-        content = file.read(length)
-    if len(content) < length:
-        raise ReadError(f"{name}: truncated: {len(content)} bytes of voxels where {length} belong.")
-    return np.ndarray(shape, dtype, content, order="F"), length
+        return _Streamed(proxy, shape), 0, odd
+    return np.ndarray(shape, dtype, content, order="F"), length, odd
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +234,22 @@ def _orientation(image: Any) -> tuple[tuple[int, int, int], tuple[bool, bool, bo
     for stored, (axis, direction) in enumerate(rows[:3]):
         axes[int(axis)], flips[int(axis)] = stored, bool(direction < 0)
     return (axes[0], axes[1], axes[2]), (flips[0], flips[1], flips[2]), any(codes)
+
+
+def _zooms(header: Any, affine: Array, *, oriented: bool) -> tuple[float, float, float] | None:
+    """Millimetres per voxel along the stored axes; None where the file gives no unit, or contradicts itself."""
+    if "xyzt_units" in header:
+        unit = _MILLIMETRES.get(str(header.get_xyzt_units()[0]), 0.0)
+    else:  # Analyze names the unit in letters
+        unit = _MILLIMETRES.get(bytes(header["vox_units"].item()).rstrip(b"\0 ").decode("latin-1"), 0.0)
+    zooms = np.array((*header.get_zooms()[:3], 0.0, 0.0)[:3], dtype=np.float64)
+    if oriented and not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), zooms, rtol=_SAME, atol=0):
+        return None
+    zooms = zooms * unit
+    if not (np.isfinite(zooms).all() and (zooms > 0).all()):
+        return None
+    x, y, z = (float(zoom) for zoom in zooms)
+    return x, y, z
 
 
 def _minimum(data: Any, shape: tuple[int, ...]) -> float:

@@ -121,12 +121,7 @@ def disruption(mat: MedMAT, target: Selector, **options: Any) -> dict[str, Exper
         return arms(**options)
     made = arms(**options)
     smallest = min(made, key=lambda name: len(made[name].train_positions))
-    size = len(made[smallest].train_positions)
-    if not size:
-        raise SplitError(
-            f"The arms for {target} cannot be of one size: {smallest} has no training record in this Med-MAT."
-        )
-    return arms(**{**options, "size": size})
+    return arms(**{**options, "size": len(made[smallest].train_positions)})
 
 
 def combinations(
@@ -197,11 +192,9 @@ def leave_one_out(
     )
     for target in targets:
         try:
-            made = held_out(mat, target, **options)
+            yield held_out(mat, target, **options)
         except SplitError:
             continue
-        if len(made.train_positions):
-            yield made
 
 
 def held_out(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
@@ -227,7 +220,7 @@ def limited(mat: MedMAT, target: Selector, n: int, *, base: Base = "related", **
         base: the arm that they are added to; its ``size`` does not count them.
         options: of :class:`~med_mat.splits.Options`.
     """
-    if not isinstance(n, int | np.integer) or n < 0:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
         raise SplitError(f"n={n!r} is to be a whole number, 0 or more.")
     arm = _arm(base)(mat, target, **options)
     study = Study.of(mat, target, arm.options)

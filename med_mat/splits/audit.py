@@ -1,4 +1,8 @@
-"""The proof that an experiment keeps its rule, from the index alone: nothing that the split was made of is trusted."""
+"""The proof that an experiment keeps its rule: nothing that the split was made of is trusted.
+
+The records are read again: who they are, what they show and what they say of themselves (see
+:mod:`med_mat.splits.evidence`), beside the groups that the split was made by.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +15,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from med_mat import __version__
 from med_mat.errors import AuditError, SplitError
+from med_mat.leakage.groups import DUPLICATES
 from med_mat.location import INDEX
+from med_mat.splits.evidence import gather
 from med_mat.splits.experiment import Experiment, Options
-from med_mat.splits.reading import elements_of
+from med_mat.splits.notes import notes
 from med_mat.tags import Positions
 from med_mat.taxonomy import AXES, MAT, SPLITS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-#: What must not be on both sides, beside the group that joins them.
-IDENTITIES = {"patient": "patients", "sha256": "files", "pixel_hash": "pictures"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Audit:
     train: Mapping[str, int]  # triplet -> records
     test: Mapping[str, int]
     covered: Mapping[str, Mapping[str, int]]  # element of the target -> subset or row that holds it -> train records
-    shared: Mapping[str, int]  # groups, patients, files, pictures that are on both sides
+    shared: Mapping[str, int]  # groups, patients, files, pictures, looks, published ids, links: on both sides
     train_labels: Mapping[str, int]  # label set -> records
     test_labels: Mapping[str, int]
     dropped: Mapping[str, int]  # reason -> records
@@ -126,7 +126,8 @@ def audit(experiment: Experiment) -> Audit:
                     name = f"subset {facts[row].subset:02d}" if facts[row].subset else f"row {row}"
                     holders[name] = holders.get(name, 0) + count
     in_both = _marked(tags.group[train], len(mat)) & _marked(tags.group[test], len(mat))
-    shared = {"groups": int(np.count_nonzero(in_both)), **_identities(experiment)}
+    evidence = gather(experiment)
+    shared = {"groups": int(np.count_nonzero(in_both)), **evidence.shared}
 
     violations = []
     held = sum(count for row, count in train_rows.items() if row in of_target)
@@ -139,6 +140,16 @@ def audit(experiment: Experiment) -> Audit:
         if np.count_nonzero(_marked(positions, len(mat))) != len(positions):
             violations.append(f"{side} holds a record twice")
     violations += [f"{count:,} {what} are in train and in test" for what, count in shared.items() if count]
+    if evidence.torn:
+        violations.append(
+            f"{evidence.torn:,} links join records of different groups: {DUPLICATES} and {INDEX} are not of one build"
+        )
+    if evidence.target:
+        violations.append(f"{evidence.target:,} training records say the target's triplet of themselves")
+    violations += [
+        f"{count:,} records of {side} say of themselves what their row is not, such as {first}"
+        for side, (count, first) in evidence.strange.items()
+    ]
     if np.any(tags.split[train] == SPLITS.index("test")):
         violations.append("train holds records of the test part")
     if experiment.options.test_on == "test" and np.any(tags.split[test] != SPLITS.index("test")):
@@ -161,7 +172,7 @@ def audit(experiment: Experiment) -> Audit:
         train_labels=_labels(experiment, train),
         test_labels=_labels(experiment, test),
         dropped=experiment.dropped,
-        notes=_notes(experiment, train_rows, of_target),
+        notes=notes(experiment, evidence, train_rows, of_target),
         violations=violations,
         med_mat=__version__,
         build={key: value for key, value in mat.manifest.items() if key != "rows"},
@@ -206,61 +217,3 @@ def _balance(labels: Mapping[str, int]) -> str:
     text = ", ".join(f"{name} {count:,}" for name, count in few)
     more = f", and {len(labels) - len(few)} more label sets" if len(labels) > len(few) else ""
     return f"{text}{more}; the commonest {max(labels.values()) / min(labels.values()):.1f} x the rarest"
-
-
-def _notes(experiment: Experiment, train_rows: Mapping[int, int], of_target: set[int]) -> list[str]:
-    """What a reader of the numbers should know, though it breaks no rule."""
-    mat, target, reading = experiment.mat, experiment.target, experiment.options.read
-    notes = []
-    unseen = mat.manifest.get("near_duplicates", {}).get("records without hash", 0)
-    if unseen:
-        notes.append(f"near-duplicates were not looked for among {unseen:,} records of the build that were not decoded")
-    for row, count in train_rows.items():
-        names = reading.wide_names(mat.tags.facts[row])
-        also = sorted(set(names) & set(target.mats)) if row not in of_target else []
-        if also:
-            notes.append(f"{count:,} training records of {names[0]} also count as {', '.join(map(str, also))}")
-    elements = elements_of(target.mats)
-    for row in sorted(target.rows & set(mat.tags.facts)):
-        own = mat.tags.facts[row].mat
-        if not elements >= elements_of([own]):
-            notes.append(f"row {row}, read as {', '.join(map(str, target.mats))}, is by our reading {own}")
-    return notes
-
-
-def _identities(experiment: Experiment) -> dict[str, int]:
-    """How many patients, files and pictures are on both sides, read from the index a stretch at a time."""
-    train, test = np.sort(experiment.train_positions), np.sort(experiment.test_positions)
-    seen: dict[str, list[pa.Array]] = {name: [] for name in IDENTITIES}
-    for chunk in _chunks(experiment, test):
-        for name in IDENTITIES:
-            seen[name].append(pc.drop_null(chunk[name]))
-    tested = {name: pc.unique(pa.concat_arrays([*chunks, pa.array([], pa.string())])) for name, chunks in seen.items()}
-    both: dict[str, list[pa.Array]] = {name: [] for name in IDENTITIES}
-    for chunk in _chunks(experiment, train):
-        for name in IDENTITIES:
-            both[name].append(chunk[name].filter(pc.is_in(chunk[name], tested[name], skip_nulls=True)))
-    return {
-        what: len(pc.unique(pa.concat_arrays([*both[name], pa.array([], pa.string())])))
-        for name, what in IDENTITIES.items()
-    }
-
-
-def _chunks(experiment: Experiment, positions: Positions) -> list[dict[str, pa.Array]]:
-    """The identities of some records, row group by row group of the index; row groups without any are not read."""
-    found = []
-    with pq.ParquetFile(experiment.mat.location.local(INDEX)) as parquet:
-        start = 0
-        for number in range(parquet.num_row_groups):
-            count = parquet.metadata.row_group(number).num_rows
-            low, high = np.searchsorted(positions, (start, start + count))
-            if high > low:
-                table = parquet.read_row_group(number, columns=["source", *IDENTITIES])
-                part = table.take(pa.array(positions[low:high] - start)).combine_chunks()
-                # a patient's number counts within its source
-                people = pc.binary_join_element_wise(part["source"], pc.cast(part["patient"], pa.string()), " ")
-                found.append(
-                    {name: part[name].combine_chunks() for name in IDENTITIES} | {"patient": people.combine_chunks()}
-                )
-            start += count
-    return found

@@ -1,18 +1,22 @@
 """Seeded, balanced sampling of records.
 
-The draw of a record follows from the seed, its row, its split and its place among these alone: it stays the same when
-other sources join the build, on every machine and with every version of numpy.
+The draw of a record follows from the seed and its own folded id alone: it stays the same when other sources join the
+build, when records come or go, on every machine and with every version of numpy.
 """
 
 from __future__ import annotations
+
+import hashlib
 
 import numpy as np
 import numpy.typing as npt
 
 from med_mat.tags import Positions, Tags
 
-Keys = npt.NDArray[np.uint32]
+Keys = npt.NDArray[np.uint64]
 Codes = npt.NDArray[np.int64]
+#: The largest key that a float holds exactly and that is still one of 64 bits.
+_MOST = 2.0**64 - 2.0**11
 
 
 def take(tags: Tags, positions: Positions, size: int, seed: int) -> Positions:
@@ -81,19 +85,9 @@ def ranks(codes: Codes) -> Codes:
 
 
 def random_keys(tags: Tags, positions: Positions, seed: int) -> Keys:
-    """A random number for each of these records, which ascend (the finalizer of MurmurHash3, twice)."""
-    runs = tags.runs
-    kind = runs.row * 4 + runs.split
-    arranged = np.argsort(kind, kind="stable")
-    before = np.cumsum(runs.length[arranged]) - runs.length[arranged]
-    _, starts, sizes = np.unique(kind[arranged], return_index=True, return_counts=True)
-    earlier = np.empty(len(arranged), dtype=np.int64)
-    earlier[arranged] = before - np.repeat(before[starts], sizes)  # records of the row and split in earlier runs
-    inside = np.diff(np.searchsorted(positions, runs.start), append=len(positions))
-    place = positions.astype(np.uint32) - np.repeat((runs.start - earlier).astype(np.uint32), inside)  # modulo 2**32
-    seeds = np.array([seed % 2**32, seed // 2**32 % 2**32], dtype=np.uint32)
-    salt = _mix(_mix(seeds[:1]) ^ _mix(seeds[1:] + np.uint32(1)) ^ _mix(kind.astype(np.uint32)))
-    return _mix(place ^ np.repeat(salt, inside))
+    """A random number for each of these records: its key, mixed with the seed (the finalizer of SplitMix64)."""
+    salt = np.frombuffer(hashlib.blake2b(str(seed).encode(), digest_size=8).digest(), np.dtype("<u8"))
+    return _mix(tags.key[positions] ^ salt.astype(np.uint64))
 
 
 def _order(tags: Tags, positions: Positions, unit: Codes, keys: Keys) -> tuple[Positions, Codes]:
@@ -130,7 +124,7 @@ def _first(tags: Tags, positions: Positions, unit: Codes, keys: Keys, sizes: Cod
         wanted[mine] = counts[mine].clip(max=_level(counts[mine], int(each[code])))
     share = (wanted + 8 * np.sqrt(wanted) + 32) / counts.clip(min=1)
     while True:
-        threshold = (share.clip(max=1) * (2**32 - 1)).astype(np.uint32)
+        threshold = (share.clip(max=1) * _MOST).astype(np.uint64)
         kept = np.flatnonzero(keys <= threshold[stratum])
         if np.all(np.bincount(stratum[kept], minlength=len(counts)) >= wanted):
             return kept
@@ -148,7 +142,7 @@ def _level(counts: Codes, size: int) -> int:
 
 def _mix(numbers: Keys) -> Keys:
     with np.errstate(over="ignore"):
-        mixed = (numbers ^ (numbers >> np.uint32(16))) * np.uint32(0x85EBCA6B)
-        mixed = (mixed ^ (mixed >> np.uint32(13))) * np.uint32(0xC2B2AE35)
-        found: Keys = mixed ^ (mixed >> np.uint32(16))
+        mixed = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        found: Keys = mixed ^ (mixed >> np.uint64(31))
         return found

@@ -5,18 +5,19 @@ from __future__ import annotations
 import functools
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 import numpy as np
+import numpy.typing as npt
 
-from med_mat import catalog
+from med_mat import catalog, strict
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
 from med_mat.selection import Selection, Selector
 from med_mat.splits import draw
 from med_mat.splits.reading import Element, Reading, Target, find_target
 from med_mat.tags import Positions
-from med_mat.taxonomy import AXES, nearest
+from med_mat.taxonomy import AXES, SPLITS, nearest
 
 if TYPE_CHECKING:
     import os
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
     from med_mat.dataset import MedMAT
     from med_mat.splits.audit import Audit
+
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,18 +42,27 @@ class Options:
         cap: at most so many training records of each subset, even over its label sets (the paper's is 3,000).
         balanced_test: keep equally many test records of each label, so that accuracy is balanced accuracy, as the
             paper does. Of label sets (findings) the rare ones are then left out; boxes and masks are not balanced.
+        contradictory: what becomes of pictures that carry contradictory labels in this Med-MAT, such as two classes of
+            one row: "keep" uses them and the audit counts them; "drop" leaves all their records out, for training and
+            testing.
+        withheld: also train on records of the split ``withheld``, whose group is held out but not tested here.
         test_on: "test" takes the target's records of the test part; "all" takes all of them, for a target that is held
             out whole and whose few patients cannot be divided.
         reading: "own" or "paper": see :class:`~med_mat.splits.reading.Reading`.
         pool_tasks: COVID and Cancer also count as State.
         cross_tasks: Cancer Detection also counts as Cancer, Diseases Detection as Diseases.
-        seed: of every draw.
+        seed: of every draw, from 0 to 2**64 - 1.
+
+    Raises:
+        SplitError: an option of another kind; nothing is converted, so ``balanced_test="no"`` is refused.
     """
 
     among: Selector = None
     size: int | None = None
     cap: int | None = None
     balanced_test: bool = False
+    contradictory: Literal["keep", "drop"] = "keep"
+    withheld: bool = False
     test_on: Literal["test", "all"] = "test"
     reading: Literal["own", "paper"] = "own"
     pool_tasks: bool = False
@@ -58,13 +70,18 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, known in (("reading", ("own", "paper")), ("test_on", ("test", "all"))):
-            if getattr(self, name) not in known:
-                raise SplitError(f"{name}={getattr(self, name)!r} is not one of {', '.join(known)}.")
+        kinds = get_type_hints(Options)
+        for name in (one.name for one in fields(self) if one.name != "among"):
+            value = getattr(self, name)
+            plain = value.item() if isinstance(value, np.generic) else value
+            read = strict.read(kinds[name], plain, "An experiment", name, error=SplitError)
+            object.__setattr__(self, name, read)
         for name in ("size", "cap"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int | np.integer) or value < 1):
-                raise SplitError(f"{name}={value!r} is to be a whole number of at least 1, or None for all.")
+            if value is not None and value < 1:
+                raise SplitError(f"An experiment: {name} is to be at least 1, or None for all, and is {value!r}.")
+        if not 0 <= self.seed < 2**64:
+            raise SplitError(f"An experiment: seed is to be a whole number from 0 to 2**64 - 1, and is {self.seed!r}.")
         object.__setattr__(self, "among", str(Selection.of(self.among)))
 
     @classmethod
@@ -173,8 +190,8 @@ class Study:
     options: Options
     among: Selection
     test: Positions
-    dropped_test: int
-    barred: np.ndarray[Any, np.dtype[np.bool_]]  # by group: a record of it is tested
+    dropped_test: Mapping[str, int]  # reason -> target's records that are not tested
+    barred: Mask  # by group: a record of it is tested
 
     @classmethod
     def of(cls, mat: MedMAT, target: Selector, options: Options, spared: Collection[int] = ()) -> Study:
@@ -196,10 +213,23 @@ class Study:
         test = mat.where_rows(found.rows, among, split="test" if options.test_on == "test" else None)
         if not len(test):
             raise _untestable(mat, found, selection, options)
-        kept = draw.equal_per_label(mat.tags, test, options.seed) if options.balanced_test else test
         barred = np.zeros(len(mat) + 1, dtype=bool)
         barred[mat.tags.group[test]] = True
-        return cls(mat, found, options, among, kept, len(test) - len(kept), barred)
+        dropped = {}
+        if options.contradictory == "drop":
+            sound = test[~_contested(mat, test)]
+            if not len(sound):
+                raise SplitError(
+                    f"All {len(test):,} test records of {found} show pictures that carry contradictory labels: "
+                    "contradictory='keep' tests on them."
+                )
+            if len(sound) < len(test):
+                dropped["tested pictures that carry contradictory labels"] = len(test) - len(sound)
+            test = sound
+        kept = draw.equal_per_label(mat.tags, test, options.seed) if options.balanced_test else test
+        if len(kept) < len(test):
+            dropped["tested records of labels that others do not match in number"] = len(test) - len(kept)
+        return cls(mat, found, options, among, kept, dropped, barred)
 
     @property
     def reading(self) -> Reading:
@@ -214,12 +244,30 @@ class Study:
             if number not in self.target.rows and not set(self.reading.wide_names(row)) & set(self.target.mats)
         }
 
-    def trainable(self, rows: Iterable[int]) -> tuple[Positions, int]:
-        """The training records of some rows, and how many more there are whose group is tested."""
-        positions = self.mat.where_rows(frozenset(rows), self.among, split="train")
-        held = self.barred[self.mat.tags.group[positions]]
-        number = int(np.count_nonzero(held))
-        return (positions[~held] if number else positions), number
+    def trainable(self, rows: Iterable[int]) -> tuple[Positions, dict[str, int]]:
+        """The training records of some rows; and why there are not more: reason -> records."""
+        tags = self.mat.tags
+        positions = self.mat.where_rows(frozenset(rows), self.among)
+        positions = positions[tags.split[positions] == SPLITS.index("train")]
+        dropped = {}
+        for reason, test in (
+            ("their group is tested", lambda places: self.barred[tags.group[places]]),
+            ("withheld: their group is held out, though not tested here", self._withheld),
+            ("their picture carries contradictory labels", self._disputed),
+        ):
+            held = test(positions)
+            if held.any():
+                dropped[reason] = int(np.count_nonzero(held))
+                positions = positions[~held]
+        return positions, dropped
+
+    def _withheld(self, positions: Positions) -> Mask:
+        return self.mat.tags.withheld[positions] & (not self.options.withheld)
+
+    def _disputed(self, positions: Positions) -> Mask:
+        if self.options.contradictory == "keep":
+            return np.zeros(len(positions), dtype=bool)
+        return _contested(self.mat, positions)
 
     def make(self, name: str, rows: Iterable[int], rule: Rule, **arguments: Any) -> Experiment:
         """The experiment that trains on these rows.
@@ -231,11 +279,15 @@ class Study:
             arguments: what else defines the experiment.
 
         Raises:
-            SplitError: fewer training records than the size.
+            SplitError: no training record, or fewer than the size.
         """
-        train, held = self.trainable(rows)
+        train, dropped = self.trainable(rows)
         tags, options = self.mat.tags, self.options
-        dropped = {"their group is tested": held} if held else {}
+        if not len(train):
+            why = "".join(f" {count:,} are left out: {reason}." for reason, count in dropped.items())
+            raise SplitError(
+                f"The {name} arm for {self.target} has no training record in this Med-MAT{self._where()}.{why}"
+            )
         if options.cap is not None:
             capped = draw.cap(tags, train, options.cap, options.seed)
             if len(capped) < len(train):
@@ -250,8 +302,7 @@ class Study:
             if options.size < len(train):
                 dropped["not drawn, to reach the size asked for"] = len(train) - options.size
                 train = draw.take(tags, train, options.size, options.seed)
-        if self.dropped_test:
-            dropped["tested records of labels that others do not match in number"] = self.dropped_test
+        dropped |= self.dropped_test
         return Experiment(name, self.target, self.mat, train, self.test, rule, options, arguments, dropped)
 
     def check_covered(self, elements: Iterable[Element]) -> None:
@@ -278,6 +329,11 @@ class Study:
 
     def _where(self) -> str:
         return "" if self.options.among == "*" else f" (among {self.options.among})"
+
+
+def _contested(mat: MedMAT, positions: Positions) -> Mask:
+    """Which of these records show a picture that carries contradictory labels."""
+    return np.isin(positions, mat.linked.contested)
 
 
 def _untestable(mat: MedMAT, target: Target, selection: Selection, options: Options) -> SplitError:

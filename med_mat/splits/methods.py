@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
+    from med_mat.leakage.linked import Linked
     from med_mat.selection import Selector
     from med_mat.splits import Combination, Experiment
     from med_mat.splits.advice import Recommendation
@@ -19,6 +21,13 @@ class Experiments:
     @property
     def _mat(self) -> MedMAT:
         return cast("MedMAT", self)
+
+    @functools.cached_property
+    def linked(self) -> Linked:
+        """What is linked in this build, and what contradicts: see :class:`med_mat.leakage.linked.Linked`."""
+        from med_mat.leakage import linked
+
+        return linked.read(self._mat.location)
 
     def related(self, target: Selector, **options: Any) -> Experiment:
         """Train on data that shares elements with the target: see :func:`med_mat.splits.arms.related`."""

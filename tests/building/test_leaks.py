@@ -128,7 +128,7 @@ def test_isic_numbers_join_the_years(tmp_path: Path) -> None:
 
 
 def test_workers_change_neither_groups_nor_links(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "SHARD_EXAMPLES", 3)
+    monkeypatch.setattr(plan, "CHUNK_EXAMPLES", 3)
     first = linked(raw, tmp_path / "1", saved(scene().resize((150, 130)), "PNG"))
     for jobs in (2, 3):
         make(raw, tmp_path / str(jobs), *PAIR[::-1], jobs=jobs)

@@ -27,8 +27,8 @@ def placed(examples: list[Example], raw: RawFolder, seed: int = 0) -> dict[str, 
 
     found = plan.survey(BUSI, raw, loader, seed)
     refused = plan.Refused()
-    shards = plan.shards(BUSI, raw, loader, found, "", refused)
-    return {one.name: where.split for shard in shards for one, where in shard.examples}
+    chunks = plan.chunks(BUSI, raw, loader, found, refused)
+    return {one.name: where.split for chunk in chunks for one, where in chunk.examples}
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +191,7 @@ def test_the_second_of_two_files_with_one_id_is_skipped_and_says_so(toy: MakeToy
 def test_a_loader_that_is_not_deterministic_is_found_out(
     toy: MakeToy, jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(plan, "SHARD_EXAMPLES", 2)
+    monkeypatch.setattr(plan, "CHUNK_EXAMPLES", 2)
     monkeypatch.setattr(plan, "KEPT_EXAMPLES", 5)  # of more the loader is run twice
     source = toy("""
     global turn
@@ -214,18 +214,18 @@ def test_a_loader_that_finds_nothing_says_where_it_looked_and_what_for(toy: Make
     assert "Expected one of: **" in str(caught.value)
 
 
-def test_shards_are_closed_at_their_size(files: RawFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_are_closed_at_their_size(files: RawFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     examples = [Example(PurePosixPath(f"f{n}.png"), label="a", split="test") for n in range(100, 200)]
     found = plan.survey(BUSI, files, lambda _: iter(examples), 0)
 
     def lengths() -> list[int]:
-        shards = plan.shards(BUSI, files, lambda _: iter(examples), found, "", plan.Refused())
-        return [len(shard.examples) for shard in shards]
+        chunks = plan.chunks(BUSI, files, lambda _: iter(examples), found, plan.Refused())
+        return [len(chunk.examples) for chunk in chunks]
 
     assert lengths() == [100]
-    monkeypatch.setattr(plan, "SHARD_EXAMPLES", 30)
+    monkeypatch.setattr(plan, "CHUNK_EXAMPLES", 30)
     assert lengths() == [30, 30, 30, 10]
-    monkeypatch.setattr(plan, "SHARD_BYTES", 3 * 20)  # three bytes each
+    monkeypatch.setattr(plan, "CHUNK_BYTES", 3 * 20)  # three bytes each
     assert lengths() == [20] * 5
 
 

@@ -1,6 +1,5 @@
 import hashlib
 import json
-import os
 import shutil
 import struct
 import zlib
@@ -10,13 +9,14 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from building import CLASS_FOLDERS, Toy, content, draw, ledger, make, records, touch
+from building import CLASS_FOLDERS, Toy, content, ledger, make, records, touch
 
 import med_mat
-from med_mat.building import Options, build, find, plan, run, shard
+from med_mat.building import Options, build, chunk, find, forecast, plan, run
 from med_mat.catalog import Catalog, load
 from med_mat.demo import miniature
 from med_mat.errors import BuildError, MedMATError
+from med_mat.location import JOURNAL
 from med_mat.raw import RawFolder
 
 MakeToy = Callable[..., Toy]
@@ -24,8 +24,8 @@ PAIR = ("head_ct", "busi")
 
 
 @pytest.fixture
-def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan, "SHARD_EXAMPLES", 3)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plan, "CHUNK_EXAMPLES", 3)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def raw(tmp_path: Path) -> Path:
     return tmp_path / "raw"
 
 
-def shard_facts(out: Path) -> dict[str, tuple[int, int]]:
+def file_facts(out: Path) -> dict[str, tuple[int, int]]:
     """Parquet file -> what changes when it is written again."""
     return {
         path.relative_to(out).as_posix(): (path.stat().st_ino, path.stat().st_mtime_ns)
@@ -42,11 +42,18 @@ def shard_facts(out: Path) -> dict[str, tuple[int, int]]:
     }
 
 
-def rewritten(before: dict[str, tuple[int, int]], out: Path) -> set[str]:
-    return {name for name, facts in shard_facts(out).items() if before.get(name) != facts}
+def chunks_of(out: Path) -> int:
+    """How many chunks a build has."""
+    return len(list((out / ".build").glob("*/*.json")))
 
 
-@pytest.mark.usefixtures("small_shards")
+def rewritten(before: dict[str, tuple[int, int]], out: Path) -> set[tuple[str, str]]:
+    """Source and number of the chunks of which a file was written again."""
+    changed = (name for name, facts in file_facts(out).items() if before.get(name) != facts)
+    return {(name.split("/")[1], name.rpartition("/")[2].split("-")[1]) for name in changed}
+
+
+@pytest.mark.usefixtures("small_chunks")
 def test_workers_and_order_change_no_byte(raw: Path, tmp_path: Path) -> None:
     make(raw, tmp_path / "1", *PAIR)
     expected = content(tmp_path / "1")
@@ -65,57 +72,61 @@ def test_where_the_folders_lie_changes_no_byte(raw: Path, tmp_path: Path) -> Non
     assert content(tmp_path / "far" / "away") == content(tmp_path / "out")
 
 
-@pytest.mark.usefixtures("small_shards")
-def test_a_second_run_reuses_every_shard_and_changes_no_byte(raw: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small_chunks")
+def test_a_second_run_reuses_every_chunk_and_changes_no_byte(raw: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert make(raw, out, *PAIR).reused == 0
-    before, facts = content(out), shard_facts(out)
+    assert make(raw, out, *PAIR).kept == 0
+    before, facts = content(out), file_facts(out)
     report = make(raw, out, *PAIR)
-    assert report.reused == len(list((out / ".build").rglob("*.json")))
+    assert report.kept == chunks_of(out)
     assert report.written == len(records(out))
     assert content(out) == before
-    assert shard_facts(out) == facts
+    assert file_facts(out) == facts
 
 
-@pytest.mark.usefixtures("small_shards")
-def test_a_changed_file_rebuilds_its_own_shard_alone(raw: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small_chunks")
+def test_a_changed_file_rebuilds_its_own_chunk_alone(raw: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     make(raw, out, *PAIR)
-    facts = shard_facts(out)
+    facts = file_facts(out)
     image = raw / "head_ct/head_ct/head_ct/005.png"
     (raw / "head_ct/head_ct/head_ct/006.png").replace(image)  # other pixels under a known name
     shutil.copy(image, raw / "head_ct/head_ct/head_ct/006.png")
     touch(image)
     report = make(raw, out, *PAIR)
-    assert len(rewritten(facts, out)) in (1, 2)  # the two may lie in two shards
-    assert report.reused == len(list((out / ".build").rglob("*.json"))) - len(rewritten(facts, out))
+    assert report.kept in (chunks_of(out) - 1, chunks_of(out) - 2)  # the two may lie in two chunks
+    assert {source for source, _ in rewritten(facts, out)} == {"head_ct"}
     make(raw, tmp_path / "clean", *PAIR)
     assert content(out) == content(tmp_path / "clean")
 
 
-@pytest.mark.usefixtures("small_shards")
-def test_a_changed_mask_rebuilds_the_shard_of_its_image(raw: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("small_chunks")
+def test_a_changed_mask_rebuilds_the_chunk_of_its_image(raw: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     make(raw, out, *PAIR)
-    facts = shard_facts(out)
+    facts = file_facts(out)
     folder = raw / "busi/Dataset_BUSI_with_GT/benign"
     shutil.copy(folder / "benign (2).png", folder / "benign (2)_mask.png")
     touch(folder / "benign (2)_mask.png")
-    make(raw, out, *PAIR)
-    assert {name.split("/")[1] for name in rewritten(facts, out)} == {"busi"}
-    assert len({name.rsplit("/", 1)[1] for name in rewritten(facts, out)}) == 1
+    report = make(raw, out, *PAIR)
+    assert {source for source, _ in rewritten(facts, out)} == {"busi"}
+    assert (report.kept, report.copied) == (chunks_of(out) - 1, 1), "the image itself is not decoded again"
     make(raw, tmp_path / "clean", *PAIR)
     assert content(out) == content(tmp_path / "clean")
 
 
-@pytest.mark.usefixtures("small_shards")
+@pytest.mark.usefixtures("small_chunks")
 def test_a_file_that_is_gone_is_gone_from_the_build(toy: MakeToy) -> None:
     source = toy(CLASS_FOLDERS)
     source.draw(*(f"{label}/{n}.png" for label in "ab" for n in range(8)))
     source.build()
+    before = content(source.out)
     for n in range(6):
         (source.raw / "a" / f"{n}.png").unlink()
-    source.build()
+    with pytest.raises(BuildError, match=r"6 records of 16 .* would no longer be there: .*toy/48/a/0\.png"):
+        source.build()
+    assert {name: data for name, data in content(source.out).items() if "/next/" not in name} == before
+    source.build(allow_fewer=True)
     assert len(records(source.out)) == 10
     source.build(source.out.with_name("clean"))
     assert content(source.out) == content(source.out.with_name("clean"))
@@ -126,7 +137,7 @@ def test_a_file_that_goes_bad_goes_from_the_records_to_the_ledger(toy: MakeToy) 
     source.draw("a/1.png", "a/2.png")
     source.build()
     (source.raw / "a/2.png").write_bytes(b"")
-    source.build()
+    source.build(allow_fewer=True)
     assert [one["id"] for one in records(source.out)] == ["toy/48/a/1.png"]
     assert ledger(source.out)["skipped_files"] == {"a/2.png": "a/2.png: the file is empty."}
     files = {path.name for path in (source.out / "data").rglob("*.parquet")}
@@ -136,9 +147,9 @@ def test_a_file_that_goes_bad_goes_from_the_records_to_the_ledger(toy: MakeToy) 
 def test_a_source_that_is_added_later_leaves_the_first_as_it_is(raw: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     make(raw, out, "busi")
-    facts = shard_facts(out)
+    facts = file_facts(out)
     make(raw, out, "head_ct")
-    assert {name: shard_facts(out)[name] for name in facts} == facts
+    assert {name: file_facts(out)[name] for name in facts} == facts
     assert {one["source"] for one in records(out)} == set(PAIR)
     make(raw, tmp_path / "both", *PAIR)
     assert content(out) == content(tmp_path / "both")
@@ -147,12 +158,13 @@ def test_a_source_that_is_added_later_leaves_the_first_as_it_is(raw: Path, tmp_p
 def test_other_options_build_again(raw: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     make(raw, out, "busi")
-    assert make(raw, out, "busi", seed=1).reused == 0
+    again = make(raw, out, "busi", seed=1)
+    assert (again.kept, again.moved) == (1, 1), "another seed moves records and decodes nothing"
     assert all(one["pixel_hash"] and one["perceptual_hash"] for one in records(out))
-    assert make(raw, out, "busi", seed=1, check="header").reused == 0
-    assert make(raw, out, "busi", seed=1, check="header", on_error="skip").reused == 2
+    assert make(raw, out, "busi", seed=1, check="header").kept == 0
+    assert make(raw, out, "busi", seed=1, check="header", on_error="skip").kept == 1
     assert not any(one["pixel_hash"] or one["perceptual_hash"] for one in records(out))
-    assert json.loads((out / "med_mat.json").read_text())["sources"]["busi"]["split"] == "seeded 9:1 (seed 1)"
+    assert json.loads((out / "med_mat.json").read_text())["sources"]["busi"]["split"] == "seeded 9:1 by group (seed 1)"
 
 
 def test_an_edited_card_builds_again(toy: MakeToy) -> None:
@@ -161,7 +173,8 @@ def test_an_edited_card_builds_again(toy: MakeToy) -> None:
     source.build()
     (row,) = source.source.rows
     edited = replace(source, source=replace(source.source, rows=(replace(row, labels={"a": "Cyst", "b": "Tumor"}),)))
-    assert edited.build().reused == 0
+    report = edited.build()
+    assert (report.kept, report.copied) == (0, 1), "the images themselves are not decoded again"
     assert {one["label"] for one in records(source.out)} == {"Cyst", "Tumor"}
 
 
@@ -176,33 +189,35 @@ def test_labels_that_another_source_adds_to_the_subset_are_asked_for_too(toy: Ma
     )
     catalog = Catalog({"toy": source.source, "other": other}, load().subsets)
     report = build({"toy": RawFolder(source.raw, "any")}, source.out, Options(jobs=1), catalog=catalog)
-    assert report.reused == 0
+    assert report.kept == 0
     assert {option for one in records(source.out) for option in one["options"]} == {"Benign", "Malignant", "Cyst"}
 
 
-def test_the_manifest_is_written_last(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_manifest_takes_its_place_last(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "out"
-    written: list[str] = []
+    placed: list[str] = []
     replace_file = Path.replace
 
     def noted(self: Path, target: Path) -> Path:
-        written.append(target.relative_to(out).as_posix())
+        placed.append(target.relative_to(out).as_posix())
         return replace_file(self, target)
 
     monkeypatch.setattr(Path, "replace", noted)
     make(raw, out, *PAIR)
-    assert written[-1] == "med_mat.json"
-    assert written.count("med_mat.json") == 1
-    assert set(written) == set(content(out))
+    placed = [name for name in placed if not name.startswith(".build/next/") and name != JOURNAL]
+    assert placed[-1] == "med_mat.json"
+    assert placed.count("med_mat.json") == 1
+    assert set(placed) == set(content(out))
 
 
-@pytest.mark.parametrize("broken", ["write_index", "write_cards"])
-def test_a_build_without_its_manifest_is_not_opened_and_can_be_finished(
+@pytest.mark.parametrize("broken", ["settle", "write_index", "write_cards", "switch"])
+def test_a_build_that_fails_leaves_the_old_one_whole_and_can_be_finished(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     out = tmp_path / "out"
     make(raw, tmp_path / "clean", *PAIR)
     make(raw, out, "busi")
+    before = content(out)
 
     def fails(*_: object, **__: object) -> None:
         raise BuildError("stopped here.")
@@ -211,9 +226,45 @@ def test_a_build_without_its_manifest_is_not_opened_and_can_be_finished(
         patch.setattr(run, broken, fails)
         with pytest.raises(BuildError, match="stopped here"):
             make(raw, out, *PAIR)
-    with pytest.raises(BuildError, match="unfinished build"):
-        med_mat.open(out)
+    assert {name: data for name, data in content(out).items() if not name.startswith(".build/next/")} == before
+    assert len(med_mat.open(out)) == 35
     make(raw, out, *PAIR)
+    assert content(out) == content(tmp_path / "clean")
+
+
+def test_a_first_build_that_fails_is_not_opened(raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise BuildError("stopped here.")
+
+    monkeypatch.setattr(run, "write_index", fails)
+    with pytest.raises(BuildError, match="stopped here"):
+        make(raw, tmp_path / "out", *PAIR)
+    with pytest.raises(BuildError, match="unfinished build"):
+        med_mat.open(tmp_path / "out")
+
+
+def test_a_switch_that_was_killed_is_finished_by_the_next_build(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    make(raw, tmp_path / "clean", *PAIR)
+    make(raw, out, "busi")
+    replace_file, moved = Path.replace, 0
+
+    def stops(self: Path, target: Path) -> Path:
+        nonlocal moved
+        if "/next/" in self.as_posix() and "/next/" not in target.as_posix():
+            moved += 1
+            if moved == 5:
+                raise KeyboardInterrupt
+        return replace_file(self, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", stops)
+        with pytest.raises(KeyboardInterrupt):
+            make(raw, out, *PAIR)
+    assert (out / JOURNAL).is_file()
+    make(raw, out, "busi")  # finishes it first
     assert content(out) == content(tmp_path / "clean")
 
 
@@ -229,18 +280,21 @@ def test_a_source_that_cannot_be_read_leaves_a_finished_build_as_it_was(raw: Pat
     assert len(med_mat.open(out)) == 55
 
 
-@pytest.mark.usefixtures("small_shards")
+@pytest.mark.usefixtures("small_chunks")
 def test_a_rebuild_that_stopped_halfway_is_no_part_of_a_later_build_of_another_source(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "out"
     make(raw, out, "head_ct")
-    for image in (raw / "head_ct/head_ct/head_ct").iterdir():
+    before = [one for one in records(out) if one["source"] == "head_ct"]
+    images = raw / "head_ct/head_ct/head_ct"
+    for image in images.iterdir():
+        image.write_bytes((images / "000.png").read_bytes())
         touch(image)
     calls = 0
-    original = shard.write_shard
+    original = chunk.write_chunk
 
-    def stops(*arguments: object) -> shard.Result:
+    def stops(*arguments: object) -> chunk.Result:
         nonlocal calls
         calls += 1
         if calls == 3:
@@ -248,45 +302,15 @@ def test_a_rebuild_that_stopped_halfway_is_no_part_of_a_later_build_of_another_s
         return original(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "write_shard", stops)
+        patch.setattr(run, "write_chunk", stops)
         with pytest.raises(BuildError, match="stopped here"):
             make(raw, out, "head_ct")
     make(raw, out, "busi")
-    assert {one["source"] for one in records(out)} == {"busi"}
+    kept = [one for one in records(out) if one["source"] == "head_ct"]
+    assert [one["sha256"] for one in kept] == [one["sha256"] for one in before], "the old records stay whole"
     make(raw, out, "head_ct")
     make(raw, tmp_path / "clean", *PAIR)
     assert content(out) == content(tmp_path / "clean")
-
-
-def test_a_shard_that_was_replaced_before_the_build_stopped_is_not_taken_for_the_old_one(
-    toy: MakeToy, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = toy(CLASS_FOLDERS)
-    draw(source.raw / "a/1.png", 200)
-    source.build()
-    before = content(source.out)
-    image = source.raw / "a/1.png"
-    old, facts = image.read_bytes(), image.stat()
-
-    def stops(path: Path, data: bytes) -> None:
-        raise BuildError(f"{path.name} is not written.")
-
-    for shade in range(199):  # until the new shard is as long as the old one
-        draw(image, shade)
-        with monkeypatch.context() as patch:
-            patch.setattr(shard, "write_atomically", stops)
-            with pytest.raises(BuildError, match="is not written"):
-                source.build()
-        half = {name: data for name, data in content(source.out).items() if name.endswith(".parquet")}
-        if all(len(data) == len(before[name]) for name, data in half.items()):
-            break
-    name = "data/toy/048/train-00000.parquet"
-    assert half[name] != before[name]
-    assert len(half[name]) == len(before[name])
-    image.write_bytes(old)
-    os.utime(image, ns=(facts.st_atime_ns, facts.st_mtime_ns))
-    source.build()
-    assert content(source.out) == before
 
 
 def test_raising_stops_at_the_first_bad_file_and_keeps_what_is_done(tmp_path: Path) -> None:
@@ -352,7 +376,7 @@ def test_the_same_raw_files_give_the_same_records_as_ever(toy: MakeToy) -> None:
 
 
 @pytest.mark.parametrize("damage", ["cut", "deleted"])
-@pytest.mark.parametrize("pattern", ["data/busi/097/train-*.parquet", "index.parquet", ".build/busi/train-*.json"])
+@pytest.mark.parametrize("pattern", ["data/busi/097/train-*.parquet", "index.parquet", ".build/busi/*.json"])
 def test_what_was_damaged_since_is_written_again(raw: Path, tmp_path: Path, damage: str, pattern: str) -> None:
     out = tmp_path / "out"
     make(raw, out, *PAIR)
@@ -365,3 +389,22 @@ def test_what_was_damaged_since_is_written_again(raw: Path, tmp_path: Path, dama
     assert content(out) != before
     make(raw, out, *PAIR)
     assert content(out) == before
+
+
+def test_a_dry_run_tells_what_would_be_decoded_copied_and_kept(toy: MakeToy) -> None:
+    source = toy(CLASS_FOLDERS)
+    source.draw(*(f"{label}/{n}.png" for label in "ab" for n in range(4)))
+
+    def ahead(one: Toy) -> dict[str, object]:
+        told = forecast({"toy": RawFolder(one.raw, "any")}, one.out, Options(jobs=1), catalog=one.catalog)["toy"]
+        return {name: getattr(told, name) for name in ("decode", "copy", "keep")}
+
+    assert ahead(source) == {"decode": 8, "copy": 0, "keep": 0}
+    assert not source.out.exists()
+    source.build()
+    assert ahead(source) == {"decode": 0, "copy": 0, "keep": 8}
+    (row,) = source.source.rows
+    edited = replace(source, source=replace(source.source, rows=(replace(row, labels={"a": "Cyst", "b": "Tumor"}),)))
+    assert ahead(edited) == {"decode": 0, "copy": 8, "keep": 0}
+    touch(source.raw / "a/1.png")
+    assert ahead(source) == {"decode": 8, "copy": 0, "keep": 0}

@@ -158,4 +158,4 @@ def test_a_bar_counts_every_hash_where_it_is_asked_for(capsys: pytest.CaptureFix
     near_links(hashes, np.arange(len(hashes)))
     assert not capsys.readouterr().err
     near_links(hashes, np.arange(len(hashes)), progress=True)
-    assert "near-duplicates: 100%" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith("near-duplicates: 3,000 img in ")

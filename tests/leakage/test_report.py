@@ -21,6 +21,7 @@ from med_mat.errors import BuildError
 from med_mat.leakage import report
 
 HEAD_CT = "head_ct/head_ct/head_ct/{}.png"
+UNDER_TWO_CLASSES = ("head_ct/7/003.png", "head_ct/7/013.png")
 BUSI = "busi/Dataset_BUSI_with_GT/normal/normal ({}).png"
 
 
@@ -31,7 +32,9 @@ def noise(seed: int) -> Image.Image:
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A build in which one picture lies in two sources, another twice, once as JPEG, and a third flipped too."""
+    """A build in which one picture lies in two sources, another twice, once as JPEG, a third flipped too, and a fourth
+    under two classes.
+    """
     folder = tmp_path_factory.mktemp("leaky")
     miniature(folder / "raw", ["head_ct", "busi"])
     for path in (HEAD_CT.format("005"), BUSI.format(1)):
@@ -40,6 +43,8 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     noise(2).convert("RGB").save(folder / "raw" / HEAD_CT.format("007"), "JPEG", quality=70)
     noise(3).save(folder / "raw" / HEAD_CT.format("008"))
     noise(3).transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "raw" / HEAD_CT.format("009"))
+    for number in ("003", "013"):  # hemorrhage, and none
+        noise(4).save(folder / "raw" / HEAD_CT.format(number))
     build(find(dict.fromkeys(["head_ct", "busi"]), folder / "raw"), folder / "out", Options(jobs=1))
     return folder / "out"
 
@@ -58,28 +63,46 @@ def run(*arguments: str) -> str:
 def test_links_are_counted_between_sources_and_within_one(mat: MedMAT) -> None:
     found = report.counts(report.links(mat))
     assert found["busi", "head_ct"] == {"same file": 1}
-    assert found["head_ct", "head_ct"] == {"near": 1, "near, turned": 1}
+    assert found["head_ct", "head_ct"] == {"same file": 1, "near": 1, "near, turned": 1}
 
 
 def test_links_are_filtered(mat: MedMAT) -> None:
     assert report.links(mat, between=True)["reason"].to_pylist() == ["same file"]
     assert set(report.links(mat, reasons=["near"])["reason"].to_pylist()) == {"near", "near, turned"}
     assert not report.links(mat, between=True, reasons=["near", "shared id"]).num_rows
+    assert report.links(mat, kind="same picture").num_rows == 4
+    assert not report.links(mat, kind="same scan").num_rows
+    found = report.links(mat, contradictory=True)
+    assert list(zip(*(found[end].to_pylist() for end in ("first", "second")), strict=True)) == [UNDER_TWO_CLASSES]
+    for apart in (report.pairs(mat, report.links(mat, apart=True)), report.pairs(mat, report.links(mat))):
+        assert [one for one in apart if one.apart] == [one for one in apart if one.first.split != one.second.split]
+    assert all(one.apart for one in report.pairs(mat, report.links(mat, apart=True)))
 
 
 def test_the_table_and_the_pairs_are_printed(out: Path) -> None:
     lines = run(str(out)).splitlines()
     assert re.match(r"sources +same file +near +near, turned$", lines[0])
-    assert [line.split() for line in lines[1:3]] == [["head_ct", "1", "1"], ["busi", "-", "head_ct", "1"]]
-    assert lines[3] == "3 links between records that show the same."
-    same, near, turned = sorted(lines[4:], key=lambda line: report.REASONS.index(line.split(" (")[0].split(":")[0]))
-    assert re.match(r"same file: head_ct/7/005\.png \(\w+\) = busi/48/normal/normal \(1\)\.png \(\w+\)$", same)
-    assert re.match(r"near \(\d+ of 256 bits differ\): head_ct/7/006\.png \(\w+\) = head_ct/7/007\.png", near)
+    assert [line.split() for line in lines[1:3]] == [["head_ct", "1", "1", "1"], ["busi", "-", "head_ct", "1"]]
+    assert re.match(
+        r"4 links between records, \d of them on two sides of a split, 1 with labels that contradict", lines[3]
+    )
+    assert lines[3].endswith(report.UNLISTED)
+    contrary, same, near, turned = sorted(
+        lines[4:], key=lambda line: report.REASONS.index(line.split(" (")[0].split(":")[0])
+    )
+    assert re.match(
+        r"same file: head_ct/7/005\.png \(\w+: Hemorrhage\) = busi/48/normal/normal \(1\)\.png \(\w+: Normal\)", same
+    )
+    assert re.match(
+        r"same file: head_ct/7/003\.png \(\w+: Hemorrhage\) = head_ct/7/013\.png \(\w+: Normal\).*; labels contradict$",
+        contrary,
+    )
+    assert re.match(r"near \(\d+ of 256 bits differ\): head_ct/7/006\.png \(\w+: Hemorrhage\) = head_ct/7/007", near)
     assert re.match(r"near, turned \(0 of 256 bits differ\): head_ct/7/00[89]\.png", turned)
 
 
 def test_a_limit_is_told(out: Path) -> None:
-    assert run(str(out), "--limit", "1").splitlines()[-1] == "... and 2 more (--limit)."
+    assert run(str(out), "--limit", "1").splitlines()[-1] == "... and 3 more (--limit)."
     assert "head_ct/7" not in run(str(out), "--limit", "0")
 
 
@@ -90,6 +113,15 @@ def test_json_holds_counts_and_pairs(out: Path) -> None:
     (pair,) = found["pairs"]
     assert (pair["first"]["source"], pair["second"]["labels"]) == ("head_ct", "Normal")
     assert found["near_duplicates"]["threshold"] > 0
+    (pair,) = json.loads(run(str(out), "--contradictory", "--json"))["pairs"]
+    assert (pair["contradictory"], pair["kind"], pair["score"]) == (True, "same picture", None)
+    assert {pair[side]["labels"] for side in ("first", "second")} == {"Hemorrhage", "Normal"}
+
+
+def test_what_is_not_listed_is_said_where_nothing_is(out: Path) -> None:
+    assert run(str(out), "--kind", "same scan").splitlines() == [
+        f"No link between records, among those asked for. {report.UNLISTED}"
+    ]
 
 
 def test_what_was_not_looked_for_is_told(tmp_path: Path) -> None:
@@ -132,9 +164,7 @@ class Page(HTMLParser):
 
 def page(mat: MedMAT, change: Callable[[report.Side], report.Side] = lambda side: side) -> Page:
     table = report.links(mat)
-    pairs = [
-        report.Pair(change(one.first), change(one.second), one.reason, one.distance) for one in report.pairs(mat, table)
-    ]
+    pairs = [replace(one, first=change(one.first), second=change(one.second)) for one in report.pairs(mat, table)]
     return Page(report.to_page(mat, table, pairs))
 
 
@@ -142,13 +172,21 @@ def test_the_page_shows_each_pair_with_its_pictures(mat: MedMAT, out: Path, tmp_
     run(str(out), "--page", str(tmp_path / "pairs.html"))
     found = Page((tmp_path / "pairs.html").read_text("utf-8"))
     pictures = [facts for tag, facts in found.seen if tag == "img"]
-    assert len(pictures) == 6
+    assert len(pictures) == 8
     assert all(facts["alt"] for facts in pictures)
     for facts in pictures:
         start, _, data = str(facts["src"]).partition(",")
         assert start == "data:image/jpeg;base64"
         assert Image.open(io.BytesIO(base64.b64decode(data))).size == (120, 90)
-    for word in ("same file", "near (", "head_ct/7/005.png", "busi/48/normal/normal (1).png", "train", "Normal"):
+    for word in (
+        "same file",
+        "labels contradict",
+        "near (",
+        "head_ct/7/005.png",
+        "busi/48/normal/normal (1).png",
+        "train",
+        "Normal",
+    ):
         assert word in found.text
 
 

@@ -339,7 +339,7 @@ def test_what_cannot_be_shown_is_told(tmp_path: Path) -> None:
         ({"PhotometricInterpretation": ""}, "'missing'"),
         ({"Rows": 0}, "no Rows or Columns"),
         ({"Rows": 65535, "Columns": 65535}, "more than any image"),
-        ({"Rows": 400}, "frame 0 cannot be decoded"),
+        ({"Rows": 400}, "declares 4000 bytes of pixels, it holds 100"),
     ):
         with pytest.raises(ReadError, match=reason):
             stored_of(tmp_path, made(grid, bits=8, **elements))

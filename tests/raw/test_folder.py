@@ -4,6 +4,7 @@ import pickle
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from med_mat.errors import LayoutError, ReadError
-from med_mat.raw import FileFacts, Miniature, RawFolder, Volume
+from med_mat.raw import FileFacts, Miniature, RawFolder, Volume, folded
 from med_mat.raw.folder import is_hidden, matcher
 
 
@@ -43,7 +44,7 @@ def test_importing_is_cheap() -> None:
 
 def test_files_are_sorted_and_told_by_size_and_time(tmp_path: Path) -> None:
     raw = tree(tmp_path, "b/1.png", "a b/1.png", "a/1.png", "A/1.png", "1.png")
-    assert list(raw.files) == ["1.png", "A/1.png", "a b/1.png", "a/1.png", "b/1.png"]
+    assert list(raw.files) == ["1.png", "a b/1.png", "A/1.png", "a/1.png", "b/1.png"]
     assert raw.files["1.png"] == FileFacts(1, (tmp_path / "1.png").stat().st_mtime_ns)
     assert pickle.loads(pickle.dumps(raw)).files == raw.files
     with pytest.raises(TypeError):
@@ -173,6 +174,49 @@ def test_by_name(tmp_path: Path) -> None:
     assert "'1.png' is already that of a/1.png" in raw.skipped["c/1.png"]
     assert raw.by_stem("b/**", exclude="1.*") == {"2": PurePosixPath("b/2.jpg")}
     assert raw.by_name("b/*.png", key=lambda path: path.stem.zfill(3)).keys() == {"001", "002"}
+
+
+APART = unicodedata.normalize("NFD", "é")
+
+
+def test_files_have_one_order_whatever_the_case_and_the_normal_form(tmp_path: Path) -> None:
+    plain = ["é/a.png", "e/b.png", "Z.png", "a.png", "x y/1.png", "x/1.png"]
+    orders = []
+    apart = [unicodedata.normalize("NFD", path) for path in plain]
+    for number, paths in enumerate((plain, apart, [path.upper() for path in plain])):
+        raw = tree(tmp_path / str(number), *paths)
+        orders.append([folded(path) for path in raw.files])
+    assert all(order == orders[0] for order in orders)
+
+
+def test_patterns_ignore_case_and_normal_form(tmp_path: Path) -> None:
+    raw = tree(tmp_path, f"Caf{APART}/{APART}tude.PNG")
+    for pattern in ("café/*.png", "CAFÉ/étude*", f"caf{APART}/**", "**/ÉTUDE.png"):
+        assert names(raw.glob(pattern)) == [f"Caf{APART}/{APART}tude.PNG"]
+    assert names(raw.siblings(PurePosixPath("café/x.png"), "étude.png")) == [f"Caf{APART}/{APART}tude.PNG"]
+    assert list(raw.by_stem()) == ["étude"]
+
+
+def test_annotations_are_found_in_another_case_where_there_is_one_alone(tmp_path: Path) -> None:
+    raw = tree(tmp_path, "CSV/TRAIN.csv", "a.txt", "B.txt", "b.txt")
+    assert raw.text("csv/train.csv") == "x"
+    assert raw.read == {"CSV/TRAIN.csv"}
+    assert raw.text("b.txt") == raw.text("B.txt") == "x"
+    with pytest.raises(LayoutError, match=r"holds no file 'csv/test\.csv'"):
+        raw.text("csv/test.csv")
+    raw = tree(tmp_path / "twins", "TABLE.csv", "Table.csv")
+    with pytest.raises(LayoutError, match=r"2 that differ from it in case alone: 'TABLE\.csv', 'Table\.csv'"):
+        raw.text("table.csv")
+
+
+def test_case_tells_siblings_apart_where_two_files_differ_in_case_alone(tmp_path: Path) -> None:
+    raw = tree(tmp_path, "A.png", "a.png", "A_mask.png", "a_mask.png", "a_mask_1.png", "B.png", "b_MASK.png")
+    assert names(raw.siblings(PurePosixPath("A.png"), "A_mask*.png")) == ["A_mask.png"]
+    assert names(raw.siblings(PurePosixPath("a.png"), "a_mask*.png")) == ["a_mask.png", "a_mask_1.png"]
+    assert names(raw.siblings(PurePosixPath("B.png"), "B_mask*.png")) == ["b_MASK.png"]
+    raw = tree(tmp_path / "folders", "X/a.png", "x/a.png", "X/a_m.png", "x/a_m.png")
+    assert names(raw.siblings(PurePosixPath("X/a.png"), "a_m.png")) == ["X/a_m.png"]
+    assert raw.twins == set(raw.files)
 
 
 def test_the_first_reason_to_skip_holds(tmp_path: Path) -> None:

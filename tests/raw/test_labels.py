@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 
 from med_mat.errors import ReadError
 from med_mat.raw import joined, multi_hot, one_hot
+from med_mat.raw.labels import as_listed
 
 CELLS = {
     True: ["1", "1.0", "true", "True", "TRUE", " 1 ", "1.000"],
@@ -48,3 +49,27 @@ def test_one_hot() -> None:
     assert one_hot({"MEL": "0", "NV": "0"}, ["MEL", "NV"]) is None
     with pytest.raises(ReadError, match="'MEL', 'NV' are all marked"):
         one_hot({"MEL": "1", "NV": "1"}, ["MEL", "NV"])
+
+
+@given(st.integers(-99, 99), st.sampled_from(["{}.0", "{}.", "{}", "{}.000"]))
+def test_a_number_means_the_only_known_label_of_its_value(value: int, form: str) -> None:
+    known = [str(number) for number in range(-99, 100)]
+    assert as_listed(form.format(value), known) == str(value)
+
+
+@pytest.mark.parametrize(
+    ("cell", "known", "found"),
+    [
+        ("4.0", ["4"], "4"),
+        ("04", ["4"], "4"),
+        ("0", ["0.0", "1.0"], "0.0"),
+        ("4", ["4", "4.0"], "4"),  # itself before all
+        ("4.00", ["4", "4.0"], "4.00"),  # either: the build says that the card lacks it
+        ("4.5", ["4"], "4.5"),
+        ("nan", ["nan"], "nan"),
+        ("1e1", ["10"], "1e1"),
+        ("IV", ["4"], "IV"),
+    ],
+)
+def test_as_listed(cell: str, known: list[str], found: str) -> None:
+    assert as_listed(cell, known) == found

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from med_mat.catalog import Layout, Source
 from med_mat.errors import LayoutError
 from med_mat.raw import RawFolder
+from med_mat.raw.fit import lacking
 from med_mat.raw.layout import locate, recognise
+from med_mat.raw.tree import Tree
 
 
-def source(name: str, *layouts: Iterable[str]) -> Source:
+def source(name: str, *layouts: Iterable[str] | Layout) -> Source:
     return Source(
         name=name,
         title=name.upper(),
@@ -25,7 +27,10 @@ def source(name: str, *layouts: Iterable[str]) -> Source:
         redistributable=None,
         homepage="",
         downloads=(),
-        layouts=tuple(Layout(f"variant {number}", tuple(files)) for number, files in enumerate(layouts)),
+        layouts=tuple(
+            files if isinstance(files, Layout) else Layout(f"variant {number}", tuple(files))
+            for number, files in enumerate(layouts)
+        ),
         patients="",
         published_split=(),
         counts={},
@@ -129,7 +134,7 @@ def test_the_wrong_and_the_incomplete_folder(tmp_path: Path) -> None:
     text = misfit(BUSI, top)
     assert "'dogs/', 'cat 0.jpg'" in text
     assert "and 13 more" in text
-    assert "benign/benign (*).png, {malignant,normal}/*_mask.png (variant 0)" in text
+    assert "benign/benign (*).png and {malignant,normal}/*_mask.png (variant 0)" in text
     top = tree(tmp_path / "half", "x/benign/benign (1).png")
     text = misfit(BUSI, top)
     assert f"{top / 'x'} nearly fits (layout variant 0): it lacks {{malignant,normal}}/*_mask.png." in text
@@ -145,6 +150,64 @@ def test_hidden_files_and_links_out_identify_nothing(tmp_path: Path) -> None:
         (top / path).symlink_to(outside / path)
     misfit(BUSI, top)
     assert recognise(top, CATALOG) == {}
+
+
+# ---- parts
+
+
+CELLS = source("cells", Layout("published", files=("names.csv",), parts=("ABE/*.jpg", "KSC/*.jpg"), also=("masks/*",)))
+
+
+@pytest.mark.parametrize("there", [["ABE/1.jpg"], ["KSC/2.jpg"], ["ABE/1.jpg", "KSC/2.jpg", "masks/3.png"]])
+def test_one_part_is_enough_and_what_a_whole_copy_holds_besides_is_not_asked_for(
+    tmp_path: Path, there: list[str]
+) -> None:
+    tree(tmp_path / "x", "names.csv", *there)
+    assert found(locate(CELLS, tmp_path), tmp_path) == ("x", "published")
+    assert recognise(tmp_path, {"cells": CELLS}).keys() == {"cells"}
+    (layout,) = CELLS.layouts
+    lacks = lacking(Tree(tmp_path / "x"), (), layout)
+    assert len(lacks) == len(layout.patterns) - 1 - len(there)
+
+
+@pytest.mark.parametrize("there", [["names.csv"], ["ABE/1.jpg"], ["names.csv", "masks/3.png"]])
+def test_without_any_part_or_without_what_all_parts_need_nothing_is_there(tmp_path: Path, there: list[str]) -> None:
+    tree(tmp_path, *there)
+    assert "names.csv and any of ABE/*.jpg | KSC/*.jpg (published)" in misfit(CELLS, tmp_path)
+
+
+def reader(raw: RawFolder) -> list[object]:
+    return list(raw.glob("**/benign/*.png"))
+
+
+def test_who_names_a_source_and_its_folder_gets_what_the_loader_can_read(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tree(tmp_path / "mine/deeper", "benign/1.png")
+    misfit(BUSI, tmp_path / "mine")
+    assert recognise(tmp_path, CATALOG) == {}
+    with caplog.at_level(logging.WARNING):
+        assert locate(BUSI, tmp_path / "mine", reader, CATALOG).root == tmp_path / "mine"
+    assert f"{tmp_path / 'mine'} lacks benign/benign (*).png, {{malignant,normal}}/*_mask.png of busi" in caplog.text
+    (tmp_path / "mine").rename(tmp_path / "BUSI")  # a folder of that name says as much
+    assert recognise(tmp_path, CATALOG, lambda source: reader)["busi"].root == tmp_path / "BUSI"
+
+
+def test_a_folder_that_is_laid_out_as_another_source_is_not_read_under_a_wrong_name(tmp_path: Path) -> None:
+    tree(tmp_path, "labels.csv", "head_ct/1.png", "benign/1.png")
+    with pytest.raises(LayoutError, match="is laid out as head_ct"):
+        locate(BUSI, tmp_path, reader, CATALOG)
+
+
+def test_a_loader_that_finds_nothing_or_stumbles_leaves_the_folder_refused(tmp_path: Path) -> None:
+    tree(tmp_path, "other/1.png")
+
+    def stumbles(raw: RawFolder) -> list[object]:
+        raise KeyError("a column")
+
+    for one in (reader, stumbles):
+        with pytest.raises(LayoutError, match="is not laid out as"):
+            locate(BUSI, tmp_path, one, CATALOG)
 
 
 # ---- recognise

@@ -24,3 +24,23 @@ def test_paired_counts_numbers_as_such_and_notes_what_is_alone(tmp_path: Path) -
     found = list(paired(raw, raw.by_stem("i/*"), raw.by_stem("m/*")))
     assert [(str(image), str(mask)) for image, mask in found] == [("i/2.png", "m/2.tif"), ("i/10.png", "m/10.tif")]
     assert raw.skipped == {"i/3.png": "there is no mask of its name", "m/4.tif": "a mask of which there is no image"}
+
+
+def test_names_that_differ_in_case_alone_are_matched_and_paired(tmp_path: Path) -> None:
+    raw = folder(tmp_path, "i/A 2.PNG", "i/A 10.PNG", "m/a 10.png", "m/a 2.png")
+    found = list(paired(raw, raw.by_stem("i/*"), raw.by_stem("m/*")))
+    assert [(str(image), str(mask)) for image, mask in found] == [
+        ("i/A 2.PNG", "m/a 2.png"),
+        ("i/A 10.PNG", "m/a 10.png"),
+    ]
+    assert raw.skipped == {}
+    assert [fact for fact, _ in matched(raw, "list.txt", [("a 10", 1), ("a 2", 2)], raw.by_stem("i/*"))] == [1, 2]
+    assert raw.missing == {}
+
+
+def test_of_several_names_that_are_alike_none_is_guessed(tmp_path: Path) -> None:
+    raw = folder(tmp_path, "aB.png", "Ab.png", "c.png")
+    assert list(matched(raw, "list.txt", [("AB", 1), ("C", 2)], raw.by_stem("*.png"))) == [(2, PurePosixPath("c.png"))]
+    assert raw.missing == {"AB": "list.txt"}
+    assert set(raw.skipped) == {"aB.png", "Ab.png"}
+    assert "differs in case" in raw.skipped["aB.png"]

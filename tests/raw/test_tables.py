@@ -1,3 +1,4 @@
+import csv
 import gzip
 import zipfile
 from collections.abc import Sequence
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 from med_mat.errors import LayoutError, ReadError
 from med_mat.raw import Miniature, RawFolder, tables
 
-CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0", exclude_categories=["Cc"]))
+UNSEEN = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0#" + UNSEEN, exclude_categories=["Cc"]))
 COLUMNS = ["id", "label", "note"]
 ROWS = st.lists(st.tuples(st.from_regex(r"[0-9]{1,6}", fullmatch=True), CELL, CELL))
 
@@ -118,7 +120,7 @@ HOSTILE = {
     "blank.csv": b"\n , ,\n\n",
     "nul.csv": b"a,b\n\0\0,1\n",
     "utf16 without mark.csv": "a,b\n1,2\n".encode("utf-16-le"),
-    "more cells.csv": b"a,b\n1,2\n1,2,3\n",
+    "more cells.csv": b"a,b\n1,2,3\n1,2,3\n",
     "open quote.csv": b'a,b\n1,"' + b"x" * 200_000,
     "one line.csv": b"x" * (tables.LINE_LIMIT + 1),
     "cut.csv.gz": gzip.compress(b"a,b\n" + bytes(range(49, 58)) * 9999)[:-30],
@@ -144,6 +146,114 @@ def test_a_wrong_encoding(tmp_path: Path) -> None:
         with pytest.raises(ReadError, match="encoding="):
             list(raw.table("a.csv", encoding=encoding))
     assert list(raw.table("a.csv")) == [{"a": "é"}]
+
+
+@pytest.mark.parametrize("text", ["“benign” – naïve", "Größe €", "naïve"])
+def test_western_windows_text_keeps_its_quotes_and_dashes_and_the_guess_is_noted(tmp_path: Path, text: str) -> None:
+    raw = write(tmp_path, "a.csv", f"id,label\n1,{text}\n".encode("cp1252"))
+    assert [row["label"] for row in raw.table("a.csv")] == [text]
+    assert "cp1252, which is a guess" in raw.notes["a.csv"]
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "big5", "shift-jis", "cp1251"])
+def test_other_encodings_are_never_read_without_a_word_and_may_be_stated(tmp_path: Path, encoding: str) -> None:
+    text = "опухоль" if encoding == "cp1251" else "日本"
+    raw = write(tmp_path, "a.csv", f"id,label\n1,{text}\n".encode(encoding))
+    assert [row["id"] for row in raw.table("a.csv")] == ["1"]
+    assert "a guess" in raw.notes["a.csv"]
+    again = RawFolder(tmp_path)
+    assert [row["label"] for row in again.table("a.csv", encoding=encoding)] == [text]
+    assert again.notes == {}
+
+
+@pytest.mark.parametrize(
+    "start", ["sep=;\n", '"sep=;"\r\n', "\ufeffsep=;\n", "# from the web\n\n#\n", "# a; b\nsep=;\n"]
+)
+def test_what_stands_before_the_header_is_passed_over(tmp_path: Path, start: str) -> None:
+    raw = write(tmp_path, "a.csv", f"{start}id;note\n1;a,b,c\n")
+    assert list(raw.table("a.csv", columns=["id"])) == [{"id": "1", "note": "a,b,c"}]
+
+
+def test_excel_may_tell_that_tabs_separate(tmp_path: Path) -> None:
+    raw = write(tmp_path, "a.csv", "sep=\t\nid,x\tnote\n1\ta\n")
+    assert list(raw.table("a.csv")) == [{"id,x": "1", "note": "a"}]
+
+
+def test_a_header_may_begin_with_the_sign_of_a_comment(tmp_path: Path) -> None:
+    raw = write(tmp_path, "a.csv", "#id,label\n1,x\n")
+    assert list(raw.table("a.csv")) == [{"#id": "1", "label": "x"}]
+    assert list(raw.table("a.csv", columns=["label"])) == [{"#id": "1", "label": "x"}]
+
+
+def test_blanks_that_nobody_sees_are_stripped(tmp_path: Path) -> None:
+    raw = write(tmp_path, "a.csv", f"{UNSEEN}id ,\u200blabel\u200b\n 1\ufeff,\xa0\u200bx y\u2060 \n")
+    assert list(raw.table("a.csv", columns=["id", "label"])) == [{"id": "1", "label": "x y"}]
+    Miniature(tmp_path).xlsx("a.xlsx", [["\u200bx\u200b"]], ["\ufeffid"])
+    assert list(raw.table("a.xlsx")) == [{"id": "x"}]
+
+
+@pytest.mark.parametrize(
+    ("bad", "lines"),
+    [
+        ('2,"x', 1),  # swallows all that follows
+        ('2,"x\n3,y\n4,z"', 1),  # swallows two rows
+        ("2,x,y", 1),
+        ('2,"x"y"', 1),
+    ],
+)
+def test_one_bad_row_is_left_out_and_noted_and_its_neighbours_are_read(tmp_path: Path, bad: str, lines: int) -> None:
+    raw = write(tmp_path, "a.csv", f"id,label\n1,a\n{bad}\n5,b\n6,c\n")
+    found = {row["id"]: row["label"] for row in raw.table("a.csv")}
+    assert found["1"] == "a"
+    assert found["5"] == "b"
+    assert found["6"] == "c"
+    assert "2" not in found
+    assert len(found) == 3 + bad.count("\n")
+    assert list(raw.faults) == ["a.csv, line 3"]
+
+
+def test_an_open_quote_in_every_row_leaves_none_and_does_not_take_forever(tmp_path: Path) -> None:
+    raw = write(tmp_path, "a.csv", "id,label\n" + "".join(f'{n},"x\n' for n in range(0, 20_000)))
+    with pytest.raises(ReadError, match="line 2: a quote that is never closed"):
+        list(raw.table("a.csv"))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9999), st.sampled_from(["a", "a b", "one, two", 'he said "no"', "l1\nl2, l3"])))
+)
+def test_cells_may_hold_delimiters_quotes_and_lines(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str]]
+) -> None:
+    root = tmp_path_factory.getbasetemp()
+    Miniature(root).csv("lines.csv", rows, header=["id", "text"])
+    raw = RawFolder(root)
+    assert [(int(row["id"]), row["text"]) for row in raw.table("lines.csv")] == rows
+    assert raw.faults == {}
+
+
+def test_a_blank_after_a_closing_quote_is_harmless(tmp_path: Path) -> None:
+    raw = write(tmp_path, "a.csv", 'id,label\n"1" ,"a" \n5" long,b\n')
+    assert [tuple(row.values()) for row in raw.table("a.csv")] == [("1", "a"), ('5" long', "b")]
+
+
+def test_a_cell_may_be_as_long_as_a_run_length_code_and_the_limit_of_the_process_stays(tmp_path: Path) -> None:
+    long = "1 2 " * 100_000
+    before = csv.field_size_limit()
+    raw = write(tmp_path, "a.csv", f"id,code\n1,{long}\n2,x\n")
+    assert [len(row["code"]) for row in raw.table("a.csv")] == [len(long) - 1, 1]
+    assert csv.field_size_limit() == before
+
+
+def test_a_row_knows_its_file_and_line(tmp_path: Path) -> None:
+    raw = write(tmp_path, "a.csv", '# x\nid,label\n\n1,"a\nb"\n2,c\n')
+    assert [row.where for row in raw.table("a.csv")] == ["a.csv, line 4", "a.csv, line 6"]
+
+
+def test_long_numbers_of_a_workbook_are_noted(tmp_path: Path) -> None:
+    Miniature(tmp_path).xlsx("a.xlsx", [[1234567890123456], [12]], ["id"])
+    raw = RawFolder(tmp_path)
+    assert [row["id"] for row in raw.table("a.xlsx")] == ["1234567890123456", "12"]
+    assert list(raw.notes) == ["a.xlsx, row 2"]
 
 
 def test_a_missing_file_names_its_neighbours(tmp_path: Path) -> None:

@@ -245,6 +245,150 @@ def test_the_cache_opens_once_and_is_bounded(tmp_path: Path, monkeypatch: pytest
     assert values(tmp_path, Slice(PurePosixPath("3.nii.gz"), 0), cache, want="grey").shape == (7, 7)
 
 
+ORDERS = ("RAS", "LPS", "LAS", "PIR", "SLA", "ARI")
+
+
+def turned(image: nibabel.Nifti1Image, order: str) -> nibabel.Nifti1Image:
+    """The same places of the same patient, stored in another order."""
+    ornt = nibabel.orientations
+    return image.as_reoriented(ornt.ornt_transform(ornt.io_orientation(image.affine), ornt.axcodes2ornt(tuple(order))))
+
+
+def volume_and_mask(order: str) -> tuple[nibabel.Nifti1Image, nibabel.Nifti1Image]:
+    organ = np.zeros((40, 50, 6), np.uint8)
+    organ[5:12, 30:45, 2:] = 1
+    affine = np.array([[0.8, 0, 0, -20], [0, 0.9, 0, -30], [0, 0, 3, 7], [0, 0, 0, 1]])
+    return tuple(turned(nibabel.Nifti1Image(x, affine), order) for x in ((organ * 100).astype(np.int16), organ))  # type: ignore[return-value]
+
+
+def marked(root: Path, notes: list[str] | None = None) -> np.ndarray:
+    """The mask of slice 3 against its image, which it equals where it lies right."""
+    cache = FileCache()
+    image = read(root, Slice(PurePosixPath("img.nii.gz"), 3), mat=None, cache=cache)
+    found = values(root, Slice(PurePosixPath("seg.nii.gz"), 3), cache, want="index", on=image, notes=notes)
+    np.testing.assert_array_equal(found > 0, np.asarray(Image.open(io.BytesIO(image.data))) > 0)
+    return found
+
+
+@pytest.mark.parametrize("image_order", ORDERS)
+@pytest.mark.parametrize("mask_order", ORDERS)
+def test_a_mask_of_any_orientation_lies_where_its_affine_says(
+    tmp_path: Path, image_order: str, mask_order: str
+) -> None:
+    nibabel.save(volume_and_mask(image_order)[0], tmp_path / "img.nii.gz")
+    nibabel.save(volume_and_mask(mask_order)[1], tmp_path / "seg.nii.gz")
+    notes: list[str] = []
+    assert marked(tmp_path, notes).sum() == 7 * 15
+    assert notes == []
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_mask_without_an_orientation_is_laid_as_its_image(tmp_path: Path, order: str) -> None:
+    image, mask = volume_and_mask(order)
+    nibabel.save(image, tmp_path / "img.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.asarray(mask.dataobj), None), tmp_path / "seg.nii.gz")
+    notes: list[str] = []
+    marked(tmp_path, notes)
+    assert notes == ["masks whose file does not say where they lie, laid as their image is"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("default", [np.eye(4), np.diag([-1.0, -1, 1, 1])])
+def test_a_default_affine_counts_only_where_it_does_not_matter(tmp_path: Path, order: str, default: np.ndarray) -> None:
+    image, mask = volume_and_mask(order)
+    nibabel.save(image, tmp_path / "img.nii.gz")
+    nibabel.save(nibabel.Nifti1Image(np.asarray(mask.dataobj), default), tmp_path / "seg.nii.gz")
+    if order == "".join(nibabel.aff2axcodes(default)):
+        notes: list[str] = []
+        marked(tmp_path, notes)
+        assert len(notes) == 1
+    else:
+        with pytest.raises(ReadError, match=r"^seg\.nii\.gz: its voxels are not those of its image: .* give the mask"):
+            marked(tmp_path)
+
+
+def test_a_mask_that_lies_elsewhere_is_refused(tmp_path: Path) -> None:
+    image, mask = volume_and_mask("RAS")
+    nibabel.save(image, tmp_path / "img.nii.gz")
+    moved, coarse, near = image.affine.copy(), image.affine.copy(), image.affine.copy()
+    moved[0, 3] += 2
+    coarse[2, 2] = 4
+    near[:3, 3] += 0.1
+    for affine in (moved, coarse):
+        nibabel.save(nibabel.Nifti1Image(np.asarray(mask.dataobj), affine), tmp_path / "seg.nii.gz")
+        with pytest.raises(ReadError, match="its voxels are not those of its image"):
+            marked(tmp_path)
+    nibabel.save(nibabel.Nifti1Image(np.asarray(mask.dataobj), near), tmp_path / "seg.nii.gz")
+    marked(tmp_path)
+    nibabel.save(nibabel.Nifti1Image(np.asarray(mask.dataobj)[:, :, :4], image.affine), tmp_path / "seg.nii.gz")
+    with pytest.raises(ReadError, match=r"40 x 50 x 4 of .* and the image has 40 x 50 x 6"):
+        marked(tmp_path)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_gzip_volume_is_read_to_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool) -> None:
+    """Also where only its first slice is asked for, and where it is too large to hold."""
+    save(tmp_path / "v.nii", RNG.integers(0, 900, (40, 40, 40)).astype(np.int16))
+    packed = gzip.compress((tmp_path / "v.nii").read_bytes(), mtime=0)
+    if large:
+        monkeypatch.setattr(volumes, "IN_MEMORY_BYTES", 100)
+    (tmp_path / "v.nii.gz").write_bytes(packed)
+    assert plane(tmp_path, "v.nii.gz", 0).any()
+    wrong = bytearray(packed)
+    wrong[-8] ^= 1  # of the checksum
+    (tmp_path / "crc.nii.gz").write_bytes(wrong)
+    (tmp_path / "cut.nii.gz").write_bytes(packed[:-2000])
+    (tmp_path / "tail.nii.gz").write_bytes(packed[:-4])
+    for name in ("crc", "cut", "tail"):
+        with pytest.raises(ReadError, match=f"{name}.nii.gz: cannot be read as a NIfTI or Analyze volume"):
+            plane(tmp_path, f"{name}.nii.gz", 0)
+
+
+@pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
+def test_a_volume_that_holds_more_than_its_header_says(tmp_path: Path, suffix: str) -> None:
+    save(tmp_path / "v.nii", DATA)
+    for extra, message in ((4 * 5 * 2, "declares 240 bytes of voxels, and it holds 280"), (6, "")):
+        data = (tmp_path / "v.nii").read_bytes() + bytes(extra)
+        (tmp_path / f"x.{suffix}").write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
+        if message:
+            with pytest.raises(ReadError, match=message):
+                plane(tmp_path, f"x.{suffix}", 0)
+        else:
+            notes = stored(tmp_path, f"x.{suffix}", 0)[1].notes
+            assert notes == ("its file goes on beyond its voxels, by 6 bytes",)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_spacing_is_that_of_the_displayed_plane(tmp_path: Path, order: str) -> None:
+    image = volume_and_mask(order)[0]
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, tmp_path / "v.nii")
+    for axis, expected in enumerate([(0.9, 3), (0.8, 3), (0.8, 0.9)]):
+        np.testing.assert_allclose(stored(tmp_path, "v.nii", 1, axis)[1].spacing, expected, rtol=1e-6)
+
+
+def test_spacing_is_in_millimetres_or_unknown(tmp_path: Path) -> None:
+    for unit, factor in (("mm", 1), ("meter", 1000), ("micron", 0.001), (None, None)):
+        image = volume_and_mask("RAS")[0]
+        image.header.set_xyzt_units(unit)
+        nibabel.save(image, tmp_path / "v.nii")
+        found = stored(tmp_path, "v.nii", 1)[1].spacing
+        if factor is None:
+            assert found is None
+        else:
+            np.testing.assert_allclose(found, (0.8 * factor, 0.9 * factor), rtol=1e-6)
+    image = volume_and_mask("RAS")[0]
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, tmp_path / "v.nii")
+    data = bytearray((tmp_path / "v.nii").read_bytes())
+    for zoom in (0.0, -1.0, float("nan"), 5.0):  # the last contradicts the affine
+        data[80:84] = np.float32(zoom).tobytes()
+        (tmp_path / "w.nii").write_bytes(data)
+        assert stored(tmp_path, "w.nii", 1)[1].spacing is None
+    save(tmp_path / "a.img", DATA, np.diag([2, 3, 4, 1]), nibabel.AnalyzeImage)
+    assert stored(tmp_path, "a.img", 1)[1].spacing is None
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     flips=st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), max_size=5),

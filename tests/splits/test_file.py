@@ -82,7 +82,7 @@ def test_an_experiment_file_makes_what_it_says(world: World, tmp_path: Path) -> 
         ("experiment: without\ntarget: CT/Lung/Cancer", "has no 'axis': without needs one of modality, area, task"),
         ("experiment: limited\ntarget: CT/Lung/Cancer\nn: many", "n='many' is to be a whole number"),
         ("experiment: unrelated\ntarget: CT/Lung/Cancer\nlike: x", "'like' is an experiment"),
-        ("experiment: related\ntarget: CT/Lung/Cancer\nsize: 0", "size=0 is to be a whole number"),
+        ("experiment: related\ntarget: CT/Lung/Cancer\nsize: 0", "size is to be at least 1"),
         ("experiment: limited\ntarget: CT/Lung/Cancer", "has no 'n': limited needs a number of records"),
         ("experiment: combination\ntarget: CT/Lung/Cancer", "has no 'parts'"),
         ("experiment: related\ntarget: CT/Lung/Cancer\nparts: [x]", "no option 'parts'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 import tempfile
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from med_mat import catalog, schema
 from med_mat.catalog import RowFacts
 from med_mat.dataset import MedMAT
+from med_mat.leakage import contradictions
 from med_mat.location import Folder
 from med_mat.taxonomy import MAT
 
@@ -62,6 +64,9 @@ class Record:
     patient: str | None = None
     sha256: str | None = None
     pixel_hash: str | None = None
+    look: str | None = None  # perceptual hash; None: one of its own where there are pixels
+    withheld: str | None = None
+    path: str = "x.png"
 
 
 @dataclass(frozen=True)
@@ -77,27 +82,37 @@ class World:
         return self.rows[self.records[position].row]
 
 
+def look(record: Record) -> str | None:
+    """The perceptual hash of a record: pictures of different pixels look different, unless it is said."""
+    if record.look is not None or record.pixel_hash is None:
+        return record.look
+    return hashlib.blake2b(record.pixel_hash.encode(), digest_size=32).hexdigest()
+
+
 def groups(records: Sequence[Record]) -> list[int]:
     """The first record of each one's connected component, by a plain search."""
     found = list(range(len(records)))
     changed = True
     while changed:
         changed = False
-        for key in ("patient", "sha256", "pixel_hash"):
+        for key in ("patient", "sha256", "pixel_hash", "look"):
+            values = [look(record) if key == "look" else getattr(record, key) for record in records]
             lowest: dict[str, int] = {}
-            for i, record in enumerate(records):
-                value = getattr(record, key)
+            for i, value in enumerate(values):
                 if value is not None:
                     lowest[value] = min(lowest.get(value, i), found[i])
-            for i, record in enumerate(records):
-                value = getattr(record, key)
+            for i, value in enumerate(values):
                 if value is not None and lowest[value] < found[i]:
                     found[i], changed = lowest[value], True
     return found
 
 
-def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None = None, **manifest: Any) -> World:
-    """A build of these records; they are put in the order of an index, row by row and split by split."""
+def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None = None, *,
+            links: Sequence[tuple[int, int, str, bool]] = (), **manifest: Any) -> World:  # fmt: skip
+    """A build of these records; they are put in the order of an index, row by row and split by split.
+
+    Links are of two positions in that order, with their reason and whether the two contradict each other.
+    """
     ordered = tuple(sorted(records, key=lambda one: (one.row, one.split)))
     by_number = {row.number: row for row in rows}
     place = {"id": [], "position": []}  # type: dict[str, list[Any]]
@@ -117,9 +132,13 @@ def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None 
         "label": [one.label for one in ordered],
         "labels": [one.label.split("; ") if one.label else [] for one in ordered],
         "label_set": [one.label for one in ordered],
-        "patient": [one.patient for one in ordered],
+        "patient": _numbered(ordered),
         "sha256": [one.sha256 for one in ordered],
         "pixel_hash": [one.pixel_hash for one in ordered],
+        "perceptual_hash": [look(one) for one in ordered],
+        "path": [one.path for one in ordered],
+        "image_id": [identity.replace(f"/{one.row}/", "/") for identity, one in zip(place["id"], ordered, strict=True)],
+        "withheld": [one.withheld for one in ordered],
         "question": ["which?"] * n,
         "answer": ["A"] * n,
         "transform": ["none"] * n,
@@ -132,15 +151,59 @@ def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None 
     arrays = [pa.array(columns[one.name], one.type) if one.name in columns else pa.nulls(n, one.type) for one in target]
     root = folder or Path(_scratch().name) / str(next(_numbers))
     root.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_arrays(arrays, schema=target), root / "index.parquet")
+    index = pa.Table.from_arrays(arrays, schema=target)
+    pq.write_table(index, root / "index.parquet")
+    pq.write_table(_links(index, [*_people(ordered), *links]), root / "duplicates.parquet")
     facts = {
         str(row.number): RowFacts(
-            row.number, row.where, row.subset, row.mat, row.annotation, "mit", row.access, True
+            number=row.number,
+            source=row.where,
+            subset=row.subset,
+            mat=row.mat,
+            annotation=row.annotation,
+            license="mit",
+            license_certainty="confirmed",
+            access=row.access,
+            redistributable=True,
+            augmented=False,
         ).to_data()
         for row in rows
     }
     mat = MedMAT(Folder(root), {"schema": schema.VERSION, "rows": facts, **manifest})
     return World(mat, ordered, by_number)
+
+
+def _links(index: pa.Table, links: Sequence[tuple[int, int, str, bool]]) -> pa.Table:
+    ids, sources = index["id"].to_pylist(), index["source"].to_pylist()
+    return pa.Table.from_pylist(
+        [
+            {
+                "first": ids[first], "second": ids[second], "first_source": sources[first],
+                "second_source": sources[second], "reason": reason, "kind": "same picture", "contradictory": contrary,
+            }
+            for first, second, reason, contrary in links
+        ],
+        contradictions.SCHEMA,
+    )  # fmt: skip
+
+
+def _people(records: Sequence[Record]) -> list[tuple[int, int, str, bool]]:
+    """The links between records of one patient in several rows, each of which is a source with numbers of its own."""
+    first: dict[str | None, dict[int, int]] = {}
+    for place, one in enumerate(records):
+        first.setdefault(one.patient, {}).setdefault(one.row, place)
+    return [
+        (min(places.values()), place, "same patient", False)
+        for name, places in first.items()
+        for place in sorted(places.values())[1:]
+        if name is not None
+    ]
+
+
+def _numbered(records: Sequence[Record]) -> list[int | None]:
+    """The patients as numbers."""
+    names = sorted({one.patient for one in records} - {None}, key=str)
+    return [None if one.patient is None else names.index(one.patient) for one in records]
 
 
 def many(counts: dict[tuple[int, str], int], tested: int = 1) -> list[Record]:
@@ -195,5 +258,6 @@ def with_more(world: World, rows: Sequence[Row], records: Sequence[Record]) -> W
 
 
 __all__ = [
-    "LUNG", "MADE", "MATS", "Record", "Row", "World", "made_rows", "made_up", "many", "replace", "with_more", "worlds",
+    "LUNG", "MADE", "MATS", "Record", "Row", "World", "look", "made_rows", "made_up", "many", "replace", "with_more",
+    "worlds",
 ]  # fmt: skip

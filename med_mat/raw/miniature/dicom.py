@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from med_mat.raw.miniature import drawn
@@ -46,6 +47,7 @@ class Dicoms(Folder):
         instance: int = 1,
         frames: int = 1,
         pixels: NDArray[Any] | None = None,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         """A DICOM file, with identifiers that follow from the path.
 
@@ -65,6 +67,7 @@ class Dicoms(Folder):
             frames: how many.
             pixels: what to store instead of a synthetic picture: (rows, columns), (rows, columns, 3), or either with
                 the frames in front.
+            tags: further elements, by keyword: ``{"PatientSex": "F"}``.
         """
         import numpy as np
 
@@ -81,6 +84,8 @@ class Dicoms(Folder):
 
         header = _identified(str(path), modality, patient, series, compressed=compressed)
         header.InstanceNumber = instance
+        for keyword, value in (tags or {}).items():
+            setattr(header, keyword, value)
         if window is not None:
             header.WindowCenter, header.WindowWidth = (f"{number:g}" for number in window)
         if slope is not None or intercept is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +32,7 @@ class Pictures(Folder):
         format: str | None = None,  # noqa: A002 - Pillow's word
         orientation: int = 1,
         seed: str | None = None,
+        photometric: int | None = None,
     ) -> None:
         """A smooth picture with blobs, speckle and a dark rim, different for each path.
 
@@ -41,8 +43,13 @@ class Pictures(Folder):
             format: Pillow's name of the format; None: by the suffix. A .jpg may hold a PNG.
             orientation: EXIF orientation, 1 to 8; 1 writes none.
             seed: what the picture follows from, instead of the path: two paths of one seed hold the same picture.
+            photometric: the photometric interpretation that a TIFF states, where it is not that of its pixels.
         """
-        self._save(path, _picture(size, mode, seed or str(path)), format, orientation)
+        picture = _picture(size, mode, seed or str(path))
+        if photometric is None:
+            self._save(path, picture, format, orientation)
+        else:
+            self.write(path, _restated(encoded(picture, "TIFF", orientation), photometric))
 
     def mask(
         self,
@@ -57,6 +64,7 @@ class Pictures(Folder):
         format: str | None = None,  # noqa: A002
         seed: str | None = None,
         speck: bool = False,
+        line: bool = False,
     ) -> None:
         """A picture of ``background`` in which one shape has ``value``, in :meth:`box` of the path (or of ``seed``).
 
@@ -71,6 +79,7 @@ class Pictures(Folder):
             format: Pillow's name of the format; None: by the suffix.
             seed: what the place follows from, instead of the path.
             speck: four stray pixels have the value too, at the top left or, where the shape is there, bottom right.
+            line: the bottom row has the value too, whether there is a shape or not.
         """
         seed = seed or str(path)
         values = drawn.filled(size, seed, shape=shape, value=value, background=background, empty=empty)
@@ -78,6 +87,8 @@ class Pictures(Folder):
             left, top, *_ = drawn.place(size, seed)
             corner = slice(0, 2) if left > 2 or top > 2 else slice(-2, None)
             values[corner, corner] = value
+        if line:
+            values[-1] = value
         self._save(path, in_mode(values, mode), format)
 
     def label_map(
@@ -191,6 +202,17 @@ def encoded(image: Image.Image, format: str, orientation: int = 1) -> bytes:  # 
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def _restated(data: bytes, photometric: int) -> bytes:
+    """A TIFF as Pillow writes it, in little endian, of another photometric interpretation."""
+    (start,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, start)
+    changed = bytearray(data)
+    for at in range(start + 2, start + 2 + 12 * count, 12):
+        if data[at : at + 2] == struct.pack("<H", 262):
+            struct.pack_into("<H", changed, at + 8, photometric)
+    return bytes(changed)
 
 
 def _picture(size: Size, mode: Mode, seed: str) -> Image.Image:

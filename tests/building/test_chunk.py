@@ -16,20 +16,20 @@ MakeToy = Callable[..., Toy]
 
 
 @pytest.fixture(scope="module")
-def shards(built: Path) -> list[pq.ParquetFile]:
+def files(built: Path) -> list[pq.ParquetFile]:
     return [pq.ParquetFile(path) for path in sorted((built / "data").rglob("*.parquet"))]
 
 
 @pytest.fixture
 def large(toy: MakeToy) -> pq.ParquetFile:
-    """A shard of 301 records."""
+    """A data file of 301 records."""
     source = toy("""
     for image in raw.images("a/*"):
         yield Example(image, label="a", split="test")
 """)
     source.draw(*(f"a/{number}.png" for number in range(301)))
     source.build()
-    return pq.ParquetFile(source.out / "data/toy/048/test-00000.parquet")
+    return pq.ParquetFile(next((source.out / "data/toy/048").glob("test-00000-*.parquet")))
 
 
 def test_row_groups_are_small_enough_for_random_reads(large: pq.ParquetFile) -> None:
@@ -47,20 +47,20 @@ def test_a_row_group_of_large_images_is_closed_by_their_size(toy: MakeToy, monke
     each = (source.raw / "a" / "1.png").stat().st_size
     monkeypatch.setattr(writer, "ROW_GROUP_BYTES", 4 * each - 8)
     source.build()
-    file = pq.ParquetFile(source.out / "data/toy/048/train-00000.parquet")
+    file = pq.ParquetFile(next((source.out / "data/toy/048").glob("train-00000-*.parquet")))
     assert {file.metadata.row_group(group).num_rows for group in range(file.num_row_groups - 1)} == {4}
 
 
-def test_pixels_are_uncompressed_and_all_else_is_compressed(shards: list[pq.ParquetFile]) -> None:
-    for file in shards:
+def test_pixels_are_uncompressed_and_all_else_is_compressed(files: list[pq.ParquetFile]) -> None:
+    for file in files:
         group = file.metadata.row_group(0)
         for column in map(group.column, range(group.num_columns)):
             pixels = column.path_in_schema.split(".")[0] in ("image", "mask")
             assert (column.compression == "UNCOMPRESSED") == pixels, column.path_in_schema
 
 
-def test_pages_have_an_index_and_tags_have_statistics(large: pq.ParquetFile, shards: list[pq.ParquetFile]) -> None:
-    for file in [large, *shards]:
+def test_pages_have_an_index_and_tags_have_statistics(large: pq.ParquetFile, files: list[pq.ParquetFile]) -> None:
+    for file in [large, *files]:
         for number in range(file.num_row_groups):
             group = file.metadata.row_group(number)
             for column in map(group.column, range(group.num_columns)):
@@ -73,25 +73,25 @@ def test_pages_have_an_index_and_tags_have_statistics(large: pq.ParquetFile, sha
                     assert column.statistics is None or not column.statistics.has_min_max, name
 
 
-def test_a_shard_holds_one_value_of_every_tag(shards: list[pq.ParquetFile]) -> None:
-    assert len(shards) == 6
-    for file in shards:
+def test_a_data_file_holds_one_value_of_every_tag(files: list[pq.ParquetFile]) -> None:
+    assert len(files) == 6
+    for file in files:
         table = file.read(list(schema.TAG_COLUMNS))
         assert all(len(column.unique()) == 1 for column in table.columns)
 
 
-def test_tags_let_a_reader_skip_row_groups(shards: list[pq.ParquetFile]) -> None:
-    for file in shards:
+def test_tags_let_a_reader_skip_row_groups(files: list[pq.ParquetFile]) -> None:
+    for file in files:
         statistics = [file.metadata.row_group(0).column(i) for i in range(file.metadata.num_columns)]
         row = next(column for column in statistics if column.path_in_schema == "row")
         assert row.statistics.min == row.statistics.max == file.read(["row"])["row"][0].as_py()
 
 
-def test_the_schema_is_that_of_the_features_in_datasets(shards: list[pq.ParquetFile], built: Path) -> None:
+def test_the_schema_is_that_of_the_features_in_datasets(files: list[pq.ParquetFile], built: Path) -> None:
     from datasets import Features
 
-    ours = {"shard": [file.schema_arrow for file in shards], "index": [pq.read_schema(built / "index.parquet")]}
-    fields = {"shard": schema.FIELDS, "index": schema.INDEX_FIELDS}
+    ours = {"file": [file.schema_arrow for file in files], "index": [pq.read_schema(built / "index.parquet")]}
+    fields = {"file": schema.FIELDS, "index": schema.INDEX_FIELDS}
     for kind, found in ours.items():
         theirs = Features.from_dict(schema.features(fields[kind])).arrow_schema
         for one in found:
@@ -99,7 +99,7 @@ def test_the_schema_is_that_of_the_features_in_datasets(shards: list[pq.ParquetF
             assert json.loads(one.metadata[b"huggingface"]) == json.loads(theirs.metadata[b"huggingface"])
 
 
-def test_load_dataset_reads_what_the_shard_holds(built: Path, tmp_path: Path) -> None:
+def test_load_dataset_reads_what_the_files_hold(built: Path, tmp_path: Path) -> None:
     from datasets import load_dataset
 
     loaded = load_dataset(str(built), "busi", split="train", cache_dir=str(tmp_path))

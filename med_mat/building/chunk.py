@@ -1,0 +1,249 @@
+"""One chunk: decode, check and write its examples, one Parquet file per row and split.
+
+A worker writes under temporary names (:func:`write_chunk`, or :func:`move_chunk` where records only change sides); the
+process that runs the build flushes the files to the disk, renames them and writes the marker of the chunk
+(:func:`commit`), while the workers go on. All of it waits in ``.build/next`` until the whole build is there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from med_mat import image
+from med_mat.building.inputs import Inputs
+from med_mat.building.kept import Kept, kept_records
+from med_mat.building.outcomes import Notes, Setting, Skip, outcomes
+from med_mat.building.plan import Chunk
+from med_mat.building.store import Store
+from med_mat.building.writer import RecordFile, temporary_path, write_atomically
+from med_mat.errors import BuildError, ReadError
+from med_mat.leakage import thumbnails
+
+#: A record's side, and the split of the files that it goes to: the same, or "withheld".
+Places = Mapping[int, tuple[str, str]]
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of a chunk; stored as its marker, so that a later run knows that it is done."""
+
+    source: str
+    name: str
+    pixels: str = ""  # digest of what the stored pixels depend on
+    records: str = ""  # digest of what all else in the records depends on
+    decoders: list[str] = field(default_factory=list)  # those that its images and masks needed
+    code: dict[str, str] = field(default_factory=dict)  # module -> digest, of the code that it depends on
+    examples: int = 0
+    found: int = 0  # records
+    written: int = 0
+    decoded: int = 0  # images
+    skipped: list[Skip] = field(default_factory=list)
+    notes: Notes = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)  # image file -> how many of its examples gave no record
+    files: dict[str, int] = field(default_factory=dict)  # file below the output folder -> bytes
+    temporary: dict[str, str] = field(default_factory=dict)  # the same files -> what they are called until committed
+
+    @property
+    def data(self) -> list[str]:
+        """Its data files."""
+        return [name for name in self.files if name.startswith("data/")]
+
+    @property
+    def thumbnails(self) -> str:
+        """The file of its pictures' thumbnails."""
+        return f".build/{self.source}/{self.name}.thumbnails"
+
+    @property
+    def marker(self) -> str:
+        """The file of its marker."""
+        return marker(self.source, self.name)
+
+    def to_json(self) -> str:
+        """As the text of a marker."""
+        facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "temporary"}
+        skipped = [[skip.id, skip.path, skip.reason] for skip in self.skipped]
+        return json.dumps({**facts, "files": dict(sorted(self.files.items())), "skipped": skipped}, indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Result:
+        """From the text of a marker."""
+        facts = json.loads(text)
+        return cls(**{**facts, "skipped": [Skip(*entry) for entry in facts["skipped"]]})
+
+
+def marker(source: str, chunk: str) -> str:
+    """The file of a chunk's marker, below the folder of the build."""
+    return f".build/{source}/{chunk}.json"
+
+
+def earlier(store: Store, source: str, chunk: str) -> Result | None:
+    """What an earlier run made of a chunk, if its files are still whole."""
+    for folder in (store.next, store.out):
+        try:
+            result = Result.from_json((folder / marker(source, chunk)).read_text("utf-8"))
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+        if all(store.size(name) == size for name, size in result.files.items()):
+            return result
+    return None
+
+
+def write_chunk(chunk: Chunk, setting: Setting, inputs: Inputs, store: Store, kept: Result | None) -> Result:
+    """Write the chunk's files, under temporary names.
+
+    Args:
+        chunk: the examples.
+        setting: what all chunks of the source share.
+        inputs: what its digests are made of.
+        store: of the build.
+        kept: an earlier result whose pixels are still those of the raw files: they are copied, not decoded.
+
+    Raises:
+        ReadError: a bad example, where ``on_error`` is "raise".
+        BuildError: the output cannot be written.
+    """
+    result = Result(chunk.source, chunk.name)
+    cache = image.FileCache()
+    small: list[bytes] = []
+    at: int | None = None  # among the thumbnails: that of the example
+    with ExitStack() as stack:
+        old = None if kept is None else stack.enter_context(Kept(store, kept))
+        files = stack.enter_context(_Files(store, chunk.source, chunk.name))
+        for example, placed in chunk.examples:
+            result.examples += 1
+            before = result.written
+            for outcome in outcomes(example, placed, setting, cache, result.notes, old):
+                result.found += 1
+                if isinstance(outcome, Skip):
+                    if setting.on_error == "raise":
+                        raise ReadError(f"{outcome.reason} ('skip' for on_error notes it in the ledger and goes on)")
+                    result.skipped.append(outcome)
+                    continue
+                if result.written == before:
+                    at = None if outcome["thumbnail"] is None else len(small)
+                    small += [outcome["thumbnail"]] if outcome["thumbnail"] is not None else []
+                outcome["thumbnail"] = at
+                outcome["ordinal"] = result.written
+                files.add(outcome, placed.split)
+                result.written += 1
+            if result.written == before:
+                path = str(example.path)
+                result.lost[path] = result.lost.get(path, 0) + 1
+        files.close(result)
+        files.add_thumbnails(result, small)
+        result.decoded = result.examples - (0 if old is None else old.used)
+    result.decoders = sorted({*cache.used, *(kept.decoders if kept is not None else ())})
+    result.pixels, result.records, result.code = inputs.digests(chunk, result.decoders)
+    return result
+
+
+def move_chunk(made: Result, places: Places, store: Store) -> Result:
+    """Write a chunk again with its records on other sides: nothing is decoded.
+
+    Args:
+        made: what the chunk is now.
+        places: ordinal of each record -> its side, and the split of the files that it goes to.
+        store: of the build.
+
+    Raises:
+        BuildError: the output cannot be written.
+    """
+    result = Result.from_json(made.to_json())
+    result.files = {name: size for name, size in made.files.items() if name == made.thumbnails}
+    with _Files(store, made.source, made.name) as files:
+        for values in kept_records(store, made.data):
+            values["split"], split = places[values["ordinal"]]
+            files.add(values, split)
+        files.close(result)
+    return result
+
+
+def commit(result: Result, store: Store) -> Result:
+    """Make a written chunk last: flush and rename its files, then write its marker.
+
+    Raises:
+        BuildError: the disk does not take it.
+    """
+    try:
+        for name, temporary in result.temporary.items():
+            with Path(temporary).open("rb") as file:
+                os.fsync(file.fileno())
+            Path(temporary).replace(store.next / name)
+        result.temporary = {}
+        write_atomically(store.next / result.marker, result.to_json().encode())
+    except OSError as error:
+        for temporary in result.temporary.values():
+            Path(temporary).unlink(missing_ok=True)
+        raise _unwritable(result.source, result.name, store, error) from error
+    return result
+
+
+class _Files:
+    """The Parquet files of a chunk, each opened at its first record."""
+
+    def __init__(self, store: Store, source: str, chunk: str) -> None:
+        self._store, self._source, self._chunk = store, source, chunk
+        self._open: dict[tuple[int, str], RecordFile] = {}
+        self._closed: list[Path] = []
+
+    def __enter__(self) -> _Files:
+        return self
+
+    def add(self, values: dict[str, Any], split: str) -> None:
+        """Add a record to the file of its row and a split."""
+        place = (values["row"], split)
+        if place not in self._open:
+            self._open[place] = RecordFile(self._store.next, self._source, values["row"], split, self._chunk)
+        try:
+            self._open[place].add(values)
+        except OSError as error:
+            raise _unwritable(self._source, self._chunk, self._store, error) from error
+
+    def close(self, result: Result) -> None:
+        """Finish all files and note them in the result."""
+        try:
+            for place in sorted(self._open):
+                for name, temporary in self._open[place].close().items():
+                    self._note(result, name, temporary)
+        except OSError as error:
+            raise _unwritable(self._source, self._chunk, self._store, error) from error
+
+    def add_thumbnails(self, result: Result, small: Sequence[bytes]) -> None:
+        """Write the thumbnails of the pictures, and note their file in the result."""
+        temporary = temporary_path(self._store.next / result.thumbnails)
+        self._closed.append(temporary)
+        try:
+            temporary.parent.mkdir(parents=True, exist_ok=True)
+            thumbnails.write(temporary, small)
+            self._note(result, result.thumbnails, temporary)
+        except OSError as error:
+            raise _unwritable(self._source, self._chunk, self._store, error) from error
+
+    def _note(self, result: Result, name: str, temporary: Path) -> None:
+        self._closed.append(temporary)
+        result.files[name] = temporary.stat().st_size
+        result.temporary[name] = str(temporary)
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        for file in self._open.values():
+            file.abandon()
+        for temporary in self._closed if failed else ():
+            temporary.unlink(missing_ok=True)
+
+
+def _unwritable(source: str, chunk: str, store: Store, error: OSError) -> BuildError:
+    return BuildError(
+        f"Cannot write chunk {chunk} of {source!r} below {store.out}: {error.strerror or error}. "
+        "Free some space or mend the disk, then run the same command: finished chunks are kept."
+    )
+
+
+def sizes(results: Iterable[Result]) -> dict[str, int]:
+    """All files of some chunks, and their bytes."""
+    return {name: size for result in results for name, size in result.files.items()}

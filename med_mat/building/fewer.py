@@ -1,0 +1,57 @@
+"""Records that a build holds and that the next one would no longer have."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from med_mat.errors import BuildError
+from med_mat.shell import printable
+
+_NAMED = 5
+
+
+def held(out: Path, sources: Collection[str]) -> pa.ChunkedArray:
+    """The ids of the records of some sources in a build, in the order of its index; none where there is no build."""
+    index = out / "index.parquet"
+    if not index.is_file():
+        return pa.chunked_array([], pa.string())
+    try:
+        table = pq.read_table(index, columns=["id", "source"])
+    except (OSError, pa.ArrowException):  # damaged, so that it holds nothing: the build writes it again
+        return pa.chunked_array([], pa.string())
+    return table.filter(pc.is_in(table["source"], pa.array(sources, pa.string())))["id"].cast(pa.string())
+
+
+def fewer(before: pa.ChunkedArray, after: pa.ChunkedArray) -> list[str]:
+    """The ids of ``before`` that ``after`` has not, in the order of ``before``, each once.
+
+    Args:
+        before: ids of the records of the sources that are built again, as the build holds them.
+        after: those that the new build has.
+    """
+    gone = before.filter(pc.invert(pc.is_in(before, after.cast(before.type).combine_chunks())))
+    return [str(one) for one in pc.unique(gone).to_pylist()]
+
+
+def refusal(gone: Collection[str], out: Path, before: int, reasons: Mapping[str, str]) -> BuildError:
+    """What is raised, before anything of the build is replaced.
+
+    Args:
+        gone: the ids that the new build lacks.
+        out: the folder of the build.
+        before: how many records of the same sources it holds.
+        reasons: the id of a record that was skipped -> why; the others have no image any more, or no label.
+    """
+    first = [f"{one} ({reasons.get(one, 'no longer found').rstrip('.')})" for one in list(gone)[:_NAMED]]
+    more = f" and {len(gone) - len(first):,} more" if len(gone) > len(first) else ""
+    are = "records" if len(gone) != 1 else "record"
+    return BuildError(
+        f"{len(gone):,} {are} of {before:,} that {out.absolute()} had of these sources would no longer be there: "
+        f"{printable(', '.join(first))}{more}. Nothing was replaced: the build is as it was. Mend or bring back the "
+        "raw files, or pass --allow-fewer (allow_fewer=True) if they are meant to go."
+    )

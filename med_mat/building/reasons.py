@@ -1,0 +1,44 @@
+"""Why things were left out: what differs only in the file that it names, or in its numbers, is one reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
+from med_mat.raw.folder import IMAGE_SUFFIXES
+
+#: A reason that begins with the file: its path, and the frame or slice in it.
+_BEGINS = re.compile(r"^[^:]*\.\w+(?:#[^: ]*)?: ")
+_IMAGE = re.compile(rf"[^\s'\"(]+(?:{'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES, key=len, reverse=True)))})\b", re.I)
+
+
+def grouped(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Reason -> the names that have it, in the order they came; the commonest reason first.
+
+    Where all of a reason's texts are the same, that text is its key, without the file that it begins with; else what
+    they have in common, with ``…`` for files and ``#`` for numbers.
+
+    Args:
+        said: the path or id of each thing, with the text of its reason.
+    """
+    names: dict[str, list[str]] = {}
+    texts: dict[str, set[str]] = {}
+    for name, reason in said:
+        text = _BEGINS.sub("", reason.removeprefix(f"{name}: "))
+        general = _general(name, text)
+        names.setdefault(general, []).append(name)
+        texts.setdefault(general, set()).add(text)
+    found: dict[str, list[str]] = {}
+    for general, some in names.items():
+        key = texts[general].pop() if len(texts[general]) == 1 else general
+        found.setdefault(key, []).extend(some)
+    return {key: found[key] for key in sorted(found, key=lambda one: (-len(found[one]), one))}
+
+
+def _general(name: str, text: str) -> str:
+    own = PurePosixPath(name)
+    for word in (name, own.name, f"'{own.stem}'"):
+        text = text.replace(word, "…") if word else text
+    text = re.sub(r"[^\s'\"(]*…", "…", _IMAGE.sub("…", text))
+    return re.sub(r"\d+", "#", text)

@@ -1,0 +1,116 @@
+"""What a build says of a source: one line with its sums, and one for each thing that was left out or is odd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from med_mat.building.ledger import Ledger
+from med_mat.building.reasons import grouped
+from med_mat.catalog import Source
+from med_mat.errors import LayoutError, MedMATError, ReadError
+from med_mat.raw.folder import RawFolder
+from med_mat.shell import printable
+
+if TYPE_CHECKING:
+    from med_mat.building.run import Forecast
+
+_REASONS = 5  # of each kind that are told; the ledger has them all
+_FAR = 0.05  # from the count of the card, as a share of it: a few images more or less are not far
+
+
+def lines(source: Source, ledger: Ledger, where: str) -> list[str]:
+    """What is said of a source that was built: its sums, then what was left out, is missing or is odd, indented.
+
+    Args:
+        source: whose card says how many images there are.
+        ledger: the account of the source.
+        where: the file that holds the whole account.
+    """
+    files, details = ledger.images, list(_details(source, ledger))
+    sums = f"{_count(files['found'], 'image file')} = {files['in_records']:,} in records"
+    sums += f" + {files['annotations']:,} masks" if files["annotations"] else ""
+    sums += f" + {files['unused']:,} not used; {_count(ledger.written, 'record')}, {len(ledger.skipped):,} skipped"
+    see = f"; see {where}" if details else ""
+    return [printable(line) for line in (f"{source.name}: {sums}{see}", *(f"  {one}" for one in details))]
+
+
+def expected(told: Forecast) -> str:
+    """What a build would do for a source, and which changed modules are the reason."""
+    parts = [
+        f"{_count(number, 'image')} {what}"
+        for number, what in (
+            (told.decode, "to decode"),
+            (told.copy, "kept as stored, with new records"),
+            (told.keep, "kept with their records"),
+        )
+        if number
+    ]
+    why = f"; changed since: {', '.join(sorted(told.stale))}" if told.stale else ""
+    return f"{', '.join(parts) or 'no image'}{why}"
+
+
+def nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
+    """Why a source gave no record, as what is to be raised."""
+    told = "".join(f" {one[0].upper()}{one[1:]}{'' if one.endswith('?') else '.'}" for one in _details(source, ledger))
+    if ledger.examples:
+        return ReadError(
+            f"None of the {ledger.examples:,} examples of {source.name!r} in {raw.root} gave a record.{told}"
+        )
+    return LayoutError(
+        f"The loader of {source.name!r} found no example in {raw.root}. Expected one of: "
+        + "; or ".join(layout.words for layout in source.layouts)
+        + f".{told} 'med-mat show {source.name}' prints the whole layout."
+    )
+
+
+def _details(source: Source, ledger: Ledger) -> Iterator[str]:
+    yield from _most(
+        {
+            f"{_count(one['files'], 'image file')} not used: {_bare(reason)} (first: {one['first']})": one["files"]
+            for reason, one in ledger.images["unused_by_reason"].items()
+        },
+        "image file",
+    )
+    yield from _most(
+        {
+            f"{table} names {_count(one['images'], 'image')} not in the folder (first: {one['first']})": one["images"]
+            for table, one in ledger.missing_by_table().items()
+        },
+        "missing image",
+    )
+    for reason, names in grouped(ledger.unseen.items()).items():
+        yield f"{_count(len(names), 'entry', 'entries')} not looked into: {_bare(reason)} (first: {names[0]})"
+    # records whose image is in no record at all were told with their file
+    apart = ((skip.id, skip.reason) for skip in ledger.skipped if skip.path not in ledger.skipped_files)
+    yield from _most(_of_records("skipped", grouped(apart)), "record")
+    yield from _most(_of_records("noted", ledger.notes), "record")
+    whole = source.counts.get("images")
+    expected = whole - source.counts.get("unread", 0) if isinstance(whole, int) else None
+    if expected is not None and not ledger.synthetic and abs(ledger.read - expected) > _FAR * expected:
+        sure = "" if source.counts.get("certainty") == "high" else ", which is not certain"
+        why = "is the download complete" if ledger.read < expected else "another edition, or files of your own"
+        yield f"its card counts {_count(expected, 'image')} to read{sure}; here {ledger.read:,} came in: {why}?"
+
+
+def _of_records(what: str, found: Mapping[str, list[str]]) -> dict[str, int]:
+    return {
+        f"{_count(len(ids), 'record')} {what}: {_bare(reason)} (first: {ids[0]})": len(ids)
+        for reason, ids in found.items()
+    }
+
+
+def _most(told: dict[str, int], of: str) -> Iterator[str]:
+    """The first few sentences, and of the others how much they stand for."""
+    yield from list(told)[:_REASONS]
+    rest: Any = list(told.values())[_REASONS:]
+    if rest:
+        yield f"{_count(sum(rest), of)} more, for {_count(len(rest), 'other reason')}"
+
+
+def _bare(reason: str) -> str:
+    return reason.rstrip(".")
+
+
+def _count(number: int, one: str, several: str = "") -> str:
+    return f"{number:,} {one if number == 1 else several or one + 's'}"

@@ -1,0 +1,126 @@
+"""A DICOM header against the pixels that it describes: where they disagree, the pixels count, and a note says so."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from med_mat.raw import jpegs
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from med_mat.raw.planes import Array
+
+_STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51")  # of a JPEG or JPEG-LS frame, of a JPEG 2000 one
+_OUTSIDE = 0.05  # the share of pixels beyond all colours above which YBR is none
+_GREY = 0.5  # the share of grey pixels above which RGB is YBR
+
+
+def bits(values: Array, dataset: Dataset, padding: tuple[float, float] | None) -> tuple[Array, int, str]:
+    """The values that BitsStored and HighBit declare, how many bits they have, and a note where the header is wrong.
+
+    What lies outside of these bits is no pixel by the standard (overlays stand there), but some writers state too few.
+    Then the bits left are the remainder of a larger number: they jump where the others change, and look like noise.
+
+    Args:
+        values: (rows, columns) or (rows, columns, 3), whole numbers as they stand in the file.
+        dataset: the header.
+        padding: the values that are no measurements, first to last.
+    """
+    width, signed = 8 * values.dtype.itemsize, values.dtype.kind == "i"
+    stored = int(dataset.get("BitsStored") or width)
+    low, high = int(values.min()), int(values.max())
+    if stored >= width or (-(2 ** (stored - 1)) if signed else 0) <= low <= high < 2 ** (stored - signed):
+        return values, stored, ""
+    beside = np.zeros(values.shape, np.bool_)
+    if padding is not None:
+        beside = (values >= padding[0]) & (values <= padding[1])
+    shift = min(max(int(dataset.get("HighBit") or stored - 1) + 1 - stored, 0), width - stored)
+    declared = np.right_shift(np.left_shift(values, width - stored - shift), width - stored)
+    declared = np.where(beside, values, declared)
+    if shift or not _remainder(declared.astype(np.int64), values.astype(np.int64), beside):
+        return declared, stored, ""
+    needed = max(high.bit_length(), (-1 - low).bit_length() if low < 0 else 0) + signed
+    return values, needed, f"BitsStored is {stored}, its values have {needed} bits"
+
+
+def _remainder(part: Array, whole: Array, beside: Array) -> bool:
+    """Whether a part of the bits of values is no picture by itself, but what is left of the whole values."""
+    measured = ~(beside[:, 1:] | beside[:, :-1])
+    steps, others, beyond = (np.abs(np.diff(values, axis=1))[measured] for values in (part, whole, whole - part))
+    across = beyond > 0  # where the bits that are left out change
+    if others[across].sum() < steps[across].sum():
+        return True
+    # of very few bits no jump is larger than a step of the whole values; overlays leave two values, or four
+    many = len(np.unique(whole - part)) > 4
+    return many and _roughness(part, steps) > 2 * _roughness(whole, others)
+
+
+def _roughness(values: Array, steps: Array) -> float:
+    """The mean step to the next column by that to a far one: near 1 in noise, near 0 in a picture."""
+    far = np.abs(values - np.roll(values, (values.shape[0] // 3, values.shape[1] // 2), axis=(0, 1))).mean()
+    return float(steps.mean() / far) if steps.size and far else 0.0
+
+
+def length(dataset: Dataset, frames: int) -> tuple[str, str]:
+    """Why uncompressed pixels cannot be those of the header, or a note on frames that it does not count; else ''."""
+    from pydicom.pixels.utils import get_expected_length
+
+    expected = get_expected_length(dataset)
+    held, one = len(dataset.PixelData), max(expected // frames, 1)
+    line = max(one // max(int(dataset.Rows), int(dataset.Columns)), 2)  # a row or a column, whichever is the shorter
+    if held + 1 < expected:
+        if frames > 1:
+            return f"NumberOfFrames is {frames}, its pixels hold {held // one}", ""
+        return f"its header declares {expected} bytes of pixels, it holds {held}", ""
+    beyond = held - expected
+    if beyond < line:  # filled up by a few bytes
+        return "", ""
+    if beyond >= one and beyond % one < line:
+        return "", f"NumberOfFrames is {frames}, its pixels hold {held // one}"
+    if not any(dataset.PixelData[expected:]):  # filled up with zeros, or a black border below a wrong number of columns
+        return "", f"its pixels end with {beyond} bytes of zeros that its header does not count"
+    return f"its header declares {expected} bytes of pixels, it holds {held}: Rows or Columns may be wrong", ""
+
+
+def fragments(dataset: Dataset, frames: int) -> str:
+    """A note on compressed pixels of another number of frames than the header counts; else ''."""
+    from pydicom.encaps import generate_fragments
+
+    starts = [fragment[:4] for fragment in generate_fragments(dataset.PixelData)]
+    # the first one is the table of offsets
+    held = sum(start.startswith(_STARTS) for start in starts)
+    return f"NumberOfFrames is {frames}, its pixels hold {held}" if held and held != frames else ""
+
+
+def size(frame: bytes) -> tuple[int, int] | None:
+    """Width and height that a compressed frame states; None where it is of a kind that states none."""
+    if frame.startswith(_STARTS[1]):
+        right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
+        return right - left, bottom - top
+    return jpegs.size(frame)
+
+
+def color(values: Array, photometric: str, as_rgb: Any) -> tuple[Array, str]:
+    """Uncompressed colours as RGB, and a note where they are not those of the header.
+
+    Args:
+        values: (rows, columns, 3) of uint8, as stored.
+        photometric: what the header calls them.
+        as_rgb: turns YBR into RGB.
+    """
+    sample = values[:: max(values.shape[0] // 256, 1), :: max(values.shape[1] // 256, 1)].astype(np.float32)
+    first, second, third = sample[..., 0], sample[..., 1] - 128, sample[..., 2] - 128
+    if photometric.startswith("YBR"):
+        shown = np.stack([first + 1.402 * third, first - 0.344 * second - 0.714 * third, first + 1.772 * second])
+        outside = ((shown < -16) | (shown > 271)).any(axis=0).mean()
+        if outside > _OUTSIDE:
+            return values, f"its photometric interpretation is {photometric}, its colours are RGB"
+        return as_rgb(values), ""
+    grey = (abs(second) <= 2) & (abs(third) <= 2)
+    if grey.mean() > _GREY and first.std() > 16:
+        return as_rgb(values), f"its photometric interpretation is {photometric}, its colours are YBR_FULL"
+    return values, ""

@@ -1,0 +1,85 @@
+"""Whether a mask lies on the grid of its image: two volumes whose voxels are the same places of the same patient."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from med_mat.errors import ReadError
+
+if TYPE_CHECKING:
+    from med_mat.raw.planes import Array
+    from med_mat.raw.volumes import Volume
+
+#: What libraries write where they were given nothing: NIfTI's identity, and ITK's in the same coordinates.
+_DEFAULTS = (np.eye(4), np.diag([-1.0, -1, 1, 1]))
+_APART = 0.5  # of the smallest side of a voxel: corners nearer than that are the same
+_NOTE = "masks whose file does not say where they lie, laid as their image is"
+
+
+def laid(mask: Volume, image: Volume, name: str, notes: list[str]) -> Volume:
+    """The mask with its axes as the image has them, or as its own file says where both agree.
+
+    A mask that gives no orientation is taken in the order of the image's voxels. One whose affine is a default, or
+    begins at 0, was written without a place: it is taken too where its axes run as the image's do, for then it does not
+    matter whether its writer kept the image's order or turned it to RAS+ first. Where they do not, no one can tell.
+
+    Raises:
+        ReadError: it lies elsewhere.
+    """
+    same_order = mask.data.shape[:3] == image.data.shape[:3]
+    if mask.oriented and image.oriented:
+        if mask.shape == image.shape and _distance(mask, image) <= _APART * _smallest(image.affine):
+            return mask
+        unplaced = _unplaced(mask.affine) or _unplaced(image.affine)
+        fits = same_order and unplaced and (mask.axes, mask.flips) == (image.axes, image.flips)
+    else:
+        fits = same_order
+    if not fits:
+        raise ReadError(
+            f"{name}: its voxels are not those of its image: {_words(mask)}, and the image has {_words(image)}. Where "
+            "they only are in the image's order, give the mask the affine of the image."
+        )
+    if not np.array_equal(mask.affine, image.affine):
+        notes.append(_NOTE)
+    return replace(mask, axes=image.axes, flips=image.flips)
+
+
+def _distance(mask: Volume, image: Volume) -> float:
+    """Millimetres between the corners of two volumes of one RAS+ shape, the farthest pair."""
+    corners = itertools.product(*((0, length - 1) for length in image.shape))
+    return max(float(np.linalg.norm(_place(mask, corner) - _place(image, corner))) for corner in corners)
+
+
+def _place(volume: Volume, voxel: tuple[int, ...]) -> Array:
+    """Where a voxel, counted along the RAS+ axes, lies in the patient."""
+    stored = np.ones(4)
+    for axis, index in enumerate(voxel):
+        stored[volume.axes[axis]] = volume.shape[axis] - 1 - index if volume.flips[axis] else index
+    return np.asarray((volume.affine @ stored)[:3])
+
+
+def _smallest(affine: Array) -> float:
+    return float(np.linalg.norm(affine[:3, :3], axis=0).min())
+
+
+def _unplaced(affine: Array) -> bool:
+    return not affine[:3, 3].any() or any(np.array_equal(affine, default) for default in _DEFAULTS)
+
+
+def _words(volume: Volume) -> str:
+    """Shape, voxel size, directions and origin of a volume."""
+    if not volume.oriented:
+        return f"{' x '.join(map(str, volume.data.shape[:3]))} without an orientation"
+    letters = [""] * 3
+    for axis, (stored, flip) in enumerate(zip(volume.axes, volume.flips, strict=True)):
+        letters[stored] = ("LPI" if flip else "RAS")[axis]
+    sides = np.linalg.norm(volume.affine[:3, :3], axis=0)
+    origin = ", ".join(f"{number:.4g}" for number in volume.affine[:3, 3])
+    return (
+        f"{' x '.join(map(str, volume.data.shape[:3]))} of {' x '.join(f'{side:.4g}' for side in sides)} mm, "
+        f"{''.join(letters)} from ({origin})"
+    )

@@ -1,0 +1,128 @@
+"""What all decoders share: the cache of opened files, paths inside the raw folder, Pillow's errors as sentences."""
+
+from __future__ import annotations
+
+import io
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from PIL import Image, UnidentifiedImageError
+
+from med_mat.errors import ReadError
+from med_mat.raw import headers
+
+IN_MEMORY_BYTES = 1 << 30  # a larger compressed volume is streamed again for each slice
+
+T = TypeVar("T")
+
+
+class FileCache:
+    """The last files opened whole (volumes, multi-frame files), bounded in bytes; one per worker, not shared.
+
+    An image and its masks are often slices of two or three volumes, so it holds more than one where they are small. The
+    last one stays whatever its size.
+
+    ``used`` gathers the decoders that were asked for pixels (names in ``med_mat.image.DECODERS``).
+    """
+
+    def __init__(self, limit: int = IN_MEMORY_BYTES) -> None:
+        self.limit = limit
+        self.used: set[str] = set()
+        self._entries: OrderedDict[tuple[str, int, int], tuple[Any, int]] = OrderedDict()
+
+    def get(self, path: Path, opened: Callable[[Path], tuple[T, int]]) -> T:
+        """What ``opened`` makes of the file, with its size in memory; made again only where the file changed."""
+        facts = path.stat()
+        key = (str(path), facts.st_size, facts.st_mtime_ns)
+        if key in self._entries:
+            self._entries.move_to_end(key)
+            value: T = self._entries[key][0]
+            return value
+        while self._entries and sum(size for _, size in self._entries.values()) > self.limit // 2:
+            self._entries.popitem(last=False)  # before the new one is opened, so that both need not fit
+        value, size = opened(path)
+        self._entries[key] = (value, size)
+        while len(self._entries) > 1 and (
+            len(self._entries) > 8 or sum(size for _, size in self._entries.values()) > self.limit
+        ):
+            self._entries.popitem(last=False)
+        return value
+
+
+def inside(root: Path, path: PurePosixPath) -> Path:
+    """Where a reference lies; one that leads out of the raw folder is refused."""
+    check_inside(path)
+    return Path(root, path)
+
+
+def check_inside(path: PurePosixPath) -> None:
+    """Refuse a reference that leads out of the raw folder."""
+    if path.is_absolute() or ".." in path.parts:
+        raise ReadError(f"{path}: leads out of the raw folder.")
+
+
+def sentence(error: object) -> str:
+    """The message of an exception, or a text out of a file, on one line and without a final stop."""
+    printable = "".join(character if character.isprintable() else " " for character in str(error))
+    text = " ".join(printable.split()) or type(error).__name__
+    return (text if len(text) <= 240 else text[:239] + "…").rstrip(".")
+
+
+def picture(data: bytes, name: object, *, file: io.BytesIO | None = None, otherwise: str = "") -> Image.Image:
+    """A file that Pillow knows, opened and not yet decoded.
+
+    Args:
+        data: its bytes.
+        name: what it is called in errors.
+        file: hands out these bytes, where it matters which are read.
+        otherwise: what it is where Pillow does not know it.
+
+    Raises:
+        ReadError: it is no image, or none of a sane size.
+    """
+    try:
+        return Image.open(file or io.BytesIO(data))
+    except UnidentifiedImageError:
+        what = otherwise or headers.foreign(data)
+        raise ReadError(f"{name}: is {what}." if what else f"{name}: is no image of a known format.") from None
+    except Image.DecompressionBombError as error:
+        raise ReadError(f"{name}: its header declares more pixels than any image has ({sentence(error)}).") from error
+    except Exception as error:
+        raise ReadError(f"{name}: cannot be opened as an image ({sentence(error)}).") from error
+
+
+def loaded(opened: Image.Image, name: object) -> Image.Image:
+    """The same picture, decoded.
+
+    Raises:
+        ReadError: its decoder gives up.
+    """
+    try:
+        opened.load()
+    except Exception as error:
+        raise ReadError(f"{name}: the {opened.format} cannot be decoded ({sentence(error)}).") from error
+    return opened
+
+
+def sought(opened: Image.Image, index: int, name: object) -> int:
+    """Go to a frame of an opened picture; how many frames there are.
+
+    Raises:
+        ReadError: it has no such frame, or cannot go there.
+    """
+    try:
+        count = int(getattr(opened, "n_frames", 1))
+        if index and index < count:
+            opened.seek(index)
+    except Exception as error:
+        raise ReadError(f"{name}: the {opened.format} cannot be read ({sentence(error)}).") from error
+    if not 0 <= index < count:
+        raise no_frame(name, index, count)
+    return count
+
+
+def no_frame(name: object, index: int, count: int) -> ReadError:
+    """That a file has no such frame."""
+    return ReadError(f"{name}: there is no frame {index}; it has {count}.")

@@ -1,0 +1,214 @@
+"""What Pillow reads, in the mode of an 8 bit PNG; what it would narrow to 8 bit or turn silently is read as numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageChops
+
+from med_mat.errors import ReadError
+from med_mat.raw import jpegs, opened, tiffs
+
+if TYPE_CHECKING:
+    from med_mat.raw.planes import Array
+    from med_mat.taxonomy import MAT
+
+_ORIENTATION = 0x0112  # EXIF tag
+_WEB_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(slots=True)
+class Picture:
+    """A decoded picture, not turned upright."""
+
+    kind: str  # Pillow's name of the format
+    content: Image.Image | Array  # (rows, columns) or (rows, columns, samples) where Pillow has no mode for it
+    frames: int = 1
+    orientation: int = 1  # EXIF
+    alpha: bool = False  # whether the last sample of an array is that
+    inverted: str = ""  # what says that the least of its numbers is white, where they are no shades yet
+    notes: list[str] = field(default_factory=list)  # how it was read, where that is not plain
+    odd: tuple[str, ...] = ()  # what may be wrong with it
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        if isinstance(self.content, Image.Image):
+            return self.content.size
+        return self.content.shape[1], self.content.shape[0]
+
+
+def picture(data: bytes, index: int, name: object) -> Picture:
+    """One frame of a file.
+
+    Raises:
+        ReadError: Pillow does not know it, or cannot decode it, or it lacks that frame or a part of its pixels.
+    """
+    if data.startswith(_TIFF):
+        return _tiff(data, index, name)
+    if data.startswith(b"\xff\xd8\xff") and not index:
+        image, odd = jpegs.decoded(data, name)
+        found = Picture(str(image.format), image, opened.sought(image, 0, name), odd=odd)
+    else:
+        image = opened.picture(data, name)
+        found = Picture(str(image.format), image, opened.sought(image, index, name))
+        deep_ppm = _deep_ppm(data, image)
+        if deep_ppm is not None:
+            found.content = deep_ppm
+        elif found.kind == "PNG" and not index and data[24] == 16 and data[25] in (2, 4, 6):
+            found.content, found.alpha = _deep_png(data, name), data[25] != 2
+        else:
+            opened.loaded(image, name)
+            found.notes += _cut_to_8_bit(data, image)
+    if deep(found) and "transparency" in image.info:
+        found.notes.append("one value that stands for transparent is shown")
+    try:
+        orientation = int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # an EXIF block that cannot be read turns nothing
+        orientation = 1
+    found.orientation = orientation if 1 <= orientation <= 8 else 1
+    return found
+
+
+def deep(found: Picture) -> bool:
+    """Whether its numbers need a window to become shades."""
+    content = found.content
+    return not isinstance(content, Image.Image) or content.mode in ("F", "I") or content.mode.startswith("I;16")
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """A picture turned as its EXIF orientation says."""
+    return image if orientation == 1 else image.transpose(_TURNS[orientation])
+
+
+def shown(found: Picture, mat: MAT | None, name: object, why: str = "") -> tuple[Image.Image, list[str]]:
+    """A picture upright, in a mode that an 8 bit PNG has, and what that took; ``why`` a browser does not show the file.
+
+    Raises:
+        ReadError: its mode cannot become one of these.
+    """
+    try:
+        if isinstance(found.content, Image.Image) and not deep(found):
+            return _narrow(found.content, found.orientation, why)
+        return _windowed(found, mat)
+    except Exception as error:
+        mode = getattr(found.content, "mode", "numbers")
+        reason = opened.sentence(error)
+        raise ReadError(f"{name}: the {found.kind} of mode {mode} cannot become PNG ({reason}).") from error
+
+
+def numbers(found: Picture) -> Image.Image | Array:
+    """A mask as it stands in its file, without alpha where Pillow has no mode for it: grey, or colours of 8 bit."""
+    if isinstance(found.content, Image.Image):
+        return found.content
+    values = found.content[..., :-1] if found.alpha else found.content
+    if values.ndim == 3 and bool((values == values[..., :1]).all()):
+        values = values[..., 0]
+    if values.ndim == 2 or values.dtype.kind != "u":
+        return values
+    wide = values.dtype.itemsize > 1 and int(values.max(initial=0)) > 255
+    return (values >> (8 * (values.dtype.itemsize - 1)) if wide else values).astype(np.uint8)
+
+
+def _tiff(data: bytes, index: int, name: object) -> Picture:
+    page = tiffs.page(data, index, name)
+    found = Picture("TIFF", page.content, page.pages, page.orientation, page.alpha, notes=page.notes)
+    if not page.white_is_zero:
+        return found
+    content = page.content
+    if isinstance(content, Image.Image) and content.mode in ("1", "L"):
+        found.content = ImageChops.invert(content)
+    elif (values := _array(content)).dtype.kind == "u":
+        inverted = (2**page.bits - 1 - values.astype(np.int64)).astype(values.dtype)
+        if page.alpha:
+            inverted[..., -1] = values[..., -1]
+        found.content = inverted
+    else:
+        found.inverted = "WhiteIsZero"
+        return found
+    found.notes.append("WhiteIsZero inverted")
+    return found
+
+
+def _deep_png(data: bytes, name: object) -> Array:
+    """(rows, columns, samples) of 16 bit: Pillow gives one of their bytes at a time."""
+
+    def unpacked(raw: str) -> Array:
+        image = opened.picture(data, name)
+        image.tile = [tile._replace(args=raw) for tile in image.tile]  # type: ignore[attr-defined]
+        return np.asarray(opened.loaded(image, name)).astype(np.uint16)
+
+    if data[25] == 4:  # grey and alpha: both bytes of both are four channels of 8 bit
+        four = unpacked("RGBA")
+        return four[..., ::2] << 8 | four[..., 1::2]
+    mode = "RGB" if data[25] == 2 else "RGBA"
+    return unpacked(f"{mode};16B") << 8 | unpacked(f"{mode};16L")
+
+
+def _deep_ppm(data: bytes, image: Image.Image) -> Array | None:
+    """(rows, columns, 3) of 16 bit of a binary PPM that has them; cut short, it is left to Pillow, which says so."""
+    if image.format != "PPM" or image.mode != "RGB" or not data.startswith(b"P6"):
+        return None
+    (tile,) = image.tile  # type: ignore[attr-defined]
+    width, height = image.size
+    if tile.codec_name != "ppm" or tile.args[1] < 256 or len(data) < tile.offset + 6 * width * height:
+        return None
+    samples = np.frombuffer(data, ">u2", 3 * width * height, tile.offset)
+    return samples.reshape(height, width, 3).astype(np.uint16)
+
+
+def _cut_to_8_bit(data: bytes, image: Image.Image) -> list[str]:
+    """That Pillow keeps the highest 8 bit of the colours of a JPEG 2000 file."""
+    at = data.find(b"\xff\x4f\xff\x51")
+    if image.format != "JPEG2000" or image.mode not in ("LA", "RGB", "RGBA") or at < 0:
+        return []
+    bits = (data[at + 42] & 127) + 1
+    return [f"{bits} bit colour cut to 8 bit"] if bits > 8 else []
+
+
+def _array(content: Image.Image | Array) -> Array:
+    found = np.asarray(content)
+    return found.astype(found.dtype.newbyteorder("="), copy=False)
+
+
+def _narrow(image: Image.Image, orientation: int, why: str) -> tuple[Image.Image, list[str]]:
+    """A picture of 8 bit."""
+    info = image.info
+    image = upright(image, orientation)
+    if image.mode in _WEB_MODES:
+        # neither EXIF nor gamma nor text: the pixels alone, so that nothing turns them once more
+        image.info = {key: value for key, value in info.items() if key == "transparency"}
+        return image, [f"{why} to 8 bit"] if why else []
+    converted = image.convert("RGB")
+    converted.info = {}
+    return converted, [f"{why or image.mode} to RGB"]
+
+
+def _windowed(found: Picture, mat: MAT | None) -> tuple[Image.Image, list[str]]:
+    """Numbers as shades: colours by one window for all channels, so that none changes its hue."""
+    from med_mat.raw.planes import Plane, to_8_bit
+
+    values = _array(found.content)
+    alpha = values[..., -1] if found.alpha else None
+    values = values[..., :-1] if found.alpha else values
+    values = values[..., 0] if values.shape[2:] == (1,) else values
+    colors = values.ndim == 3
+    plane = Plane(values, hounsfield=False if colors else None, inverted=found.inverted)
+    shades, more = to_8_bit(plane, mat)
+    depth = "float" if values.dtype.kind == "f" else f"{8 * values.dtype.itemsize} bit"
+    if alpha is not None and alpha.dtype.kind == "u":
+        shades = np.dstack([shades, (alpha >> (8 * (alpha.dtype.itemsize - 1))).astype(np.uint8)])
+    image = upright(Image.fromarray(shades), found.orientation)
+    return image, [", ".join([depth + (" colour" if colors else ""), *more]) + " to 8 bit"]

@@ -1,0 +1,115 @@
+"""The tags of TIFF files, classic and big, of both byte orders: read, and written anew in memory."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+WIDTH, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES = 256, 258, 259, 262, 274, 277
+PLANAR, PREDICTOR, PALETTE, TILE_WIDTH, EXTRA, FORMAT, XMP = 284, 317, 320, 322, 338, 339, 700
+#: Where the strips, or the tiles, of the pixels begin, and how long they are.
+PLACES = (273, 279, 324, 325)
+#: Size and, of whole numbers, layout of the types of values.
+_TYPES = {
+    1: (1, "B"), 2: (1, ""), 3: (2, "H"), 4: (4, "I"), 5: (8, ""), 6: (1, ""), 7: (1, ""), 8: (2, ""), 9: (4, ""),
+    10: (8, ""), 11: (4, ""), 12: (8, ""), 13: (4, "I"), 16: (8, "Q"), 17: (8, ""), 18: (8, "Q"),
+}  # fmt: skip
+_LONG, _WIDE = 4, (16, 18)
+_MOST_PAGES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The tags of one page: type, count and values as they stand in the file, by number."""
+
+    data: bytes
+    order: str  # "<" or ">"
+    big: bool
+    entries: Mapping[int, tuple[int, int, bytes]]
+
+    def numbers(self, tag: int) -> tuple[int, ...]:
+        """The whole numbers of a tag, () where there are none."""
+        kind, count, values = self.entries.get(tag, (0, 0, b""))
+        layout = _TYPES.get(kind, (0, ""))[1]
+        return struct.unpack(f"{self.order}{count}{layout}", values) if layout else ()
+
+    def first(self, tag: int, otherwise: int) -> int:
+        """The first number of a tag."""
+        return (*self.numbers(tag), otherwise)[0]
+
+    def __str__(self) -> str:
+        samples, meaning = self.first(SAMPLES, 1), self.first(PHOTOMETRIC, -1)
+        return (
+            f"a TIFF of {samples} sample{'s' if samples > 1 else ''} of {self.first(BITS, 1)} bit, photometric "
+            f"interpretation {meaning}, compression {self.first(COMPRESSION, 1)}, which cannot be read"
+        )
+
+
+def directories(data: bytes) -> list[Directory]:
+    """The pages of a file, up to the first one that cannot be followed."""
+    order, big = {
+        b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True),
+    }.get(data[:4], ("", False))  # fmt: skip
+    found: dict[int, Directory] = {}
+    if not order:
+        return []
+    offset, counter, entry = (
+        struct.Struct(order + layout) for layout in (("Q", "Q", "HHQ8s") if big else ["I", "H", "HHI4s"])
+    )
+    try:
+        (at,) = offset.unpack_from(data, 8 if big else 4)
+        while at and at not in found and len(found) < _MOST_PAGES:
+            (count,) = counter.unpack_from(data, at)
+            at, start = at + counter.size, at
+            entries: dict[int, tuple[int, int, bytes]] = {}
+            for tag, kind, number, held in entry.iter_unpack(data[at : at + count * entry.size]):
+                if kind not in _TYPES:
+                    continue
+                size = number * _TYPES[kind][0]
+                if size > len(held):
+                    (place,) = offset.unpack(held)
+                    held = data[place : place + size]
+                if size <= len(held):
+                    entries[tag] = kind, number, held[:size]
+            found[start] = Directory(data, order, big, entries)
+            (at,) = offset.unpack_from(data, at + count * entry.size)
+    except (struct.error, OverflowError):  # cut short, or an offset out of the file
+        pass
+    return list(found.values())
+
+
+def rewritten(directory: Directory, changes: Mapping[int, Sequence[int]]) -> bytes:
+    """A classic file of that page alone, its pixels where they were, with other numbers; no numbers: without the tag.
+
+    Raises:
+        ValueError: the file is too large for offsets of 32 bit.
+    """
+    order, data = directory.order, directory.data + b"\0" * (len(directory.data) % 2)
+    entries = dict(directory.entries)
+    for tag, (kind, _, _) in directory.entries.items():
+        if kind in _WIDE:
+            entries[tag] = _longs(order, directory.numbers(tag))
+    entries |= {tag: _longs(order, numbers) for tag, numbers in changes.items()}
+    kept = sorted((tag, *entry) for tag, entry in entries.items() if entry[1])
+    head, beyond = struct.pack(order + "H", len(kept)), b""
+    after = len(data) + 2 + 12 * len(kept) + 4
+    for tag, kind, count, values in kept:
+        if len(values) > 4:
+            place = after + len(beyond)
+            beyond += values + b"\0" * (len(values) % 2)
+            values = _packed(order, (place,))
+        head += struct.pack(order + "HHI", tag, kind, count) + values.ljust(4, b"\0")
+    start = struct.pack(order + "H", 42) + _packed(order, (len(data),))
+    return b"".join((data[:2], start, data[8:], head, b"\0" * 4, beyond))
+
+
+def _longs(order: str, numbers: Sequence[int]) -> tuple[int, int, bytes]:
+    return _LONG, len(numbers), _packed(order, numbers)
+
+
+def _packed(order: str, numbers: Sequence[int]) -> bytes:
+    try:
+        return struct.pack(f"{order}{len(numbers)}I", *numbers)
+    except struct.error as error:
+        raise ValueError("the TIFF is larger than 4 GiB, which its page cannot be read from") from error

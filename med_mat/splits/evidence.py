@@ -1,0 +1,205 @@
+"""What an audit reads again of an experiment's records: who they are, what they show, and what they say of themselves.
+
+Nothing here looks at ``group``: who shares a patient, a file, a picture, a look, a published id or a link is found from
+the other columns of the index, the cards and ``duplicates.parquet``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from med_mat import catalog
+from med_mat.catalog import SharedId
+from med_mat.location import INDEX
+from med_mat.splits.experiment import Experiment
+from med_mat.splits.looks import COMPARED, SetAside, set_aside, shared_looks
+from med_mat.tags import Positions
+from med_mat.taxonomy import AXES, MAT
+
+#: What must not be on both sides, beside the group that joins it.
+IDENTITIES = ("patients", "files", "pictures", "published ids")
+#: Records that are looked at together, about.
+_CHUNK = 65_536
+_COLUMNS = ("source", "row", "subset", *AXES, "path", "patient", "sha256", "pixel_hash", "perceptual_hash")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found; all numbers are counts."""
+
+    shared: Mapping[str, int]  # patients, files, pictures, looks, published ids, links: on both sides
+    torn: int  # links of the build between records of different groups
+    strange: Mapping[str, tuple[int, str]]  # side -> records whose own columns differ from their row's facts; the first
+    target: int  # training records that say the target's triplet of themselves, and are of another row
+    patients: int  # test records whose patient is known
+    blank: int  # test records of a picture without structure, whose equals are no copies
+    common: int  # looks on both sides by which the build joins nobody
+    apart: bool  # looks were compared bit by bit, not for equality alone
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What the records of one side are known by."""
+
+    values: Mapping[str, pa.Array]  # what of -> different values
+    looks: pa.Array  # different perceptual hashes
+    said: Mapping[tuple[object, ...], int]  # row, source, subset and triplet, as the records have them -> records
+    patients: int
+    blank: int
+
+
+def gather(experiment: Experiment) -> Evidence:
+    """Read the records of both sides again, a stretch of the index at a time."""
+    mat, tags = experiment.mat, experiment.mat.tags
+    train, test = np.sort(experiment.train_positions), np.sort(experiment.test_positions)
+    links = mat.linked
+    apart = len(train) + len(test) <= COMPARED
+    counted = SetAside.of(mat.manifest)
+    tested = _read(experiment, test)
+    trained = _read(experiment, train, None if apart else tested)
+    if apart:
+        pairs = shared_looks(trained.looks, tested.looks, counted.threshold)
+    else:
+        equal = np.asarray(pc.fill_null(pc.index_in(trained.looks, tested.looks), -1), dtype=np.int64)
+        pairs = np.flatnonzero(equal >= 0), equal[equal >= 0]
+    alike = np.unique(pairs[1])
+    both_sides = len(alike)
+    if both_sides:
+        looks = [*tested.looks.to_pylist(), *trained.looks.to_pylist()]
+        used = np.unique(np.concatenate([pairs[1], pairs[0] + len(tested.looks)]))
+        chosen = [looks[place] for place in used.tolist()]
+        placed = np.searchsorted(used, pairs[1]), np.searchsorted(used, pairs[0] + len(tested.looks))
+        alike = alike[~set_aside(mat.location, chosen, placed, counted)[np.searchsorted(used, alike)]]
+    both = {name: len(_common(trained.values[name], tested.values[name])) for name in IDENTITIES}
+    sides = [_marked(positions, len(mat)) for positions in (train, test)]
+    crossing = (sides[0][links.first] & sides[1][links.second]) | (sides[1][links.first] & sides[0][links.second])
+    of_target = frozenset(experiment.target.mats)
+    strange = {name: _strange(experiment, side) for name, side in (("train", trained), ("test", tested))}
+    return Evidence(
+        shared={
+            **{name: both[name] for name in ("patients", "files", "pictures")},
+            "looks": len(alike),
+            "published ids": both["published ids"],
+            "links": int(np.count_nonzero(crossing)),
+        },
+        torn=int(np.count_nonzero(tags.group[links.first] != tags.group[links.second])),
+        strange={name: found for name, found in strange.items() if found[0]},
+        target=sum(
+            count
+            for said, count in trained.said.items()
+            if not _fits(experiment, said) and MAT(*map(str, said[3:])) in of_target
+        ),
+        patients=tested.patients,
+        blank=tested.blank,
+        common=both_sides - len(alike),
+        apart=apart,
+    )
+
+
+def _marked(positions: Positions, count: int) -> npt.NDArray[np.bool_]:
+    marks = np.zeros(count, dtype=bool)
+    marks[positions] = True
+    return marks
+
+
+def _common(first: pa.Array, second: pa.Array) -> pa.Array:
+    return first.filter(pc.is_in(first, second))
+
+
+def _fits(experiment: Experiment, said: tuple[object, ...]) -> bool:
+    """Whether a record's own columns are the facts of its row."""
+    facts = experiment.mat.tags.facts.get(int(str(said[0])))
+    return facts is not None and said[1:] == (facts.source, facts.subset, *(getattr(facts.mat, axis) for axis in AXES))
+
+
+def _strange(experiment: Experiment, side: _Side) -> tuple[int, str]:
+    """How many records' own columns are not those of their row, and the first of them in words."""
+    found = {said: count for said, count in side.said.items() if not _fits(experiment, said)}
+    if not found:
+        return 0, ""
+    row, source, subset, *triplet = min(found, key=str)
+    facts = experiment.mat.tags.facts[int(str(row))]
+    here, right = (f"{mat} of {name}, subset {number}" for mat, name, number in (
+        ("/".join(map(str, triplet)), source, subset), (facts.mat, facts.source, facts.subset)))  # fmt: skip
+    return sum(found.values()), f"row {row} as {here}, where it is {right}"
+
+
+def _read(experiment: Experiment, positions: Positions, only: _Side | None = None) -> _Side:
+    """What the records at these positions are known by.
+
+    Args:
+        experiment: whose index is read.
+        positions: in it, ascending.
+        only: keep values that this side has too; None keeps all.
+    """
+    shared = _shared_ids(experiment)
+    values: dict[str, list[pa.Array]] = {name: [] for name in (*IDENTITIES, "looks")}
+    said: Counter[tuple[object, ...]] = Counter()
+    patients, blank, nothing = 0, 0, pa.scalar(None, pa.string())
+    for chunk in _chunks(experiment, positions):
+        hidden = pc.and_(pc.is_valid(chunk["pixel_hash"]), pc.is_null(chunk["perceptual_hash"]))
+        blank += int(pc.sum(hidden).as_py() or 0)
+        patients += len(chunk) - chunk["patient"].null_count
+        found = {
+            # a patient's number counts within its source
+            "patients": pc.binary_join_element_wise(chunk["source"], pc.cast(chunk["patient"], pa.string()), " "),
+            "files": pc.if_else(hidden, nothing, chunk["sha256"]),
+            "pictures": pc.if_else(hidden, nothing, chunk["pixel_hash"]),
+            "looks": chunk["perceptual_hash"],
+            "published ids": _published(chunk, shared),
+        }
+        for name, column in found.items():
+            known = pc.unique(pc.drop_null(column))
+            kept = values[name]
+            other = None if only is None else only.looks if name == "looks" else only.values[name]
+            kept.append(known if other is None else _common(known, other))
+        each = chunk.group_by(["row", "source", "subset", *AXES]).aggregate([([], "count_all")])
+        for one in each.to_pylist():
+            said[tuple(one[name] for name in ("row", "source", "subset", *AXES))] += one["count_all"]
+    merged = {name: pc.unique(pa.concat_arrays([*kept, pa.array([], pa.string())])) for name, kept in values.items()}
+    return _Side(merged, merged.pop("looks"), said, patients, blank)
+
+
+def _chunks(experiment: Experiment, positions: Positions) -> Iterator[pa.Table]:
+    """The columns of these records, some row groups of the index at a time."""
+    with pq.ParquetFile(experiment.mat.location.local(INDEX)) as parquet:
+        start, held = 0, 0
+        waiting: list[pa.Table] = []
+        for number in range(parquet.num_row_groups):
+            count = parquet.metadata.row_group(number).num_rows
+            low, high = np.searchsorted(positions, (start, start + count))
+            if high > low:
+                chunk = parquet.read_row_group(number, columns=list(_COLUMNS))
+                waiting.append(chunk.take(pa.array(positions[low:high] - start)))
+                held += high - low
+            start += count
+            if held >= _CHUNK or (waiting and number == parquet.num_row_groups - 1):
+                yield pa.concat_tables(waiting).combine_chunks()
+                waiting, held = [], 0
+
+
+def _shared_ids(experiment: Experiment) -> dict[str, Sequence[SharedId]]:
+    """The sources of the build whose paths hold ids that others use too."""
+    known = catalog.load()
+    sources = [known[name] for name in experiment.mat.tags.sources if name in known]
+    return {source.name: source.shared_ids for source in sources if source.shared_ids}
+
+
+def _published(chunk: pa.Table, shared: Mapping[str, Sequence[SharedId]]) -> pa.Array:
+    """The published ids in the paths of some records, with the namespace that they belong to."""
+    found = [pa.array([], pa.string())]
+    for source in pc.unique(chunk["source"]).to_pylist():
+        paths = chunk["path"].filter(pc.equal(chunk["source"], source))
+        for one in shared.get(source, ()):
+            # RE2: linear in the length of the path, whatever the pattern
+            names = pc.struct_field(pc.extract_regex(paths, one.pattern), "id")
+            found.extend(pc.binary_join_element_wise(one.namespace, names, " ").chunks)
+    return pa.concat_arrays(found)

@@ -1,0 +1,121 @@
+"""Pictures that look the same on the two sides of an experiment, found again from their perceptual hashes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from med_mat.leakage.fingerprint import BITS, turns
+from med_mat.leakage.forest import components
+from med_mat.leakage.near import CROWD, THRESHOLD, unpacked
+from med_mat.location import INDEX, Location
+
+Array = NDArray[Any]
+
+
+class SetAside(NamedTuple):
+    """What the manifest of a build says of looks that join nobody."""
+
+    threshold: int  # bits in which two hashes of one look may differ
+    common: int  # records of a look that many patients share
+    crowded: int  # pictures in a crowd of pictures that look alike
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> SetAside:
+        """From the manifest of a build."""
+        facts = manifest.get("near_duplicates", {})
+        return cls(
+            min(int(facts.get("threshold", THRESHOLD)), THRESHOLD),
+            int(facts.get("records of a common look", 0)),
+            int(facts.get("pictures in a crowd", 0)),
+        )
+
+
+#: Different looks of both sides together up to which they are compared bit by bit: some ten seconds on two cores.
+COMPARED = 200_000
+#: Comparisons of two hashes up to which it is faster to make them all than to build a table of pieces first.
+_PLAIN = 4 * 10**9
+_PIECES, _PIECE_BITS, _FLIPS = 11, 23, 1  # exact for 21 bits: see med_mat.leakage.near
+_BATCH = 256
+#: Pairs that one step may find: a crowd of empty pictures, all alike, would fill the memory.
+_FOUND = 2**25
+
+
+def shared_looks(train: pa.Array, test: pa.Array, threshold: int = THRESHOLD) -> tuple[Array, Array]:
+    """Which looks of the two sides are the same, or differ in at most ``threshold`` bits, flipped or turned included.
+
+    Args:
+        train: different perceptual hashes, as hexadecimal text.
+        test: the same of the other side.
+        threshold: in bits, 21 at most.
+
+    Returns:
+        Positions in train and in test, as pairs.
+    """
+    import faiss
+
+    if not len(train) or not len(test):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    one, other = unpacked(train.to_pylist()), unpacked(test.to_pylist())
+    turned = np.concatenate(list(turns(other)))
+    index: Any = faiss.IndexBinaryFlat(BITS)
+    if len(one) * len(turned) > _PLAIN:
+        index = faiss.IndexBinaryMultiHash(BITS, _PIECES, _PIECE_BITS)
+        index.nflip = _FLIPS
+    index.add(turned)
+    found = [np.zeros((2, 0), np.int64)]
+    step = min(max(_FOUND // len(turned), 64), 4096)
+    for start in range(0, len(one), step):
+        limits, _, hit = index.range_search(one[start : start + step], threshold + 1)  # faiss means: nearer than that
+        query = np.repeat(np.arange(len(limits) - 1), np.diff(limits.astype(np.int64)))
+        found.append(np.unique(np.stack([query + start, hit % len(other)]), axis=1))
+    first, second = np.concatenate(found, axis=1)
+    return first, second
+
+
+def set_aside(location: Location, looks: Sequence[str], pairs: tuple[Array, Array], counted: SetAside) -> Array:
+    """Which of these looks a build may not join records by, though they are the same.
+
+    A look that more than :data:`~med_mat.leakage.groups.COMMON_LOOK` patients of a source share joins nobody, nor do
+    its neighbours: where the build has such looks, those of known patients cannot be held against it. The same holds
+    of crowds, of at least :data:`~med_mat.leakage.near.CROWD` pictures within the threshold. This is asked only of
+    looks that lie on both sides, of which an honest build has none but these.
+
+    Args:
+        location: of the build.
+        looks: different perceptual hashes.
+        pairs: positions of looks that are the same.
+        counted: what the build says of how many it set aside.
+    """
+    found = np.zeros(len(looks), dtype=bool)
+    if not counted.common and not counted.crowded:
+        return found
+    table = pq.read_table(location.local(INDEX), columns=["perceptual_hash", "patient"])
+    table = table.filter(pc.is_valid(table["perceptual_hash"]))
+    if counted.common:
+        of_patients = table["perceptual_hash"].filter(pc.is_valid(table["patient"]))
+        found |= np.asarray(pc.is_in(pa.array(looks, pa.string()), of_patients)).astype(bool)
+    if counted.crowded:
+        known = unpacked(pc.unique(table["perceptual_hash"]).to_pylist())
+        found |= _neighbours(known, unpacked(looks), counted.threshold) >= CROWD
+    alike = components(len(looks), *pairs)
+    return np.isin(alike, alike[found])
+
+
+def _neighbours(known: Array, hashes: Array, threshold: int) -> Array:
+    """How many of the known hashes lie within the threshold of each of these, flipped and turned ones included."""
+    import faiss
+
+    index = faiss.IndexBinaryFlat(BITS)
+    index.add(known)
+    counts = np.zeros(len(hashes), dtype=np.int64)
+    for start in range(0, len(hashes), _BATCH):
+        for turned in turns(hashes[start : start + _BATCH]):
+            counts[start : start + _BATCH] += np.diff(index.range_search(turned, threshold + 1)[0].astype(np.int64))
+    return counts

@@ -1,0 +1,127 @@
+"""What a reader of an experiment's numbers should know, though it breaks no rule."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from med_mat import catalog
+from med_mat.splits.evidence import Evidence
+from med_mat.splits.experiment import Experiment
+from med_mat.splits.looks import COMPARED
+from med_mat.splits.reading import elements_of
+
+#: Below so many test records, a percentage says little.
+FEW = 30
+_NAMED = 6
+
+
+def notes(
+    experiment: Experiment, evidence: Evidence, train_rows: Mapping[int, int], of_target: Collection[int]
+) -> list[str]:
+    """The notes on an experiment, each a sentence without its full stop.
+
+    Args:
+        experiment: that is audited.
+        evidence: what was read again of its records.
+        train_rows: row -> training records.
+        of_target: the rows that are the target's.
+    """
+    return [
+        *_of_the_test(experiment, evidence),
+        *_of_sources(experiment),
+        *_of_labels(experiment),
+        *_of_looks(experiment, evidence),
+        *_of_the_reading(experiment, train_rows, of_target),
+    ]
+
+
+def _of_the_test(experiment: Experiment, evidence: Evidence) -> Iterator[str]:
+    tags, test = experiment.mat.tags, experiment.test_positions
+    if evidence.patients < len(test):
+        yield f"patients known for {evidence.patients:,} of {len(test):,} test records"
+    if 0 < len(test) < FEW:
+        yield f"test has fewer than {FEW} records: each is worth {100 / len(test):.1f} points of an accuracy"
+    kinds = {tags.facts[row].annotation for row in tags.counts(test)}
+    labels = np.unique(tags.label[test])
+    if len(labels) == 1 and not kinds & {"boxes", "masks"}:
+        label = tags.label_sets[labels[0]] or "(none)"
+        yield f"all test records have one label set, {label}: to say that always is to be always right"
+
+
+def _of_sources(experiment: Experiment) -> Iterator[str]:
+    tags, facts = experiment.mat.tags, experiment.mat.manifest.get("sources", {})
+    tested: dict[str, int] = {}
+    for row, count in tags.counts(experiment.test_positions).items():
+        source = tags.facts[row].source
+        tested[source] = tested.get(source, 0) + count
+    augmented = [source for source in tested if _augmented(source, facts)]
+    if augmented:
+        count = sum(tested[source] for source in augmented)
+        yield f"{count:,} test records of sources with augmented copies that cannot all be joined: {_list(augmented)}"
+    if experiment.options.test_on == "test":
+        by_split: dict[str, list[str]] = {}
+        for source in tested:
+            by_split.setdefault(facts.get(source, {}).get("split", "published"), []).append(source)
+        for split, sources in by_split.items():
+            if split != "published":
+                yield f"the test part is not the publisher's but {split}: {_list(sources)}"
+
+
+def _augmented(source: str, facts: Mapping[str, Any]) -> bool:
+    """Whether a source ships transformed copies of its own images, as the build knew it, or as the card says now."""
+    known = catalog.load()
+    given = facts.get(source, {}).get("augmented")
+    return bool(given) if given is not None else source in known and known[source].augmented
+
+
+def _of_labels(experiment: Experiment) -> Iterator[str]:
+    contested = experiment.mat.linked.contested
+    if len(contested):
+        for side, positions in (("training", experiment.train_positions), ("test", experiment.test_positions)):
+            count = int(np.isin(positions, contested).sum())
+            if count:
+                yield f"{count:,} {side} records show a picture that carries contradictory labels in this Med-MAT"
+    withheld = int(np.count_nonzero(experiment.mat.tags.withheld[experiment.train_positions]))
+    if withheld:
+        yield f"{withheld:,} training records share a group with records that are held out, though not tested here"
+
+
+def _of_looks(experiment: Experiment, evidence: Evidence) -> Iterator[str]:
+    unseen = experiment.mat.manifest.get("near_duplicates", {}).get("records without hash", 0)
+    if unseen:
+        yield f"near-duplicates were not looked for among {unseen:,} records of the build that were not decoded"
+    if not evidence.apart:
+        yield (
+            f"more than {COMPARED:,} records: their looks were compared for equality, and what merely resembles is "
+            "known from the links of the build alone"
+        )
+    if evidence.common:
+        yield (
+            f"{evidence.common:,} looks of test are in train too, and the build joins nobody by such: many patients "
+            "share them, or they stand in a crowd of pictures that look alike"
+        )
+    if evidence.blank:
+        yield f"{evidence.blank:,} test records show nothing: what equals them is not taken for a copy"
+
+
+def _of_the_reading(experiment: Experiment, train_rows: Mapping[int, int], of_target: Collection[int]) -> Iterator[str]:
+    facts, target, reading = experiment.mat.tags.facts, experiment.target, experiment.options.read
+    for row, count in train_rows.items():
+        names = reading.wide_names(facts[row])
+        also = sorted(set(names) & set(target.mats)) if row not in of_target else []
+        if also:
+            yield f"{count:,} training records of {names[0]} also count as {_list(map(str, also))}"
+    elements = elements_of(target.mats)
+    for row in sorted(target.rows & set(facts)):
+        if not elements >= elements_of([facts[row].mat]):
+            yield f"row {row}, read as {', '.join(map(str, target.mats))}, is by our reading {facts[row].mat}"
+
+
+def _list(names: Iterable[str]) -> str:
+    """Some names, and how many more."""
+    every: Sequence[str] = list(names)
+    more = f", and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
+    return ", ".join(every[:_NAMED]) + more

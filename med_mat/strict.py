@@ -1,0 +1,264 @@
+"""Strict reading of what people write by hand: cards, the tables of the paper, manifests.
+
+YAML becomes plain data (:func:`yaml_load`), plain data become what the type annotations of a dataclass say
+(:func:`read`). A key that nobody knows, one that stands twice, one that is missing, and a value of another kind are
+refused in a sentence that names the document and the key. Nothing is converted: ``"48"`` is no number, ``0`` is not
+``false``, ``no`` is not a text.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import types
+from collections.abc import Hashable, Iterable, Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from med_mat.errors import CardError, MedMATError, VocabularyError
+from med_mat.taxonomy import MAT, nearest
+
+_LONGEST_QUOTE = 80
+_WORDS: Mapping[Any, str] = types.MappingProxyType(
+    {str: "a text", int: "a whole number", float: "a number", bool: "true or false", MAT: "a triplet", None: "null"}
+)
+
+
+# ---------------------------------------------------------------------------------------------------------------- YAML
+
+
+def yaml_load(text: str, where: str = "A text of Med-MAT") -> Any:
+    """Parse YAML safely, and quickly where libyaml is there.
+
+    Raises:
+        CardError: it is no YAML, has a key twice in one mapping, or uses aliases, by which a small text fills the
+            memory; names ``where``.
+    """
+    import yaml
+
+    try:
+        data = yaml.load(text, Loader=_loader())
+        _refuse_aliases(data, set(), where)
+    except yaml.YAMLError as error:
+        raise CardError(f"{where} is not YAML: {' '.join(str(error).split())}") from error
+    except _TwiceError as error:
+        raise CardError(f"{where} has the key {error.key!r} twice in one mapping: see line {error.line}.") from error
+    except RecursionError as error:
+        raise CardError(f"{where} is nested too deeply.") from error
+    return data
+
+
+class _TwiceError(Exception):
+    def __init__(self, key: object, line: int) -> None:
+        super().__init__(key, line)
+        self.key, self.line = key, line
+
+
+@functools.cache
+def _loader() -> Any:
+    """The loader class of PyYAML that refuses a key that stands twice: by itself it lets the last one win."""
+    import yaml
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            mapping = super().construct_mapping(node, deep=deep)
+            if len(mapping) < len(node.value):
+                seen = set()
+                for key_node, _ in node.value:
+                    key = self.construct_object(key_node, deep=True)
+                    if key in seen:
+                        raise _TwiceError(key, key_node.start_mark.line + 1)
+                    seen.add(key)
+            return mapping
+
+    return Loader
+
+
+def _refuse_aliases(data: Any, seen: set[int], where: str) -> None:
+    """Raise where a list or a mapping stands in two places."""
+    if not isinstance(data, dict | list):
+        return
+    if id(data) in seen:
+        raise CardError(f"{where} uses a YAML alias (*name): write out what it stands for.")
+    seen.add(id(data))
+    for value in data.values() if isinstance(data, dict) else data:
+        _refuse_aliases(value, seen, where)
+
+
+# ------------------------------------------------------------------------------------------------- data of a known type
+
+
+def read(
+    kind: Any,
+    data: Any,
+    where: str,
+    key: str = "",
+    *,
+    error: type[MedMATError] = CardError,
+    newer: bool = False,
+) -> Any:
+    """Plain data as what a type annotation says.
+
+    Args:
+        kind: a dataclass, ``str``, ``int``, ``float`` (takes whole numbers too), ``bool``, ``MAT`` (as text), ``Any``;
+            of these ``tuple[X, ...]`` (a list), ``Mapping[str, X]`` and unions such as ``X | None``; ``Literal``.
+        data: as YAML or JSON give it.
+        where: the document, as the subject of a sentence.
+        key: where in the document, e.g. ``rows[0].number``.
+        error: what is raised.
+        newer: keep what is known of a dataclass and pass over further keys: a later version may have added them.
+
+    Raises:
+        CardError: or ``error``: the data are something else; the message names document and key, and the nearest word.
+    """
+    return _Reader(where, error, newer).read(kind, data, key)
+
+
+def spelt(one: Field[Any]) -> str:
+    """The key under which a field of a dataclass stands: its name, or what its metadata give as ``key``."""
+    return str(one.metadata.get("key", one.name))
+
+
+def refuse_unknown(
+    data: Iterable[Any], known: Iterable[str], where: str, key: str = "", *, error: type[MedMATError] = CardError
+) -> None:
+    """Raise where a mapping has a key that is not among the known ones; suggest the nearest.
+
+    Raises:
+        CardError: or ``error``.
+    """
+    known = tuple(known)
+    for name in data:
+        if name not in known:
+            hint = _hint(name, known) if isinstance(name, str) else ""
+            place = f"{where}: {key}" if key else where
+            raise error(f"{place} has an unknown key {_quoted(name)}.{hint} Known: {', '.join(known)}.")
+
+
+class _Reader:
+    def __init__(self, where: str, error: type[MedMATError], newer: bool) -> None:
+        self.where, self.error, self.newer = where, error, newer
+
+    def read(self, kind: Any, data: Any, key: str) -> Any:
+        origin, arguments = get_origin(kind), get_args(kind)
+        if kind is Any:
+            return data
+        if origin in (Union, types.UnionType):
+            return self.one_of(arguments, data, key)
+        if origin is Literal:
+            return self.word(arguments, data, key)
+        if kind is MAT and isinstance(data, str):
+            return self.triplet(data, key)
+        if origin is tuple and isinstance(data, list):
+            return tuple(self.read(arguments[0], one, f"{key}[{number}]") for number, one in enumerate(data))
+        if origin is Mapping and isinstance(data, dict):
+            return {self.name(name, key): self.read(arguments[1], one, _below(key, name)) for name, one in data.items()}
+        if is_dataclass(kind) and kind is not MAT and isinstance(data, dict):
+            return self.record(kind, data, key)
+        if kind is float and type(data) is int:
+            return float(data)
+        if type(data) is kind:
+            return data
+        raise self.wrong(kind, data, key)
+
+    def one_of(self, kinds: tuple[Any, ...], data: Any, key: str) -> Any:
+        """A union: the first kind that may fit."""
+        if data is None and type(None) in kinds:
+            return None
+        for kind in kinds:
+            plain = kind in (str, int, float, bool, type(None))
+            if not plain or type(data) is kind or (kind is float and type(data) is int):
+                return self.read(kind, data, key)
+        raise self.wrong(Union[kinds], data, key)  # noqa: UP007 - made of a tuple
+
+    def word(self, known: tuple[Any, ...], data: Any, key: str) -> Any:
+        if any(type(data) is type(word) and data == word for word in known):
+            return data
+        hint = _hint(data, map(str, known)) if isinstance(data, str) else ""
+        raise self.fault(key, f": {_quoted(data)} is not one of {', '.join(map(str, known))}.{hint}")
+
+    def triplet(self, text: str, key: str) -> MAT:
+        try:
+            return MAT.parse(text)
+        except VocabularyError as error:
+            raise self.fault(key, f": {error}") from error
+
+    def name(self, name: Any, key: str) -> str:
+        """A key of a mapping."""
+        if isinstance(name, str):
+            return name
+        raise self.fault(key, f" has the key {_quoted(name)}, which YAML does not read as a text: write it in quotes.")
+
+    def record(self, kind: Any, data: Mapping[Any, Any], key: str) -> Any:
+        """A mapping as a dataclass."""
+        known = {spelt(one): one for one in fields(kind) if one.init}
+        if not self.newer:
+            refuse_unknown(data, known, self.where, key, error=self.error)
+        for name, one in known.items():
+            if name not in data and one.default is MISSING and one.default_factory is MISSING:
+                raise self.fault(key, f" lacks the key {name!r}.")
+        hints = _hints(kind)
+        return kind(
+            **{
+                one.name: self.read(hints[one.name], data[name], _below(key, name))
+                for name, one in known.items()
+                if name in data
+            }
+        )
+
+    def wrong(self, kind: Any, data: Any, key: str) -> MedMATError:
+        wants, text = _described(kind), isinstance(data, str)
+        hint = ""
+        if data is not None and not isinstance(data, str | dict | list | tuple) and "a text" in wants:
+            hint = " Write it in quotes."
+        elif text and ("number" in wants or "true" in wants):
+            hint = " Write it without quotes." if _reads_as(kind, data) else ""
+        return self.fault(key, f" is to be {wants}, and is {_quoted(data)}.{hint}")
+
+    def fault(self, key: str, what: str) -> MedMATError:
+        """A fault; what follows the name of the key is the rest of the sentence."""
+        return self.error(f"{self.where}: {key}{what}" if key else f"{self.where}{what}")
+
+
+def _below(key: str, name: object) -> str:
+    return f"{key}.{name}" if key else str(name)
+
+
+@functools.cache
+def _hints(kind: Hashable) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _reads_as(kind: Any, text: str) -> bool:
+    """Whether a text without its quotes would be of the kind."""
+    try:
+        plain = json.loads(text)
+    except ValueError:
+        return False
+    return type(plain) in (get_args(kind) or (kind,))
+
+
+def _described(kind: Any) -> str:
+    """A kind in words."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        parts = [_described(None if one is type(None) else one) for one in arguments]
+        words = [word for part in parts for word in part.split(" or ")]
+        return f"{', '.join(words[:-1])} or {words[-1]}"
+    if origin is tuple:
+        return "a list"
+    if origin is Mapping:
+        return "a mapping"
+    if is_dataclass(kind) and kind is not MAT:
+        return f"a mapping with the keys {', '.join(spelt(one) for one in fields(kind) if one.init)}"
+    return _WORDS.get(kind, str(kind))
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    guess = nearest(word, known)
+    return f" Did you mean {guess!r}?" if guess else ""
+
+
+def _quoted(data: Any) -> str:
+    text = repr(data)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"

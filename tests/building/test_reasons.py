@@ -1,0 +1,41 @@
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from med_mat.building.reasons import grouped
+
+NAMES = st.lists(st.from_regex(r"[a-z]{1,5}/[A-Za-z0-9 _()-]{1,9}\.(png|dcm|tif)", fullmatch=True), unique=True)
+
+
+@settings(deadline=None)
+@given(NAMES)
+def test_one_reason_of_many_files_is_one(paths: list[str]) -> None:
+    said = [(path, f"{path}: is no image of a known format") for path in paths]
+    assert grouped(said) == ({"is no image of a known format": paths} if paths else {})
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.text(), st.text())))
+def test_every_name_is_in_one_group(said: list[tuple[str, str]]) -> None:
+    found = grouped(said)
+    assert sorted(name for names in found.values() for name in names) == sorted(name for name, _ in said)
+    assert [len(names) for names in found.values()] == sorted(map(len, found.values()), reverse=True)
+
+
+def test_files_and_numbers_do_not_tell_reasons_apart_but_words_do() -> None:
+    said = [
+        ("b/1.png", "its name '1.png' is already that of a/1.png"),
+        ("b/2.png", "its name '2.png' is already that of a/2.png"),
+        ("x.dcm", "x.dcm#frame=3: ends after 17 bytes"),
+        ("y.dcm", "y.dcm#frame=4: ends after 170 bytes"),
+        ("c/3.png", "The label 'c' is not among those"),
+        ("d/4.png", "The label 'd' is not among those"),
+        ("e.png", "ISIC_2019_Test.csv does not list it"),
+        ("f.png", "ISIC_2019_Test.csv does not list it"),
+    ]
+    assert grouped(said) == {
+        "ISIC_2019_Test.csv does not list it": ["e.png", "f.png"],
+        "ends after # bytes": ["x.dcm", "y.dcm"],
+        "its name '…' is already that of …": ["b/1.png", "b/2.png"],
+        "The label 'c' is not among those": ["c/3.png"],
+        "The label 'd' is not among those": ["d/4.png"],
+    }
