@@ -446,6 +446,7 @@ def test_a_build_learns_which_decoders_it_used(tmp_path: Path) -> None:
     values(tmp_path, Slice(PurePosixPath("a.nii"), 0), cache, want="index")
     assert cache.used == {"volume"}
     assert cache.used <= set(image.DECODERS)
+    assert all(importlib.util.find_spec(name) for modules in image.DECODERS.values() for name in modules)
 
 
 def test_a_picture_that_is_passed_through_loads_no_decoder(tmp_path: Path) -> None:
