@@ -608,14 +608,14 @@ def _check(block: _Block, where: str) -> None:
     numbers = [row.number for row in block.rows]
     draw = {row.number for row in block.rows if row.kind in ("boxes", "masks")}
     for row in block.rows:
+        if not 0 < row.number <= _HIGHEST_ROW or numbers.count(row.number) > 1:
+            raise CardError(f"{where}: row {row.number} needs a number of its own, from 1 to {_HIGHEST_ROW:,}.")
         if row.number in draw and len(draw) < len(block.rows) and row.labels is None:
             raise CardError(
                 f"{where}: row {row.number}, of {row.kind}, does not say which labels it draws. Give it the key "
                 f"'labels', a list of those of {', '.join(block.labels)} that it can draw: of an image where one of "
                 "these is not drawn the record says that it is absent."
             )
-        if not 0 < row.number <= _HIGHEST_ROW or numbers.count(row.number) > 1:
-            raise CardError(f"{where}: row {row.number} needs a number of its own, from 1 to {_HIGHEST_ROW:,}.")
         for raw in row.labels or ():
             if raw not in block.labels:
                 guess = nearest(raw, block.labels)

@@ -41,7 +41,7 @@ def test_source_110_is_listed_shown_and_built(tmp_path: Path) -> None:
     assert run("miniature", "raw", "toy_wrist", "busi", cwd=tmp_path).returncode == 0
     built = run("build", "--raw", "raw", "--out", "Med-MAT", "--jobs", "2", "--quiet", cwd=tmp_path)
     assert built.returncode == 0, built.stderr
-    assert "toy_wrist: 20 found = 20 written + 0 skipped" in built.stdout
+    assert "20 in records + 0 not used; 20 records, 0 skipped" in built.stdout
 
     index = pq.read_table(tmp_path / "Med-MAT" / "index.parquet").to_pylist()
     ours = [record for record in index if record["source"] == "toy_wrist"]

@@ -33,11 +33,11 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
             file = tmp_path / name / f"{path.replace('__in__', '/')}.py"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text.replace("PACKAGE", name), "utf-8")
-        fingerprint._module.cache_clear()
+        fingerprint._READ.clear()
         return name
 
     yield write
-    fingerprint._module.cache_clear()
+    fingerprint._READ.clear()
 
 
 def short(digests: dict[str, str], name: str) -> set[str]:
@@ -267,5 +267,5 @@ def test_compiled_modules_and_folders_without_a_file_count_too(write: Write, tmp
     before = module_digests([f"{name}.loader"])
     assert short(before, name) == {"loader", "bare.text", "fast"}
     compiled.write_bytes(b"\x7fELF2")
-    fingerprint._module.cache_clear()
+    fingerprint._READ.clear()
     assert changed(before, module_digests([f"{name}.loader"])) == [f"{name}.fast"]
