@@ -75,7 +75,7 @@ def test_the_wrong_folder(tmp_path: Path) -> None:
     with pytest.raises(LayoutError) as caught:
         find({"busi": tmp_path / "head_ct"}, None)
     assert is_one_line(caught.value)
-    for part in ("not laid out as BUSI", "benign/benign*_mask.png", "There lies: 'head_ct/'", "med-mat show busi"):
+    for part in ("not laid out as BUSI", "benign/benign (*).png", "There lies: 'head_ct/'", "med-mat show busi"):
         assert part in str(caught.value)
 
 
