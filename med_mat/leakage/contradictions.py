@@ -140,7 +140,7 @@ def settle(links: pa.Table, records: pa.Table, rows: Iterable[Row] | None = None
         rows: of the catalog; None: all that are installed.
 
     Returns:
-        :data:`SCHEMA`, in the order of the records.
+        :data:`SCHEMA`, in the order of casefolded ids.
     """
     pictures = _Pictures(links, records, catalog.load().rows if rows is None else rows)
     facts = links.select(["reason", "distance", "score", "kind", "known"]).to_pydict()
@@ -165,6 +165,7 @@ def settle(links: pa.Table, records: pa.Table, rows: Iterable[Row] | None = None
     contested = np.isin(pictures.whole[first], pictures.whole[np.concatenate([first[marked], second[marked]])])
     apart = pictures.side[first] != pictures.side[second]
     kept = np.flatnonzero(~np.array(facts["known"], dtype=bool) | apart | marked | (contested & equals))
+    first, second = np.minimum(first, second), np.maximum(first, second)
     kept = kept[np.lexsort((second[kept], first[kept]))]
     names = {
         f"{side}{ending}": pictures.records[column].take(pa.array(places[kept]))
@@ -207,14 +208,16 @@ def count(links: pa.Table, records: pa.Table) -> dict[str, Contested]:
 
 
 class _Pictures:
-    """The records of linked images; all numbers are positions among these, which are in the order of the index."""
+    """The records of linked images; all numbers are positions among these, which are in the order of casefolded ids."""
 
     def __init__(self, links: pa.Table, records: pa.Table, rows: Iterable[Row]) -> None:
-        ids = pa.chunked_array([*links["first"].chunks, *links["second"].chunks], pa.string())
-        named = np.flatnonzero(pc.is_in(records["id"], pc.unique(ids)))
+        ends = pa.chunked_array([*links["first"].chunks, *links["second"].chunks], pa.string())
+        named = np.flatnonzero(pc.is_in(records["id"], pc.unique(ends)))
         images = pc.unique(records["image_id"].take(pa.array(named)))
-        mine = np.flatnonzero(pc.is_in(records["image_id"], images))
-        self.records = records.take(pa.array(mine)).combine_chunks()
+        part = records.filter(pc.is_in(records["image_id"], images))
+        names = part["id"].to_pylist()
+        by_id = sorted(range(len(names)), key=lambda one: (names[one].casefold(), names[one]))
+        self.records = part.take(pa.array(by_id, pa.int64())).combine_chunks()
         self.first, self.second = (
             np.asarray(pc.index_in(links[end], self.records["id"].combine_chunks()), dtype=np.int64)
             for end in ("first", "second")
@@ -251,7 +254,7 @@ class _Pictures:
         return found
 
     def contradiction(self, first: int, second: int, *, equal: bool) -> tuple[int, int] | None:
-        """The records of a link that contradict each other: its own, or others of its images, in their order.
+        """The records of a link that contradict each other: its own, or others of its images.
 
         Args:
             first: a record.
@@ -264,7 +267,7 @@ class _Pictures:
         copies = (self._of_whole[self.whole[one]] for one in (first, second))
         for one, other in ((first, second), *self._crossed(*own), *(() if equal else self._crossed(*copies))):
             if self._clash(*self._states(one, other)):
-                return min(one, other), max(one, other)
+                return one, other
         return None
 
     def dispute(self, first: int, second: int) -> tuple[int, int, int]:

@@ -273,6 +273,16 @@ def test_what_a_source_is_told() -> None:
     assert str(found["source_2"]).startswith("the same picture, two labels: 1 pair, 1 of them")
 
 
+@given(st.randoms())
+def test_links_are_the_same_whatever_the_order_of_records_and_links(random: Any) -> None:
+    records = [A, B, C, replace(A, name="d"), Picture("m", some(6, "Mass")), Picture("n", some(6, "", "Mass"))]
+    links = [link(A, B), link(B, C, "near"), link(A, records[3], known=True), link(*records[4:], "transformed")]
+    expected = settled(records, *links)
+    assert len(told(expected)) == 3
+    random.shuffle(records), random.shuffle(links)
+    assert settled(records, *links).equals(expected)
+
+
 states = st.sampled_from(
     [one_of(1, "Melanoma"), one_of(1, "Nevus"), one_of(2, "Benign"), some(6, "Mass"), some(6, "", "Mass")]
 )

@@ -87,11 +87,11 @@ def test_the_table_and_the_pairs_are_printed(out: Path) -> None:
         r"4 links between records, \d of them on two sides of a split, 1 with labels that contradict", lines[3]
     )
     assert lines[3].endswith(report.UNLISTED)
-    contrary, same, near, turned = sorted(
+    same, contrary, near, turned = sorted(
         lines[4:], key=lambda line: report.REASONS.index(line.split(" (")[0].split(":")[0])
     )
     assert re.match(
-        r"same file: head_ct/7/005\.png \(\w+: Hemorrhage\) = busi/48/normal/normal \(1\)\.png \(\w+: Normal\)", same
+        r"same file: busi/48/normal/normal \(1\)\.png \(\w+: Normal\) = head_ct/7/005\.png \(\w+: Hemorrhage\)", same
     )
     assert re.match(
         r"same file: head_ct/7/003\.png \(\w+: Hemorrhage\) = head_ct/7/013\.png \(\w+: Normal\).*; labels contradict$",
@@ -111,7 +111,7 @@ def test_json_holds_counts_and_pairs(out: Path) -> None:
     assert found["links"] == 1
     assert found["sources"] == [{"first": "busi", "second": "head_ct", "same file": 1}]
     (pair,) = found["pairs"]
-    assert (pair["first"]["source"], pair["second"]["labels"]) == ("head_ct", "Normal")
+    assert (pair["first"]["source"], pair["second"]["labels"]) == ("busi", "Hemorrhage")
     assert found["near_duplicates"]["threshold"] > 0
     (pair,) = json.loads(run(str(out), "--contradictory", "--json"))["pairs"]
     assert (pair["contradictory"], pair["kind"], pair["score"]) == (True, "same picture", None)
