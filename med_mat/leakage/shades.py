@@ -35,9 +35,13 @@ def blocks(picture: Image.Image) -> Array:
     rows, columns = height // size, width // size
     top, left = (height - rows * size) // 2, (width - columns * size) // 2
     inner = grey[top : top + rows * size, left : left + columns * size]
-    # a few sums of whole slices: an order of magnitude faster than one over a reshaped axis
-    down = functools.reduce(np.add, (inner[n::size] for n in range(1, size)), inner[::size].astype(np.uint32))
-    total = functools.reduce(np.add, (down[:, n::size] for n in range(1, size)), down[:, ::size])
+    # sums of whole slices, in place: twice as fast as one over a reshaped axis
+    down = inner[::size].astype(np.uint16 if size * 255 < 2**16 else np.uint32)
+    for step in range(1, size):
+        down += inner[step::size]
+    total = down[:, ::size].astype(np.uint32)
+    for step in range(1, size):
+        total += down[:, step::size]
     return np.asarray(total // (size * size), np.float64)
 
 
@@ -45,18 +49,16 @@ def averaged(shades: Array, rows: int, columns: int) -> Array:
     """Whole-numbered shades averaged over a grid of other cells, each pixel by the area that it shares with a cell."""
     height, width = shades.shape
     # exact: no sum reaches 2 ** 53
-    total = _summed(_summed(shades, rows).T, columns).T
+    total = _overlaps(height, rows) @ shades @ _overlaps(width, columns).T
     return np.asarray(np.floor(total / (height * width) + 0.5))
 
 
-def _summed(shades: Array, cells: int) -> Array:
-    """The sums over even cells of the first axis, in units of 1 / cells: (cells, columns)."""
-    pixels = len(shades)
-    whole, rest = np.divmod(np.arange(cells + 1) * pixels, cells)
-    until = np.zeros((pixels + 1, shades.shape[1]))
-    np.cumsum(shades, axis=0, out=until[1:])
-    edges = cells * until[whole] + rest[:, None] * shades[np.minimum(whole, pixels - 1)]
-    return np.asarray(edges[1:] - edges[:-1])
+@functools.lru_cache(maxsize=64)
+def _overlaps(pixels: int, cells: int) -> Array:
+    """What each cell shares with each pixel along one axis, in units of 1 / (pixels * cells): (cells, pixels)."""
+    cell, pixel = np.arange(cells)[:, None] * pixels, np.arange(pixels) * cells
+    shared = np.minimum(cell + pixels, pixel + cells) - np.maximum(cell, pixel)
+    return np.asarray(np.maximum(shared, 0), np.float64)
 
 
 def framed(shades: Array, side: int) -> Array:

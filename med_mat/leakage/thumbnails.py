@@ -42,18 +42,17 @@ class Thumbnails:
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        self._parts = []
-        for path in paths:
+        self._paths = list(paths)
+        counts = []
+        for path in self._paths:
             size = path.stat().st_size
             if size % _BYTES:
                 raise BuildError(
                     f"{path}: {size:,} bytes are no whole number of thumbnails of {SIDE} x {SIDE}: damaged. "
                     "Delete it and build again."
                 )
-            empty = np.zeros((0, SIDE, SIDE), np.uint8)
-            shape = (size // _BYTES, SIDE, SIDE)
-            self._parts.append(np.memmap(path, np.uint8, "r", shape=shape) if size else empty)
-        self._ends = np.cumsum([len(part) for part in self._parts], dtype=np.int64)
+            counts.append(size // _BYTES)
+        self._ends = np.cumsum(counts, dtype=np.int64)
 
     def __len__(self) -> int:
         return int(self._ends[-1]) if len(self._ends) else 0
@@ -65,5 +64,7 @@ class Thumbnails:
         for number in np.unique(which).tolist():
             mine = np.flatnonzero(which == number)
             start = self._ends[number - 1] if number else 0
-            taken[mine] = self._parts[number][positions[mine] - start]
+            # mapped anew each time: a build has more files than a process may hold open
+            part = np.memmap(self._paths[number], np.uint8, "r").reshape(-1, SIDE, SIDE)
+            taken[mine] = part[positions[mine] - start]
         return taken
