@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from med_mat.leakage.candidates import candidates
 from med_mat.leakage.compare import COPY_SCORE, LEAST_SCORE, compare
@@ -18,6 +16,7 @@ from med_mat.leakage.descriptor import LENGTH
 from med_mat.leakage.forest import components
 from med_mat.leakage.links import REASONS, Edges, edges
 from med_mat.leakage.thumbnails import Thumbnails
+from med_mat.progress import Bar
 
 Array = NDArray[Any]
 
@@ -68,7 +67,12 @@ def _scores(first: Array, second: Array, thumbnails: Thumbnails, progress: bool)
         part = slice(start, start + _BATCH)
         return compare(thumbnails.take(first[part]), thumbnails.take(second[part]))
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        parts: Iterator[Array] = pool.map(compared, starts)
-        bar = tqdm(parts, "copies compared", len(starts), disable=not progress, dynamic_ncols=True)
-        return np.concatenate([np.zeros(0, np.float32), *bar])
+    found = [np.zeros(0, np.float32)]
+    with (
+        ThreadPoolExecutor(_THREADS) as pool,
+        Bar(len(first), desc="copies compared", unit="pairs", shown=progress) as bar,
+    ):
+        for part in pool.map(compared, starts):
+            found.append(part)
+            bar.update(len(part))
+    return np.concatenate(found)

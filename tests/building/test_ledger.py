@@ -121,7 +121,7 @@ def test_an_account_that_does_not_balance_is_our_fault_and_says_so() -> None:
         account.check()
 
 
-def test_a_run_that_reuses_a_shard_gives_the_same_ledger(toy: MakeToy) -> None:
+def test_a_run_that_keeps_a_chunk_gives_the_same_ledger(toy: MakeToy) -> None:
     from building import row
 
     source = toy(
@@ -135,5 +135,5 @@ def test_a_run_that_reuses_a_shard_gives_the_same_ledger(toy: MakeToy) -> None:
     source.build()
     first = content(source.out)
     assert ledger(source.out)["notes"] == {"boxes clipped to the image": 1}
-    assert source.build().reused == 1
+    assert source.build().kept == 1
     assert content(source.out) == first
