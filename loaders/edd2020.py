@@ -22,6 +22,7 @@ from med_mat.example import BinaryMask, Box, Example, Frame
 from med_mat.raw import Miniature, RawFolder, corners
 
 _CLASSES = ("BE", "suspicious", "HGD", "cancer", "polyp")
+_THIN = 3  # pixels: some masks have a line along their border
 _MASKS = {"originalimages": "masks", "originalimage": "GT", "train_images": "train_masks"}
 
 
@@ -51,9 +52,11 @@ def _masks(raw: RawFolder, image: PurePosixPath, order: Sequence[str]) -> tuple[
     if by_class:
         if stacked:
             raw.skip(stacked, "it repeats the masks of single classes")
-        return tuple(BinaryMask(by_class[kind], kind, above=127) for kind in _CLASSES if kind in by_class)
+        mine = [(by_class[kind], kind) for kind in _CLASSES if kind in by_class]
+        return tuple(BinaryMask(path, kind, above=127, least_side=_THIN) for path, kind in mine)
     if stacked:
-        return tuple(BinaryMask(Frame(stacked, page), kind, above=127) for page, kind in enumerate(order))
+        pages = [(Frame(stacked, page), kind) for page, kind in enumerate(order)]
+        return tuple(BinaryMask(page, kind, above=127, least_side=_THIN) for page, kind in pages)
     return None
 
 

@@ -50,7 +50,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         images = raw.by_stem(f"{part}/images/*.jpg")
         masks = raw.by_name(f"{part}/groundtruth/*_gt.png", key=lambda path: path.stem.removesuffix("_gt"))
         for image, mask in paired(raw, images, masks):
-            yield Example(image, masks=(ColorMap(mask, colors, tolerance=_STEP // 2),), split=part)
+            instruments = ColorMap(mask, colors, tolerance=_STEP // 2, others=tuple(_OTHERS.values()))
+            yield Example(image, masks=(instruments,), split=part)
     for image in raw.images("trainval/**"):
         raw.skip(image, "trainval holds the files of train and test once more")
 

@@ -46,7 +46,7 @@ def _masks(raw: RawFolder, mask: PurePosixPath | None, grade: str | None) -> tup
     if mask is None:
         return None
     if mask.suffix.lower() == ".png":
-        return (LabelMap(mask, _VALUES),)
+        return (LabelMap(mask, _VALUES, others=(0,)),)
     if grade is None or grade == "NC":
         raw.skip(mask, "a JPEG mask keeps no grades, and its patch has none to give it")
         return ()

@@ -7,6 +7,7 @@ train/case101/case101_day20/scans/slice_0001_266_266_1.50_1.50.png   # 16 bit; i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from med_mat.example import Example, RunLengths
@@ -27,7 +28,10 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         if image is None:
             raw.miss(name, "train.csv")
             continue
-        yield Example(image, masks=masks, patient=image.parts[1], split="train")
+        # the numbers of the name are its sides, in an order on which readers differ
+        side, other = map(int, image.stem.split("_")[2:4])
+        drawn = tuple(replace(mask, size=(side, side)) for mask in masks) if side == other else masks
+        yield Example(image, masks=drawn, patient=image.parts[1], split="train")
     for image in images.values():
         raw.skip(image, "train.csv does not list it")
     for image in raw.images("test/**"):

@@ -1,26 +1,26 @@
-"""Masks and boxes of an example -> one label map and the boxes of the displayed image."""
+"""Masks and boxes of an example -> one label map and the boxes of the displayed image, and what of them fell away."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from med_mat import marks
 from med_mat.errors import ReadError
 from med_mat.example import BinaryMask, Box, ColorMap, LabelMap, Mask, Pixels, Polygon, RunLengths
 from med_mat.image import FileCache, Stored, png_bytes, values
+from med_mat.marks import Marked
 from med_mat.raw.pieces import pieces
 from med_mat.raw.volumes import sentence
 
 __all__ = ["NOTHING", "Annotations", "PlacedBoxes", "place", "render"]
-
-Marked = NDArray[np.bool_]
 
 #: EXIF orientation -> whether rows and columns are exchanged, then whether x and y are reversed.
 _TURNS: dict[int, tuple[bool, bool, bool]] = {
@@ -34,27 +34,47 @@ _TURNS: dict[int, tuple[bool, bool, bool]] = {
     8: (True, False, True),
 }
 
+CLIPPED = "boxes clipped to the image"
+SCALED = "boxes or contours scaled from the size of image that their file states"
+SPECKS = "a mask with specks, which get no box"
+FALLEN_BOXES = "boxes outside the image, without area or not finite left out"
+FALLEN_CONTOURS = "contours or run lengths that mark no pixel of the image left out"
+
 _LEAST = 1e-3  # pixels: a box thinner than that is none, a box that moves by less has not moved
+_FAR = 1e15  # pixels: a point beyond has no exact place
+_SHAPE = 0.01  # how far the scales of width and height may lie apart, beyond what rounding does
+_SPECK = 1e-4  # of the image: where less than that is marked, and in small pieces alone, it is not meant
+
+_Bounds = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are one beyond
 
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """One label map of the displayed image's size, what its values stand for, and the boxes of its objects."""
+    """One label map of the displayed image's size, what its values stand for, and the boxes of its objects.
+
+    ``fallen`` has the label of each contour or run length that its publisher gives and that marks no pixel, ``unsure``
+    the labels of masks that hold specks alone: of neither can be said that they are absent.
+    """
 
     png: bytes | None
     legend: tuple[tuple[int, tuple[str, ...]], ...]  # value -> the labels that hold there; never 0, the background
     objects: tuple[Box, ...]
+    fallen: tuple[str, ...] = ()
+    unsure: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # how they were read, where that is not the usual way
 
 
 #: An image that nobody annotated with masks.
 NOTHING = Annotations(None, (), ())
 
 
-class PlacedBoxes(tuple[Box, ...]):
-    """Boxes in pixels of the displayed image; ``clipped`` and ``dropped`` count those that did not fit it."""
+@dataclass(frozen=True, slots=True)
+class PlacedBoxes:
+    """Boxes in pixels of the displayed image, and the label of each that has no place in it."""
 
-    clipped: int = 0
-    dropped: int = 0
+    boxes: tuple[Box, ...]
+    fallen: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: FileCache) -> Annotations:
@@ -74,19 +94,25 @@ def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: File
     numbers: dict[tuple[int, ...], int] = {(): 0}
     codes: NDArray[Any] = np.zeros((stored.height, stored.width), np.uint8)  # which of `sets`; wider where it must be
     objects: list[Box] = []
+    fallen: list[str] = []
+    unsure: list[str] = []
+    notes: list[str] = []
     for mask in masks:
-        for label, marked in _marked(root, mask, stored, cache):
+        for label, marked in _marked(root, mask, stored, cache, notes):
             number = order.setdefault(label, len(order))
             box = _bounds(marked)
             if box is None:
+                if isinstance(mask, Polygon) or (isinstance(mask, RunLengths) and _runs(mask)):
+                    fallen.append(label)
                 continue
             top, bottom, left, right = box
             inside = marked[top:bottom, left:right]
-            apart = None if not isinstance(mask, BinaryMask) else mask.pieces
-            parts = [(0, bottom - top, 0, right - left)] if apart is None else pieces(inside, apart)
+            parts = [box] if not isinstance(mask, BinaryMask) else _parts(mask, inside, box, marked.size, notes)
+            if not parts:
+                unsure.append(label)
+                continue
             objects += [
-                Box(float(left + west), float(top + north), float(left + east), float(top + south), label)
-                for north, south, west, east in parts
+                Box(float(west), float(north), float(east), float(south), label) for north, south, west, east in parts
             ]
             before = codes[top:bottom, left:right][inside]
             turned = np.arange(len(sets))
@@ -111,72 +137,141 @@ def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: File
     labels = tuple(order)
     legend = tuple((value, tuple(labels[i] for i in sets[code])) for value, code in enumerate(shown, 1))
     picture = picture.point([*final.tolist(), *[0] * (256 - len(sets))]) if narrow else Image.fromarray(final[codes])
-    return Annotations(png_bytes(picture), legend, tuple(objects))
+    if fallen:
+        notes.append(FALLEN_CONTOURS)
+    return Annotations(
+        png_bytes(picture), legend, tuple(objects), tuple(fallen), tuple(unsure), tuple(dict.fromkeys(notes))
+    )
 
 
 def place(boxes: Sequence[Box], stored: Stored) -> PlacedBoxes:
-    """Boxes in pixels of the displayed image: scaled where relative, turned with the image, and clipped to it."""
+    """Boxes in pixels of the displayed image: scaled where relative, turned with the image, and clipped to it.
+
+    Raises:
+        ReadError: one was drawn on an image of another shape.
+    """
     placed: list[Box] = []
-    clipped = dropped = 0
+    fallen: list[str] = []
+    notes: dict[str, None] = {}
     for box in boxes:
-        wide, high = (stored.raw_width, stored.raw_height) if box.relative else (1, 1)
+        if box.relative:
+            wide, high, upright = float(stored.raw_width), float(stored.raw_height), False
+        else:
+            wide, high, upright = _scale(box.drawn_on, stored)
+            if (wide, high) != (1, 1):
+                notes[SCALED] = None
         x0, y0, x1, y1 = box.xmin * wide, box.ymin * high, box.xmax * wide, box.ymax * high
         if not all(map(math.isfinite, (x0, y0, x1, y1))):
-            dropped += 1
+            fallen.append(box.label)
             continue
-        exchanged, reverse_x, reverse_y = _TURNS[stored.orientation]
+        exchanged, reverse_x, reverse_y = _TURNS[1 if upright else stored.orientation]
         if exchanged:
             x0, y0, x1, y1 = y0, x0, y1, x1
         if reverse_x:
             x0, x1 = stored.width - x1, stored.width - x0
         if reverse_y:
             y0, y1 = stored.height - y1, stored.height - y0
-        xmin, xmax = (min(max(x, 0.0), float(stored.width)) for x in sorted((x0, x1)))
-        ymin, ymax = (min(max(y, 0.0), float(stored.height)) for y in sorted((y0, y1)))
+        (x0, x1), (y0, y1) = sorted((x0, x1)), sorted((y0, y1))
+        xmin, xmax = (min(max(x, 0.0), float(stored.width)) for x in (x0, x1))
+        ymin, ymax = (min(max(y, 0.0), float(stored.height)) for y in (y0, y1))
         if xmax - xmin < _LEAST or ymax - ymin < _LEAST:
-            dropped += 1
+            fallen.append(box.label)
             continue
-        clipped += max(abs(xmin - x0), abs(ymin - y0), abs(xmax - x1), abs(ymax - y1)) > _LEAST
+        if max(xmin - x0, ymin - y0, x1 - xmax, y1 - ymax) > _LEAST:
+            notes[CLIPPED] = None
         placed.append(Box(xmin, ymin, xmax, ymax, box.label))
-    result = PlacedBoxes(placed)
-    result.clipped, result.dropped = clipped, dropped
-    return result
+    if fallen:
+        notes[FALLEN_BOXES] = None
+    return PlacedBoxes(tuple(placed), tuple(fallen), tuple(notes))
 
 
-def _marked(root: Path, mask: Mask, stored: Stored, cache: FileCache) -> Iterator[tuple[str, Marked]]:
+def _scale(drawn_on: tuple[int, int] | None, stored: Stored) -> tuple[float, float, bool]:
+    """What x and y are multiplied by, and whether they then lie on the displayed image, not on the raw matrix."""
+    if drawn_on is None:
+        return 1, 1, False
+    width, height = drawn_on
+    ways = (((stored.raw_width, stored.raw_height), False), ((stored.width, stored.height), True))
+    for size, upright in ways:
+        if drawn_on == size:
+            return 1, 1, upright
+    for (wide, high), upright in ways:
+        across, down = wide / width, high / height
+        if abs(across - down) <= 1 / width + 1 / height + _SHAPE * across:
+            return across, down, upright
+    raise ReadError(
+        f"Its boxes or contours were drawn on an image of {width} x {height} pixels, and it has "
+        f"{stored.width} x {stored.height}, which is another shape."
+    )
+
+
+def _parts(mask: BinaryMask, inside: Marked, box: _Bounds, area: int, notes: list[str]) -> list[_Bounds]:
+    """The bounds of each thing that a binary mask marks; none where it holds specks alone.
+
+    Where no piece has the size that its loader asks for, all do, unless next to nothing is marked: of a copy of smaller
+    images the sizes are not known.
+    """
+    if mask.pieces is None and mask.least_side <= 1:
+        return [box]
+    top, _, left, _ = box
+    found = pieces(inside)
+    sides = [min(piece.bottom - piece.top, piece.right - piece.left) for piece in found]
+    wide = [piece for piece, side in zip(found, sides, strict=True) if side >= mask.least_side]
+    kept = [piece for piece in wide if piece.size >= (mask.pieces or 1)]
+    if not kept and sum(piece.size for piece in wide) >= _SPECK * area:
+        kept = wide
+    if len(kept) < len(found):
+        notes.append(SPECKS)
+    bounds = [(top + piece.top, top + piece.bottom, left + piece.left, left + piece.right) for piece in kept]
+    if mask.pieces is not None or len(bounds) < 2:
+        return bounds
+    north, south, west, east = zip(*bounds, strict=True)
+    return [(min(north), max(south), min(west), max(east))]
+
+
+def _marked(root: Path, mask: Mask, stored: Stored, cache: FileCache, notes: list[str]) -> Iterator[tuple[str, Marked]]:
     """Each label of a mask with the pixels of the displayed image that it marks."""
     match mask:
         case BinaryMask():
-            grey = values(root, mask.pixels, cache, want="grey")
-            yield mask.label, _fit((grey > mask.above) != mask.inverted, stored, _name(mask.pixels))
-        case LabelMap():
-            yield from _label_map(_rounded(values(root, mask.pixels, cache, want="index")), mask, stored)
-        case ColorMap():
-            colors = values(root, mask.pixels, cache, want="color").astype(np.int16)
-            for label in dict.fromkeys(mask.colors.values()):
-                marked = np.zeros(colors.shape[:2], np.bool_)
-                for color, named in mask.colors.items():
-                    if named == label:
-                        marked |= (np.abs(colors - np.array(color, np.int16)) <= mask.tolerance).all(axis=2)
-                yield label, _fit(marked, stored, _name(mask.pixels))
+            name = _name(mask.pixels)
+            channels = values(root, mask.pixels, cache, want="channels")
+            found = marks.binary(channels, mask, name, lambda: _is_jpeg(root, mask.pixels))
+            notes += found.notes
+            yield mask.label, _fit(found.marked, stored, name)
+        case LabelMap() | ColorMap():
+            name = _name(mask.pixels)
+            if isinstance(mask, LabelMap):
+                numbers = _rounded(values(root, mask.pixels, cache, want="index"))
+                held, more = marks.labels(numbers, mask, name)
+            else:
+                picture = values(root, mask.pixels, cache, want="color")
+                held, more = marks.colors(picture, mask, name, lambda: _is_jpeg(root, mask.pixels))
+            notes += more
+            yield from ((label, _fit(marked, stored, name)) for label, marked in held)
         case RunLengths():
             yield mask.label, _fit(_run_lengths(mask, stored), stored, f"the run lengths of {mask.label!r}")
         case Polygon():
-            # points lie in the raw matrix, as boxes do
-            filled = _polygon(mask.points, stored.raw_width, stored.raw_height)
-            yield mask.label, _fit(filled, stored, f"the polygon of {mask.label!r}")
+            yield mask.label, _contour(mask, stored, notes)
 
 
-def _label_map(numbers: NDArray[Any], mask: LabelMap, stored: Stored) -> Iterator[tuple[str, Marked]]:
-    name = _name(mask.pixels)
-    there = {int(value) for value in np.unique(numbers)} & set(mask.values)
-    fitted = _fit(numbers, stored, name)
-    for label in dict.fromkeys(mask.values.values()):
-        held = [value for value, named in mask.values.items() if named == label and value in there]
-        if len(held) == 1:
-            yield label, fitted == held[0]
-        elif held:
-            yield label, np.isin(fitted, held)
+def _is_jpeg(root: Path, pixels: Pixels) -> bool:
+    """Whether the values of a mask are only near to those that were saved."""
+    if not isinstance(pixels, PurePosixPath):
+        return False
+    with (root / pixels).open("rb") as file:
+        return file.read(2) == b"\xff\xd8"
+
+
+def _contour(mask: Polygon, stored: Stored, notes: list[str]) -> Marked:
+    wide, high, upright = _scale(mask.drawn_on, stored)
+    if (wide, high) != (1, 1):
+        notes.append(SCALED)
+    points = [(x * wide, y * high) for x, y in mask.points]
+    width, height = (stored.width, stored.height) if upright else (stored.raw_width, stored.raw_height)
+    if not all(math.isfinite(number) and abs(number) < _FAR for point in points for number in point):
+        return np.zeros((stored.height, stored.width), np.bool_)
+    filled = _polygon(points, width, height)
+    # points lie in the raw matrix, as boxes do
+    return filled if upright else _turned(filled, stored)
 
 
 def _rounded(numbers: NDArray[Any]) -> NDArray[Any]:
@@ -189,13 +284,18 @@ def _rounded(numbers: NDArray[Any]) -> NDArray[Any]:
 def _fit(raw: NDArray[Any], stored: Stored, name: str) -> NDArray[Any]:
     """A mask of the raw matrix, or of the displayed image, as it lies on the displayed image."""
     height, width = raw.shape
-    exchanged, reverse_x, reverse_y = _TURNS[stored.orientation]
     if (width, height) == (stored.raw_width, stored.raw_height):
-        turned = raw.T if exchanged else raw
-        return turned[:: -1 if reverse_y else 1, :: -1 if reverse_x else 1]
+        return _turned(raw, stored)
     if (width, height) == (stored.width, stored.height):
         return raw
     raise ReadError(f"{name}: a mask of {width} x {height} pixels on an image of {stored.width} x {stored.height}.")
+
+
+def _turned(raw: NDArray[Any], stored: Stored) -> NDArray[Any]:
+    """The raw matrix as it is displayed."""
+    exchanged, reverse_x, reverse_y = _TURNS[stored.orientation]
+    turned = raw.T if exchanged else raw
+    return turned[:: -1 if reverse_y else 1, :: -1 if reverse_x else 1]
 
 
 def _bounds(marked: NDArray[Any]) -> tuple[int, int, int, int] | None:
@@ -211,8 +311,8 @@ def _bounds(marked: NDArray[Any]) -> tuple[int, int, int, int] | None:
 def _run_lengths(mask: RunLengths, stored: Stored) -> Marked:
     width, height = mask.size or (stored.raw_width, stored.raw_height)
     flat = np.zeros(width * height, np.bool_)
-    words = mask.text.split()
-    if words not in ([], ["-1"]):
+    words = _runs(mask)
+    if words:
         where = f"The run lengths of {mask.label!r}"
         try:
             numbers = [int(word) for word in words]
@@ -232,12 +332,16 @@ def _run_lengths(mask: RunLengths, stored: Stored) -> Marked:
     return flat.reshape(height, width) if mask.order == "rows" else flat.reshape(width, height).T
 
 
+def _runs(mask: RunLengths) -> list[str]:
+    """Its numbers; none where it says that there is nothing."""
+    words = mask.text.split()
+    return [] if words == ["-1"] else words
+
+
 def _polygon(points: Sequence[tuple[float, float]], width: int, height: int) -> Marked:
     """The pixels whose centres lie inside, by the even-odd rule."""
     # each edge flips all that lies right of it in the rows that it spans
     flips = np.zeros((height, width + 1), np.uint8)
-    if points and not all(math.isfinite(number) for point in points for number in point):
-        raise ReadError("A polygon has corners that are not numbers.")
     for (x0, y0), (x1, y1) in zip(points, (*points[1:], *points[:1]), strict=True):
         if y0 == y1:
             continue

@@ -89,6 +89,7 @@ class Row:
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
     upstream: Upstream
     instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
+    always: bool = False  # boxes and masks: every image shows something
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -371,7 +372,7 @@ def read_card(name: str, text: str) -> Source:
             loader=f"med_mat.loaders.{name}",
             title=metadata["pretty_name"],
             summary=facts["summary"],
-            rows=tuple(_row(name, entry, labels, where) for entry in facts["rows"]),
+            rows=_rows(name, facts["rows"], labels, where),
             license=metadata["license"],
             terms=facts["terms"],
             access=_choice(facts["access"], Access, where),
@@ -467,6 +468,19 @@ def _shared_id(entry: Mapping[str, Any], where: str) -> SharedId:
     return SharedId(namespace, pattern)
 
 
+def _rows(source: str, entries: Sequence[Mapping[str, Any]], labels: Mapping[str, str], where: str) -> tuple[Row, ...]:
+    rows = tuple(_row(source, entry, labels, where) for entry in entries)
+    drawn = [row.kind in ("boxes", "masks") for row in rows]
+    for row, entry, draws in zip(rows, entries, drawn, strict=True):
+        if draws and not all(drawn) and "labels" not in entry:
+            raise CardError(
+                f"{where}: row {row.number}, of {row.kind}, does not say which labels it draws. Give it the key "
+                f"'labels', a list of those of {', '.join(labels)} that it can draw: of an image where one of these "
+                "is not drawn the record says that it is absent."
+            )
+    return rows
+
+
 def _row(source: str, entry: Mapping[str, Any], labels: Mapping[str, str], where: str) -> Row:
     chosen = [str(raw) for raw in entry.get("labels", labels)]
     unknown = [raw for raw in chosen if raw not in labels]
@@ -486,6 +500,7 @@ def _row(source: str, entry: Mapping[str, Any], labels: Mapping[str, str], where
         labels={raw: labels[raw] for raw in chosen},  # plain, so that it pickles
         upstream=Upstream(**entry["upstream"]),
         instructions=tuple(entry.get("instructions", ())),
+        always=entry.get("always", False),
     )
 
 

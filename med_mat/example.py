@@ -45,7 +45,11 @@ Pixels = PurePosixPath | Frame | Slice
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box as its publisher gives it: corners in pixels, or in fractions of the image's size where ``relative``."""
+    """A box as its publisher gives it: corners in pixels, or in fractions of the image's size where ``relative``.
+
+    ``drawn_on``: width and height in pixels of the image that it was drawn on, where the annotation states them. It is
+    scaled to an image of another size and the same shape; on an image of another shape it has no place.
+    """
 
     xmin: float
     ymin: float
@@ -53,11 +57,22 @@ class Box:
     ymax: float
     label: str  # raw
     relative: bool = False
+    drawn_on: tuple[int, int] | None = None
 
     @classmethod
-    def xywh(cls, x: float, y: float, width: float, height: float, label: str, *, relative: bool = False) -> Box:
+    def xywh(
+        cls,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        label: str,
+        *,
+        relative: bool = False,
+        drawn_on: tuple[int, int] | None = None,
+    ) -> Box:
         """From the top left corner and a size (COCO, RSNA, NIH)."""
-        return cls(x, y, x + width, y + height, label, relative)
+        return cls(x, y, x + width, y + height, label, relative, drawn_on)
 
     @classmethod
     def centered(cls, x: float, y: float, width: float, height: float, label: str, *, relative: bool = True) -> Box:
@@ -69,7 +84,12 @@ class Box:
 class BinaryMask:
     """A picture in which one thing is marked: the pixels over ``above`` (all but those, where ``inverted``).
 
+    A picture whose marks lie all on one side of ``above`` is read by its marks where it has but two values, or one
+    colour on black, or is marked by its transparency; else it cannot be read. It is never taken for an empty one.
+
     ``pieces``: what is marked are several things that do not touch, each of at least so many pixels; each gets a box.
+    ``least_side``: what is marked and is less than so many pixels wide or high is no such thing. What these two leave
+    out are specks: they get no box, and a mask of specks alone leaves it unknown whether its label is there.
     """
 
     pixels: Pixels
@@ -77,23 +97,34 @@ class BinaryMask:
     above: float = 0
     inverted: bool = False
     pieces: int | None = None
+    least_side: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """A picture whose pixel values name things; values that ``values`` does not hold are background."""
+    """A picture whose pixel values name things; values that ``values`` does not hold are background.
+
+    ``others``: all further values that occur, where the publisher says so; a picture that holds yet another is in
+    another code, and cannot be read. Nor can one that holds values other than 0, and none of ``values``.
+    """
 
     pixels: Pixels
     values: Mapping[int, str]  # pixel value -> raw label
+    others: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ColorMap:
-    """A picture whose colours name things; a pixel belongs to a colour within ``tolerance`` of it in every channel."""
+    """A picture whose colours name things; a pixel belongs to a colour within ``tolerance`` of it in every channel.
+
+    ``others``: the colours of which the publisher says that they are none of these things, black being so always. A
+    picture of other colours alone cannot be read.
+    """
 
     pixels: Pixels
     colors: Mapping[tuple[int, int, int], str]  # (red, green, blue) -> raw label
     tolerance: int = 0
+    others: tuple[tuple[int, int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +146,11 @@ class RunLengths:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A closed contour, filled: ``((x, y), …)`` in pixels."""
+    """A closed contour, filled: ``((x, y), …)`` in pixels. ``drawn_on``: as for a :class:`Box`."""
 
     points: tuple[tuple[float, float], ...]
     label: str  # raw
+    drawn_on: tuple[int, int] | None = None
 
 
 Mask = BinaryMask | LabelMap | ColorMap | RunLengths | Polygon

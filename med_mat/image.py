@@ -91,11 +91,14 @@ def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode"
     return _read_picture(_open_picture(data, pixels), None, data, mat, sha256, str(pixels))
 
 
-def values(root: Path, pixels: Pixels, cache: FileCache, *, want: Literal["grey", "index", "color"]) -> Array:
+def values(
+    root: Path, pixels: Pixels, cache: FileCache, *, want: Literal["grey", "index", "color", "channels"]
+) -> Array:
     """The values of a mask, as its file has them: EXIF orientation ignored, nothing windowed.
 
     ``want``: "grey" is one number per pixel, colours turned to luminance; "index" is the same, but colours must be grey
-    and a palette gives its numbers, unless it is a palette of greys; "color" is (rows, columns, 3) of uint8.
+    and a palette gives its numbers, unless it is a palette of greys; "color" is (rows, columns, 3) of uint8; "channels"
+    is all that there is: (rows, columns) of any number type, or (rows, columns, 2 to 4) of uint8, alpha last.
     """
     name = str(pixels if isinstance(pixels, PurePosixPath) else pixels.path)
     if isinstance(pixels, Slice):
@@ -118,7 +121,7 @@ def values(root: Path, pixels: Pixels, cache: FileCache, *, want: Literal["grey"
                 raise ReadError(f"{name}: a mask of colours is expected, and it holds {found.dtype} numbers.")
             found = np.repeat(found[..., None], 3, axis=2)
         return found[..., :3]
-    if found.ndim == 2:
+    if found.ndim == 2 or want == "channels":
         return found
     red, green, blue = found[..., 0], found[..., 1], found[..., 2]
     if want == "index":
@@ -318,7 +321,9 @@ def _numbers(picture: Image.Image) -> Array:
 
 
 def _matrix(picture: Image.Image, want: str) -> Array:
-    """A decoded mask as numbers or as RGB; alpha is ignored."""
+    """A decoded mask as numbers or as RGB; alpha is ignored but where channels are wanted."""
+    if want == "channels" and (picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info):
+        return np.asarray(picture if picture.mode == "LA" else picture.convert("RGBA"))
     if picture.mode == "P" and want == "index":
         colors = np.asarray(picture.convert("RGB"))
         grey = bool((colors == colors[..., :1]).all())

@@ -8,17 +8,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from med_mat import image
-from med_mat.annotations import NOTHING, place, render
-from med_mat.building.record import Placed, record, rows_served
+from med_mat.building.consistency import contradictions
+from med_mat.building.drawn import UNDRAWN, Drawn, draw
+from med_mat.building.record import DRAWN, Placed, record, rows_served
 from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError, ReadError
-from med_mat.example import Box, Example
+from med_mat.example import Example
 from med_mat.image import Check
 from med_mat.qa import Questioner
 
 OnError = Literal["raise", "skip"]
 #: What was done to the annotations of records, or is odd about them -> the ids of these records.
 Notes = dict[str, list[str]]
+
+LEFT_OUT = "boxes and masks left out: none of them has a place in the image, or they cannot be read"
+WITHOUT_PLACE = "a label that is there, without a box or a mask that shows where"
+EMPTY = "nothing is marked, where the card says that every image shows something"
+UNANSWERED = "no question can be answered: its labels do not say"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +65,42 @@ def outcomes(
     except ReadError as error:
         yield from (skip(row, error) for row in served)
         return
-    drawn = [row for row in setting.source.rows if row.kind in ("boxes", "masks")] or setting.source.rows
-    masks, boxes, fault = NOTHING, None, None
-    try:
-        masks = render(setting.root, example.masks, stored, cache)
-        boxes = None if example.boxes is None else _place(example, stored, setting.source, notes)
-    except ReadError as error:  # a row that needs no annotations keeps its record
-        fault = error
+    drawn = draw(setting.root, example, stored, cache)
+    # a row that needs no boxes has those that are there, unless another row of its source is for them
+    reserved = any(row.kind in DRAWN for row in setting.source.rows)
+    made: list[tuple[Row, Drawn, dict[str, Any] | Skip]] = []
     for row in served:
-        annotated = row in drawn
-        if annotated and fault is not None:
-            yield skip(row, fault)
-            continue
+        mine = UNDRAWN if reserved and row.kind not in DRAWN else drawn
         try:
-            yield record(
-                example,
-                row,
-                placed,
-                stored,
-                masks if annotated else NOTHING,
-                boxes if annotated else (),
-                setting.source,
-                setting.questioner,
-            )
-        except LabelError as error:
-            yield skip(row, error)
+            if row.kind in DRAWN and drawn.fault is not None:
+                raise ReadError(drawn.fault)
+            one = record(example, row, placed, stored, mine, setting.source, setting.questioner)
+            made.append((row, mine, one))
+        except (LabelError, ReadError) as error:
+            made.append((row, mine, skip(row, error)))
+    wrong = contradictions([one for _, _, one in made if not isinstance(one, Skip)])
+    for row, mine, outcome in made:
+        if isinstance(outcome, Skip):
+            yield outcome
+        elif outcome["id"] in wrong:
+            yield skip(row, f"{example.reference}: {wrong[outcome['id']]}")
+        else:
+            for note in _notes(outcome, row, mine):
+                notes.setdefault(note, []).append(outcome["id"])
+            yield outcome
 
 
-def _place(example: Example, stored: image.Stored, source: Source, notes: Notes) -> tuple[Box, ...]:
-    placed = place(example.boxes or (), stored)
-    for note, count in (
-        ("boxes clipped to the image", placed.clipped),
-        ("boxes without area left out", placed.dropped),
-    ):
-        if count:
-            notes.setdefault(note, []).append(f"{source.name}/{example.name}")
-    return placed
+def _notes(record: dict[str, Any], row: Row, drawn: Drawn) -> Iterator[str]:
+    """What the ledger says of a record that was written."""
+    yield from drawn.notes
+    if drawn.fault is not None:
+        yield LEFT_OUT
+    named = {box["label"] for box in record["boxes"] or ()}
+    named |= {label for entry in record["mask_legend"] or () for label in entry["labels"]}
+    if row.kind in DRAWN:
+        if not named.issuperset(record["labels"]):
+            yield WITHOUT_PLACE
+        if row.always and not named:
+            yield EMPTY
+    if record["target"] is None:
+        yield UNANSWERED

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from med_mat.annotations import Annotations
+from med_mat.building.drawn import Drawn
 from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError
 from med_mat.example import Box, Example
@@ -15,6 +15,9 @@ from med_mat.qa import Questioner
 
 #: The Hub's picture suffix for each stored format.
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
+
+#: Kinds of rows whose labels are those of boxes and masks.
+DRAWN = ("boxes", "masks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ def rows_served(example: Example, rows: Iterable[Row]) -> list[Row]:
     known_elsewhere = {raw for row in rows for raw in row.labels}
     served = []
     for row in rows:
-        if row.kind in ("boxes", "masks"):
+        if row.kind in DRAWN:
             fits = example.boxes is not None or example.masks is not None
         elif row.kind == "findings":
             fits = bool(example.labels) or example.label is not None
@@ -48,25 +51,27 @@ def record(
     row: Row,
     placed: Placed,
     stored: Stored,
-    annotations: Annotations,
-    boxes: Sequence[Box] | None,
+    drawn: Drawn,
     source: Source,
     questioner: Questioner,
 ) -> dict[str, Any]:
     """The record's columns (see :mod:`med_mat.schema`).
 
     Args:
-        annotations: the masks, drawn to the size of the stored image.
-        boxes: the publisher's boxes, placed on the stored image; None where the objects of the masks stand for them.
+        drawn: its boxes and masks on the stored image; ``UNDRAWN`` in a row that has none.
 
     Raises:
-        LabelError: a raw label that the card does not map.
+        LabelError: a raw label that the card does not map, or one that is there and that no box or mask shows.
     """
     identity = f"{row.source}/{row.number}/{example.name}"
-    found = annotations.objects if boxes is None else boxes
-    drawn = [
+    found = drawn.boxes or ()
+    boxes = [
         {"xmin": box.xmin, "ymin": box.ymin, "xmax": box.xmax, "ymax": box.ymax, "label": human(row, box.label)}
         for box in found
+    ]
+    legend = [
+        {"value": value, "labels": list(dict.fromkeys(human(row, raw) for raw in labels))}
+        for value, labels in drawn.masks.legend
     ]
     label, present, absent, unknown = _labels(example, row, drawn)
     question = questioner.ask(
@@ -97,10 +102,8 @@ def record(
         "labels_unknown": unknown,
         "raw_label": _raw_label(example, found),
         "path": example.reference,
-        "boxes": drawn,
-        "mask_legend": [
-            {"value": value, "labels": [human(row, raw) for raw in labels]} for value, labels in annotations.legend
-        ],
+        "boxes": None if drawn.boxes is None else boxes,
+        "mask_legend": None if drawn.masks.png is None else legend,
         "patient": placed.patient,
         "attributes": None if example.attributes is None else asdict(example.attributes),
         "spacing": stored.spacing,
@@ -121,8 +124,8 @@ def record(
         "patient_key": None if example.patient is None else f"{source.patients_of} {example.patient}",
         "image": {"bytes": stored.data, "path": file_name},
         "mask": None
-        if annotations.png is None
-        else {"bytes": annotations.png, "path": example.path.stem + "_mask.png"},
+        if drawn.masks.png is None
+        else {"bytes": drawn.masks.png, "path": example.path.stem + "_mask.png"},
     }
 
 
@@ -137,26 +140,41 @@ def human(row: Row, raw: str) -> str:
         ) from None
 
 
-def _labels(
-    example: Example, row: Row, drawn: Sequence[dict[str, Any]]
-) -> tuple[str | None, list[str], list[str], list[str]]:
+def _labels(example: Example, row: Row, drawn: Drawn) -> tuple[str | None, list[str], list[str], list[str]]:
     """The single label, and the labels present, absent and unknown, each in the card's order."""
     if row.kind in ("classes", "grades"):
         label = human(row, example.label or "")
         return label, [label], [], []
+    states = dict(example.labels) if example.labels else {example.label or "": True}
     if row.kind == "findings":
-        states = dict(example.labels) if example.labels else {example.label or "": True}
-        by_name: dict[str, bool | None] = {}
-        for raw, state in states.items():
-            name = human(row, raw)
-            # two raw labels of one meaning: present wins over unknown, unknown over absent
-            by_name[name] = max((by_name.get(name, False), state), key=(False, None, True).index)
-        present = [name for name in row.names if by_name.get(name) is True]
-        absent = [name for name in row.names if by_name.get(name) is False]
-        unknown = [name for name in row.names if by_name.get(name) is None]
-        return None, present, absent, unknown
-    seen = {box["label"] for box in drawn}
-    return None, [n for n in row.names if n in seen], [n for n in row.names if n not in seen], []
+        by_name = _by_name((human(row, raw), state) for raw, state in states.items())
+        return None, *_sorted(row, by_name, missing=None)
+    # what the publisher says in words is not denied by a place that is lost, or was never drawn
+    said = _by_name((row.labels[raw], state) for raw, state in states.items() if raw in row.labels)
+    shown = {human(row, raw) for raw in drawn.shown}
+    there = {human(row, raw) for raw in drawn.fallen} | {name for name, state in said.items() if state}
+    unsure = {human(row, raw) for raw in drawn.unsure} | {name for name, state in said.items() if state is None}
+    if there and not shown:
+        names = ", ".join(map(repr, sorted(there)))
+        raise LabelError(f"{example.reference}: {names} is said to be there, and no box or mask shows where.")
+    return None, *_sorted(row, dict.fromkeys(unsure, None) | dict.fromkeys(shown | there, True), missing=False)
+
+
+def _by_name(states: Iterable[tuple[str, bool | None]]) -> dict[str, bool | None]:
+    """Of two raw labels of one meaning presence wins over doubt, and doubt over absence."""
+    found: dict[str, bool | None] = {}
+    for name, state in states:
+        found[name] = max((found.get(name, False), state), key=(False, None, True).index)
+    return found
+
+
+def _sorted(
+    row: Row, states: Mapping[str, bool | None], missing: bool | None
+) -> tuple[list[str], list[str], list[str]]:
+    """The row's labels that are present, absent and unknown, in the card's order; ``missing`` is what is not said."""
+    found = {name: states.get(name, missing) for name in row.names}
+    present, absent, unknown = ([name for name in row.names if found[name] is state] for state in (True, False, None))
+    return present, absent, unknown
 
 
 def _raw_label(example: Example, boxes: Sequence[Box]) -> str:
@@ -166,4 +184,4 @@ def _raw_label(example: Example, boxes: Sequence[Box]) -> str:
         return example.label
     if example.labels:
         return "|".join(raw for raw, state in example.labels.items() if state)
-    return "|".join(dict.fromkeys(box.label for box in boxes))
+    return "|".join(dict.fromkeys(box.label for box in example.boxes or boxes))

@@ -52,18 +52,33 @@ def corners(row: Mapping[str, str], columns: Sequence[str]) -> tuple[float, floa
 
 
 def voc_boxes(annotation: Element) -> tuple[Box, ...]:
-    """The boxes of a Pascal VOC file, given its root element, as published: corners in pixels.
+    """The boxes of a Pascal VOC file, given its root element, as published: corners in pixels of the size it states.
 
     Raises:
-        ReadError: an object has no name, or no complete box.
+        ReadError: an object has no name, or no complete box, or the size is none.
     """
-    return tuple(_voc_box(thing) for thing in annotation.iter("object"))
+    drawn_on = size(annotation.findtext("size/width"), annotation.findtext("size/height"))
+    return tuple(_voc_box(thing, drawn_on) for thing in annotation.iter("object"))
+
+
+def size(width: Any, height: Any) -> tuple[int, int] | None:
+    """Width and height in pixels, as an annotation states those of its image; None where it does not, or has zeros.
+
+    Raises:
+        ReadError: one of them is no whole number.
+    """
+    found = [number("" if side is None else str(side)) for side in (width, height)]
+    if any(side is not None and (side < 0 or side != int(side)) for side in found):
+        raise ReadError(f"The image is said to be {width!r} pixels wide and {height!r} high, which is no size.")
+    first, second = found
+    return (int(first), int(second)) if first and second else None
 
 
 def coco(content: Any) -> Iterator[tuple[str, tuple[Box, ...], tuple[dict[str, Any], ...]]]:
     """Image by image, in the file's order, what a COCO file says: file name, boxes, annotations.
 
-    Each annotation gets a further key "label", the name of its category. Images without annotations come too.
+    Each annotation gets two further keys: "label", the name of its category, and "drawn_on", the size of its image
+    where the file states it. Images without annotations come too.
 
     Args:
         content: what :meth:`RawFolder.json` read.
@@ -74,6 +89,7 @@ def coco(content: Any) -> Iterator[tuple[str, tuple[Box, ...], tuple[dict[str, A
     try:
         categories = {entry["id"]: str(entry["name"]).strip() for entry in content["categories"]}
         images = {entry["id"]: str(entry["file_name"]) for entry in content["images"]}
+        sizes = {entry["id"]: size(entry.get("width"), entry.get("height")) for entry in content["images"]}
         annotations: defaultdict[Any, list[dict[str, Any]]] = defaultdict(list)
         for entry in content["annotations"]:
             if entry["image_id"] not in images or entry["category_id"] not in categories:
@@ -81,7 +97,8 @@ def coco(content: Any) -> Iterator[tuple[str, tuple[Box, ...], tuple[dict[str, A
                     f"COCO annotation {entry.get('id')!r} is of image {entry['image_id']!r} and category "
                     f"{entry['category_id']!r}, which the file does not both hold. Download it again."
                 )
-            annotations[entry["image_id"]].append({**entry, "label": categories[entry["category_id"]]})
+            further = {"label": categories[entry["category_id"]], "drawn_on": sizes[entry["image_id"]]}
+            annotations[entry["image_id"]].append(entry | further)
         for identifier, name in images.items():
             mine = annotations.get(identifier, [])
             yield name, tuple(_coco_box(entry) for entry in mine if entry.get("bbox")), tuple(mine)
@@ -108,11 +125,12 @@ def polygons(annotation: Mapping[str, Any]) -> tuple[Polygon, ...]:
                 f"COCO annotation {annotation.get('id')!r}: a contour is not a list x, y, x, y, … of 3 points."
             )
         points = [_finite(value, annotation) for value in contour]
-        found.append(Polygon(tuple(zip(points[::2], points[1::2], strict=True)), str(annotation["label"])))
+        corners = tuple(zip(points[::2], points[1::2], strict=True))
+        found.append(Polygon(corners, str(annotation["label"]), annotation.get("drawn_on")))
     return tuple(found)
 
 
-def _voc_box(thing: Element) -> Box:
+def _voc_box(thing: Element, drawn_on: tuple[int, int] | None) -> Box:
     label = (thing.findtext("name") or "").strip()
     corners = [number(thing.findtext(f"bndbox/{corner}") or "") for corner in ("xmin", "ymin", "xmax", "ymax")]
     xmin, ymin, xmax, ymax = corners
@@ -120,7 +138,7 @@ def _voc_box(thing: Element) -> Box:
         raise ReadError(
             f"An object of the Pascal VOC file has no name or no complete box: name {label!r}, box {corners}."
         )
-    return Box(xmin, ymin, xmax, ymax, label)
+    return Box(xmin, ymin, xmax, ymax, label, drawn_on=drawn_on)
 
 
 def _coco_box(annotation: Mapping[str, Any]) -> Box:
@@ -128,7 +146,7 @@ def _coco_box(annotation: Mapping[str, Any]) -> Box:
     if not isinstance(corners, list) or len(corners) != 4:
         raise ReadError(f"COCO annotation {annotation.get('id')!r}: 'bbox' is {corners!r}, not [x, y, width, height].")
     x, y, width, height = (_finite(value, annotation) for value in corners)
-    return Box.xywh(x, y, width, height, annotation["label"])
+    return Box.xywh(x, y, width, height, annotation["label"], drawn_on=annotation["drawn_on"])
 
 
 def _finite(value: Any, annotation: Mapping[str, Any]) -> float:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-Bounds = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are one beyond
+
+class Piece(NamedTuple):
+    """What hangs together, in pixels: its bounds, of which bottom and right are one beyond, and how many it has."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+    size: int
 
 
-def pieces(marked: NDArray[np.bool_], least: int) -> list[Bounds]:
-    """The bounds of each connected piece of at least ``least`` pixels, from the top down; corners connect.
-
-    Where no piece is that large, all pieces come: better a speck than none of what the mask marks.
-    """
+def pieces(marked: NDArray[np.bool_]) -> list[Piece]:
+    """Each connected piece of what is marked, from the top down; corners connect."""
     rows, columns = marked.shape
     padded = np.zeros((rows, columns + 2), np.bool_)
     padded[:, 1:-1] = marked
@@ -36,12 +43,9 @@ def pieces(marked: NDArray[np.bool_], least: int) -> list[Bounds]:
         while touching < number and runs[touching][0] == line - 1 and runs[touching][1] <= last:
             parents[root(touching)] = root(number)
             touching += 1
-    found: dict[int, Bounds] = {}
-    sizes: dict[int, int] = {}
+    found: dict[int, Piece] = {}
     for number, (line, first, last) in enumerate(runs):
         piece = root(number)
-        top, _, left, right = found.get(piece, (line, line + 1, first, last))
-        found[piece] = top, line + 1, min(left, first), max(right, last)
-        sizes[piece] = sizes.get(piece, 0) + last - first
-    large = [bounds for piece, bounds in found.items() if sizes[piece] >= least]
-    return large or list(found.values())
+        top, _, left, right, size = found.get(piece, (line, line + 1, first, last, 0))
+        found[piece] = Piece(top, line + 1, min(left, first), max(right, last), size + last - first)
+    return list(found.values())

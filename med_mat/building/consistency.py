@@ -1,0 +1,61 @@
+"""The last look at a record: what it says in one column, no other column denies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Record = Mapping[str, Any]
+
+
+def contradiction(record: Record) -> str | None:
+    """Why the record contradicts itself, in a sentence; None where it does not.
+
+    A label is present, absent or unknown, and one of these only. What a box or the legend of the mask names is present.
+    Boxes lie in the image. A mask and its legend come together.
+    """
+    present, absent, unknown = (set(record[name]) for name in ("labels", "labels_absent", "labels_unknown"))
+    for first, second, said in (
+        (present, absent, "present and absent"),
+        (present, unknown, "present and unknown"),
+        (absent, unknown, "absent and unknown"),
+    ):
+        if first & second:
+            return f"It calls {_named(first & second)} {said} at once."
+    if record["label"] is not None and present != {record["label"]}:
+        return f"Its label is {record['label']!r}, and its labels are {_named(present)}."
+    if (record["mask"] is None) != (record["mask_legend"] is None):
+        return "It has a mask or a legend of a mask, without the other."
+    marked = {label for entry in record["mask_legend"] or () for label in entry["labels"]}
+    boxed = {box["label"] for box in record["boxes"] or ()}
+    for named, where in ((marked, "Its mask marks"), (boxed, "It has a box of")):
+        if not named <= present:
+            return f"{where} {_named(named - present)}, which it does not call present."
+    for box in record["boxes"] or ():
+        if not (
+            0 <= box["xmin"] < box["xmax"] <= record["width"] and 0 <= box["ymin"] < box["ymax"] <= record["height"]
+        ):
+            return (
+                f"A box of {box['label']!r} does not lie in the image of {record['width']} x {record['height']} pixels."
+            )
+    return None
+
+
+def contradictions(records: Sequence[Record]) -> dict[str, str]:
+    """The records of one image that contradict themselves or each other: id -> why.
+
+    Raises nothing: of two rows that deny each other neither is known to be right, so both are named.
+    """
+    found = {record["id"]: why for record in records if (why := contradiction(record)) is not None}
+    for one in records:
+        for other in records:
+            denied = set(one["labels"]) & set(other["labels_absent"])
+            if denied and one is not other:
+                why = f"row {one['row']} calls {_named(denied)} present, and row {other['row']} absent."
+                for record in (one, other):
+                    found.setdefault(record["id"], f"Two rows of one image contradict each other: {why}")
+    return found
+
+
+def _named(labels: set[str]) -> str:
+    return ", ".join(map(repr, sorted(labels))) or "none"

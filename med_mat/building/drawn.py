@@ -1,0 +1,77 @@
+"""What an example's boxes and masks show on its stored image, and what of them fell away.
+
+A box or a contour that has no place in the image still says that its label is there. Where some of an image are left,
+the label is kept as present, without a place. Where no box is, the boxes are those of the masks if these show anything;
+where no contour is, there is no mask. Where nothing at all is left, a row that needs boxes or masks has no record of
+the image: it would say "looked for, nothing there".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from med_mat.annotations import NOTHING, Annotations, place, render
+from med_mat.errors import ReadError
+from med_mat.example import Box, Example
+from med_mat.image import FileCache, Stored
+
+INSTEAD = "none of its boxes lies in the image: the boxes are those of its mask"
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Boxes and masks of one example, in pixels of the displayed image."""
+
+    masks: Annotations
+    boxes: tuple[Box, ...] | None  # None: not annotated
+    fallen: tuple[str, ...] = ()  # raw labels of boxes and contours that have no place in the image
+    notes: tuple[str, ...] = ()  # what was done to them, or is odd about them
+    fault: str | None = None  # why a row that needs boxes or masks cannot have them
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """The raw labels that have a box or are in the mask."""
+        return frozenset(box.label for box in self.boxes or ()).union(*(labels for _, labels in self.masks.legend))
+
+    @property
+    def unsure(self) -> frozenset[str]:
+        """The raw labels of which nothing can be said: masks of specks alone are theirs."""
+        return frozenset(self.masks.unsure) - self.shown
+
+
+#: Of a row that has neither boxes nor masks.
+UNDRAWN = Drawn(NOTHING, None)
+
+
+def draw(root: Path, example: Example, stored: Stored, cache: FileCache) -> Drawn:
+    """Place the boxes and draw the masks. What cannot be read or has no place at all is told in ``fault``."""
+    try:
+        masks = render(root, example.masks, stored, cache)
+        placed = None if example.boxes is None else place(example.boxes, stored)
+    except ReadError as error:
+        return Drawn(NOTHING, None, fault=str(error))
+    size = f"{stored.width} x {stored.height} pixels"
+    notes, fallen = list(masks.notes), masks.fallen
+    boxes: tuple[Box, ...] | None = masks.objects if placed is None and example.masks is not None else None
+    if placed is not None:
+        notes += placed.notes
+        fallen += placed.fallen
+        boxes = placed.boxes
+        if placed.fallen and not boxes:
+            if not masks.objects:
+                return _lost(
+                    example, fallen, notes, f"none of its {len(placed.fallen)} boxes lies in the image of {size}"
+                )
+            notes.append(INSTEAD)
+            boxes = masks.objects
+    if masks.fallen and not masks.legend:
+        if boxes:
+            return Drawn(NOTHING, boxes, fallen, tuple(dict.fromkeys(notes)))
+        contours = f"none of its {len(masks.fallen)} contours or run lengths marks a pixel of the image of {size}"
+        return _lost(example, fallen, notes, contours)
+    return Drawn(masks, boxes, fallen, tuple(dict.fromkeys(notes)))
+
+
+def _lost(example: Example, fallen: tuple[str, ...], notes: list[str], why: str) -> Drawn:
+    return Drawn(NOTHING, None, fallen, tuple(dict.fromkeys(notes)), f"{example.reference}: {why}.")

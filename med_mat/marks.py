@@ -1,0 +1,203 @@
+"""The picture of a mask -> what is marked in it, and how that was read where it is not as its source's card says.
+
+A picture in which nothing lies over the threshold is no empty mask while it holds marks: people save masks again as 0
+and 1, as palettes, in colour or in the alpha channel. What can be read in one way only is read so, with a note; of
+anything else a sentence says why it cannot be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from med_mat.errors import ReadError
+from med_mat.example import BinaryMask, ColorMap, LabelMap
+from med_mat.raw.planes import Array
+
+Marked = NDArray[np.bool_]
+
+TWO_VALUES = "a mask of two values, none of them the usual, read by its marks"
+DIM = "a mask of dim marks, read at half their brightness"
+COLOR = "a mask in colour, read by the brightest channel"
+ALPHA = "a mask read by its transparency"
+INVERTED = "a mark over most of the image and its border: perhaps an inverted mask"
+STRAY = "a mask with values or colours that no label has, read as background"
+
+_TINT = 48  # channels that lie as near are grey: JPEG parts them by less
+_FAINT = 16  # JPEG makes such steps of nothing
+_HUE = 0.35  # how far the channels of one colour may lie apart, the brightest being 1, at the edges of a JPEG
+_MOST = 0.5  # of the image
+_BORDER = 0.9  # of its outermost pixels
+_SOME = 8  # numbers of a list that is named
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What is marked (rows, columns), and how it was read where that is not the usual way."""
+
+    marked: Marked
+    notes: tuple[str, ...] = ()
+
+
+def binary(channels: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
+    """What a picture of one thing marks.
+
+    Args:
+        channels: (rows, columns), or (rows, columns, 2 to 4) of uint8: grey or colours, then alpha.
+        mask: how it is to be read.
+        name: of the file, for errors.
+        lossy: whether the file is a JPEG, whose values are only near to those that were saved.
+
+    Raises:
+        ReadError: it holds marks that can be read in more than one way.
+    """
+    if channels.ndim == 2:
+        found = _threshold(channels, mask, name, lossy)
+    elif channels.shape[2] % 2:
+        found = _colors(channels, mask, name, lossy)
+    else:
+        found = _with_alpha(channels, mask, name, lossy)
+    covers = np.count_nonzero(found.marked) > _MOST * found.marked.size
+    if covers and np.mean(_border(found.marked)) > _BORDER:
+        return Marks(found.marked, (*found.notes, INVERTED))
+    return found
+
+
+def labels(numbers: Array, mask: LabelMap, name: str) -> tuple[Iterator[tuple[str, Marked]], tuple[str, ...]]:
+    """Label by label what a picture of whole numbers (rows, columns) marks, and notes on how it was read.
+
+    Raises:
+        ReadError: its values are not those of the labels and the background.
+    """
+    there = {int(value) for value in np.unique(numbers)}
+    stray = sorted(there - mask.values.keys() - set(mask.others or (0,)))
+    if stray and (mask.others is not None or not there & mask.values.keys()):
+        known = [*mask.values, *(mask.others or (0,))]
+        raise ReadError(f"{name}: holds the values {_some(stray)}, where {_some(known)} are expected: another code?")
+
+    def marked() -> Iterator[tuple[str, Marked]]:
+        for label in dict.fromkeys(mask.values.values()):
+            held = [value for value, named in mask.values.items() if named == label and value in there]
+            if held:
+                yield label, numbers == held[0] if len(held) == 1 else np.isin(numbers, held)
+
+    return marked(), (STRAY,) if stray else ()
+
+
+def colors(
+    picture: Array, mask: ColorMap, name: str, lossy: Callable[[], bool]
+) -> tuple[Iterator[tuple[str, Marked]], tuple[str, ...]]:
+    """Label by label what a picture in colour, (rows, columns, 3) of uint8, marks, and notes on how it was read.
+
+    Raises:
+        ReadError: it is not black, and holds no colour that the labels or ``others`` have.
+    """
+    packed = picture[..., 0].astype(np.uint32) << 16 | picture[..., 1].astype(np.uint32) << 8 | picture[..., 2]
+    there, where = np.unique(packed, return_inverse=True)
+    where = where.reshape(packed.shape)
+    shades = np.stack([there >> 16, there >> 8 & 255, there & 255], axis=1).astype(np.int16)
+
+    def near(color: tuple[int, int, int]) -> Marked:
+        close: Marked = (np.abs(shades - np.array(color, np.int16)) <= mask.tolerance).all(axis=1)
+        return close
+
+    by_label: dict[str, Marked] = {label: np.zeros(len(there), np.bool_) for label in mask.colors.values()}
+    for color, label in mask.colors.items():
+        by_label[label] |= near(color)
+    labelled = np.any([*by_label.values()], axis=0)
+    black = near((0, 0, 0))
+    known = np.any([labelled, black, *map(near, mask.others)], axis=0)
+    foreign = not black.all() or (len(there) > 1 and not lossy())  # numbers of classes look like shades of black
+    if foreign and not labelled.any() and not (known & ~black).any():
+        raise ReadError(f"{name}: none of its {len(there)} colours is one that its source has: is it another code?")
+    return ((label, held[where]) for label, held in by_label.items() if held.any()), () if known.all() else (STRAY,)
+
+
+def _with_alpha(channels: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
+    """Of a picture with alpha: transparency marks where the rest has but one shade."""
+    shades, alpha = channels[..., :-1], channels[..., -1]
+    plain = shades[..., 0] if shades.shape[2] == 1 else shades
+    if alpha.min() == alpha.max():
+        return _threshold(plain, mask, name, lossy) if plain.ndim == 2 else _colors(plain, mask, name, lossy)
+    if (shades == shades[0, 0]).all():
+        found = _threshold(alpha, mask, name, lossy)
+        return Marks(found.marked, (ALPHA, *found.notes))
+    found = _threshold(plain, mask, name, lossy) if plain.ndim == 2 else _colors(plain, mask, name, lossy)
+    if (found.marked & (alpha == 0)).any():
+        raise ReadError(f"{name}: its colours mark what its transparency hides; save it without transparency.")
+    return found
+
+
+def _colors(picture: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
+    """Of a picture in colour: where its colours are grey, that is read; else one colour marks, on black or another."""
+    red, green, blue = (picture[..., channel] for channel in range(3))
+    if np.array_equal(red, green) and np.array_equal(red, blue):
+        return _threshold(red, mask, name, lossy)
+    brightest, dullest = picture.max(axis=2), picture.min(axis=2)
+    if int((brightest - dullest).max()) <= _TINT:
+        grey = np.asarray(Image.fromarray(np.ascontiguousarray(picture)).convert("L"))
+        return _threshold(grey, mask, name, lossy)
+    packed = red.astype(np.uint32) << 16 | green.astype(np.uint32) << 8 | blue
+    if ((packed == packed.min()) | (packed == packed.max())).all():
+        return Marks(_of_two(packed, mask, name), (COLOR,))
+    bright = brightest > max(mask.above, int(brightest.max()) // 2)
+    hues = picture[bright] / brightest[bright, None]
+    hue = np.median(hues, axis=0)
+    if np.mean((np.abs(hues - hue) <= _HUE).all(axis=1)) < 0.98:
+        raise ReadError(f"{name}: its marks have several colours, where one thing is marked: which of them is it?")
+    found = _threshold(brightest, mask, name, lossy)
+    return Marks(found.marked, (COLOR, *found.notes))
+
+
+def _threshold(grey: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
+    """Of numbers: those over ``above``; where that parts nothing, the one of two values, or of two crowds of them."""
+    over = grey > mask.above
+    if over.any() and not over.all():
+        return Marks(over != mask.inverted)
+    grey = np.nan_to_num(grey) if grey.dtype.kind == "f" else grey
+    low, high = grey.min(), grey.max()
+    where = f"over {mask.above:g}" if over.all() else f"none over {mask.above:g}"
+    if low == high:
+        if low == 0 or over.all():
+            return Marks(over != mask.inverted)
+        raise ReadError(f"{name}: all its pixels are {low}: neither black nor over {mask.above:g}.")
+    if lossy() and (over.all() or high <= _FAINT):
+        if over.all():
+            return Marks(over != mask.inverted)
+        raise ReadError(f"{name}: its values, {low} to {high}, are too faint to be told from what JPEG makes of black.")
+    if ((grey == low) | (grey == high)).all():
+        return Marks(_of_two(grey, mask, name), (TWO_VALUES,))
+    if over.all():
+        return Marks(over != mask.inverted)
+    level = np.median(grey[grey > high / 2])
+    marked, between = grey > level / 2, (grey > level / 4) & (grey < level * 3 / 4)
+    if level <= 2 * _FAINT or np.count_nonzero(between) > np.count_nonzero(marked) / 2:
+        raise ReadError(f"{name}: its values, {low} to {high}, {where}, do not part into marks and background.")
+    return Marks(marked != mask.inverted, (DIM,))
+
+
+def _of_two(numbers: Array, mask: BinaryMask, name: str) -> Marked:
+    """What is marked in a picture of two values: what is not black, or where neither is, what is not at its border."""
+    low, border = numbers.min(), _border(numbers)
+    if low == 0:
+        return np.asarray((numbers > 0) != mask.inverted)
+    if border.min() != border.max():
+        raise ReadError(
+            f"{name}: has two shades, neither of them black, and both reach its border: which of them marks?"
+        )
+    return np.asarray(numbers != border[0])
+
+
+def _border(picture: Array) -> Array:
+    """Its outermost pixels."""
+    return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
+
+
+def _some(numbers: Iterable[int]) -> str:
+    """Some numbers, in words."""
+    listed = [str(number) for number in numbers]
+    return ", ".join(listed[:_SOME]) + (f" and {len(listed) - _SOME} more" if len(listed) > _SOME else "")
