@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import BinaryMask, Box, Example
-from med_mat.raw import Miniature, RawFolder, size
+from med_mat.raw import Miniature, RawFolder, stated_size
 
 _SPECK = 100  # pixels: some masks have a lone white pixel in a corner
 
@@ -35,7 +35,7 @@ def _boxes(raw: RawFolder) -> dict[str, tuple[Box, ...]]:
     listed = raw.first("{kavsir,kvasir}_bboxes.json")
     found = {}
     for stem, entry in (raw.json(listed) if listed else {}).items():
-        drawn_on = size(entry.get("width"), entry.get("height"))
+        drawn_on = stated_size(entry.get("width"), entry.get("height"))
         found[stem] = tuple(
             Box(box["xmin"], box["ymin"], box["xmax"], box["ymax"], box["label"], drawn_on=drawn_on)
             for box in entry["bbox"]
@@ -47,10 +47,10 @@ def miniature(raw: Miniature) -> None:
     entries = {}
     for number in range(12):
         stem = f"cju{number * 7919:06x}l35piu0993l0dewei2"
-        shape = (104 + number, 88)
-        raw.image(f"Kvasir-SEG/images/{stem}.jpg", size=shape, mode="RGB")
+        size = (104 + number, 88)
+        raw.image(f"Kvasir-SEG/images/{stem}.jpg", size=size, mode="RGB")
         path = f"Kvasir-SEG/masks/{stem}.jpg"
-        raw.mask(path, size=shape, mode="RGB")
-        sides = dict(zip(("xmin", "ymin", "xmax", "ymax"), raw.box(shape, path), strict=True))
-        entries[stem] = {"height": shape[1], "width": shape[0], "bbox": [{"label": "polyp", **sides}]}
+        raw.mask(path, size=size, mode="RGB")
+        sides = dict(zip(("xmin", "ymin", "xmax", "ymax"), raw.box(size, path), strict=True))
+        entries[stem] = {"height": size[1], "width": size[0], "bbox": [{"label": "polyp", **sides}]}
     raw.json("Kvasir-SEG/kavsir_bboxes.json", entries)

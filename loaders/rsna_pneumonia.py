@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from med_mat.example import Box, Example
-from med_mat.raw import Miniature, RawFolder, corners
+from med_mat.raw import Miniature, RawFolder, corners, stated_size
 
 _CLASSES = "stage_2_detailed_class_info.csv"
 _BOXES = "stage_2_train_labels.csv"
@@ -79,7 +79,9 @@ def _export(raw: RawFolder) -> _Facts:
         classes[name] = label
         place = note.get("data")
         if label == _OPACITY and place:
-            box = Box.xywh(place["x"], place["y"], place["width"], place["height"], _OPACITY)
+            drawn_on = stated_size(note.get("width"), note.get("height"))
+            corner, sides = (place["x"], place["y"]), (place["width"], place["height"])
+            box = Box.xywh(*corner, *sides, _OPACITY, drawn_on=drawn_on)
             boxes[name] = (*boxes.get(name, ()), box)
     return classes, boxes
 

@@ -6,6 +6,7 @@ train/case101/case101_day20/scans/slice_0001_266_266_1.50_1.50.png   # 16 bit; i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -28,14 +29,17 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         if image is None:
             raw.miss(name, "train.csv")
             continue
-        # the numbers of the name are its sides, in an order on which readers differ
-        side, other = map(int, image.stem.split("_")[2:4])
-        drawn = tuple(replace(mask, size=(side, side)) for mask in masks) if side == other else masks
-        yield Example(image, masks=drawn, patient=image.parts[1], split="train")
+        yield Example(image, masks=_sized(masks, image), patient=image.parts[1], split="train")
     for image in images.values():
         raw.skip(image, "train.csv does not list it")
     for image in raw.images("test/**"):
         raw.skip(image, "a test image: its outlines were never published")
+
+
+def _sized(masks: tuple[RunLengths, ...], image: PurePosixPath) -> tuple[RunLengths, ...]:
+    """With the size in the name of a square slice; of others, readers differ on which number is the width."""
+    square = re.match(r"slice_\d+_(\d+)_\1_", image.name)
+    return tuple(replace(mask, size=(int(square[1]), int(square[1]))) for mask in masks) if square else masks
 
 
 def _identifier(path: PurePosixPath) -> str:

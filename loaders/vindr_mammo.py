@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from med_mat.example import Box, Example, Split
-from med_mat.raw import SPLITS, Miniature, RawFolder, corners, joined, matched, number
+from med_mat.raw import SPLITS, Miniature, RawFolder, corners, joined, matched, number, stated_size
 
 _FINDINGS = (
     "Mass",
@@ -49,7 +49,8 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         found[name].update(kinds)
         place = corners(row, _SIDES) if kinds and set(_SIDES) <= row.keys() else None
         if place is not None:
-            boxes[name] += tuple(Box(*place, kind) for kind in kinds)
+            drawn_on = stated_size(row.get("width"), row.get("height"))
+            boxes[name] += tuple(Box(*place, kind, drawn_on=drawn_on) for kind in kinds)
     facts = ((name, (name, *origin)) for name, origin in origins.items())
     for (name, study, split), image in matched(raw, table, facts, images):
         whole = image.suffix.lower() != ".png"  # of a copy nobody knows the size, and the corners are of the original

@@ -102,12 +102,12 @@ def colors(
     shades = np.stack([there >> 16, there >> 8 & 255, there & 255], axis=1).astype(np.int16)
 
     def near(color: tuple[int, int, int]) -> Marked:
-        close: Marked = (np.abs(shades - np.array(color, np.int16)) <= mask.tolerance).all(axis=1)
-        return close
+        away = np.abs(shades - np.array(color, np.int16)).max(axis=1)
+        return np.asarray(away <= mask.tolerance)
 
     by_label: dict[str, Marked] = {label: np.zeros(len(there), np.bool_) for label in mask.colors.values()}
     for color, label in mask.colors.items():
-        by_label[label] |= near(color)
+        np.logical_or(by_label[label], near(color), out=by_label[label])
     labelled = np.any([*by_label.values()], axis=0)
     black = near((0, 0, 0))
     known = np.any([labelled, black, *map(near, mask.others)], axis=0)

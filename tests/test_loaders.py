@@ -19,6 +19,7 @@ from PIL import Image
 from workshop import Workshop, digests
 
 from med_mat.building import Options, build, find
+from med_mat.building.consistency import contradiction
 from med_mat.building.run import has_loader, loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
@@ -402,21 +403,21 @@ def test_pictures_boxes_and_masks_fit(name: str, workshop: Workshop) -> None:
                 size = size[::-1]
         assert size == (one["width"], one["height"])
         kind = source.row(one["row"]).kind
-        for box in one["boxes"]:
+        assert contradiction(one) is None
+        for box in one["boxes"] or ():
             assert 0 <= box["xmin"] < box["xmax"] <= one["width"]
             assert 0 <= box["ymin"] < box["ymax"] <= one["height"]
             assert box["label"] in one["labels"]
         if kind not in ("boxes", "masks"):
             if not any(row.kind in ("boxes", "masks") for row in source.rows):
                 continue
-            assert not one["boxes"]
-            assert one["mask"] is None
+            assert (one["boxes"], one["mask"], one["mask_legend"]) == (None, None, None), "another row has them"
             continue
         drawn += len(one["boxes"])
         if kind == "masks" and one["labels"]:
             assert one["mask"] is not None
         if one["mask"] is None:
-            assert not one["mask_legend"]
+            assert one["mask_legend"] is None
             continue
         with Image.open(io.BytesIO(one["mask"]["bytes"])) as mask:
             assert mask.format == "PNG"

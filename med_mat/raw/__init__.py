@@ -1,6 +1,6 @@
 """Reading raw data and writing miniatures of it: what loaders share. Importing it costs next to nothing."""
 
-from med_mat.raw.boxes import coco, corners, number, polygons, size, voc_boxes
+from med_mat.raw.boxes import coco, corners, number, polygons, stated_size, voc_boxes
 from med_mat.raw.folder import FileFacts, RawFolder, Volume
 from med_mat.raw.labels import NIH_FINDINGS, joined, multi_hot, one_hot
 from med_mat.raw.miniature import Miniature
@@ -34,6 +34,6 @@ __all__ = [
     "one_hot",
     "paired",
     "polygons",
-    "size",
+    "stated_size",
     "voc_boxes",
 ]

@@ -37,17 +37,18 @@ def number(cell: str) -> float | None:
 def corners(row: Mapping[str, str], columns: Sequence[str]) -> tuple[float, float, float, float] | None:
     """The four numbers of a box in a row of a table; None where all four cells are blank.
 
-    Raises:
-        ReadError: some are blank and others not, or one holds something else.
+    A cell of a box that is blank, or holds something else, gives NaN: the box then has no place, which costs or marks
+    the record of its own image alone.
     """
-    found = [number(row[column]) for column in columns]
+    found = []
+    for column in columns:
+        try:
+            found.append(number(row[column]))
+        except ReadError:
+            found.append(math.nan)
     if all(value is None for value in found):
         return None
-    first, second, third, fourth = found
-    if first is None or second is None or third is None or fourth is None:
-        raise ReadError(
-            f"A box lacks some of its numbers: {', '.join(f'{column}={row[column]!r}' for column in columns)}."
-        )
+    first, second, third, fourth = (math.nan if value is None else value for value in found)
     return first, second, third, fourth
 
 
@@ -57,11 +58,11 @@ def voc_boxes(annotation: Element) -> tuple[Box, ...]:
     Raises:
         ReadError: an object has no name, or no complete box, or the size is none.
     """
-    drawn_on = size(annotation.findtext("size/width"), annotation.findtext("size/height"))
+    drawn_on = stated_size(annotation.findtext("size/width"), annotation.findtext("size/height"))
     return tuple(_voc_box(thing, drawn_on) for thing in annotation.iter("object"))
 
 
-def size(width: Any, height: Any) -> tuple[int, int] | None:
+def stated_size(width: Any, height: Any) -> tuple[int, int] | None:
     """Width and height in pixels, as an annotation states those of its image; None where it does not, or has zeros.
 
     Raises:
@@ -89,7 +90,7 @@ def coco(content: Any) -> Iterator[tuple[str, tuple[Box, ...], tuple[dict[str, A
     try:
         categories = {entry["id"]: str(entry["name"]).strip() for entry in content["categories"]}
         images = {entry["id"]: str(entry["file_name"]) for entry in content["images"]}
-        sizes = {entry["id"]: size(entry.get("width"), entry.get("height")) for entry in content["images"]}
+        sizes = {entry["id"]: stated_size(entry.get("width"), entry.get("height")) for entry in content["images"]}
         annotations: defaultdict[Any, list[dict[str, Any]]] = defaultdict(list)
         for entry in content["annotations"]:
             if entry["image_id"] not in images or entry["category_id"] not in categories:
@@ -124,7 +125,7 @@ def polygons(annotation: Mapping[str, Any]) -> tuple[Polygon, ...]:
             raise ReadError(
                 f"COCO annotation {annotation.get('id')!r}: a contour is not a list x, y, x, y, … of 3 points."
             )
-        points = [_finite(value, annotation) for value in contour]
+        points = [_coordinate(value, annotation) for value in contour]
         corners = tuple(zip(points[::2], points[1::2], strict=True))
         found.append(Polygon(corners, str(annotation["label"]), annotation.get("drawn_on")))
     return tuple(found)
@@ -145,11 +146,11 @@ def _coco_box(annotation: Mapping[str, Any]) -> Box:
     corners = annotation["bbox"]
     if not isinstance(corners, list) or len(corners) != 4:
         raise ReadError(f"COCO annotation {annotation.get('id')!r}: 'bbox' is {corners!r}, not [x, y, width, height].")
-    x, y, width, height = (_finite(value, annotation) for value in corners)
+    x, y, width, height = (_coordinate(value, annotation) for value in corners)
     return Box.xywh(x, y, width, height, annotation["label"], drawn_on=annotation["drawn_on"])
 
 
-def _finite(value: Any, annotation: Mapping[str, Any]) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+def _coordinate(value: Any, annotation: Mapping[str, Any]) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         raise ReadError(f"COCO annotation {annotation.get('id')!r} holds {value!r}, where a number is expected.")
     return float(value)

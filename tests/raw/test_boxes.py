@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from med_mat.errors import ReadError
 from med_mat.example import Box, Polygon
-from med_mat.raw import Miniature, RawFolder, coco, corners, number, polygons, voc_boxes
+from med_mat.raw import Miniature, RawFolder, coco, corners, number, polygons, stated_size, voc_boxes
 
 COCO: dict[str, Any] = {
     "images": [{"id": 2, "file_name": "b.png"}, {"id": 1, "file_name": "a.png"}],
@@ -45,9 +46,9 @@ def test_number_refuses(cell: str) -> None:
     )
 )
 def test_voc_round_trip(tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, int, int, int, str]]) -> None:
-    boxes = tuple(Box(*corners) for corners in drawn)
+    boxes = tuple(Box(*corners, drawn_on=(90, 70)) for corners in drawn)
     root = tmp_path_factory.getbasetemp()
-    Miniature(root).voc("a.xml", boxes, image="a <&> b.png")
+    Miniature(root).voc("a.xml", boxes, image="a <&> b.png", size=(90, 70))
     assert voc_boxes(RawFolder(root).xml("a.xml")) == boxes
 
 
@@ -84,7 +85,6 @@ def test_coco_comes_in_the_order_of_the_images() -> None:
         {"annotations": [{"id": 1, "image_id": 1, "category_id": 99}]},
         {"annotations": [{"id": 1, "image_id": 1, "category_id": 5, "bbox": [1, 2, 3]}]},
         {"annotations": [{"id": 1, "image_id": 1, "category_id": 5, "bbox": [1, 2, 3, "4"]}]},
-        {"annotations": [{"id": 1, "image_id": 1, "category_id": 5, "bbox": [1, 2, 3, float("nan")]}]},
         {"annotations": [{"id": 1, "image_id": [1], "category_id": 5}]},
         {"images": [{"id": 1}]},
         {"images": None},
@@ -119,7 +119,31 @@ def test_corners() -> None:
     assert corners({**row, "x": "", "y": "NaN", "w": " ", "h": ""}, ["x", "y", "w", "h"]) is None
 
 
-@pytest.mark.parametrize("change", [{"x": ""}, {"h": "nan"}, {"y": "two"}])
-def test_corners_refuse(change: dict[str, str]) -> None:
+@pytest.mark.parametrize("change", [{"x": ""}, {"h": "nan"}, {"y": "two"}, {"w": "inf"}])
+def test_a_box_that_lacks_a_number_has_no_place_and_is_still_a_box(change: dict[str, str]) -> None:
+    found = corners({"x": "1", "y": "2", "w": "3", "h": "4", **change}, ["x", "y", "w", "h"])
+    assert found is not None
+    assert sum(map(math.isnan, found)) == 1
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "expected"),
+    [("90", "70", (90, 70)), (90, 70.0, (90, 70)), ("0", "0", None), (None, None, None), ("90", "", None)],
+)
+def test_the_size_that_an_annotation_states(width: object, height: object, expected: object) -> None:
+    assert stated_size(width, height) == expected
+
+
+@pytest.mark.parametrize(("width", "height"), [("-90", "70"), ("90", "70.5"), ("wide", "70")])
+def test_a_size_that_is_none_is_refused(width: str, height: str) -> None:
     with pytest.raises(ReadError):
-        corners({"x": "1", "y": "2", "w": "3", "h": "4", **change}, ["x", "y", "w", "h"])
+        stated_size(width, height)
+
+
+def test_boxes_and_contours_of_coco_carry_the_size_that_it_states() -> None:
+    content = {**COCO, "images": [{**one, "width": 640, "height": 480} for one in COCO["images"]]}
+    for _, boxes, annotations in coco(content):
+        for thing in (*boxes, *(contour for entry in annotations for contour in polygons(entry))):
+            assert thing.drawn_on == (640, 480)
+    for _, boxes, _ in coco({**content, "images": [{**one, "width": 0} for one in content["images"]]}):
+        assert {box.drawn_on for box in boxes} <= {None}

@@ -1,13 +1,12 @@
 import numpy as np
 from hypothesis import given
-from hypothesis import strategies as st
 from hypothesis.extra import numpy as hn
 from numpy.typing import NDArray
 
-from med_mat.raw.pieces import Bounds, pieces
+from med_mat.raw.pieces import Piece, pieces
 
 
-def flooded(marked: NDArray[np.bool_]) -> list[tuple[Bounds, int]]:
+def flooded(marked: NDArray[np.bool_]) -> list[Piece]:
     """The bounds and sizes of the pieces, by flood fill."""
     left = set(zip(*map(np.ndarray.tolist, np.nonzero(marked)), strict=True))
     found = []
@@ -21,26 +20,22 @@ def flooded(marked: NDArray[np.bool_]) -> list[tuple[Bounds, int]]:
             pending += around & left
             left -= around
         rows, columns = zip(*piece, strict=True)
-        found.append(((min(rows), max(rows) + 1, min(columns), max(columns) + 1), len(piece)))
+        found.append(Piece(min(rows), max(rows) + 1, min(columns), max(columns) + 1, len(piece)))
     return found
 
 
-@given(hn.arrays(np.bool_, hn.array_shapes(min_dims=2, max_dims=2, max_side=9)), st.integers(0, 6))
-def test_pieces_are_those_of_a_flood_fill(marked: NDArray[np.bool_], least: int) -> None:
-    expected = flooded(marked)
-    large = [bounds for bounds, size in expected if size >= least]
-    found = pieces(marked, least)
-    assert sorted(found) == sorted(large or [bounds for bounds, _ in expected])
-    assert [top for top, *_ in found] == sorted(top for top, *_ in found)
+@given(hn.arrays(np.bool_, hn.array_shapes(min_dims=2, max_dims=2, max_side=9)))
+def test_pieces_are_those_of_a_flood_fill_from_the_top_down(marked: NDArray[np.bool_]) -> None:
+    found = pieces(marked)
+    assert sorted(found) == sorted(flooded(marked))
+    assert [piece.top for piece in found] == sorted(piece.top for piece in found)
 
 
-def test_specks_are_left_out() -> None:
+def test_pieces_connect_by_corners() -> None:
     marked = np.zeros((20, 30), np.bool_)
     marked[0, 0] = True
     marked[5:10, 20:30] = True
     marked[10, 19] = True  # touches by a corner
     marked[12:18, 2:6] = True
-    assert pieces(marked, 5) == [(5, 11, 19, 30), (12, 18, 2, 6)]
-    assert pieces(marked, 0)[0] == (0, 1, 0, 1)
-    assert pieces(marked[:5], 5) == [(0, 1, 0, 1)]
-    assert pieces(np.zeros((3, 3), np.bool_), 5) == []
+    assert pieces(marked) == [(0, 1, 0, 1, 1), (5, 11, 19, 30, 51), (12, 18, 2, 6, 24)]
+    assert pieces(np.zeros((3, 3), np.bool_)) == []
