@@ -324,6 +324,10 @@ def _matrix(picture: Image.Image, want: str) -> Array:
     """A decoded mask as numbers or as RGB; alpha is ignored but where channels are wanted."""
     if want == "channels" and (picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info):
         return np.asarray(picture if picture.mode == "LA" else picture.convert("RGBA"))
+    if want == "channels" and picture.mode == "P":
+        shown = np.asarray(picture.convert("RGB"))
+        # a palette of one colour shows nothing of what its numbers mark
+        return np.asarray(picture) if (shown == shown[0, 0]).all() else shown
     if picture.mode == "P" and want == "index":
         colors = np.asarray(picture.convert("RGB"))
         grey = bool((colors == colors[..., :1]).all())

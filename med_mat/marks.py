@@ -29,6 +29,7 @@ STRAY = "a mask with values or colours that no label has, read as background"
 
 _TINT = 48  # channels that lie as near are grey: JPEG parts them by less
 _FAINT = 16  # JPEG makes such steps of nothing
+_NEAR = 16  # from the threshold: JPEG moves values by that
 _HUE = 0.35  # how far the channels of one colour may lie apart, the brightest being 1, at the edges of a JPEG
 _MOST = 0.5  # of the image
 _BORDER = 0.9  # of its outermost pixels
@@ -156,11 +157,16 @@ def _colors(picture: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
 def _threshold(grey: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
     """Of numbers: those over ``above``; where that parts nothing, the one of two values, or of two crowds of them."""
     over = grey > mask.above
-    if over.any() and not over.all():
+    count = int(np.count_nonzero(over))
+    parted = 0 < count < over.size
+    # marks that lie about the threshold itself: JPEG puts some of their pixels over it, and others not
+    if parted and (mask.above <= _NEAR or _about(grey, mask.above) <= count / 2):
         return Marks(over != mask.inverted)
     grey = np.nan_to_num(grey) if grey.dtype.kind == "f" else grey
     low, high = grey.min(), grey.max()
-    where = f"over {mask.above:g}" if over.all() else f"none over {mask.above:g}"
+    two = bool(((grey == low) | (grey == high)).all())
+    if parted:
+        return Marks(over != mask.inverted) if two else _dim(grey, mask, name)
     if low == high:
         if low == 0 or over.all():
             return Marks(over != mask.inverted)
@@ -169,14 +175,28 @@ def _threshold(grey: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
         if over.all():
             return Marks(over != mask.inverted)
         raise ReadError(f"{name}: its values, {low} to {high}, are too faint to be told from what JPEG makes of black.")
-    if ((grey == low) | (grey == high)).all():
+    if two:
         return Marks(_of_two(grey, mask, name), (TWO_VALUES,))
     if over.all():
         return Marks(over != mask.inverted)
-    level = np.median(grey[grey > high / 2])
-    marked, between = grey > level / 2, (grey > level / 4) & (grey < level * 3 / 4)
-    if level <= 2 * _FAINT or np.count_nonzero(between) > np.count_nonzero(marked) / 2:
-        raise ReadError(f"{name}: its values, {low} to {high}, {where}, do not part into marks and background.")
+    return _dim(grey, mask, name)
+
+
+def _about(grey: Array, level: float) -> int:
+    """How many of the numbers lie about the level."""
+    return int(np.count_nonzero((grey >= level - _NEAR) & (grey <= level + _NEAR)))
+
+
+def _dim(grey: Array, mask: BinaryMask, name: str) -> Marks:
+    """Of numbers in two crowds, of which the upper lies under the threshold or about it."""
+    low, high = float(grey.min()), float(grey.max())
+    height = float(np.median(grey[grey > (low + high) / 2])) - low
+    marked = grey > low + height / 2
+    between = (grey > low + height / 4) & (grey < low + height * 3 / 4)
+    if height <= 2 * _FAINT or np.count_nonzero(between) > np.count_nonzero(marked) / 2:
+        raise ReadError(
+            f"{name}: its values, {low:g} to {high:g}, do not part into marks and background at {mask.above:g} or not."
+        )
     return Marks(marked != mask.inverted, (DIM,))
 
 

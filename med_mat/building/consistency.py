@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from med_mat.building.record import DRAWN
+from med_mat.catalog import Row
+
 Record = Mapping[str, Any]
 
 
@@ -41,17 +44,21 @@ def contradiction(record: Record) -> str | None:
     return None
 
 
-def contradictions(records: Sequence[Record]) -> dict[str, str]:
+def contradictions(records: Sequence[tuple[Row, Record]]) -> dict[str, str]:
     """The records of one image that contradict themselves or each other: id -> why.
 
-    Raises nothing: of two rows that deny each other neither is known to be right, so both are named.
+    Of two rows that deny each other neither is known to be right, so both are named.
     """
-    found = {record["id"]: why for record in records if (why := contradiction(record)) is not None}
-    for one in records:
-        for other in records:
-            denied = set(one["labels"]) & set(other["labels_absent"])
-            if denied and one is not other:
-                why = f"row {one['row']} calls {_named(denied)} present, and row {other['row']} absent."
+    found = {record["id"]: why for _, record in records if (why := contradiction(record)) is not None}
+    for row, one in records:
+        for other_row, other in records:
+            if row is other_row:
+                continue
+            denied = set(one["labels_absent"])
+            if row.kind == "classes" and other_row.kind in DRAWN:  # of classes one holds
+                denied.update(name for name in row.names if name != one["label"])
+            if denied := denied & set(other["labels"]):
+                why = f"row {other_row.number} calls {_named(denied)} present, and row {row.number} does not."
                 for record in (one, other):
                     found.setdefault(record["id"], f"Two rows of one image contradict each other: {why}")
     return found

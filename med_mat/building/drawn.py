@@ -3,11 +3,13 @@
 A box or a contour that has no place in the image still says that its label is there. Where some of an image are left,
 the label is kept as present, without a place. Where no box is, the boxes are those of the masks if these show anything;
 where no contour is, there is no mask. Where nothing at all is left, a row that needs boxes or masks has no record of
-the image: it would say "looked for, nothing there".
+the image: it would say "looked for, nothing there". Nor has it one of an image whose boxes and masks show a label in
+different places.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,10 @@ from med_mat.example import Box, Example
 from med_mat.image import FileCache, Stored
 
 INSTEAD = "none of its boxes lies in the image: the boxes are those of its mask"
+APART = "boxes that lie elsewhere than the mask of their label, by half or more"
+
+
+_HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +71,37 @@ def draw(root: Path, example: Example, stored: Stored, cache: FileCache) -> Draw
                 )
             notes.append(INSTEAD)
             boxes = masks.objects
+        elif overlaps := _overlaps(boxes, masks.objects):
+            label, least = min(overlaps.items(), key=lambda item: item[1])
+            if least == 0:
+                return _lost(example, fallen, notes, f"its boxes and its mask show {label!r} in different places")
+            if least < _HALF:
+                notes.append(APART)
     if masks.fallen and not masks.legend:
         if boxes:
             return Drawn(NOTHING, boxes, fallen, tuple(dict.fromkeys(notes)))
         contours = f"none of its {len(masks.fallen)} contours or run lengths marks a pixel of the image of {size}"
         return _lost(example, fallen, notes, contours)
     return Drawn(masks, boxes, fallen, tuple(dict.fromkeys(notes)))
+
+
+def _overlaps(boxes: Sequence[Box], objects: Sequence[Box]) -> dict[str, float]:
+    """Label that has boxes and a mask -> what the bounds of both share, of all that they cover: 0 to 1."""
+    one, other = _bounds(boxes), _bounds(objects)
+    found = {}
+    for label in one.keys() & other.keys():
+        (a, b, c, d), (e, f, g, h) = one[label], other[label]
+        shared = max(min(c, g) - max(a, e), 0.0) * max(min(d, h) - max(b, f), 0.0)
+        found[label] = shared / ((c - a) * (d - b) + (g - e) * (h - f) - shared)
+    return dict(sorted(found.items()))
+
+
+def _bounds(boxes: Sequence[Box]) -> dict[str, tuple[float, float, float, float]]:
+    found: dict[str, tuple[float, float, float, float]] = {}
+    for box in boxes:
+        left, top, right, bottom = found.get(box.label, (box.xmin, box.ymin, box.xmax, box.ymax))
+        found[box.label] = min(left, box.xmin), min(top, box.ymin), max(right, box.xmax), max(bottom, box.ymax)
+    return found
 
 
 def _lost(example: Example, fallen: tuple[str, ...], notes: list[str], why: str) -> Drawn:

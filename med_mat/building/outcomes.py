@@ -78,7 +78,7 @@ def outcomes(
             made.append((row, mine, one))
         except (LabelError, ReadError) as error:
             made.append((row, mine, skip(row, error)))
-    wrong = contradictions([one for _, _, one in made if not isinstance(one, Skip)])
+    wrong = contradictions([(row, one) for row, _, one in made if not isinstance(one, Skip)])
     for row, mine, outcome in made:
         if isinstance(outcome, Skip):
             yield outcome
