@@ -78,8 +78,10 @@ def miniature(raw: Miniature) -> None:
         lines = []
         for kind in [_CLASSES[number % 5], _CLASSES[(number * 2 + 1) % 5]][: 1 + number % 2]:
             path = f"{top}/masks/{name}_{kind}{'_mask' if number == 7 else ''}.tif"
-            raw.mask(path, size=size)
+            raw.mask(path, size=size, line=number == 6)
             lines.append(" ".join(map(str, (*raw.box(size, path), kind))))
+        if number == 10:
+            raw.mask(f"{top}/masks/{name}_{_CLASSES[3]}.tif", size=size, empty=True, line=True)
         if number == 4:
             raw.pages(f"{top}/masks/{name}_mask.tif", 5, size=size)
         raw.text(f"{top}/bbox/{name}.txt", "" if number == 8 else "\n".join(lines))

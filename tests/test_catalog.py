@@ -326,6 +326,10 @@ def test_a_missing_key_is_named(key: str) -> None:
         (changed("US/Breast/Cancer\n", "US/Breast\n"), r"'rows': 'US/Breast' is not a triplet"),
         (changed("US/Breast/Cancer\n", "US/*/Cancer\n"), r"row 48 leaves an element of its triplet open: US/\*/Cancer"),
         (changed("labels: [benign, malignant]", "labels: [benign, bad]"), r"row 97 names labels .*\['bad'\]"),
+        (
+            changed("      labels: [benign, malignant]\n", ""),
+            r"row 97, of masks, does not say which",
+        ),
         (changed("benign: Benign", "benign: ''"), r"'labels' holds is of the wrong kind: '' is no label"),
         (changed("benign: Benign", "benign: [Benign]"), r"'labels' holds is of the wrong kind"),
         (changed("benign: Benign", "benign: no"), r"'labels' holds is of the wrong kind: False is no label"),

@@ -57,6 +57,7 @@ class Pictures(Folder):
         format: str | None = None,  # noqa: A002
         seed: str | None = None,
         speck: bool = False,
+        line: bool = False,
     ) -> None:
         """A picture of ``background`` in which one shape has ``value``, in :meth:`box` of the path (or of ``seed``).
 
@@ -71,6 +72,7 @@ class Pictures(Folder):
             format: Pillow's name of the format; None: by the suffix.
             seed: what the place follows from, instead of the path.
             speck: four stray pixels have the value too, at the top left or, where the shape is there, bottom right.
+            line: the bottom row has the value too, whether there is a shape or not.
         """
         seed = seed or str(path)
         values = drawn.filled(size, seed, shape=shape, value=value, background=background, empty=empty)
@@ -78,6 +80,8 @@ class Pictures(Folder):
             left, top, *_ = drawn.place(size, seed)
             corner = slice(0, 2) if left > 2 or top > 2 else slice(-2, None)
             values[corner, corner] = value
+        if line:
+            values[-1] = value
         self._save(path, in_mode(values, mode), format)
 
     def label_map(
