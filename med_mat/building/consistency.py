@@ -34,6 +34,8 @@ def contradiction(record: Record) -> str | None:
     for named, where in ((marked, "Its mask marks"), (boxed, "It has a box of")):
         if not named <= present:
             return f"{where} {_named(named - present)}, which it does not call present."
+    if boxed and record["mask_legend"] == []:
+        return f"It has a box of {_named(boxed)}, and its mask marks nothing."
     for box in record["boxes"] or ():
         if not (
             0 <= box["xmin"] < box["xmax"] <= record["width"] and 0 <= box["ymin"] < box["ymax"] <= record["height"]

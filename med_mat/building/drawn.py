@@ -4,13 +4,13 @@ A box or a contour that has no place in the image still says that its label is t
 the label is kept as present, without a place. Where no box is, the boxes are those of the masks if these show anything;
 where no contour is, there is no mask. Where nothing at all is left, a row that needs boxes or masks has no record of
 the image: it would say "looked for, nothing there". Nor has it one of an image whose boxes and masks show a label in
-different places.
+different places, or whose mask is black beside boxes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from med_mat.annotations import NOTHING, Annotations, place, render
@@ -77,9 +77,11 @@ def draw(root: Path, example: Example, stored: Stored, cache: FileCache) -> Draw
                 return _lost(example, fallen, notes, f"its boxes and its mask show {label!r} in different places")
             if least < _HALF:
                 notes.append(APART)
+    if masks.png is not None and not masks.legend and boxes:
+        if not (masks.fallen or masks.unsure):
+            return _lost(example, fallen, notes, f"its boxes show {boxes[0].label!r}, and its mask marks nothing")
+        return Drawn(replace(masks, png=None), boxes, fallen, tuple(dict.fromkeys(notes)))
     if masks.fallen and not masks.legend:
-        if boxes:
-            return Drawn(NOTHING, boxes, fallen, tuple(dict.fromkeys(notes)))
         contours = f"none of its {len(masks.fallen)} contours or run lengths marks a pixel of the image of {size}"
         return _lost(example, fallen, notes, contours)
     return Drawn(masks, boxes, fallen, tuple(dict.fromkeys(notes)))

@@ -215,6 +215,14 @@ def test_boxes_and_masks_that_show_a_label_in_different_places_are_no_record(toy
     assert "show 'a' in different places" in reasons(source.out)["1.png"]
 
 
+def test_a_black_mask_beside_boxes_is_no_record(toy: MakeToy) -> None:
+    source = built(
+        toy, f"boxes={GOOD}, masks=(RunLengths('18 4 34 4 50 4 66 4' if image.name == '2.png' else '', 'a'),)"
+    )
+    assert [one["path"] for one in records(source.out)] == ["2.png"]
+    assert reasons(source.out) == {"1.png": "1.png: its boxes show 'a', and its mask marks nothing."}
+
+
 def test_boxes_that_lie_half_beside_their_mask_are_noted(toy: MakeToy) -> None:
     source = built(toy, "boxes=(Box(4, 1, 8, 5, 'a'),), masks=(RunLengths('18 4 34 4 50 4 66 4', 'a'),)")
     assert ledger(source.out)["notes"] == {drawn.APART: 2}
@@ -381,6 +389,7 @@ SOUND: dict[str, Any] = {
         ({"boxes": [{**SOUND["boxes"][0], "xmax": 17}]}, "does not lie in the image of 16 x 12"),
         ({"boxes": [{**SOUND["boxes"][0], "xmax": 1}]}, "does not lie in the image"),
         ({"mask": None}, "a mask or a legend"),
+        ({"mask_legend": []}, "It has a box of 'Benign', and its mask marks nothing"),
     ],
 )
 def test_a_contradiction_is_told_in_a_sentence(change: Mapping[str, Any], words: str) -> None:
