@@ -161,7 +161,7 @@ def _angles(spectra: Array, others: Array) -> list[tuple[bool, Array]]:
         rows = np.arange(len(curve))
         for _ in range(_HYPOTHESES):
             peak = curve.argmax(axis=1)
-            found.append((mirrored, (peak if mirrored else -peak) * np.pi / _FINE))
+            found.append((mirrored, -peak * np.pi / _FINE))
             for near in range(-12, 13):
                 curve[rows, (peak + near) % _FINE] = -np.inf
     return found

@@ -51,6 +51,7 @@ CHANGES: dict[str, Change] = {
     "turned by 3 degrees": lambda one: one.rotate(3, Image.Resampling.BILINEAR),
     "turned by 10 degrees": lambda one: one.rotate(10, Image.Resampling.BILINEAR),
     "turned back by 10 degrees": lambda one: one.rotate(-10, Image.Resampling.BILINEAR),
+    "mirrored and turned by 30 degrees": lambda one: ImageOps.mirror(one).rotate(30, Image.Resampling.BILINEAR),
     "bordered": lambda one: ImageOps.expand(one, 12),
     "letterboxed": lambda one: ImageOps.pad(one, (300, 224)),
     "inverted": ImageOps.invert,
