@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _COLOR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"})
-_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+_GREY = "MONOCHROME"  # both grey interpretations begin with it
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 
 
@@ -98,7 +98,7 @@ def _decoded(dataset: Dataset, index: int, name: str) -> _Decoded:
         if rows * columns > MAX_PIXELS:
             raise ReadError(f"{name}: its header declares {columns} x {rows} pixels, more than any image has.")
         photometric = str(dataset.get("PhotometricInterpretation") or "").upper()
-        if photometric not in _COLOR | _GREY | {"PALETTE COLOR"}:
+        if photometric not in _COLOR | {"PALETTE COLOR"} and not photometric.startswith(_GREY):
             raise ReadError(f"{name}: its photometric interpretation is {photometric or 'missing'!r}.")
         _need_decoder(dataset, name)
         compressed = bool(dataset.file_meta.TransferSyntaxUID.is_compressed)
@@ -135,7 +135,7 @@ def _colors(dataset: Dataset, index: int, photometric: str, *, compressed: bool)
         values = np.asarray(pixel_array(dataset, index=index, correct_unused_bits=False))
         if photometric in _COLOR or values.ndim != 3:
             return values, ""
-        if photometric in _GREY and bool((values == values[..., :1]).all()):
+        if photometric.startswith(_GREY) and bool((values == values[..., :1]).all()):
             return values[..., 0], f"{photometric} of three samples that are equal"
         return values, f"{photometric} of three samples read as RGB"
     values = np.asarray(pixel_array(dataset, index=index, correct_unused_bits=False, raw=True))
