@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 Mask = npt.NDArray[np.bool_]
 
 
+#: Why training records are dropped: they show what is tested.
+TESTED = "their group is tested"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
     """What every experiment can be told.
@@ -154,6 +158,14 @@ class Experiment:
         return self.mat.take(self.test_positions)
 
     @property
+    def leaked(self) -> bool:
+        """Whether it trains on the target itself, of which every training record shows what is tested.
+
+        Such a source cannot be trained on; that is a finding about it, so that the experiment and its audit are made.
+        """
+        return not len(self.train_positions) and self.rule.target_records is None and TESTED in self.dropped
+
+    @property
     def definition(self) -> dict[str, Any]:
         """What makes this experiment again, as plain data for YAML or JSON: see :meth:`MedMAT.experiment`."""
         return {"experiment": self.name, "target": self.target.text, **self.arguments, **self.options.to_data()}
@@ -251,7 +263,7 @@ class Study:
         positions = positions[tags.split[positions] == SPLITS.index("train")]
         dropped = {}
         for reason, test in (
-            ("their group is tested", lambda places: self.barred[tags.group[places]]),
+            (TESTED, lambda places: self.barred[tags.group[places]]),
             ("withheld: their group is held out, though not tested here", self._withheld),
             ("their picture carries contradictory labels", self._disputed),
         ):
@@ -283,7 +295,8 @@ class Study:
         """
         train, dropped = self.trainable(rows)
         tags, options = self.mat.tags, self.options
-        if not len(train):
+        leaked = rule.target_records is None and TESTED in dropped
+        if not len(train) and not leaked:
             why = "".join(f" {count:,} are left out: {reason}." for reason, count in dropped.items())
             raise SplitError(
                 f"The {name} arm for {self.target} has no training record in this Med-MAT{self._where()}.{why}"

@@ -241,6 +241,15 @@ def test_one_patient_everywhere_leaves_nothing_to_train_on() -> None:
         arms.all_data(world.mat, LUNG)
 
 
+def test_a_target_whose_every_training_record_is_tested_is_a_finding_that_the_audit_tells() -> None:
+    copies = [Record(1, split, pixel_hash=str(n)) for n in range(6) for split in ("train", "test")]
+    made = made_up(copies, made_rows()).mat.single_task(LUNG)
+    assert not len(made.train_positions)
+    audit = made.audit()
+    assert audit.dropped == {"their group is tested": 6}
+    assert "train is empty: all 6 training records of CT/Lung/Cancer share a group with what is tested" in str(audit)
+
+
 def test_pictures_that_are_in_every_source_never_train() -> None:
     rows = made_rows()
     records = [Record(row.number, "train", pixel_hash=str(n)) for row in rows for n in range(20)]
