@@ -37,6 +37,8 @@ def lines(source: Source, ledger: Ledger, where: str) -> list[str]:
 
 def expected(told: Forecast) -> str:
     """What a build would do for a source, and which changed modules are the reason."""
+    if told.fault:
+        return f"nothing can be built. {printable(told.fault)}"
     parts = [
         f"{_count(number, 'image')} {what}"
         for number, what in (
