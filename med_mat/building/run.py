@@ -455,7 +455,7 @@ def _describe(
         text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
         write_atomically(store.next / "ledger" / f"{name}.json", text.encode())
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
-    lists = ("source", "quarantine", "skipped_files", "missing", "noted")
+    lists = ("source", "quarantine", "skipped_files", "missing", "rows_unread", "tables_noted_at", "noted")
     brief = {name: {k: v for k, v in entry.items() if k not in lists} for name, entry in ledgers.items()}
     write_atomically(store.next / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
     write_cards(store.next, sources, written.records, files, brief)
