@@ -20,7 +20,7 @@ from workshop import Workshop, digests
 
 from med_mat.building import Options, build, find
 from med_mat.building.consistency import contradiction
-from med_mat.building.run import has_loader, loader_of
+from med_mat.building.loader import has_loader, loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.errors import LayoutError

@@ -18,7 +18,7 @@ import numpy as np
 from med_mat.building import sides
 from med_mat.building.record import Placed, stratum
 from med_mat.catalog import Source
-from med_mat.errors import BuildError
+from med_mat.errors import LoaderError
 from med_mat.example import Example
 from med_mat.leakage.forest import components
 from med_mat.raw.folder import RawFolder
@@ -135,7 +135,7 @@ def chunks(source: Source, raw: RawFolder, examples: Examples, found: Survey, re
         refused: receives the examples whose id is taken, or of which two labels are published.
 
     Raises:
-        BuildError: the second run differs from the first.
+        LoaderError: the second run differs from the first.
     """
     open_: list[tuple[Example, Placed]] = []
     size, number, count = 0, 0, 0
@@ -169,8 +169,8 @@ def chunks(source: Source, raw: RawFolder, examples: Examples, found: Survey, re
         raise _differs(source, raw)
 
 
-def _differs(source: Source, raw: RawFolder) -> BuildError:
-    return BuildError(
+def _differs(source: Source, raw: RawFolder) -> LoaderError:
+    return LoaderError(
         f"Two runs of the loader of {source.name!r} over {raw.root} differ: either the folder changed during the build "
         "(run it again), or the loader does not yield the same examples in the same order each time."
     )

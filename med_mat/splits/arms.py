@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from med_mat import catalog
+from med_mat import catalog, strict
 from med_mat.errors import SplitError
 from med_mat.selection import Selector
 from med_mat.splits import draw
@@ -137,8 +137,9 @@ def combinations(
         options: of :class:`~med_mat.splits.Options`.
 
     Raises:
-        SplitError: no test record of the target, or an unknown direction.
+        SplitError: no test record of the target, an unknown direction, or another number of elements.
     """
+    strict.arguments({"elements": Literal[2, 3] | None}, {"elements": elements}, "Combinations", error=SplitError)
     check_direction(direction)
     study = Study.of(mat, target, Options.of(options))
     with_records = mat.tags.counts(mat.where_rows(frozenset(mat.tags.facts), study.among, split="train"))

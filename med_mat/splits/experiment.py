@@ -74,12 +74,10 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        kinds = get_type_hints(Options)
-        for name in (one.name for one in fields(self) if one.name != "among"):
-            value = getattr(self, name)
-            plain = value.item() if isinstance(value, np.generic) else value
-            read = strict.read(kinds[name], plain, "An experiment", name, error=SplitError)
-            object.__setattr__(self, name, read)
+        given = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "among"}
+        read = strict.arguments(get_type_hints(Options), given, "An experiment", error=SplitError)
+        for name, value in read.items():
+            object.__setattr__(self, name, value)
         for name in ("size", "cap"):
             value = getattr(self, name)
             if value is not None and value < 1:

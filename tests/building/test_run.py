@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -408,3 +409,20 @@ def test_a_dry_run_tells_what_would_be_decoded_copied_and_kept(toy: MakeToy) -> 
     assert ahead(edited) == {"decode": 0, "copy": 8, "keep": 0}
     touch(source.raw / "a/1.png")
     assert ahead(source) == {"decode": 8, "copy": 0, "keep": 0}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": "0"}, "^A build: seed is to be a whole number, and is '0'"),
+        ({"seed": True}, "^A build: seed is to be a whole number"),
+        ({"check": "decod"}, "^A build: check: 'decod' is not one of .*Did you mean 'decode'"),
+        ({"on_error": "ignore"}, "^A build: on_error: 'ignore' is not one of"),
+        ({"jobs": "2"}, "^A build: jobs is to be a whole number or null"),
+        ({"jobs": 0}, "^A build: jobs is to be .* and is 0"),
+        ({"allow_fewer": "no"}, "^A build: allow_fewer is to be true or false, and is 'no'"),
+    ],
+)
+def test_an_option_of_a_build_is_of_its_kind(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(BuildError, match=message):
+        Options(**given)
