@@ -10,7 +10,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -270,6 +270,7 @@ def _build_source(
     images: Counter[str] = Counter()
     masks: set[str] = set()
     results: dict[str, Result] = {}
+    facts: dict[str, Chunk] = {}  # of those that are written, without their examples
     stale = run.stale.setdefault(source.name, set())
     with Bar(found.examples, desc=source.name, unit="img", shown=progress) as bar:
 
@@ -284,10 +285,12 @@ def _build_source(
                     bar.update(done.examples)
                 else:
                     stale.update(why_so)
+                    facts[chunk.name] = replace(chunk, examples=())
                     yield chunk, done if need == "copy" else None
                 run.needs[need] += 1
 
-        for result in _committed(_written(pending(), setting, inputs, store, options.jobs), store):
+        written = (_sealed(result, facts, inputs) for result in _written(pending(), setting, store, options.jobs))
+        for result in _committed(written, store):
             results[result.name] = result
             bar.update(result.examples)
     for example, reason in refused.entries:
@@ -316,16 +319,22 @@ def _need(store: Store, chunk: Chunk, inputs: Inputs) -> tuple[Need, Result | No
 
 
 def _written(
-    pending: Iterator[tuple[Chunk, Result | None]], setting: Setting, inputs: Inputs, store: Store, jobs: int | None
+    pending: Iterator[tuple[Chunk, Result | None]], setting: Setting, store: Store, jobs: int | None
 ) -> Iterator[Result]:
     """Write the chunks, in this process or in joblib's workers (processes, or the user's Dask or Ray cluster)."""
     if jobs == 1:
-        yield from (write_chunk(chunk, setting, inputs, store, kept) for chunk, kept in pending)
+        yield from (write_chunk(chunk, setting, store, kept) for chunk, kept in pending)
         return
     import joblib
 
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(write_chunk)(chunk, setting, inputs, store, kept) for chunk, kept in pending)
+    yield from parallel(joblib.delayed(write_chunk)(chunk, setting, store, kept) for chunk, kept in pending)
+
+
+def _sealed(result: Result, facts: dict[str, Chunk], inputs: Inputs) -> Result:
+    """A written chunk with its digests, which need to know the decoders that it turned out to need."""
+    result.pixels, result.records, result.code = inputs.digests(facts.pop(result.name), result.decoders)
+    return result
 
 
 def _moved(
