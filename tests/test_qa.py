@@ -438,6 +438,60 @@ def test_the_catalog_can_be_asked() -> None:
                 assert question.open_answer == "[1, 2, 3, 4]"
 
 
+#: Labels that overlap in general and that exclude each other in this row by what its publisher says of them.
+EXCLUSIVE = {
+    14: {frozenset({"Actinic keratosis", "Benign keratosis"})},  # ISIC counts lentigo, seborrheic and lichenoid as such
+    22: {
+        frozenset({"Age-related macular degeneration", "Pathological myopia"}),
+        frozenset({"Diabetic retinopathy", "Hypertensive retinopathy"}),
+    },
+    40: {frozenset({"Background", "Debris"}), frozenset({"Cancer-associated stroma", "Colorectal adenocarcinoma"})},
+    47: {
+        frozenset({"Age-related macular degeneration", "Central serous retinopathy"}),
+        frozenset({"Age-related macular degeneration", "Macular hole"}),
+    },
+    48: {frozenset({"Benign", "Normal"})},  # normal is a breast without any lesion
+    71: {frozenset({"Actinic keratosis or Bowen's disease", "Benign keratosis"})},
+}
+
+
+def test_two_labels_of_one_row_that_may_both_be_right_never_meet() -> None:
+    synonyms, found = Synonyms(), {}
+    for asked in load().rows:
+        if asked.kind in ("classes", "grades"):
+            pairs = combinations(asked.names, 2)
+            both = {
+                frozenset(pair) for pair in pairs if synonyms.overlap(*pair) and not synonyms.never(asked.number, *pair)
+            }
+            found |= {asked.number: both} if both else {}
+    assert found == EXCLUSIVE, "add the pair to 'never', or say here why it excludes itself"
+
+
+@pytest.mark.parametrize(
+    ("number", "label", "wrong"),
+    [
+        (8, "Tumor", {"Cancer"}),
+        (15, "Seborrheic keratosis", {"Pigmented benign keratosis"}),
+        (23, "Large optic cup", {"Possible glaucoma", "Normal"}),
+        (23, "Maculopathy", {"Macular hole"}),
+        (39, "Abnormal eosinophil", {"Eosinophil"}),
+        (47, "Age-related macular degeneration", {"Choroidal neovascularization", "Drusen"}),
+        (47, "Diabetic retinopathy", {"Diabetic macular edema"}),
+        (55, "COVID-19", {"Pneumonia", "Viral pneumonia", "Lung opacity"}),
+        (56, "COVID-19", {"Viral pneumonia", "Lung opacity"}),
+    ],
+)
+def test_no_other_right_answer_is_offered(number: int, label: str, wrong: set[str]) -> None:
+    catalog = load()
+    questioner = Questioner(catalog)
+    (asked,) = (asked for asked in catalog.rows if asked.number == number)
+    for i in range(200):
+        options = set(questioner.ask(f"id {i}", asked, label=label).options)
+        assert label in options
+        assert len(options) >= 2
+        assert not options & wrong
+
+
 def test_every_word_of_the_synonyms_is_a_label() -> None:
     text = (DATA / "synonyms.yaml").read_text("utf-8")
     facts = yaml_load(text)
