@@ -86,6 +86,12 @@ def test_published_instructions_are_verbatim() -> None:
     )
 
 
+def test_photographs_are_not_called_dermoscopic() -> None:
+    entries = yaml_load((DATA / "instructions.yaml").read_text("utf-8"))
+    for number in (9, 11, 12, 64, 74):  # phones, clinics, the web
+        assert all("photograph" in text and "dermoscopic" not in text for text in entries[8]["rows"][number])
+
+
 def test_only_boxes_are_asked_for_by_label() -> None:
     for number, texts in read_instructions().items():
         for text in texts:
@@ -355,7 +361,7 @@ def golden() -> str:
     return digest.hexdigest()
 
 
-GOLDEN = "b308fdb1fad3991e09ca8d1b73605d14366d38b8851e1138c78adceb625e9283"
+GOLDEN = "0c69c25f2699cc3080f875c7fa4f73bdf26346248ab2cd7b9894e3a43b3a6e37"
 
 
 def test_questions_never_change() -> None:

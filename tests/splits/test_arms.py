@@ -278,7 +278,7 @@ def test_unrelated_asks_for_a_size_where_related_cannot_give_it() -> None:
     assert len(world.mat.unrelated(LUNG, size=7).train_positions) == 7
     like = world.mat.unrelated(LUNG, size=9)
     assert len(world.mat.unrelated(LUNG, like=like).train_positions) == 9
-    with pytest.raises(SplitError, match="^(?!unrelated is as large)"):
+    with pytest.raises(SplitError, match=r"^(?!unrelated is as large)"):
         made_up([Record(4)] * 3, made_rows()).mat.unrelated(LUNG)  # without a test record no size helps
 
 
