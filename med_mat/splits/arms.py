@@ -78,8 +78,8 @@ def unrelated(mat: MedMAT, target: Selector, *, like: Experiment | None = None, 
             size = len((like or related(mat, target, **options)).train_positions)
         except SplitError as error:
             raise SplitError(
-                f"unrelated is as large as related unless size= is given, and related cannot be had for {target}: {error} "
-                "Give size=, the number of training records, or like=, an arm to be as large as."
+                f"unrelated is as large as related unless size= is given, and related cannot be had for {target}: "
+                f"{error} Give size=, the number of training records, or like=, an arm to be as large as."
             ) from error
         study = Study.of(mat, target, replace(study.options, size=size))
     foreign = [row for row, axes in study.others().items() if not axes]
