@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from med_mat.leakage.fingerprint import BITS
 from med_mat.leakage.forest import Forest
-from med_mat.leakage.pieces import LIMIT, Index, Pairs, among_themselves, found, words
+from med_mat.leakage.pieces import LIMIT, Index, among_themselves, found, words
 from med_mat.progress import Bar
 
 Array = NDArray[Any]

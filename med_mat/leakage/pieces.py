@@ -1,6 +1,6 @@
 """Hashes that differ in few bits, in whichever of the eight positions of their pictures, found among millions.
 
-Two hashes that differ in at most 21 of 256 bits agree in one of 12 pieces but for at most one bit, and two of the pieces
+Two hashes that differ in at most 21 of 256 bits agree in one of 12 pieces but for at most one bit, and two of them
 need not even be asked for that bit (Norouzi et al. 2012, "Fast search in Hamming space with multi-index hashing"): ten
 times 2 and twice 1 are 22. A flip turns over all bits of odd frequencies. So a piece whose bits are all odd or all even
 along either axis stays as it is or becomes its complement, and one table finds a picture in four positions; asked for
@@ -169,7 +169,8 @@ def merged(parts: Any) -> Pairs:
     columns = [np.zeros((4, 0), np.int64)]
     columns += [np.stack([query, hit, distance, flip + turn]) for query, hit, distance, flip, turn in parts]
     pairs = np.concatenate(columns, axis=1)
-    query, hit, distance, turn = pairs = pairs[:, np.lexsort((pairs[3], pairs[2], pairs[1], pairs[0]))]
+    pairs = pairs[:, np.lexsort((pairs[3], pairs[2], pairs[1], pairs[0]))]
+    query, hit = pairs[:2]
     new = np.ones(len(query), bool)
     new[1:] = (query[1:] != query[:-1]) | (hit[1:] != hit[:-1])
     return Pairs(*pairs[:, new])
