@@ -1,21 +1,19 @@
-"""Pictures that look the same, among millions: pairs of perceptual hashes that differ in few bits.
-
-Two hashes that differ in at most 21 of 256 bits differ in at most one bit of one of 11 pieces of 23 bits. So it is
-enough to compare a hash with those that share a piece with it, but for one bit (Norouzi et al. 2012, "Fast search in
-Hamming space with multi-index hashing"); faiss does this (``IndexBinaryMultiHash``), and no pair is missed.
-"""
+"""Pictures that look the same, among millions: what joins perceptual hashes that differ in few bits."""
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from med_mat.leakage.fingerprint import BITS, turns
+from med_mat.leakage.fingerprint import BITS
 from med_mat.leakage.forest import Forest
+from med_mat.leakage.pieces import LIMIT, Index, among_themselves, found, words
 from med_mat.progress import Bar
 
 Array = NDArray[Any]
@@ -24,9 +22,11 @@ Array = NDArray[Any]
 THRESHOLD = 21
 #: A hash with so many known ones within the threshold does not become known itself: see :func:`near_links`.
 CROWD = 64
-_PIECES, _PIECE_BITS, _FLIPS = 11, 23, 1  # 12 of 21 take three times as long for two bits more
-_LIMIT = _PIECES * (_FLIPS + 1) - 1  # the search is exact up to here
-_BATCH = 1024
+_LEAF = 1024  # hashes of which all are compared with all
+_BLOCK = 16_384  # hashes that become known together; more where many are known already
+_ALIKE = 2**24  # shared pieces within a block, beyond which a smaller one is taken: a crowd has as many as its square
+_ASKED = 8192
+_THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,34 +45,32 @@ def unpacked(hashes: Sequence[str]) -> Array:
     return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, BITS // 8)
 
 
-def near_links(
-    hashes: Array, labels: Array, *, threshold: int = THRESHOLD, turned: bool = True, progress: bool = False
-) -> Links:
+def near_links(hashes: Array, labels: Array, *, threshold: int = THRESHOLD, progress: bool = False) -> Links:
     """What joins hashes that differ in at most ``threshold`` bits: n - 1 links for n that belong together.
 
     Pairs of one label, or joined by other pairs already, give no link. The links are a function of the set of hashes:
-    they are taken in the order of their bits, whatever order they come in, and whatever the number of threads. Time and
-    memory stay bounded where thousands look alike (a video that stands still, empty frames): a hash is compared with
-    all that are known before it, but one that finds :data:`CROWD` of them within the threshold does not become known.
-    In such a crowd alone a pair may be missed, and both its hashes are joined with others of it.
+    they are taken in the order of their bits, whatever order they come in, and whatever the number of threads. Flipped
+    and turned pictures are found as upright ones are. Time and memory stay bounded where thousands look alike (a video
+    that stands still, empty frames): a hash is compared with all that are known before it, but one that finds
+    :data:`CROWD` of them within the threshold does not become known. In such a crowd alone a pair may be missed, and
+    both its hashes are joined with others of it.
 
     Args:
         hashes: (n, 32) of uint8, no two of them equal.
         labels: (n,) whole numbers.
         threshold: 21 at most, for the search would miss pairs beyond that.
-        turned: whether to look for pictures that are flipped or turned, too.
         progress: whether to show a bar.
 
     Raises:
         ValueError: a threshold that the search is not exact for.
     """
-    if not 0 <= threshold <= _LIMIT:
-        raise ValueError(f"threshold is {threshold}: expected 0 to {_LIMIT} bits.")
+    if not 0 <= threshold <= LIMIT:
+        raise ValueError(f"threshold is {threshold}: expected 0 to {LIMIT} bits.")
     order = np.lexsort(hashes.T[::-1])
     crowded = np.zeros(len(hashes), bool)
     forest = Forest(labels[order])
     kept = [np.zeros((4, 0), np.int64)]
-    for pairs in _pairs(hashes[order], threshold, turned, crowded, progress):
+    for pairs in _pairs(hashes[order], threshold, crowded, progress):
         while pairs.size:  # each hash with the nearest that it is not joined with yet, until none is left
             pairs = pairs[:, forest.roots(pairs[0]) != forest.roots(pairs[1])]
             nearest = pairs[:, np.unique(pairs[1], return_index=True)[1]]
@@ -85,47 +83,112 @@ def near_links(
     return Links(first, second, distance, turn > 0, hidden)
 
 
-def _pairs(hashes: Array, threshold: int, turned: bool, crowded: Array, progress: bool) -> Iterator[Array]:
-    """Pairs within the threshold, batch by batch: rows of first and second position, distance, and how it is turned.
+def _pairs(hashes: Array, threshold: int, crowded: Array, progress: bool) -> Iterator[Array]:
+    """Pairs within the threshold, block by block: rows of first and second position, distance, and how it is turned.
 
-    ``crowded`` is filled in.
+    ``crowded`` is filled in. What is found does not depend on how the hashes are cut into blocks.
     """
-    import faiss
+    known = _Known(hashes)
+    size, start = _BLOCK, 0
+    with (
+        ThreadPoolExecutor(_THREADS) as pool,
+        Bar(len(hashes), desc="near-duplicates", unit="img", shown=progress) as bar,
+    ):
+        while start < len(hashes):
+            own, size = _block(hashes, start, size)
+            stop = min(start + size, len(hashes))
+            count, pairs = np.zeros(stop - start, np.int64), []
+            if own is None:
+                one = words(hashes[start:stop])
+                query, hit, distance, turn = among_themselves(
+                    one, words(hashes[start:stop], transposed=True), threshold
+                )
+                pairs.append(_rows(hit + start, query + start, distance, turn))
+            ask = functools.partial(_asked, hashes, known.levels, own, start, threshold)
+            for place, part in pool.map(ask, [(n, min(n + _ASKED, stop)) for n in range(start, stop, _ASKED)]):
+                earlier = part[0] < start
+                count += np.bincount(part[1, earlier] - start, minlength=stop - start)
+                pairs.append(part)
+                bar.update(place)
+            first, second, distance, turn = all_of_them = np.concatenate(pairs, axis=1)
+            inside = np.flatnonzero(first >= start)
+            inside = inside[np.argsort(second[inside], kind="stable")]
+            crowd = _crowd(count, second[inside] - start, first[inside] - start)
+            crowded[start:stop] = crowd
+            known.add(start + np.flatnonzero(~crowd), None if crowd.any() else own)
+            all_of_them = all_of_them[:, ~crowded[first]]
+            first, second, distance, turn = all_of_them
+            yield all_of_them[:, np.lexsort((first, turn, distance, second))]
+            start = stop
+            size = max(_BLOCK, min(2 * size, known.count // 4))
 
-    known = faiss.IndexBinaryMultiHash(BITS, _PIECES, _PIECE_BITS)
-    known.nflip = _FLIPS
-    positions = np.zeros(len(hashes), np.int64)  # of those known
-    bar = Bar(len(hashes), desc="near-duplicates", unit="img", shown=progress)
-    for start in range(0, len(hashes), _BATCH):
-        batch = hashes[start : start + _BATCH]
-        own = faiss.IndexBinaryFlat(BITS)
-        own.add(batch)
-        crowd = np.zeros(len(batch), np.int64)
-        found = []
-        for number, queries in enumerate(turns(batch) if turned else [batch]):
-            query, hit, distance = _within(own, queries, threshold)
-            earlier = hit < query
-            found.append(_rows(hit[earlier] + start, query[earlier] + start, distance[earlier], number))
-            if known.ntotal:
-                query, hit, distance = _within(known, queries, threshold)
-                crowd += np.bincount(query, minlength=len(batch))
-                found.append(_rows(positions[hit], query + start, distance, number))
-        crowded[start : start + len(batch)] = crowd >= CROWD
-        new = np.flatnonzero(crowd < CROWD)
-        positions[known.ntotal : known.ntotal + len(new)] = new + start
-        known.add(batch[new])
-        pairs = np.concatenate(found, axis=1)
-        first, second, distance, turn = pairs
-        yield pairs[:, np.lexsort((first, turn, distance, second))]  # faiss gives them in any order
-        bar.update(len(batch))
-    bar.close()
+
+def _block(hashes: Array, start: int, size: int) -> tuple[Index | None, int]:
+    """An index of the hashes from ``start`` on, and of how many: ``size``, or fewer in a crowd; none of a leaf."""
+    while True:
+        block = hashes[start : start + size]
+        if len(block) <= _LEAF:
+            return None, size
+        index = Index(words(block))
+        if index.crowding() * len(block) <= _ALIKE:
+            return index, size
+        size = max(_LEAF, len(block) // 2)
 
 
-def _rows(first: Array, second: Array, distance: Array, turn: int) -> Array:
-    return np.stack([first, second, distance, np.full(len(first), turn)])
+def _asked(
+    hashes: Array,
+    levels: Sequence[tuple[Array, Index]],
+    own: Index | None,
+    start: int,
+    threshold: int,
+    span: tuple[int, int],
+) -> tuple[int, Array]:
+    """What a stretch of a block finds, among what is known and before it in the block: how many asked, and pairs."""
+    part = hashes[span[0] : span[1]]
+    upright, transposed = words(part), words(part, transposed=True)
+    pairs = [np.zeros((4, 0), np.int64)]
+    for places, index in levels:
+        query, hit, distance, turn = found(index, upright, transposed, threshold)
+        pairs.append(_rows(places[hit], query + span[0], distance, turn))
+    if own is not None:
+        earlier = np.arange(span[0] - start, span[1] - start)
+        query, hit, distance, turn = found(own, upright, transposed, threshold, earlier)
+        pairs.append(_rows(hit + start, query + span[0], distance, turn))
+    return len(part), np.concatenate(pairs, axis=1)
 
 
-def _within(index: Any, queries: Array, threshold: int) -> tuple[Array, Array, Array]:
-    """Number of the query, number in the index, and bits that differ, of all within the threshold."""
-    limits, bits, hit = index.range_search(queries, threshold + 1)  # faiss means: nearer than that
-    return np.repeat(np.arange(len(queries)), np.diff(limits.astype(np.int64))), hit, bits.astype(np.int64)
+def _rows(first: Array, second: Array, distance: Array, turn: Array) -> Array:
+    return np.stack([first, second, distance, turn])
+
+
+def _crowd(count: Array, query: Array, hit: Array) -> Array:
+    """Which hashes of a block have too many known ones within the threshold, one after the other.
+
+    Args:
+        count: for each, those known before the block.
+        query: of pairs within the block, ascending; and ``hit``, which is before it.
+    """
+    crowd = np.zeros(len(count), bool)
+    starts = np.searchsorted(query, np.arange(len(count) + 1))
+    for one in np.flatnonzero(count + np.diff(starts) >= CROWD).tolist():
+        others = hit[starts[one] : starts[one + 1]]
+        crowd[one] = count[one] + np.count_nonzero(~crowd[others]) >= CROWD
+    return crowd
+
+
+class _Known:
+    """Hashes that further ones are compared with: a few indexes, each more than twice as large as the next."""
+
+    def __init__(self, hashes: Array) -> None:
+        self._hashes = hashes
+        self.levels: list[tuple[Array, Index]] = []
+        self.count = 0
+
+    def add(self, places: Array, index: Index | None) -> None:
+        """Make some known; ``index`` is theirs, where there is one already."""
+        if not len(places):
+            return
+        self.count += len(places)
+        while self.levels and len(self.levels[-1][0]) <= 2 * len(places):
+            places, index = np.concatenate([self.levels.pop()[0], places]), None
+        self.levels.append((places, index or Index(words(self._hashes[places]))))

@@ -68,11 +68,20 @@ def unrelated(mat: MedMAT, target: Selector, *, like: Experiment | None = None, 
         target: to test on.
         like: the arm to be as large as; None: :func:`related`, unless ``size`` is given.
         options: of :class:`~med_mat.splits.Options`.
+
+    Raises:
+        SplitError: as all, or there is no :func:`related` to be as large as.
     """
-    given = Options.of(options)
-    if given.size is None:
-        given = replace(given, size=len((like or related(mat, target, **options)).train_positions))
-    study = Study.of(mat, target, given)
+    study = Study.of(mat, target, Options.of(options))
+    if study.options.size is None:
+        try:
+            size = len((like or related(mat, target, **options)).train_positions)
+        except SplitError as error:
+            raise SplitError(
+                f"unrelated is as large as related unless size= is given, and related cannot be had for {target}: "
+                f"{error} Give size=, the number of training records, or like=, an arm to be as large as."
+            ) from error
+        study = Study.of(mat, target, replace(study.options, size=size))
     foreign = [row for row, axes in study.others().items() if not axes]
     return study.make("unrelated", foreign, Rule(avoids=AXES))
 

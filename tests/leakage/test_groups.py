@@ -298,7 +298,8 @@ def test_links_and_groups_follow_from_the_set_of_records_not_from_their_order(
     other = random.sample(rows, len(rows))
     with pytest.MonkeyPatch.context() as patch:  # a crowd of two: its rules decide nearly everything
         patch.setattr(near, "CROWD", crowd)
-        patch.setattr(near, "_BATCH", 4)
+        patch.setattr(near, "_LEAF", 4)
+        patch.setattr(near, "_BLOCK", 8)
         patch.setattr(groups_module, "COMMON_LOOK", 2)
         assert linked(rows) == linked(other)
         assert grouped(rows) == grouped(other)
@@ -311,7 +312,8 @@ def test_groups_within_a_source_do_not_depend_on_other_sources(drawn: list[dict[
     rows = seen(drawn)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(near, "CROWD", crowd)
-        patch.setattr(near, "_BATCH", 4)
+        patch.setattr(near, "_LEAF", 4)
+        patch.setattr(near, "_BLOCK", 8)
         patch.setattr(groups_module, "COMMON_LOOK", 2)
         alone = [grouped([row for row in rows if row["source"] == one], "within") for one in "ab"]
         assert grouped(rows, "within") == alone[0] | alone[1]

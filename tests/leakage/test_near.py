@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from med_mat.leakage import near
 from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.near import CROWD, THRESHOLD, Links, near_links, unpacked
+from med_mat.leakage.pieces import Index, found, words
 
 BYTES = BITS // 8
 
@@ -44,9 +47,9 @@ def components(count: int, edges: list[tuple[int, int]]) -> set[frozenset[int]]:
     return {frozenset(one) for one in sets.values()}
 
 
-def brute(hashes: np.ndarray, labels: np.ndarray, threshold: int, turned: bool) -> list[tuple[int, int]]:
+def brute(hashes: np.ndarray, labels: np.ndarray, threshold: int) -> list[tuple[int, int]]:
     """Every pair within the threshold, and every pair of one label."""
-    others = list(turns(hashes)) if turned else [hashes]
+    others = list(turns(hashes))
     return [
         (a, b)
         for a, b in combinations(range(len(hashes)), 2)
@@ -55,18 +58,25 @@ def brute(hashes: np.ndarray, labels: np.ndarray, threshold: int, turned: bool) 
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 2**16), st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40)), max_size=24), st.booleans())
+@given(
+    st.integers(0, 2**16),
+    st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40)), max_size=24),
+    st.sampled_from([2, 5, 1024]),
+)
 def test_what_is_joined_is_what_a_comparison_of_all_pairs_joins(
-    seed: int, made: list[tuple[int, int]], turned: bool
+    seed: int, made: list[tuple[int, int]], leaf: int
 ) -> None:
     """Some hashes, copies of them that differ in up to 40 bits, and of turned ones; some labels known."""
     base = drawn(6, seed)
     copies = [changed(base[[source]], bits, seed + n) for n, (source, bits) in enumerate(made)]
     hashes = np.unique(np.concatenate([base, list(turns(base[:2]))[1 + seed % 7], *copies]), axis=0)
     labels = np.random.RandomState(seed).randint(0, 3 * len(hashes), len(hashes))
-    links = near_links(hashes, labels, turned=turned)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(near, "_LEAF", leaf)
+        patch.setattr(near, "_BLOCK", 2 * leaf)
+        links = near_links(hashes, labels)
     known = [(a, b) for a, b in combinations(range(len(hashes)), 2) if labels[a] == labels[b]]
-    expected = brute(hashes, labels, THRESHOLD, turned)
+    expected = brute(hashes, labels, THRESHOLD)
     assert components(len(hashes), pairs(links) + known) == components(len(hashes), expected)
     assert len(links.first) == len(components(len(hashes), known)) - len(components(len(hashes), expected))
     assert set(pairs(links)) <= set(expected)
@@ -76,9 +86,10 @@ def test_what_is_joined_is_what_a_comparison_of_all_pairs_joins(
 def test_no_pair_up_to_the_threshold_is_missed_and_none_beyond_it_found(
     bits: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(near, "_BATCH", 300)  # copies lie in other batches than their originals, and in the same
+    monkeypatch.setattr(near, "_LEAF", 100)
+    monkeypatch.setattr(near, "_BLOCK", 300)  # copies lie in other batches than their originals, and in the same
     base = drawn(1000)
-    links = near_links(np.concatenate([base, changed(base, bits)]), np.arange(2000), turned=False)
+    links = near_links(np.concatenate([base, changed(base, bits)]), np.arange(2000))
     assert pairs(links) == ([(n, 1000 + n) for n in range(1000)] if bits <= THRESHOLD else [])
     assert set(links.distance.tolist()) <= {bits}
     assert not links.turned.any()
@@ -92,7 +103,6 @@ def test_flipped_and_turned_copies_are_found_where_they_are_asked_for(turn: int)
     assert pairs(links) == [(n, 200 + n) for n in range(200)]
     assert links.turned.all()
     assert set(links.distance.tolist()) == {10}
-    assert not near_links(hashes, np.arange(400), turned=False).first.size
 
 
 def test_what_is_known_to_belong_together_is_not_compared_anew() -> None:
@@ -106,36 +116,61 @@ def test_each_hash_is_linked_with_its_nearest() -> None:
     assert (1, 2) in pairs(near_links(hashes, np.arange(3)))
 
 
-def test_the_number_of_threads_changes_nothing() -> None:
-    faiss = pytest.importorskip("faiss")
+@pytest.mark.parametrize("turn", range(8))
+@pytest.mark.parametrize("bits", [20, 21, 22])
+def test_in_every_position_no_pair_is_missed_up_to_the_threshold(turn: int, bits: int) -> None:
     base = drawn(1500)
-    hashes = np.concatenate([base, changed(base, 12), changed(base, 7, seed=3)])
-    threads, found = faiss.omp_get_max_threads(), []
-    for number in (1, 2, 5):
-        faiss.omp_set_num_threads(number)
-        links = near_links(hashes, np.arange(len(hashes)))
-        found.append([links.first.tolist(), links.second.tolist(), links.distance.tolist(), links.turned.tolist()])
-    faiss.omp_set_num_threads(threads)
-    assert found[0] == found[1] == found[2]
+    index = Index(words(base))
+    copies = list(turns(changed(base, bits)))[turn]
+    pairs = found(index, words(copies), words(copies, transposed=True), THRESHOLD)
+    expected = np.arange(1500 if bits <= THRESHOLD else 0)
+    np.testing.assert_array_equal(pairs.query, expected)
+    np.testing.assert_array_equal(pairs.hit, expected)
+    assert set(pairs.distance.tolist()) <= {bits}
+    for one, other, way in zip(pairs.query[:50], pairs.hit[:50], pairs.turn[:50], strict=True):
+        turned = list(turns(copies[[one]]))[way]
+        assert np.unpackbits(turned ^ base[[other]]).sum() == bits
+
+
+@pytest.mark.parametrize("crowd", [3, 8, CROWD])
+def test_how_hashes_are_cut_into_blocks_and_the_number_of_threads_change_nothing(
+    crowd: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near, "CROWD", crowd)
+    base = drawn(400)
+    copies = [changed(base[: 400 // n], 5 + n, seed=n) for n in range(1, 8)]
+    hashes = np.unique(np.concatenate([base, *copies, changed(np.repeat(base[:1], 200, axis=0), 6)]), axis=0)
+    links = []
+    for leaf, block, alike, threads in ((1024, 16_384, 2**24, 2), (16, 64, 2**24, 1), (7, 5000, 3000, 3)):
+        for name, value in {"_LEAF": leaf, "_BLOCK": block, "_ALIKE": alike, "_THREADS": threads, "_ASKED": 50}.items():
+            monkeypatch.setattr(near, name, value)
+        links.append(near_links(hashes, np.arange(len(hashes))))
+    for other in links[1:]:
+        for name in ("first", "second", "distance", "turned", "crowded"):
+            np.testing.assert_array_equal(getattr(links[0], name), getattr(other, name))
+    assert links[0].crowded.any()
 
 
 def test_a_crowd_that_looks_alike_is_one_and_costs_no_square(monkeypatch: pytest.MonkeyPatch) -> None:
     """A video that stands still, of 3,000 frames: each is linked once, and compared with the first few only."""
-    monkeypatch.setattr(near, "_BATCH", 128)
-    compared = []
-    within = near._within
+    monkeypatch.setattr(near, "_LEAF", 128)
+    monkeypatch.setattr(near, "_BLOCK", 256)
+    monkeypatch.setattr(near, "_ALIKE", 2**12)
+    within = []
+    pairs_of = near._pairs
 
-    def counted(*arguments: object) -> tuple[np.ndarray, ...]:
-        result = within(*arguments)  # type: ignore[arg-type]
-        compared.append(len(result[0]))
-        return result
+    def counted(*arguments: Any) -> Iterator[np.ndarray]:
+        for part in pairs_of(*arguments):
+            within.append(part.shape[1])
+            yield part
 
-    monkeypatch.setattr(near, "_within", counted)
+    monkeypatch.setattr(near, "_pairs", counted)
     frames = np.unique(changed(np.repeat(drawn(1), 3000, axis=0), 6), axis=0)
-    links = near_links(frames, np.arange(len(frames)), turned=False)
+    links = near_links(frames, np.arange(len(frames)))
     assert len(links.first) == len(frames) - 1
     assert components(len(frames), pairs(links)) == {frozenset(range(len(frames)))}
-    assert sum(compared) < len(frames) * (CROWD + 3 * 128)
+    assert sum(within) < len(frames) * (CROWD + 1)
+    assert links.crowded.sum() == len(frames) - CROWD
 
 
 @pytest.mark.parametrize("count", [0, 1])

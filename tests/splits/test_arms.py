@@ -278,6 +278,19 @@ def test_arms_are_compared_at_one_size() -> None:
         world.mat.unrelated(LUNG, size=30)
 
 
+def test_unrelated_asks_for_a_size_where_related_cannot_give_it() -> None:
+    world = made_up(many({(4, "a"): 20}), made_rows())
+    with pytest.raises(
+        SplitError, match=r"^unrelated is as large as related unless .*holds its .*Give size=.*or like="
+    ):
+        world.mat.unrelated(LUNG)
+    assert len(world.mat.unrelated(LUNG, size=7).train_positions) == 7
+    like = world.mat.unrelated(LUNG, size=9)
+    assert len(world.mat.unrelated(LUNG, like=like).train_positions) == 9
+    with pytest.raises(SplitError, match=r"^(?!unrelated is as large)"):
+        made_up([Record(4)] * 3, made_rows()).mat.unrelated(LUNG)  # without a test record no size helps
+
+
 def test_growing_sizes_contain_each_other() -> None:
     world = made_up(many({(2, "a"): 50, (2, "b"): 9, (3, "b"): 30}), made_rows())
     made = world.mat.scaling(LUNG, [40, 10, 20])
