@@ -306,7 +306,7 @@ QUESTIONER = Questioner(ROWS)
 
 def made(example: Example) -> dict[int, dict[str, Any]]:
     """The records of an example, by row; those left out that contradict each other."""
-    stored = Stored(b"", "PNG", WIDTH, HEIGHT, "none", "", None, None, WIDTH, HEIGHT)
+    stored = Stored(b"", "PNG", WIDTH, HEIGHT, "none", "", *Look(), WIDTH, HEIGHT)
     shown = drawn.draw(Path(), example, stored, FileCache())
     found = []
     for one in rows_served(example, ROWS):
