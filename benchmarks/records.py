@@ -59,6 +59,8 @@ def _stretch(
                 np.int32
             )
         ),
+        "withheld": pa.nulls(count, pa.string()),
+        "key": pa.array(random.integers(-(2**63), 2**63 - 1, count)),
         "file": pa.array(
             [f"data/{row.source}/{row.number:03d}/{split}-{n:05d}.parquet" for n in (place // SHARD).tolist()]
         ),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ from PIL import Image
 
 from med_mat.errors import ReadError
 from med_mat.example import BinaryMask, ColorMap, LabelMap
-from med_mat.raw.planes import Array
 
+Array = NDArray[Any]
 Marked = NDArray[np.bool_]
 
 TWO_VALUES = "a mask of two values, none of them the usual, read by its marks"

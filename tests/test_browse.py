@@ -82,7 +82,11 @@ def mat(workshop: Workshop) -> MedMAT:
 
 def test_the_grid_counts_the_records(mat: MedMAT, workshop: Workshop) -> None:
     grid = views.grid(mat, mat.where("CT|US/*/* & split=train"))
-    kept = [one for one in workshop.records if one["modality"] in ("CT", "US") and one["split"] == "train"]
+    kept = [
+        one
+        for one in workshop.records
+        if one["modality"] in ("CT", "US") and one["split"] == "train" and not one["withheld"]
+    ]
     assert sum(grid.counts.values()) == len(kept)
     assert set(grid.modalities) == {"CT", "US"}
     assert {row[0]: sum(row[1:]) for row in grid.rows()} == {

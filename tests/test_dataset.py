@@ -29,7 +29,7 @@ from med_mat.dataset import MedMAT
 from med_mat.errors import BuildError, MedMATError, VocabularyError
 from med_mat.selection import Selection
 from med_mat.strict import yaml_load
-from med_mat.taxonomy import AXES, SPLITS
+from med_mat.taxonomy import AXES, SPLITS, WITHHELD
 
 pytestmark = pytest.mark.usefixtures("arrow_cache")
 
@@ -57,6 +57,11 @@ def of(workshop: Workshop, **values: str) -> list[dict[str, Any]]:
     return [one for one in workshop.records if all(one[name] == value for name, value in values.items())]
 
 
+def part_of(one: dict[str, Any]) -> str:
+    """The split of the files that a record lies in."""
+    return WITHHELD if one["withheld"] else str(one["split"])
+
+
 def arrow_files(cache: Path) -> list[str]:
     return sorted(path.name for path in (cache / "med_mat").glob("*"))
 
@@ -76,17 +81,15 @@ def configurations(out: Path) -> dict[str, dict[str, list[str]]]:
 
 def test_load_dataset_opens_the_folder(workshop: Workshop) -> None:
     train = datasets.load_dataset(str(workshop.out), split="train")
-    expected = [one for one in workshop.records if one["split"] == "train"]
+    expected = [one for one in workshop.records if part_of(one) == "train"]
     assert sorted(train["id"]) == sorted(one["id"] for one in expected)
     assert train.features["image"] == train.features["mask"] == datasets.Image()
     assert train.features.to_dict() == datasets.Features.from_dict(schema.features()).to_dict()
     first = train[0]
     assert isinstance(first["image"], Image.Image)
     whole = datasets.load_dataset(str(workshop.out))
-    assert set(whole) == set(SPLITS)
-    assert {name: part.num_rows for name, part in whole.items()} == dict(
-        Counter(one["split"] for one in workshop.records)
-    )
+    assert set(whole) == {*SPLITS, WITHHELD}
+    assert {name: part.num_rows for name, part in whole.items()} == dict(Counter(map(part_of, workshop.records)))
 
 
 def test_there_is_a_configuration_for_every_source_and_subset(workshop: Workshop) -> None:
@@ -113,11 +116,11 @@ def test_every_configuration_holds_its_records(workshop: Workshop, monkeypatch: 
             return name in (one["source"], f"subset-{one['subset']:02d}")
 
         loaded = datasets.load_dataset(str(workshop.out), name, columns=["id", "split"])
-        expected = Counter(one["split"] for one in workshop.records if belongs(one))
+        expected = Counter(part_of(one) for one in workshop.records if belongs(one))
         assert set(loaded) == set(parts) == set(expected)
         for split, part in loaded.items():
-            assert set(part["split"]) == {split}
-            ids = {one["id"] for one in workshop.records if belongs(one) and one["split"] == split}
+            assert split == WITHHELD or set(part["split"]) == {split}
+            ids = {one["id"] for one in workshop.records if belongs(one) and part_of(one) == split}
             assert set(part["id"]) == ids
             assert part.num_rows == len(ids)
 
@@ -131,8 +134,9 @@ def test_the_index_configuration(workshop: Workshop) -> None:
 
 def test_streaming_from_load_dataset(workshop: Workshop) -> None:
     for name in ("default", "busi", "subset-24", "index"):
-        streamed = datasets.load_dataset(str(workshop.out), name, split="train", streaming=True)
-        loaded = datasets.load_dataset(str(workshop.out), name, split="train")
+        split = "records" if name == "index" else "train"
+        streamed = datasets.load_dataset(str(workshop.out), name, split=split, streaming=True)
+        loaded = datasets.load_dataset(str(workshop.out), name, split=split)
         assert [one["id"] for one in streamed] == loaded["id"][:]
         assert streamed.features == loaded.features
 
@@ -155,12 +159,12 @@ def test_opening_reads_the_index_alone(copy: Path, workshop: Workshop) -> None:
             [
                 o
                 for o in workshop.records
-                if o["modality"] == "CT" and o["split"] == "train" and "COVID-19" in o["labels"]
+                if o["modality"] == "CT" and part_of(o) == "train" and "COVID-19" in o["labels"]
             ]
         )
         experiment = mat.related("CT/Lung/Cancer")
         assert experiment.audit().shared["groups"] == 0
-    with pytest.raises(BuildError, match=r"lacks data/ct_kidney/002/.*\. Run 'med-mat build' again"):
+    with pytest.raises(BuildError, match=r"lacks data/ct_kidney/002/.*; else run 'med-mat build' again"):
         mat.select("CT/Kidney/*")
     with pytest.raises(BuildError, match="lacks data/ct_kidney"):
         list(mat.select("CT/Kidney/*", streaming=True))
@@ -263,7 +267,7 @@ def test_where_is_a_filter_over_the_records(
     chosen = {one for one in set(triplets) if selection.resolve(dict(zip(AXES, one, strict=True)))}
     for position, (triplet, one) in enumerate(zip(triplets, workshop.records, strict=True)):
         fits = triplet in chosen
-        fits &= split is None or one["split"] in listed(split)
+        fits &= split is None or part_of(one) in listed(split)
         fits &= labels is None or any(label in one["labels"] for label in labels)
         fits &= source is None or one["source"] in listed(source)
         fits &= subset is None or one["subset"] in listed(subset)
@@ -278,7 +282,7 @@ def test_where_is_a_filter_over_the_records(
 @pytest.mark.parametrize(
     ("conditions", "message"),
     [
-        ({"split": "tran"}, r"split='tran' is not one of train, validation, test\. Did you mean 'train'\?"),
+        ({"split": "tran"}, r"split='tran' is not one of train, validation, test, withheld\. Did you mean 'train'\?"),
         ({"split": ["train", "val"]}, r"split='val' is not one of"),
         ({"label": "covid-19"}, r"no label 'covid-19'\. Did you mean 'COVID-19'\?"),
         ({"source": "bussi"}, r"no source 'bussi'\. Did you mean 'busi'\?"),
@@ -328,13 +332,13 @@ def test_a_selection_is_a_plain_dataset(mat: MedMAT, workshop: Workshop) -> None
     expected = [
         one
         for one in workshop.records
-        if one["modality"] == "CT" and one["task"] == "Cancer" and one["split"] == "train"
+        if one["modality"] == "CT" and one["task"] == "Cancer" and part_of(one) == "train"
     ]
     assert type(selected) is datasets.Dataset
     assert selected.features == datasets.Features.from_dict(schema.features())
     assert selected["id"][:] == [one["id"] for one in expected]
     plain = selected.remove_columns(["image", "mask"])
-    dropped = ("label_set", "group", "file", "position")
+    dropped = ("label_set", "group", "withheld", "key", "file", "position")
     assert plain.to_list() == [{k: v for k, v in one.items() if k not in dropped} for one in expected]
     picture = selected[0]["image"]
     assert isinstance(picture, Image.Image)
@@ -450,7 +454,7 @@ def test_streams_are_divided_among_workers(mat: MedMAT) -> None:
 def test_selections_share_one_arrow_file_per_shard(mat: MedMAT, workshop: Workshop, arrow_cache: Path) -> None:
     mat.select("CT/*/*", split="train")
     first = {path: path.stat().st_mtime_ns for path in (arrow_cache / "med_mat").iterdir()}
-    used = {one["file"] for one in workshop.records if one["modality"] == "CT" and one["split"] == "train"}
+    used = {one["file"] for one in workshop.records if one["modality"] == "CT" and part_of(one) == "train"}
     assert len(first) == len(used)
     kept = [
         mat.select("CT/Lung/*", split="train"),
@@ -472,7 +476,7 @@ def test_selections_share_one_arrow_file_per_shard(mat: MedMAT, workshop: Worksh
 def test_selections_hold_no_pixels_in_memory(mat: MedMAT) -> None:
     everything = mat.select()
     before = pa.total_allocated_bytes()
-    selections = [mat.select(split=split) for split in SPLITS for _ in range(5)]
+    selections = [mat.select(split=split) for split in (*SPLITS, WITHHELD) for _ in range(5)]
     pixels = sum(len(one["bytes"]) for one in everything.cast_column("image", datasets.Image(decode=False))["image"])
     assert pixels > 2_000_000
     assert pa.total_allocated_bytes() - before < pixels / 2

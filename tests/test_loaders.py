@@ -489,12 +489,16 @@ def test_a_build_leaves_no_trace_elsewhere_and_is_the_same_alone(
     assert not [path for path in elsewhere.rglob("*") if path.is_file()]
     assert {path.name for path in tmp_path.iterdir()} == {"raw", "out", "elsewhere"}
     # built alone its questions may have other options; pixels, labels, boxes, masks and splits are the same
-    ignored = {"question", "options", "answer", "group", "file", "position"}
+    # and so, elsewhere, are what is withheld and the files that follow from it
+    ignored = {"question", "options", "answer", "target", "group", "withheld", "file", "position"}
     alone = pq.read_table(tmp_path / "out" / "index.parquet").to_pylist()
-    kept = [{key: value for key, value in one.items() if key not in ignored} for one in alone]
-    assert kept == [{key: value for key, value in one.items() if key not in ignored} for one in workshop.of(name)]
+    kept, known = (
+        {one["id"]: {key: value for key, value in one.items() if key not in ignored} for one in found_ones}
+        for found_ones in (alone, workshop.of(name))
+    )
+    assert kept == known
     again = build(found, tmp_path / "out", Options(jobs=1))
-    assert again.reused == len(list((tmp_path / "out" / ".build" / name).glob("*.json")))
+    assert again.kept == len(list((tmp_path / "out" / ".build" / name).glob("*.json")))
 
 
 def test_the_miniature_command_writes_below_its_folder_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

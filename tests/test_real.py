@@ -285,5 +285,5 @@ def test_a_second_build_has_nothing_to_do(built: Built, tmp_path: Path) -> None:
     out = shutil.copytree(built.out, tmp_path / "Med-MAT")
     before = {path: path.stat().st_mtime_ns for path in (out / "data").rglob("*.parquet")}
     report = build(find({"hep2": REAL / FOLDERS["hep2"]}, None), out, Options(jobs=1))
-    assert report.reused == len(list((out / ".build" / "hep2").glob("*.json"))) > 0
+    assert report.kept == len(list((out / ".build" / "hep2").glob("*.json"))) > 0
     assert {path: path.stat().st_mtime_ns for path in (out / "data").rglob("*.parquet")} == before

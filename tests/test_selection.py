@@ -204,7 +204,7 @@ def test_lists_are_kept_flat() -> None:
         ("CT/Lungs/*", "Did you mean 'Lung'"),
         ("CT/Lung", "is not a pattern"),
         ("sorce=busi", "no field 'sorce' to select by. Did you mean 'source'"),
-        ("split=tran", "is not one of train, validation, test. Did you mean 'train'"),
+        ("split=tran", "is not one of train, validation, test, withheld. Did you mean 'train'"),
         ("access=opne", "Did you mean 'open'"),
         ("row=x", "'x' is not a whole number"),
         ("width=3", "ask width>=N or width<=N"),

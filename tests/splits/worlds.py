@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 
 from med_mat import catalog, schema
+from med_mat.building.sides import key
 from med_mat.catalog import RowFacts
 from med_mat.dataset import MedMAT
 from med_mat.leakage import contradictions
@@ -95,8 +96,8 @@ def groups(records: Sequence[Record]) -> list[int]:
     changed = True
     while changed:
         changed = False
-        for key in ("patient", "sha256", "pixel_hash", "look"):
-            values = [look(record) if key == "look" else getattr(record, key) for record in records]
+        for kind in ("patient", "sha256", "pixel_hash", "look"):
+            values = [look(record) if kind == "look" else getattr(record, kind) for record in records]
             lowest: dict[str, int] = {}
             for i, value in enumerate(values):
                 if value is not None:
@@ -125,6 +126,7 @@ def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None 
     columns: dict[str, Any] = {
         **place,
         "source": [by_number[one.row].where for one in ordered],
+        "key": [key(one) for one in place["id"]],
         "row": [one.row for one in ordered],
         "subset": [by_number[one.row].subset for one in ordered],
         **{axis: [getattr(by_number[one.row].mat, axis) for one in ordered] for axis in ("modality", "area", "task")},
