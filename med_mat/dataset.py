@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat import schema
+from med_mat import schema, strict
 from med_mat.errors import BuildError, VocabularyError
 from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate
 from med_mat.splits.methods import Experiments
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from med_mat.selection import Selection, Selector
 
 _BATCH_ROWS = 64
+#: What arguments of a selection are.
+_SELECT = {"streaming": bool, "one_per": Literal["record", "image"], "columns": tuple[str, ...]}
 #: Seconds to wait for a build that is putting its files in place, one try after the other.
 _SWITCHING = (0.05, 0.2, 0.75, 2.0)
 
@@ -145,6 +147,7 @@ class MedMAT(Experiments):
         Raises:
             VocabularyError: a word that neither the vocabularies nor this build knows; it suggests the nearest.
         """
+        strict.arguments({"withheld": bool}, {"withheld": withheld}, "A selection", error=VocabularyError)
         return self.where_rows(frozenset(self.tags.facts), self.selection(selector, **fields), withheld=withheld)
 
     def where_rows(
@@ -220,10 +223,13 @@ class MedMAT(Experiments):
             fields: further conditions by name, e.g. ``split="train"``: see :meth:`where`.
 
         Raises:
-            VocabularyError: a word that neither the vocabularies nor this build knows, or another ``one_per``.
+            VocabularyError: a word that neither the vocabularies nor this build knows, a column that records do not
+                have, or an argument of another kind: ``streaming="no"`` is not taken for yes.
         """
-        if one_per not in ("record", "image"):
-            raise VocabularyError(f"one_per={one_per!r} is not one of 'record', 'image'.")
+        names = [*columns] if isinstance(columns, Collection) and not isinstance(columns, str) else columns
+        given = {"streaming": streaming, "one_per": one_per, "columns": names}
+        strict.arguments(_SELECT, given, "A selection", error=VocabularyError)
+        strict.refuse_unknown(columns, schema.features(), "A selection", "columns", error=VocabularyError)
         positions = self.where(selector, withheld=withheld, **fields)
         if one_per == "image":
             images, _ = encode(self._record_facts("image_id").take(pa.array(positions)).dictionary_encode())

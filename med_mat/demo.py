@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from med_mat.building.ledger import NOTICE
-from med_mat.building.run import Options, build, find, has_loader, loader_of
+from med_mat.building.loader import has_loader, loader_of
+from med_mat.building.run import Options, build, find
 from med_mat.catalog import Source, load
 from med_mat.raw.miniature import Miniature
 

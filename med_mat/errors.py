@@ -43,6 +43,10 @@ class BuildError(MedMATError):
     """A build cannot go on: no examples, no space, two builds on one folder, output of another version."""
 
 
+class LoaderError(BuildError):
+    """A loader cannot be imported, or stumbles by a fault of its own; the message says where, and asks for a report."""
+
+
 class SplitError(MedMATError):
     """A split that cannot be made."""
 

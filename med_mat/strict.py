@@ -1,4 +1,4 @@
-"""Strict reading of what people write by hand: cards, the tables of the paper, manifests.
+"""Strict reading of what people write by hand: cards, the tables of the paper, manifests, arguments.
 
 YAML becomes plain data (:func:`yaml_load`), plain data become what the type annotations of a dataclass say
 (:func:`read`). A key that nobody knows, one that stands twice, one that is missing, and a value of another kind are
@@ -112,6 +112,26 @@ def read(
         CardError: or ``error``: the data are something else; the message names document and key, and the nearest word.
     """
     return _Reader(where, error, newer).read(kind, data, key)
+
+
+def arguments(
+    kinds: Mapping[str, Any], given: Mapping[str, Any], where: str, *, error: type[MedMATError] = CardError
+) -> dict[str, Any]:
+    """Arguments as their type annotations say; what numpy gives becomes the plain value, nothing else is converted.
+
+    Args:
+        kinds: of each argument.
+        given: the arguments, of which each has its kind.
+        where: who is given them, as the subject of a sentence.
+        error: what is raised.
+
+    Raises:
+        CardError: or ``error``: an argument is of another kind; the message names it.
+    """
+    import numpy as np
+
+    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
+    return {name: read(kinds[name], value, where, name, error=error) for name, value in plain.items()}
 
 
 def spelt(one: Field[Any]) -> str:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from med_mat.catalog import Source
+from med_mat.taxonomy import LicenseCertainty
 
 MAY = {True: "yes", False: "no", None: "unknown"}
+#: How a licence is known.
+CERTAINTY: Mapping[LicenseCertainty, str] = {
+    "confirmed": "read where the publisher states it",
+    "reported": "told by a copy, a catalogue or public code, and not read at the publisher's",
+    "unknown": "as remembered, or as is usual at that place",
+}
 
 _HEAD = """# All sources
 
@@ -38,10 +45,15 @@ def page(sources: Sequence[Source]) -> str:
             row.kind,
             source.access,
             MAY[source.redistributable],
-            source.license if source.license == "unknown" else f"{source.license}, {source.license_certainty}",
+            licence(source),
             source.verified,
             source.certainty,
         )
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     head = _HEAD.format(sources=len(sources), rows=len(lines))
     return head + "\n".join(lines) + "\n"
+
+
+def licence(source: Source) -> str:
+    """A source's licence, and how it is known."""
+    return source.license if source.license == "unknown" else f"{source.license}, {source.license_certainty}"

@@ -195,6 +195,28 @@ def test_a_page_of_pairs_reads_only_its_own_pictures(mat: MedMAT, monkeypatch: p
     assert page.count("<article>") == shown.num_rows
 
 
+def test_pairs_show_their_labels_and_say_where_these_contradict(mat: MedMAT) -> None:
+    links = views.linked(mat, "any", False)
+    against = links.filter(links["contradictory"])
+    assert against.num_rows
+    page = views.pairs(mat, against, 0)
+    assert page.count(": their labels contradict each other</h3>") == min(against.num_rows, views.PAIRS)
+    assert "Oral cancer" in page
+    assert "contradict" not in views.pairs(mat, links.filter(pa.compute.invert(links["contradictory"])), 0)
+
+
+def test_the_split_builder_knows_withheld_and_contradictory(mat: MedMAT) -> None:
+    usual = views.experiment(mat, "related", "CT/Lung/Cancer", {"withheld": False, "contradictory": False}).options
+    assert (usual.withheld, usual.contradictory) == (False, "keep")
+    given = {"withheld": True, "contradictory": "drop"}
+    made = views.experiment(mat, "related", "CT/Lung/Cancer", given)
+    assert (made.options.withheld, made.options.contradictory) == (True, "drop")
+    python, command = views.code("Med-MAT", made)
+    assert "'withheld': True" in python
+    assert "--withheld" in command
+    assert "--contradictory drop" in command
+
+
 class Tags(HTMLParser):
     """The tags of a page, with the names of their attributes."""
 

@@ -23,7 +23,7 @@ from med_mat import cli as cli_module
 from med_mat import doctor as module
 from med_mat.building import build, find
 from med_mat.building.ledger import NOTICE
-from med_mat.building.run import loader_of
+from med_mat.building.loader import loader_of
 from med_mat.catalog import Catalog, load
 from med_mat.cli import cli
 from med_mat.demo import miniature

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from defusedxml import ElementTree
 
-from med_mat.building.run import loader_of
+from med_mat.building.loader import loader_of
 from med_mat.catalog import load
 from med_mat.example import Example
 from med_mat.raw import RawFolder

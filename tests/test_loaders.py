@@ -20,7 +20,7 @@ from workshop import Workshop, digests
 
 from med_mat.building import Options, build, find
 from med_mat.building.consistency import contradiction
-from med_mat.building.run import has_loader, loader_of
+from med_mat.building.loader import has_loader, loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.errors import LayoutError
@@ -330,7 +330,7 @@ def test_the_split_is_that_of_the_card(name: str, workshop: Workshop) -> None:
     assert {one["published_split"] for one in records} == (published or {None})
     held_out = published & {"validation", "test"}
     if not held_out:
-        assert workshop.ledger(name)["split"] == "seeded 9:1 (seed 0)"
+        assert workshop.ledger(name)["split"] == "seeded 9:1 by group (seed 0)"
         sides = defaultdict(set)
         for one in records:
             for key in ("patient", "sha256", "group"):
@@ -364,13 +364,18 @@ def test_patients_are_there_where_the_card_says_so(name: str, workshop: Workshop
 
 def test_sources_share_patients_and_groups_where_the_card_says_so_and_nowhere_else(workshop: Workshop) -> None:
     numbering = {name: CATALOG[name].patients_of for name in NAMES}
-    holders: defaultdict[str, set[str]] = defaultdict(set)
-    groups: defaultdict[str, set[int]] = defaultdict(set)
+    named = {name: examples(name, workshop.raw / name)[0] for name in NAMES if CATALOG[name].patients}
+    numbered = {
+        name: list(dict.fromkeys(one.patient for one in found if one.patient is not None))
+        for name, found in named.items()
+    }
+    holders: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    groups: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
     for one in workshop.records:
-        if one["patient"]:
-            holders[one["patient"]].add(one["source"])
-            groups[one["patient"]].add(one["group"])
-    assert all(len({numbering[source] for source in sources}) == 1 for sources in holders.values())
+        if one["patient"] is not None:
+            patient = (numbering[one["source"]], numbered[one["source"]][one["patient"]])
+            holders[patient].add(one["source"])
+            groups[patient].add(one["group"])
     assert all(len(numbers) == 1 for numbers in groups.values())
     for name, whose in numbering.items():
         shared = any({name, whose} <= sources for sources in holders.values())

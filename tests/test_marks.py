@@ -17,6 +17,7 @@ from med_mat.annotations import Annotations, render
 from med_mat.errors import ReadError
 from med_mat.example import BinaryMask, ColorMap, LabelMap, Mask
 from med_mat.image import FileCache, Stored
+from med_mat.leakage.fingerprint import Look
 
 WIDTH, HEIGHT = 96, 64
 SHAPE = np.zeros((HEIGHT, WIDTH), np.bool_)
@@ -24,7 +25,7 @@ SHAPE[16:40, 24:72] = True
 
 
 def stored() -> Stored:
-    return Stored(b"", "PNG", WIDTH, HEIGHT, "none", "", None, None, WIDTH, HEIGHT)
+    return Stored(b"", "PNG", WIDTH, HEIGHT, "none", "", *Look(), WIDTH, HEIGHT)
 
 
 def saved(root: Path, picture: Image.Image, name: str = "m.png", **options: object) -> PurePosixPath:

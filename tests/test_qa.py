@@ -86,6 +86,12 @@ def test_published_instructions_are_verbatim() -> None:
     )
 
 
+def test_photographs_are_not_called_dermoscopic() -> None:
+    entries = yaml_load((DATA / "instructions.yaml").read_text("utf-8"))
+    for number in (9, 11, 12, 64, 74):  # phones, clinics, the web
+        assert all("photograph" in text and "dermoscopic" not in text for text in entries[8]["rows"][number])
+
+
 def test_only_boxes_are_asked_for_by_label() -> None:
     for number, texts in read_instructions().items():
         for text in texts:
@@ -355,7 +361,7 @@ def golden() -> str:
     return digest.hexdigest()
 
 
-GOLDEN = "b308fdb1fad3991e09ca8d1b73605d14366d38b8851e1138c78adceb625e9283"
+GOLDEN = "0c69c25f2699cc3080f875c7fa4f73bdf26346248ab2cd7b9894e3a43b3a6e37"
 
 
 def test_questions_never_change() -> None:
@@ -436,6 +442,60 @@ def test_the_catalog_can_be_asked() -> None:
             else:
                 question = questioner.ask(f"{asked.source}/{label}", asked, boxes=[(1, 2, 3, 4, label)], size=(9, 9))
                 assert question.open_answer == "[1, 2, 3, 4]"
+
+
+#: Labels that overlap in general and that exclude each other in this row by what its publisher says of them.
+EXCLUSIVE = {
+    14: {frozenset({"Actinic keratosis", "Benign keratosis"})},  # ISIC counts lentigo, seborrheic and lichenoid as such
+    22: {
+        frozenset({"Age-related macular degeneration", "Pathological myopia"}),
+        frozenset({"Diabetic retinopathy", "Hypertensive retinopathy"}),
+    },
+    40: {frozenset({"Background", "Debris"}), frozenset({"Cancer-associated stroma", "Colorectal adenocarcinoma"})},
+    47: {
+        frozenset({"Age-related macular degeneration", "Central serous retinopathy"}),
+        frozenset({"Age-related macular degeneration", "Macular hole"}),
+    },
+    48: {frozenset({"Benign", "Normal"})},  # normal is a breast without any lesion
+    71: {frozenset({"Actinic keratosis or Bowen's disease", "Benign keratosis"})},
+}
+
+
+def test_two_labels_of_one_row_that_may_both_be_right_never_meet() -> None:
+    synonyms, found = Synonyms(), {}
+    for asked in load().rows:
+        if asked.kind in ("classes", "grades"):
+            pairs = combinations(asked.names, 2)
+            both = {
+                frozenset(pair) for pair in pairs if synonyms.overlap(*pair) and not synonyms.never(asked.number, *pair)
+            }
+            found |= {asked.number: both} if both else {}
+    assert found == EXCLUSIVE, "add the pair to 'never', or say here why it excludes itself"
+
+
+@pytest.mark.parametrize(
+    ("number", "label", "wrong"),
+    [
+        (8, "Tumor", {"Cancer"}),
+        (15, "Seborrheic keratosis", {"Pigmented benign keratosis"}),
+        (23, "Large optic cup", {"Possible glaucoma", "Normal"}),
+        (23, "Maculopathy", {"Macular hole"}),
+        (39, "Abnormal eosinophil", {"Eosinophil"}),
+        (47, "Age-related macular degeneration", {"Choroidal neovascularization", "Drusen"}),
+        (47, "Diabetic retinopathy", {"Diabetic macular edema"}),
+        (55, "COVID-19", {"Pneumonia", "Viral pneumonia", "Lung opacity"}),
+        (56, "COVID-19", {"Viral pneumonia", "Lung opacity"}),
+    ],
+)
+def test_no_other_right_answer_is_offered(number: int, label: str, wrong: set[str]) -> None:
+    catalog = load()
+    questioner = Questioner(catalog)
+    (asked,) = (asked for asked in catalog.rows if asked.number == number)
+    for i in range(200):
+        options = set(questioner.ask(f"id {i}", asked, label=label).options)
+        assert label in options
+        assert len(options) >= 2
+        assert not options & wrong
 
 
 def test_every_word_of_the_synonyms_is_a_label() -> None:

@@ -11,7 +11,7 @@ import copies
 import pytest
 from workshop import once
 
-from med_mat.building.run import has_loader, loader_of
+from med_mat.building.loader import has_loader, loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.example import Example, Frame, Polygon, RunLengths

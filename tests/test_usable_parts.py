@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from med_mat.building import Options, build, find
-from med_mat.building.run import loader_of
+from med_mat.building.loader import loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.example import Example

@@ -13,7 +13,7 @@ from med_mat.errors import AuditError, MissingExtraError
 from med_mat.leakage.groups import REASONS
 from med_mat.splits.arms import Base
 from med_mat.splits.file import EXPERIMENTS
-from med_mat.taxonomy import MAT, TASKS
+from med_mat.taxonomy import MAT, SPLITS, TASKS, WITHHELD
 
 if TYPE_CHECKING:
     import gradio
@@ -41,7 +41,7 @@ CSS = """
 #audit textarea {white-space: pre; overflow-x: auto}
 @media (max-width: 640px) {#pairs figure {max-width: 100%}}
 """
-SPLITS = ("all", "train", "validation", "test")
+PARTS = ("all", *SPLITS, WITHHELD)
 #: The split follows its form. What was made is marked until the form that was asked about is the form that is shown;
 #: a pause in typing asks anew, one question at a time. All of it is kept on the element that shows what was made.
 _FOLLOW = """(...form) => (function follow() {
@@ -96,7 +96,7 @@ def _records(gr: Any, mat: MedMAT) -> None:
     with gr.Row():
         selection = gr.Textbox("*", label="Selection", info="e.g. CT|MRI/Brain/* & label=Normal & width>=256", scale=3)
         task = gr.Dropdown(["any", *TASKS], value="any", label="Task")
-        split = gr.Radio(SPLITS, value="all", label="Split", scale=2)
+        split = gr.Radio(PARTS, value="all", label="Split", scale=2)
     said = gr.Markdown(elem_id="said")
     table = gr.Dataframe(
         label="Records per area (lines) and modality (columns); choose a cell to see its records",
@@ -169,6 +169,8 @@ def _split(gr: Any, mat: MedMAT, where: str, tab: Any) -> None:
         pool = gr.Checkbox(label="COVID and Cancer count as State")
         cross = gr.Checkbox(label="Detection counts as classification")
         paper = gr.Checkbox(label="The paper's triplets")
+        withheld = gr.Checkbox(label="Train on withheld records too")
+        clean = gr.Checkbox(label="Leave out contradictory labels")
     anew = gr.Button(visible="hidden", elem_id="anew")
     with gr.Column(elem_id="made"):
         said = gr.Markdown(elem_id="verdict")
@@ -184,6 +186,7 @@ def _split(gr: Any, mat: MedMAT, where: str, tab: Any) -> None:
     options = {
         "parts": parts, "among": among, "size": size, "cap": cap, "n": n, "seed": seed, "base": base, "axis": axis,
         "balanced_test": balanced, "test_on": whole, "pool_tasks": pool, "cross_tasks": cross, "reading": paper,
+        "withheld": withheld, "contradictory": clean,
     }  # fmt: skip
     form = [name, target, *options.values()]
     scratch = tempfile.TemporaryDirectory(prefix="med-mat-split-")  # gone when the page is
@@ -191,6 +194,7 @@ def _split(gr: Any, mat: MedMAT, where: str, tab: Any) -> None:
     def experiment(kind: str, goal: str, *values: Any) -> Experiment:
         given = dict(zip(options, values, strict=True))
         given |= {"test_on": given["test_on"] and "all", "reading": given["reading"] and "paper"}
+        given |= {"contradictory": given["contradictory"] and "drop"}
         return views.experiment(mat, kind, goal, given)
 
     def make(*values: Any) -> tuple[Any, ...]:

@@ -175,7 +175,8 @@ def pairs(mat: MedMAT, links: pa.Table, page: int) -> str:
     parts = []
     for pair in shown:
         both = "".join(_side(one, records[one]) for one in (pair.first, pair.second))
-        parts.append(f"<article><h3>{html.escape(pair.why)}</h3><div>{both}</div></article>")
+        against = ": their labels contradict each other" if pair.contradictory else ""
+        parts.append(f"<article><h3>{html.escape(pair.why)}{against}</h3><div>{both}</div></article>")
     return "".join(parts) or "<p>No pair of records.</p>"
 
 

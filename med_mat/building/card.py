@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
+import textwrap
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from importlib import resources
@@ -17,12 +17,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import yaml
 
+from med_mat.building.account import account, plain
 from med_mat.building.croissant import croissant
 from med_mat.building.writer import write_atomically
 from med_mat.catalog import Row, Source
 from med_mat.location import INDEX
 from med_mat.schema import LABEL_SEPARATOR
-from med_mat.summary import MAY
+from med_mat.summary import CERTAINTY, MAY, licence
 from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, WITHHELD
 
 #: What readers look at first; a push sends these last.
@@ -31,6 +32,13 @@ HEADS = ("LICENSES.md", "croissant.json", "README.md")
 COUNTED = ("source", "row", "subset", "modality", "area", "task", "split", "label_set", "group", "withheld")
 #: The splits of files, in the order in which ``load_dataset`` lists them.
 PARTS = (*SPLITS, WITHHELD)
+#: What an augmented source means for who tests on it.
+_AUGMENTED = (
+    "> **Augmented.** This source ships transformed copies of its own images. A copy that is found shares a group with "
+    "its\n> original, so that none is trained on while the other is tested. Those that are not found may lie on both "
+    "sides: take a\n> score on its test part as an upper bound."
+)
+_WIDTH = 125  # of prose, as in the template
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
@@ -192,16 +200,17 @@ def _source_table(sources: Sequence[Source], records: pa.Table, ledgers: Mapping
         "|---|---:|---|---:|---:|---:|---:|---:|---|---:|---|",
     ]
     for source in sources:
+        mark = ", augmented" if source.augmented else ""
         for row in source.rows:
             numbers = [counts[source.name, row.number, part] for part in PARTS]
             if not any(numbers):
                 continue
             lines.append(
-                f"| [{source.title}]({source.homepage}) (`{source.name}`) | {row.number} | {row.mat} | "
+                f"| [{source.title}]({source.homepage}) (`{source.name}`){mark} | {row.number} | {row.mat} | "
                 f"{row.subset or ''} | "
                 + " | ".join(f"{number:,}" if number else "" for number in numbers)
                 + f" | {ledgers[source.name]['split']} | {ledgers[source.name]['skipped'] or ''} | "
-                f"{source.license} |"
+                f"{licence(source)} |"
             )
     return "\n".join(lines)
 
@@ -216,18 +225,13 @@ def _source_page(source: Source, records: pa.Table, ledger: Mapping[str, Any], *
         "tags": list(source.metadata["tags"]),
         "size_categories": [_size(own.num_rows)],
     }
-    reasons = _bullets(
-        f"{count:,} x {_plain(reason)}"
-        for reason, count in (*ledger["skipped_by_reason"].items(), *ledger["notes"].items())
-    )
+    pixels = ", without pixels" if bare else ""
     sections = [
         f"# {source.title}\n\n{source.summary}",
-        f"{own.num_rows:,} records{', without pixels' if bare else ''}; split: {ledger['split']}; images checked: "
-        f"{ledger['checked']}; {ledger['found']:,} found = {ledger['written']:,} written + {ledger['skipped']:,} "
-        f"skipped.\n\n{reasons}",
+        *([_AUGMENTED] if source.augmented else []),
+        f"## In this build\n\n{_bullets([f'{own.num_rows:,} records{pixels}.', *account(ledger)])}",
         *(_row_section(row, own) for row in source.rows),
-        f"## Terms\n\n- Licence: {source.license}. {source.terms}\n- Access: {source.access}. May be passed on: "
-        f"{MAY[source.redistributable]}.\n- Home: <{source.homepage}>",
+        f"## Terms\n\n{_terms(source)}",
     ]
     if source.overlaps:
         sections.append("## Overlaps\n\n" + _bullets(f"`{other}`: {what}" for other, what in source.overlaps.items()))
@@ -235,7 +239,7 @@ def _source_page(source: Source, records: pa.Table, ledger: Mapping[str, Any], *
         sections.append(
             "## Errata\n\n"
             + _bullets(
-                f"row {one.row}, {one.field}: upstream says {_plain(one.upstream)}; here: {_plain(one.ours)}. {one.why}"
+                f"row {one.row}, {one.field}: upstream says {plain(one.upstream)}; here: {plain(one.ours)}. {one.why}"
                 for one in source.errata
             )
         )
@@ -258,7 +262,7 @@ def _row_section(row: Row, records: pa.Table) -> str:
         "| label | " + " | ".join(PARTS) + " |",
         "|---|" + "---:|" * len(PARTS),
         *(
-            f"| {_plain(label)} | " + " | ".join(f"{counts[part, label]:,}" for part in PARTS) + " |"
+            f"| {plain(label)} | " + " | ".join(f"{counts[part, label]:,}" for part in PARTS) + " |"
             for label in row.names
         ),
         "| *records* | " + " | ".join(f"{pc.sum(pc.equal(own['part'], part)).as_py() or 0:,}" for part in PARTS) + " |",
@@ -270,11 +274,6 @@ def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {line}" for line in lines)
 
 
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return re.sub(r"([\\`*_|<>\[\]&])", r"\\\1", " ".join(text.split()))
-
-
 def _leaks(records: pa.Table) -> str:
     """How many groups there are, and the largest of each source."""
     sizes = records.group_by(["source", "group"]).aggregate([([], "count_all")])
@@ -283,11 +282,12 @@ def _leaks(records: pa.Table) -> str:
     spans = records.group_by("group").aggregate([("source", "count_distinct")])
     shared = pc.sum(pc.greater(spans["source_count_distinct"], 1)).as_py() or 0
     told = ", ".join(f"{name} {count:,}" for count, name in most[:8])
-    return (
+    text = (
         f"{spans.num_rows:,} groups (same patient, file, pixels or published id, or near-duplicates), {shared:,} of "
         f"them with records of more than one source. The largest within a source, in records: {told}. `med-mat "
         "duplicates` shows the pairs."
     )
+    return "\n".join(textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
 def _withheld(sources: Sequence[Source], records: pa.Table) -> str:
@@ -311,14 +311,37 @@ def _withheld(sources: Sequence[Source], records: pa.Table) -> str:
 
 
 def _licenses(sources: Sequence[Source]) -> str:
-    parts = ["# Licences of what is inside", "", "Each record names its licence in the column `license`.", ""]
+    known = Counter(source.license_certainty for source in sources)
+    parts = [
+        "# Licences of what is inside",
+        "",
+        "Each record names its licence in the column `license`, and how it is known in `license_certainty`:",
+        "",
+        _bullets(f"*{word}*, {known[word]:,} of {len(sources):,} sources: {CERTAINTY[word]}." for word in CERTAINTY),
+        "",
+        "Only what is confirmed may be relied on; look up the others at their publishers before you pass anything on.",
+        "",
+    ]
     for source in sources:
-        parts += [f"## {source.title} (`{source.name}`)", "", f"- Licence: {source.license}. {source.terms}"]
-        may = MAY[source.redistributable]
-        parts += [f"- Access: {source.access}. May be passed on: {may}.", f"- Home: <{source.homepage}>", ""]
+        parts += [f"## {source.title} (`{source.name}`)", "", _terms(source), ""]
         if source.citation:
             parts += ["```bibtex", source.citation.strip(), "```", ""]
     return "\n".join(parts)
+
+
+def _terms(source: Source) -> str:
+    """Licence, how it is known, access, and the publisher's page, as bullets."""
+    certainty = source.license_certainty
+    confirmed = "confirmed" if certainty == "confirmed" else "NOT CONFIRMED"
+    known = "none is known" if (source.license, certainty) == ("unknown", "unknown") else CERTAINTY[certainty]
+    return _bullets(
+        (
+            f"Licence: {source.license} ({confirmed}: {known}).",
+            f"Terms: {source.terms}",
+            f"Access: {source.access}. May be passed on: {MAY[source.redistributable]}.",
+            f"Home: <{source.homepage}>",
+        )
+    )
 
 
 def _size(records: int) -> str:

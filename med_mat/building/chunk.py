@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from med_mat import image
-from med_mat.building.inputs import Inputs
 from med_mat.building.kept import Kept, kept_records
 from med_mat.building.outcomes import Notes, Setting, Skip, outcomes
 from med_mat.building.plan import Chunk
@@ -42,7 +41,7 @@ class Result:
     examples: int = 0
     found: int = 0  # records
     written: int = 0
-    decoded: int = 0  # images
+    decoded: int = 0  # images, by the run that wrote it
     skipped: list[Skip] = field(default_factory=list)
     notes: Notes = field(default_factory=dict)
     lost: dict[str, int] = field(default_factory=dict)  # image file -> how many of its examples gave no record
@@ -66,7 +65,7 @@ class Result:
 
     def to_json(self) -> str:
         """As the text of a marker."""
-        facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "temporary"}
+        facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("temporary", "decoded")}
         skipped = [[skip.id, skip.path, skip.reason] for skip in self.skipped]
         return json.dumps({**facts, "files": dict(sorted(self.files.items())), "skipped": skipped}, indent=1) + "\n"
 
@@ -94,13 +93,12 @@ def earlier(store: Store, source: str, chunk: str) -> Result | None:
     return None
 
 
-def write_chunk(chunk: Chunk, setting: Setting, inputs: Inputs, store: Store, kept: Result | None) -> Result:
-    """Write the chunk's files, under temporary names.
+def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | None) -> Result:
+    """Write the chunk's files, under temporary names. Its digests are left to the process that runs the build.
 
     Args:
         chunk: the examples.
         setting: what all chunks of the source share.
-        inputs: what its digests are made of.
         store: of the build.
         kept: an earlier result whose pixels are still those of the raw files: they are copied, not decoded.
 
@@ -139,7 +137,6 @@ def write_chunk(chunk: Chunk, setting: Setting, inputs: Inputs, store: Store, ke
         files.add_thumbnails(result, small)
         result.decoded = result.examples - (0 if old is None else old.used)
     result.decoders = sorted({*cache.used, *(kept.decoders if kept is not None else ())})
-    result.pixels, result.records, result.code = inputs.digests(chunk, result.decoders)
     return result
 
 

@@ -44,6 +44,8 @@ class Ledger:
     skipped_files: dict[str, str] = field(default_factory=dict)  # path -> reason
     unseen: dict[str, str] = field(default_factory=dict)  # a folder or link that was not followed -> why
     missing: dict[str, str] = field(default_factory=dict)  # image that is not in the folder -> file that names it
+    faults: dict[str, str] = field(default_factory=dict)  # file and line of a row that could not be read -> why
+    oddities: dict[str, str] = field(default_factory=dict)  # file, and line where there is one -> what is odd there
 
     def check(self) -> None:
         """Raise where the account does not balance; that would be a fault of Med-MAT, not of the data."""
@@ -63,6 +65,14 @@ class Ledger:
         first = {table: name for name, table in reversed(self.missing.items())}
         return {table: {"images": count, "first": first[table]} for table, count in counts.most_common()}
 
+    def rows_by_reason(self) -> dict[str, dict[str, Any]]:
+        """Why rows of tables could not be read -> how many ``rows``, and the ``first`` of them."""
+        return _first("rows", self.faults)
+
+    def oddities_by_kind(self) -> dict[str, dict[str, Any]]:
+        """What is odd about annotation files that were read all the same -> how many ``places``, and the ``first``."""
+        return _first("places", self.oddities)
+
     def summary(self) -> dict[str, Any]:
         """The counts, without the lists."""
         return {
@@ -79,6 +89,8 @@ class Ledger:
             "skipped_by_reason": _counted(grouped((skip.path, skip.reason) for skip in self.skipped)),
             "images": self.images,
             "missing_by_table": self.missing_by_table(),
+            "rows_unread_by_reason": self.rows_by_reason(),
+            "tables_noted": self.oddities_by_kind(),
             "notes": {note: len(self.notes[note]) for note in sorted(self.notes)},
             "files": {**self.files, "skipped_by_reason": _counted(grouped(self.skipped_files.items()))},
         }
@@ -94,6 +106,8 @@ class Ledger:
             "quarantine": [{"id": s.id, "path": s.path, "reason": s.reason} for s in self.skipped],
             "skipped_files": self.skipped_files,
             "missing": dict(sorted(self.missing.items())),
+            "rows_unread": self.faults,
+            "tables_noted_at": self.oddities,
             "noted": {note: self.notes[note] for note in sorted(self.notes)},
         }
         return {"source": self.source, **self.summary(), **lists}
@@ -164,7 +178,7 @@ def balance(
     }
     ledger.read = images.total() if any(number > 1 for number in images.values()) else len(images)
     ledger.unseen = {p: why for p, why in ledger.skipped_files.items() if p not in raw.files and p not in unused}
-    ledger.missing = raw.missing
+    ledger.missing, ledger.faults, ledger.oddities = raw.missing, raw.faults, raw.notes
     ledger.files = {
         "found": len(raw.files.keys() | raw.skipped.keys()),
         "images": fates["images"],
@@ -182,6 +196,11 @@ def is_image(path: str) -> bool:
 
 def _counted(found: dict[str, list[str]]) -> dict[str, int]:
     return {reason: len(names) for reason, names in found.items()}
+
+
+def _first(what: str, found: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """Reason -> how many there are, and the first of them."""
+    return {reason: {what: len(places), "first": places[0]} for reason, places in grouped(found.items()).items()}
 
 
 def is_miniature(root: Path) -> bool:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import hashlib
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from med_mat.building import sides
 from med_mat.building.record import Placed, stratum
 from med_mat.catalog import Source
-from med_mat.errors import BuildError
+from med_mat.errors import LoaderError
 from med_mat.example import Example
 from med_mat.leakage.forest import components
 from med_mat.raw.folder import RawFolder
@@ -33,6 +35,7 @@ _SAID = tuple(field.name for field in fields(Example) if field.name != "pixels")
 #: Where two examples of one name differ in one of these, what is published of the image contradicts itself.
 _LABELS = ("label", "labels", "boxes", "masks")
 
+Array = NDArray[Any]
 Examples = Callable[[RawFolder], Iterator[Example]]
 
 
@@ -46,7 +49,7 @@ class Survey:
     renamed_validation: bool  # the publisher's only held-out part is called validation: it is our test
     test: frozenset[int]  # which examples are tested, where the split is ours, as far as patients and equal files tell
     repeated: frozenset[int]  # names that come more than once
-    contradicted: frozenset[int]  # those of them that come with different labels
+    contradicted: Mapping[int, tuple[str, str]]  # those of them that give one picture two labels -> both
     patients: Mapping[str, int]  # in order of first appearance -> number
 
     @property
@@ -80,7 +83,7 @@ class Refused:
 
 def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Survey:
     """Run the loader once, keeping only what splits need."""
-    names, said, keys, strata = array("Q"), array("Q"), array("q"), array("L")
+    names, pictures, said, keys, strata = array("Q"), array("Q"), array("Q"), array("q"), array("L")
     stratum_numbers: dict[str, int] = {}
     splits: Counter[str | None] = Counter()
     kept: list[Example] | None = []
@@ -98,6 +101,7 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
             joins.append((first_of.setdefault(patient, place), place))
         path = str(example.path)
         names.append(_number(example.name))
+        pictures.append(_number(str(example.pixels)))
         said.append(_number(repr([getattr(example, name) for name in _LABELS])))
         keys.append(sides.key(f"{source.name}/{example.name}"))
         strata.append(stratum_numbers.setdefault(stratum(example), len(stratum_numbers)))
@@ -112,14 +116,17 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
         first, second = np.array(joins, np.int64).reshape(-1, 2).T
         groups = components(len(names), first, second)
         test = frozenset(sides.held_out(f"{seed}/{source.name}", groups, strata, keys).nonzero()[0].tolist())
+    distinct, counts = np.unique(np.array(names, np.uint64), return_counts=True)
+    repeated, texts = distinct[counts > 1], list(stratum_numbers)
+    told = [texts[one] for one in strata] if len(repeated) else []
     return Survey(
         names=names,
         kept=None if kept is None else tuple(kept),
         seeded=seeded,
         renamed_validation=bool(splits["validation"] and not splits["test"]),
         test=test,
-        repeated=frozenset(name for name, count in Counter(names).items() if count > 1),
-        contradicted=_contradicted(names, said),
+        repeated=frozenset(repeated.tolist()),
+        contradicted=_contradicted(repeated, names, pictures, said, told),
         patients=patients,
     )
 
@@ -135,7 +142,7 @@ def chunks(source: Source, raw: RawFolder, examples: Examples, found: Survey, re
         refused: receives the examples whose id is taken, or of which two labels are published.
 
     Raises:
-        BuildError: the second run differs from the first.
+        LoaderError: the second run differs from the first.
     """
     open_: list[tuple[Example, Placed]] = []
     size, number, count = 0, 0, 0
@@ -147,10 +154,10 @@ def chunks(source: Source, raw: RawFolder, examples: Examples, found: Survey, re
         name, place = found.names[count], count
         count += 1
         if name in found.repeated:
-            first = taken.setdefault(name, example)
             if name in found.contradicted:
-                refused.entries.append((example, _contradiction(first, example)))
+                refused.entries.append((example, _contradiction(example, *found.contradicted[name])))
                 continue
+            first = taken.setdefault(name, example)
             if first is not example:
                 refused.entries.append((example, f"its id {example.name!r} is already that of {first.path}"))
                 continue
@@ -169,25 +176,31 @@ def chunks(source: Source, raw: RawFolder, examples: Examples, found: Survey, re
         raise _differs(source, raw)
 
 
-def _differs(source: Source, raw: RawFolder) -> BuildError:
-    return BuildError(
+def _differs(source: Source, raw: RawFolder) -> LoaderError:
+    return LoaderError(
         f"Two runs of the loader of {source.name!r} over {raw.root} differ: either the folder changed during the build "
         "(run it again), or the loader does not yield the same examples in the same order each time."
     )
 
 
-def _contradicted(names: array[int], said: array[int]) -> frozenset[int]:
-    """The names that come with different labels."""
-    first: dict[int, int] = {}
-    return frozenset(name for name, one in zip(names, said, strict=True) if first.setdefault(name, one) != one)
+def _contradicted(
+    repeated: Array, names: array[int], pictures: array[int], said: array[int], told: Sequence[str]
+) -> dict[int, tuple[str, str]]:
+    """The names under which one picture comes with different labels, and two of these."""
+    first: dict[tuple[int, int], int] = {}
+    found: dict[int, tuple[str, str]] = {}
+    for place in np.flatnonzero(np.isin(np.array(names, np.uint64), repeated)).tolist():
+        before = first.setdefault((names[place], pictures[place]), place)
+        if said[before] != said[place]:
+            found.setdefault(names[place], (told[before], told[place]))
+    return found
 
 
-def _contradiction(first: Example, example: Example) -> str:
-    """Why none of two examples of one name can be believed."""
-    told = [_short(one) for one in dict.fromkeys((stratum(first), stratum(example)))]
-    if len(told) < 2:
+def _contradiction(example: Example, one: str, other: str) -> str:
+    """Why none of the examples of one name can be believed."""
+    if one == other:
         return f"what is published of {example.name!r} contradicts itself: two entries name it and differ"
-    return f"two entries contradict each other: they give {example.name!r} the labels {told[0]} and {told[1]}"
+    return f"two entries contradict each other: they give {example.name!r} the labels {_short(one)} and {_short(other)}"
 
 
 def _short(text: str) -> str:

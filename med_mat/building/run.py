@@ -5,19 +5,16 @@ A pure function of raw files, loaders, cards, options and of the code that these
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
-from med_mat import __version__, schema
+from med_mat import __version__, schema, strict
 from med_mat.building import plan
 from med_mat.building.card import write_cards
 from med_mat.building.chunk import Result, commit, earlier, move_chunk, sizes, write_chunk
@@ -27,6 +24,7 @@ from med_mat.building.fingerprint import changed
 from med_mat.building.index import Written, write_index
 from med_mat.building.inputs import Inputs, versions
 from med_mat.building.ledger import Ledger, balance
+from med_mat.building.loader import examples_of, has_loader
 from med_mat.building.outcomes import OnError, Setting
 from med_mat.building.plan import Chunk
 from med_mat.building.settle import Settled, settle, why
@@ -34,7 +32,7 @@ from med_mat.building.store import Store, clear, resume, switch
 from med_mat.building.words import nothing
 from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
-from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
+from med_mat.errors import BuildError, LayoutError, LoaderError, MedMATError, ReadError
 from med_mat.image import DECODERS, Check
 from med_mat.location import MANIFEST
 from med_mat.progress import Bar
@@ -44,19 +42,32 @@ from med_mat.raw.layout import locate, recognise
 
 log = logging.getLogger(__name__)
 
+#: What is the matter of one source: the others are built.
+_OF_ONE = (LayoutError, ReadError, LoaderError)
 #: What is to be done with a chunk: decode its images; make its records anew over stored images; nothing.
 Need = Literal["decode", "copy", "keep"]
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a build depends on beside its input; all but the last three decide what its bytes are."""
+    """What a build depends on beside its input; all but the last three decide what its bytes are.
+
+    Raises:
+        BuildError: an option of another kind; nothing is converted, so ``seed="0"`` is refused.
+    """
 
     seed: int = 0
     check: Check = "decode"
     on_error: OnError = "skip"
     jobs: int | None = None  # worker processes; None: what joblib's parallel_config says, else 1
     allow_fewer: bool = False  # go on where records that the Med-MAT holds would be gone from it
+
+    def __post_init__(self) -> None:
+        given = {one.name: getattr(self, one.name) for one in fields(self)}
+        for name, value in strict.arguments(get_type_hints(Options), given, "A build", error=BuildError).items():
+            object.__setattr__(self, name, value)
+        if self.jobs == 0:
+            raise BuildError("A build: jobs is to be a number of worker processes, or -1 for all cores, and is 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,7 @@ class Forecast:
     decode: int = 0
     copy: int = 0
     keep: int = 0
+    fault: str = ""  # why nothing can be said, and nothing could be built
     stale: set[str] = field(default_factory=set)  # modules whose change is the reason
 
 
@@ -112,7 +124,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
             raise LayoutError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
-        known = recognise(root, catalog, _reader)
+        known = recognise(root, catalog, examples_of)
         for name in [name for name in known if not has_loader(catalog[name])]:
             log.warning("%s is recognised in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:
@@ -130,7 +142,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
                     f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
                 )
             folder = root / name if (root / name).exists() else root
-        found[name] = locate(source, folder, _reader(source), catalog)
+        found[name] = locate(source, folder, examples_of(source), catalog)
     return found
 
 
@@ -176,37 +188,16 @@ def forecast(
     told: dict[str, Forecast] = {}
     for name, folder in raw.items():
         source, one = catalog[name], told.setdefault(name, Forecast())
-        examples, inputs = loader_of(source).examples, Inputs.of(source, options.check, catalog)
-        found = plan.survey(source, folder, examples, options.seed)
-        for chunk in plan.chunks(source, folder, examples, found, plan.Refused()):
-            need, _, why_so = _need(Store(out), chunk, inputs)
-            setattr(one, need, getattr(one, need) + len(chunk.examples))
-            one.stale.update(why_so)
+        examples, inputs = examples_of(source), Inputs.of(source, options.check, catalog)
+        try:
+            found = plan.survey(source, folder, examples, options.seed)
+            for chunk in plan.chunks(source, folder, examples, found, plan.Refused()):
+                need, _, why_so = _need(Store(out), chunk, inputs)
+                setattr(one, need, getattr(one, need) + len(chunk.examples))
+                one.stale.update(why_so)
+        except _OF_ONE as error:
+            one.fault = str(error)
     return told
-
-
-def loader_of(source: Source) -> ModuleType:
-    """The loader module of a source.
-
-    Raises:
-        BuildError: the source has a card but no loader yet.
-    """
-    try:
-        return importlib.import_module(source.loader)
-    except ModuleNotFoundError as error:
-        if error.name != source.loader:
-            raise
-        raise BuildError(f"Source {source.name!r} has a card but no loader yet.") from None
-
-
-def _reader(source: Source) -> plan.Examples:
-    """The loader's examples; none of a source that has no loader yet."""
-    return loader_of(source).examples if has_loader(source) else lambda raw: iter(())
-
-
-def has_loader(source: Source) -> bool:
-    """Whether a source can be built."""
-    return importlib.util.find_spec(source.loader) is not None
 
 
 @dataclass(slots=True)
@@ -229,7 +220,7 @@ def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog
     for name, folder in raw.items():
         try:
             _build_source(catalog[name], folder, store, options, catalog, questioner, progress, run)
-        except (LayoutError, ReadError) as error:  # of this source alone: it must not stop a night's run
+        except _OF_ONE as error:  # of this source alone: it must not stop a night's run
             if options.on_error == "raise":
                 raise
             run.failed[name] = error
@@ -260,7 +251,7 @@ def _build_source(
     progress: bool,
     run: _Run,
 ) -> None:
-    examples = loader_of(source).examples
+    examples = examples_of(source)
     log.info("%s: reading %s (layout %s)", source.name, raw.root, raw.variant)
     found = plan.survey(source, raw, examples, options.seed)
     if raw.faults and options.on_error == "raise":
@@ -279,6 +270,7 @@ def _build_source(
     images: Counter[str] = Counter()
     masks: set[str] = set()
     results: dict[str, Result] = {}
+    facts: dict[str, Chunk] = {}  # of those that are written, without their examples
     stale = run.stale.setdefault(source.name, set())
     with Bar(found.examples, desc=source.name, unit="img", shown=progress) as bar:
 
@@ -293,10 +285,12 @@ def _build_source(
                     bar.update(done.examples)
                 else:
                     stale.update(why_so)
+                    facts[chunk.name] = replace(chunk, examples=())
                     yield chunk, done if need == "copy" else None
                 run.needs[need] += 1
 
-        for result in _committed(_written(pending(), setting, inputs, store, options.jobs), store):
+        written = (_sealed(result, facts, inputs) for result in _written(pending(), setting, store, options.jobs))
+        for result in _committed(written, store):
             results[result.name] = result
             bar.update(result.examples)
     for example, reason in refused.entries:
@@ -325,16 +319,22 @@ def _need(store: Store, chunk: Chunk, inputs: Inputs) -> tuple[Need, Result | No
 
 
 def _written(
-    pending: Iterator[tuple[Chunk, Result | None]], setting: Setting, inputs: Inputs, store: Store, jobs: int | None
+    pending: Iterator[tuple[Chunk, Result | None]], setting: Setting, store: Store, jobs: int | None
 ) -> Iterator[Result]:
     """Write the chunks, in this process or in joblib's workers (processes, or the user's Dask or Ray cluster)."""
     if jobs == 1:
-        yield from (write_chunk(chunk, setting, inputs, store, kept) for chunk, kept in pending)
+        yield from (write_chunk(chunk, setting, store, kept) for chunk, kept in pending)
         return
     import joblib
 
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(write_chunk)(chunk, setting, inputs, store, kept) for chunk, kept in pending)
+    yield from parallel(joblib.delayed(write_chunk)(chunk, setting, store, kept) for chunk, kept in pending)
+
+
+def _sealed(result: Result, facts: dict[str, Chunk], inputs: Inputs) -> Result:
+    """A written chunk with its digests, which need to know the decoders that it turned out to need."""
+    result.pixels, result.records, result.code = inputs.digests(facts.pop(result.name), result.decoders)
+    return result
 
 
 def _moved(
@@ -464,7 +464,7 @@ def _describe(
         text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
         write_atomically(store.next / "ledger" / f"{name}.json", text.encode())
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
-    lists = ("source", "quarantine", "skipped_files", "missing", "noted")
+    lists = ("source", "quarantine", "skipped_files", "missing", "rows_unread", "tables_noted_at", "noted")
     brief = {name: {k: v for k, v in entry.items() if k not in lists} for name, entry in ledgers.items()}
     write_atomically(store.next / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
     write_cards(store.next, sources, written.records, files, brief)

@@ -37,6 +37,8 @@ def lines(source: Source, ledger: Ledger, where: str) -> list[str]:
 
 def expected(told: Forecast) -> str:
     """What a build would do for a source, and which changed modules are the reason."""
+    if told.fault:
+        return f"nothing can be built. {printable(told.fault)}"
     parts = [
         f"{_count(number, 'image')} {what}"
         for number, what in (
@@ -79,6 +81,20 @@ def _details(source: Source, ledger: Ledger) -> Iterator[str]:
         },
         "missing image",
     )
+    yield from _most(
+        {
+            f"{_count(one['rows'], 'row')} of a table left out: {_bare(reason)} (first: {one['first']})": one["rows"]
+            for reason, one in ledger.rows_by_reason().items()
+        },
+        "row",
+    )
+    yield from _most(
+        {
+            f"{one['first']}{_others(one['places'])}: {_bare(kind)}": one["places"]
+            for kind, one in ledger.oddities_by_kind().items()
+        },
+        "place",
+    )
     for reason, names in grouped(ledger.unseen.items()).items():
         yield f"{_count(len(names), 'entry', 'entries')} not looked into: {_bare(reason)} (first: {names[0]})"
     # records whose image is in no record at all were told with their file
@@ -110,6 +126,10 @@ def _most(told: dict[str, int], of: str) -> Iterator[str]:
 
 def _bare(reason: str) -> str:
     return reason.rstrip(".")
+
+
+def _others(number: int) -> str:
+    return f" and {_count(number - 1, 'other place')}" if number > 1 else ""
 
 
 def _count(number: int, one: str, several: str = "") -> str:

@@ -24,7 +24,7 @@ def sources(selection: str | None, access: tuple[str, ...], redistributable: boo
               med-mat sources '*/Lung/* & annotation=boxes|masks & !license=unknown'
     """
     from med_mat import catalog
-    from med_mat.building.run import has_loader
+    from med_mat.building.loader import has_loader
     from med_mat.summary import MAY, page
 
     found = catalog.sources(selection, access=access or None, redistributable=redistributable)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from med_mat.building.run import has_loader, loader_of
+from med_mat.building.loader import has_loader, loader_of
 from med_mat.catalog import Source
 from med_mat.doctor.visit import Visit
 from med_mat.errors import MedMATError

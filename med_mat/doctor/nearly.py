@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from med_mat.building.run import has_loader, loader_of
+from med_mat.building.loader import has_loader, loader_of
 from med_mat.catalog import Catalog, Layout, Source
 from med_mat.doctor import steps
 from med_mat.doctor.count import counted

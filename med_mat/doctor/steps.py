@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from med_mat.building.run import has_loader
+from med_mat.building.loader import has_loader
 from med_mat.catalog import Source
 from med_mat.download.plan import plan
 from med_mat.shell import quote

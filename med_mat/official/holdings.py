@@ -105,8 +105,8 @@ class Raw(Holdings):
         self._folders = folders
 
     def _roles(self, source: str) -> Mapping[str, str]:
+        from med_mat.building.loader import loader_of
         from med_mat.building.record import rows_served
-        from med_mat.building.run import loader_of
 
         if source not in self._folders:
             return {}

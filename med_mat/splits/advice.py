@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from med_mat import catalog
+from med_mat import catalog, strict
 from med_mat.catalog import RowFacts
+from med_mat.errors import SplitError
 from med_mat.selection import Selector
 from med_mat.splits.experiment import Options, Study
 from med_mat.splits.reading import Element
@@ -57,8 +58,13 @@ def recommend(mat: MedMAT, target: Selector, budget: int | None = None, **option
         options: of :class:`~med_mat.splits.Options`.
 
     Raises:
-        SplitError: no test record of the target.
+        SplitError: no test record of the target, or a budget that is no number of records.
     """
+    budget = strict.arguments({"budget": int | None}, {"budget": budget}, "A recommendation", error=SplitError)[
+        "budget"
+    ]
+    if budget is not None and budget < 1:
+        raise SplitError(f"A recommendation: budget is to be at least 1, or None for all, and is {budget}.")
     study = Study.of(mat, target, Options.of(options))
     reading, goal = study.reading, study.target.elements
     own, _ = study.trainable(study.target.rows)

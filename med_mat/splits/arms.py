@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from med_mat import catalog
+from med_mat import catalog, strict
 from med_mat.errors import SplitError
 from med_mat.selection import Selector
 from med_mat.splits import draw
@@ -68,11 +68,20 @@ def unrelated(mat: MedMAT, target: Selector, *, like: Experiment | None = None, 
         target: to test on.
         like: the arm to be as large as; None: :func:`related`, unless ``size`` is given.
         options: of :class:`~med_mat.splits.Options`.
+
+    Raises:
+        SplitError: as all, or there is no :func:`related` to be as large as.
     """
-    given = Options.of(options)
-    if given.size is None:
-        given = replace(given, size=len((like or related(mat, target, **options)).train_positions))
-    study = Study.of(mat, target, given)
+    study = Study.of(mat, target, Options.of(options))
+    if study.options.size is None:
+        try:
+            size = len((like or related(mat, target, **options)).train_positions)
+        except SplitError as error:
+            raise SplitError(
+                f"unrelated is as large as related unless size= is given, and related cannot be had for {target}: "
+                f"{error} Give size=, the number of training records, or like=, an arm to be as large as."
+            ) from error
+        study = Study.of(mat, target, replace(study.options, size=size))
     foreign = [row for row, axes in study.others().items() if not axes]
     return study.make("unrelated", foreign, Rule(avoids=AXES))
 
@@ -137,8 +146,9 @@ def combinations(
         options: of :class:`~med_mat.splits.Options`.
 
     Raises:
-        SplitError: no test record of the target, or an unknown direction.
+        SplitError: no test record of the target, an unknown direction, or another number of elements.
     """
+    strict.arguments({"elements": Literal[2, 3] | None}, {"elements": elements}, "Combinations", error=SplitError)
     check_direction(direction)
     study = Study.of(mat, target, Options.of(options))
     with_records = mat.tags.counts(mat.where_rows(frozenset(mat.tags.facts), study.among, split="train"))

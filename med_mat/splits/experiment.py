@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 Mask = npt.NDArray[np.bool_]
 
 
+#: Why training records are dropped: they show what is tested.
+TESTED = "their group is tested"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
     """What every experiment can be told.
@@ -70,12 +74,10 @@ class Options:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        kinds = get_type_hints(Options)
-        for name in (one.name for one in fields(self) if one.name != "among"):
-            value = getattr(self, name)
-            plain = value.item() if isinstance(value, np.generic) else value
-            read = strict.read(kinds[name], plain, "An experiment", name, error=SplitError)
-            object.__setattr__(self, name, read)
+        given = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "among"}
+        read = strict.arguments(get_type_hints(Options), given, "An experiment", error=SplitError)
+        for name, value in read.items():
+            object.__setattr__(self, name, value)
         for name in ("size", "cap"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -152,6 +154,14 @@ class Experiment:
     def test(self) -> datasets.Dataset:
         """The target's test records."""
         return self.mat.take(self.test_positions)
+
+    @property
+    def leaked(self) -> bool:
+        """Whether it trains on the target itself, of which every training record shows what is tested.
+
+        Such a source cannot be trained on; that is a finding about it, so that the experiment and its audit are made.
+        """
+        return not len(self.train_positions) and self.rule.target_records is None and TESTED in self.dropped
 
     @property
     def definition(self) -> dict[str, Any]:
@@ -251,7 +261,7 @@ class Study:
         positions = positions[tags.split[positions] == SPLITS.index("train")]
         dropped = {}
         for reason, test in (
-            ("their group is tested", lambda places: self.barred[tags.group[places]]),
+            (TESTED, lambda places: self.barred[tags.group[places]]),
             ("withheld: their group is held out, though not tested here", self._withheld),
             ("their picture carries contradictory labels", self._disputed),
         ):
@@ -283,7 +293,8 @@ class Study:
         """
         train, dropped = self.trainable(rows)
         tags, options = self.mat.tags, self.options
-        if not len(train):
+        leaked = rule.target_records is None and TESTED in dropped
+        if not len(train) and not leaked:
             why = "".join(f" {count:,} are left out: {reason}." for reason, count in dropped.items())
             raise SplitError(
                 f"The {name} arm for {self.target} has no training record in this Med-MAT{self._where()}.{why}"

@@ -9,7 +9,7 @@ import numpy as np
 
 from med_mat import catalog
 from med_mat.splits.evidence import Evidence
-from med_mat.splits.experiment import Experiment
+from med_mat.splits.experiment import TESTED, Experiment
 from med_mat.splits.looks import COMPARED
 from med_mat.splits.reading import elements_of
 
@@ -57,6 +57,11 @@ def _of_sources(experiment: Experiment) -> Iterator[str]:
     for row, count in tags.counts(experiment.test_positions).items():
         source = tags.facts[row].source
         tested[source] = tested.get(source, 0) + count
+    if experiment.leaked:
+        yield (
+            f"train is empty: all {experiment.dropped[TESTED]:,} training records of {experiment.target} share a group "
+            "with what is tested; there is nothing to train on without a leak"
+        )
     augmented = [source for source in tested if _augmented(source, facts)]
     if augmented:
         count = sum(tested[source] for source in augmented)

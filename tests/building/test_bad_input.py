@@ -191,7 +191,7 @@ def test_a_source_of_bad_files_only_is_an_error_that_says_why(toy: MakeToy) -> N
     source = toy(CLASS_FOLDERS)
     (source.raw / "a").mkdir()
     (source.raw / "a/1.png").write_bytes(b"")
-    with pytest.raises(ReadError, match=r"None of the 1 examples.*a/1\.png: the file is empty"):
+    with pytest.raises(ReadError, match=r"None of the 1 examples.*the file is empty \(first: a/1\.png\)"):
         source.build()
 
 
@@ -296,7 +296,7 @@ def test_a_link_out_of_the_tree_is_not_followed(toy: MakeToy) -> None:
     (source.raw / "a/5.png").symlink_to("nowhere.png")
     (source.raw / "a/loop").symlink_to("..")
     source.build()
-    assert [one["id"] for one in records(source.out)] == ["toy/48/a/1.png", "toy/48/a/4.png"]
+    assert {one["id"] for one in records(source.out)} == {"toy/48/a/1.png", "toy/48/a/4.png"}
     skipped = ledger(source.out)["skipped_files"]
     assert skipped.keys() == {"a/2.png", "a/3.png", "b", "a/5.png", "a/loop"}
     assert all("link that leads out" in skipped[name] for name in ("a/2.png", "a/3.png", "b"))

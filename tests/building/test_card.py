@@ -43,7 +43,8 @@ def test_every_file_of_the_build_is_in_a_configuration(workshop: Workshop) -> No
     }
 
     def files(name: str) -> set[Path]:
-        patterns = [path for part in configs[name]["data_files"] for path in part["path"]]
+        paths = [part["path"] for part in configs[name]["data_files"]]
+        patterns = [path for one in paths for path in ([one] if isinstance(one, str) else one)]
         return {path for pattern in patterns for path in workshop.out.glob(pattern)}
 
     assert files("default") == set(workshop.out.glob("data/*/*/*.parquet"))

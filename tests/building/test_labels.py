@@ -24,6 +24,7 @@ from med_mat.catalog import Row, load
 from med_mat.errors import LabelError
 from med_mat.example import Box, Example, Mask, Polygon, RunLengths
 from med_mat.image import FileCache, Stored
+from med_mat.leakage.fingerprint import Look
 from med_mat.qa import Questioner
 
 MakeToy = Callable[..., Toy]
@@ -161,7 +162,7 @@ def test_contours_are_scaled_too(toy: MakeToy) -> None:
 
 
 def test_boxes_drawn_on_the_upright_image_are_not_turned_again() -> None:
-    turned = Stored(b"", "JPEG", 12, 16, "none", "", None, None, 16, 12, orientation=6)
+    turned = Stored(b"", "JPEG", 12, 16, "none", "", *Look(), 16, 12, orientation=6)
     example = Example(PurePosixPath("1.jpg"), boxes=(Box(1, 2, 5, 9, "a", drawn_on=(24, 32)),))
     (box,) = drawn.draw(Path(), example, turned, FileCache()).boxes or ()
     assert (box.xmin, box.ymin, box.xmax, box.ymax) == (0.5, 1, 2.5, 4.5)
@@ -305,7 +306,7 @@ QUESTIONER = Questioner(ROWS)
 
 def made(example: Example) -> dict[int, dict[str, Any]]:
     """The records of an example, by row; those left out that contradict each other."""
-    stored = Stored(b"", "PNG", WIDTH, HEIGHT, "none", "", None, None, WIDTH, HEIGHT)
+    stored = Stored(b"", "PNG", WIDTH, HEIGHT, "none", "", *Look(), WIDTH, HEIGHT)
     shown = drawn.draw(Path(), example, stored, FileCache())
     found = []
     for one in rows_served(example, ROWS):

@@ -46,9 +46,9 @@ def linked(raw: Path, out: Path, copy: bytes, **options: str) -> tuple[bool, lis
     groups = {one["id"]: one["group"] for one in records(out)}
     links = pq.read_table(out / "duplicates.parquet").to_pylist()
     across = [one for one in links if one["first_source"] != one["second_source"]]
-    assert all((one["first"], one["second"]) == (OF_HEAD_CT, OF_BUSI) for one in across)
+    assert all((one["first"], one["second"]) == (OF_BUSI, OF_HEAD_CT) for one in across)
     same = groups[OF_HEAD_CT] == groups[OF_BUSI]
-    return same, [(one["reason"], one["second"], one["distance"]) for one in across]
+    return same, [(one["reason"], one["first"], one["distance"]) for one in across]
 
 
 OF_HEAD_CT = "head_ct/7/005.png"

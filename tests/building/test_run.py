@@ -6,10 +6,12 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from building import CLASS_FOLDERS, Toy, content, ledger, make, records, touch
+from PIL import Image
 
 import med_mat
 from med_mat.building import Options, build, chunk, find, forecast, plan, run
@@ -106,7 +108,8 @@ def test_a_changed_mask_rebuilds_the_chunk_of_its_image(raw: Path, tmp_path: Pat
     make(raw, out, *PAIR)
     facts = file_facts(out)
     folder = raw / "busi/Dataset_BUSI_with_GT/benign"
-    shutil.copy(folder / "benign (2).png", folder / "benign (2)_mask.png")
+    with Image.open(folder / "benign (2)_mask.png") as mask:
+        mask.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "benign (2)_mask.png")
     touch(folder / "benign (2)_mask.png")
     report = make(raw, out, *PAIR)
     assert {source for source, _ in rewritten(facts, out)} == {"busi"}
@@ -350,9 +353,9 @@ def png(shades: list[list[int]]) -> bytes:
 GOLDEN_COLUMNS = (
     "id", "source", "row", "subset", "modality", "area", "task", "split", "published_split", "label", "labels",
     "labels_absent", "labels_unknown", "raw_label", "boxes", "mask_legend", "patient", "sha256", "width", "height",
-    "transform", "group", "file", "position",
+    "transform", "group", "position",
 )  # fmt: skip
-GOLDEN = "93df45b3b4abbdef14fee0dd44958b0bf5f7bbe7db3a583acd8aafa261f16bda"
+GOLDEN = "873fbfc5c6e25ee7622492eaaf8e8a16ee7bfc38c8ee4c9cade8e1da1d4c0ba5"
 
 
 def test_the_same_raw_files_give_the_same_records_as_ever(toy: MakeToy) -> None:
@@ -408,3 +411,20 @@ def test_a_dry_run_tells_what_would_be_decoded_copied_and_kept(toy: MakeToy) -> 
     assert ahead(edited) == {"decode": 0, "copy": 8, "keep": 0}
     touch(source.raw / "a/1.png")
     assert ahead(source) == {"decode": 8, "copy": 0, "keep": 0}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": "0"}, "^A build: seed is to be a whole number, and is '0'"),
+        ({"seed": True}, "^A build: seed is to be a whole number"),
+        ({"check": "decod"}, "^A build: check: 'decod' is not one of .*Did you mean 'decode'"),
+        ({"on_error": "ignore"}, "^A build: on_error: 'ignore' is not one of"),
+        ({"jobs": "2"}, "^A build: jobs is to be a whole number or null"),
+        ({"jobs": 0}, "^A build: jobs is to be .* and is 0"),
+        ({"allow_fewer": "no"}, "^A build: allow_fewer is to be true or false, and is 'no'"),
+    ],
+)
+def test_an_option_of_a_build_is_of_its_kind(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(BuildError, match=message):
+        Options(**given)

@@ -142,3 +142,33 @@ def test_what_names_do_to_a_terminal_they_do_not_do(toy: MakeToy) -> None:
     source = toy(CLASS_FOLDERS)
     source.draw("a/1.png", "b\x1b[2J.png")
     assert not any("\x1b" in one for one in said(source))
+
+
+def test_rows_that_cannot_be_read_and_guessed_encodings_are_in_the_ledger_and_said(toy: MakeToy) -> None:
+    source = toy(TABLE, row(48, "classes", {"é": "Normal", "b": "Benign"}))
+    source.draw("0.png", "1.png", "2.png", "3.png")
+    table = "id,label\n0,é\n1,b,b\n2,b\n1,b,b\n"
+    (source.raw / "labels.csv").write_text(table, "cp1252")
+    told = said(source)
+    why = "3 cells where the header has 2 columns ('1', 'b', 'b'): an unquoted separator"
+    guess = "its encoding is neither UTF-8 nor UTF-16: it was read as cp1252, which is a guess"
+    assert [one for one in told if "row" in one] == [f"  2 rows of a table left out: {why} (first: labels.csv, line 3)"]
+    assert f"  labels.csv: {guess}" in told
+    written = ledger(source.out)
+    assert written["rows_unread"] == {"labels.csv, line 3": why, "labels.csv, line 5": why}
+    assert written["rows_unread_by_reason"] == {why: {"rows": 2, "first": "labels.csv, line 3"}}
+    assert written["tables_noted_at"] == {"labels.csv": guess}
+    assert written["tables_noted"] == {guess: {"places": 1, "first": "labels.csv"}}
+    page = (source.out / "cards" / "toy.md").read_text("utf-8")
+    assert f"- 2 rows of a table left out: {why} (first: labels.csv, line 3)\n" in page
+    assert f"- 1 place of a table noted: {guess} (first: labels.csv)\n" in page
+
+
+def test_a_second_build_that_keeps_all_says_the_same_of_tables(toy: MakeToy) -> None:
+    source = toy(TABLE, row(48, "classes", {"é": "Normal"}))
+    source.draw("0.png")
+    (source.raw / "labels.csv").write_text("id,label\n0,é\n1,b,b\n", "cp1252")
+    told = said(source)
+    before = ledger(source.out)
+    assert said(source) == told
+    assert ledger(source.out) == before

@@ -101,9 +101,11 @@ def test_a_file_that_is_missing_is_named(bare: Path, raw: Path, tmp_path: Path) 
 def test_pictures_other_than_the_published_ones_are_refused(bare: Path, built: Built, tmp_path: Path) -> None:
     other = Path(shutil.copytree(bare, tmp_path / "other"))
     manifest = json.loads((other / "med_mat.json").read_text("utf-8"))
-    manifest["without_pixels"]["busi"]["data/busi/097/train-00000.parquet"]["sha256"] = "0" * 64
+    files = manifest["without_pixels"]["busi"]
+    name = next(name for name in files if name.startswith("data/busi/097/train-"))
+    files[name]["sha256"] = "0" * 64
     (other / "med_mat.json").write_text(json.dumps(manifest), "utf-8")
-    with pytest.raises(HubError, match=r"data/busi/097/train-00000\.parquet does not hold the published pictures"):
+    with pytest.raises(HubError, match=f"{name} does not hold the published pictures"):
         med_mat.attach(other, built.raw, tmp_path / "out", sources=["busi"])
 
 

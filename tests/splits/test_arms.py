@@ -241,6 +241,15 @@ def test_one_patient_everywhere_leaves_nothing_to_train_on() -> None:
         arms.all_data(world.mat, LUNG)
 
 
+def test_a_target_whose_every_training_record_is_tested_is_a_finding_that_the_audit_tells() -> None:
+    copies = [Record(1, split, pixel_hash=str(n)) for n in range(6) for split in ("train", "test")]
+    made = made_up(copies, made_rows()).mat.single_task(LUNG)
+    assert not len(made.train_positions)
+    audit = made.audit()
+    assert audit.dropped == {"their group is tested": 6}
+    assert "train is empty: all 6 training records of CT/Lung/Cancer share a group with what is tested" in str(audit)
+
+
 def test_pictures_that_are_in_every_source_never_train() -> None:
     rows = made_rows()
     records = [Record(row.number, "train", pixel_hash=str(n)) for row in rows for n in range(20)]
@@ -267,6 +276,19 @@ def test_arms_are_compared_at_one_size() -> None:
     assert world.mat.experiment(other.definition).train_positions.tolist() == other.train_positions.tolist()
     with pytest.raises(SplitError, match="to have 30 training records, of which there are 20"):
         world.mat.unrelated(LUNG, size=30)
+
+
+def test_unrelated_asks_for_a_size_where_related_cannot_give_it() -> None:
+    world = made_up(many({(4, "a"): 20}), made_rows())
+    with pytest.raises(
+        SplitError, match=r"^unrelated is as large as related unless .*holds its .*Give size=.*or like="
+    ):
+        world.mat.unrelated(LUNG)
+    assert len(world.mat.unrelated(LUNG, size=7).train_positions) == 7
+    like = world.mat.unrelated(LUNG, size=9)
+    assert len(world.mat.unrelated(LUNG, like=like).train_positions) == 9
+    with pytest.raises(SplitError, match=r"^(?!unrelated is as large)"):
+        made_up([Record(4)] * 3, made_rows()).mat.unrelated(LUNG)  # without a test record no size helps
 
 
 def test_growing_sizes_contain_each_other() -> None:

@@ -79,3 +79,26 @@ def test_options_of_their_kind_are_kept_as_plain_data(given: dict[str, Any]) -> 
 def test_so_many_records_of_the_target_is_a_whole_number(world: World, n: Any) -> None:
     with pytest.raises(SplitError, match="is to be a whole number, 0 or more"):
         world.mat.limited(LUNG, n)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (
+            lambda mat: mat.recommend(LUNG, budget="5"),
+            "^A recommendation: budget is to be a whole number or null, and is",
+        ),
+        (lambda mat: mat.recommend(LUNG, budget=True), "^A recommendation: budget is to be a whole number or null"),
+        (lambda mat: mat.recommend(LUNG, budget=0), "^A recommendation: budget is to be at least 1"),
+        (lambda mat: mat.combinations(LUNG, elements="2"), "^Combinations: elements: '2' is not one of 2, 3"),
+        (lambda mat: mat.combinations(LUNG, elements=4), "^Combinations: elements: 4 is not one of 2, 3"),
+        (lambda mat: mat.combinations(LUNG, elements=True), "^Combinations: elements: True is not one of 2, 3"),
+    ],
+)
+def test_arguments_that_are_no_options_are_of_their_kind_too(world: World, ask: Any, message: str) -> None:
+    with pytest.raises(SplitError, match=message):
+        ask(world.mat)
+
+
+def test_a_budget_of_numpy_is_a_budget(world: World) -> None:
+    assert world.mat.recommend(LUNG, budget=np.int64(3)) == world.mat.recommend(LUNG, budget=3)

@@ -1,0 +1,57 @@
+"""What the ledger of a source says, as lines of the page of that source."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def account(ledger: Mapping[str, Any]) -> Iterator[str]:
+    """The sums of records and image files, then what was left out, is missing, is odd or contradicts itself.
+
+    Args:
+        ledger: the brief one of a source, without its lists, as ``ledger.json`` holds it.
+    """
+    files = ledger["images"]
+    masks = f" + {files['annotations']:,} masks" if files["annotations"] else ""
+    yield f"Split: {ledger['split']}. Images checked: {_CHECKED[ledger['checked']]}."
+    yield f"Records: {ledger['found']:,} found = {ledger['written']:,} written + {ledger['skipped']:,} skipped."
+    yield (
+        f"Image files: {files['found']:,} found = {files['in_records']:,} in records{masks} + {files['unused']:,} not "
+        "used."
+    )
+    for reason, one in files["unused_by_reason"].items():
+        yield f"{_count(one['files'], 'image file')} not used: {_first(reason, one)}"
+    for table, one in ledger["missing_by_table"].items():
+        named = _count(one["images"], "image")
+        yield f"{plain(table)} names {named} not in the folder (first: {plain(one['first'])})"
+    for reason, one in ledger["rows_unread_by_reason"].items():
+        yield f"{_count(one['rows'], 'row')} of a table left out: {_first(reason, one)}"
+    for kind, one in ledger["tables_noted"].items():
+        yield f"{_count(one['places'], 'place')} of a table noted: {_first(kind, one)}"
+    for reason, count in ledger["skipped_by_reason"].items():
+        yield f"{_count(count, 'record')} skipped: {plain(reason.rstrip('.'))}"
+    for note, count in ledger["notes"].items():
+        yield f"{_count(count, 'record')} noted: {plain(note)}"
+    if ledger["contradictions"]:
+        yield f"Contradictions: {plain(ledger['contradictions'])}"
+
+
+_CHECKED = {
+    "decode": "each was decoded whole",
+    "header": "by their headers and ends alone, so that copies are not found",
+}
+
+
+def plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*_|<>\[\]&])", r"\\\1", " ".join(text.split()))
+
+
+def _first(reason: str, one: Mapping[str, Any]) -> str:
+    return f"{plain(reason.rstrip('.'))} (first: {plain(one['first'])})"
+
+
+def _count(number: int, one: str) -> str:
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
