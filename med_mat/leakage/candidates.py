@@ -8,6 +8,7 @@ and float32 adds their products exactly, in whatever order.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,9 +26,9 @@ FAR, NEAR = 50**2, 16**2
 #: A candidate's squared distance is below so much of that of the last neighbour.
 SHARE = 0.72
 #: Pictures up to which a search is over all of them.
-EXACT = 50_000
+EXACT = 20_000
 _PER_CENTRE = 512
-_PROBED = 16  # one in so many of the centres
+_PROBED = 20  # centres: as many pictures as half of those
 _BATCH = 65_536
 
 
@@ -42,7 +43,7 @@ def candidates(descriptors: Array, source: Array, modality: Array) -> tuple[Arra
     found = [np.zeros((2, 0), np.int64)]
     for one in np.unique(source).tolist():
         mine = order[source[order] == one]
-        found.append(_pairs(descriptors, mine, mine, own=True))
+        found.append(_pairs(descriptors, mine))
     for kind in np.unique(modality).tolist():
         all_of_it = order[modality[order] == kind]
         index = None
@@ -57,18 +58,25 @@ def candidates(descriptors: Array, source: Array, modality: Array) -> tuple[Arra
     return first, second
 
 
-def _pairs(descriptors: Array, queries: Array, among: Array, *, own: bool) -> Array:
-    if len(among) < 2:
+def _pairs(descriptors: Array, mine: Array) -> Array:
+    """Pairs within one source."""
+    if len(mine) < 2:
         return np.zeros((2, 0), np.int64)
-    distance, place = _Index(descriptors[among]).nearest(descriptors[queries], NEIGHBOURS + own)
-    return _outstanding(distance, place, queries, among, own)
+    found = [
+        _outstanding(distance, place, queries, mine, True)
+        for queries, distance, place in _Index(descriptors[mine]).nearest(descriptors, mine, NEIGHBOURS + 1)
+    ]
+    return np.concatenate(found, axis=1)
 
 
 def _across(index: _Index, descriptors: Array, members: Array, mine: Array) -> Array:
     """Pairs between one source, which lies together in the index, and the others."""
     hidden = (int(mine[0]), int(mine[-1]) + 1)
-    distance, place = index.nearest(descriptors[members[mine]], NEIGHBOURS, hidden)
-    return _outstanding(distance, place, members[mine], members, False)
+    found = [
+        _outstanding(distance, place, queries, members, False)
+        for queries, distance, place in index.nearest(descriptors, members[mine], NEIGHBOURS, hidden)
+    ]
+    return np.concatenate(found, axis=1)
 
 
 def _outstanding(distance: Array, place: Array, queries: Array, among: Array, own: bool) -> Array:
@@ -89,22 +97,28 @@ class _Index:
     def __init__(self, descriptors: Array) -> None:
         import faiss
 
-        vectors = descriptors.astype(np.float32)
         self._probed = 0
         self._index: Any = faiss.IndexFlatL2(LENGTH)
-        if len(vectors) > EXACT:
-            centres = _centres(descriptors, len(vectors) // _PER_CENTRE)
+        if len(descriptors) > EXACT:
+            centres = _centres(descriptors, len(descriptors) // _PER_CENTRE)
             coarse = faiss.IndexFlatL2(LENGTH)
             coarse.add(centres.astype(np.float32))
             self._coarse = coarse  # faiss does not keep it alive
-            self._index = faiss.IndexIVFFlat(coarse, LENGTH, len(centres))
+            bytes_ = faiss.ScalarQuantizer.QT_8bit_direct_signed  # the numbers as they are: nothing is trained or lost
+            self._index = faiss.IndexIVFScalarQuantizer(coarse, LENGTH, len(centres), bytes_)
+            self._index.by_residual = False
             self._index.is_trained = True
-            self._probed = -(-len(centres) // _PROBED)
-        for start in range(0, len(vectors), _BATCH):
-            self._index.add(vectors[start : start + _BATCH])
+            self._probed = _PROBED
+        for start in range(0, len(descriptors), _BATCH):
+            self._index.add(descriptors[start : start + _BATCH].astype(np.float32))
 
-    def nearest(self, queries: Array, count: int, hidden: tuple[int, int] | None = None) -> tuple[Array, Array]:
-        """Squared distances and positions, the nearest first; -1 where there are fewer, or they lie in ``hidden``."""
+    def nearest(
+        self, descriptors: Array, queries: Array, count: int, hidden: tuple[int, int] | None = None
+    ) -> Iterator[tuple[Array, Array, Array]]:
+        """Some of the queries, squared distances and positions of their nearest, these first; -1 where there are fewer.
+
+        What lies in ``hidden`` is passed over.
+        """
         import faiss
 
         options: dict[str, Any] = {"nprobe": self._probed} if self._probed else {}
@@ -112,16 +126,13 @@ class _Index:
             range_ = faiss.IDSelectorRange(*hidden)  # faiss does not keep it alive, either
             options["sel"] = faiss.IDSelectorNot(range_)
         parameters: Any = (faiss.SearchParametersIVF if self._probed else faiss.SearchParameters)(**options)
-        parts = [
-            self._index.search(queries[start : start + _BATCH].astype(np.float32), count, params=parameters)
-            for start in range(0, len(queries), _BATCH)
-        ]
-        distance, place = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return distance, place
+        for start in range(0, len(queries), _BATCH):
+            part = queries[start : start + _BATCH]
+            yield part, *self._index.search(descriptors[part].astype(np.float32), count, params=parameters)
 
 
 def _centres(descriptors: Array, count: int) -> Array:
     """The descriptors of lowest digest."""
-    distinct = np.unique(descriptors, axis=0)
+    distinct = np.unique(np.ascontiguousarray(descriptors).view(f"V{LENGTH}")).view(np.int8).reshape(-1, LENGTH)
     digests = np.array([xxhash.xxh3_64_intdigest(one.tobytes()) for one in distinct], np.uint64)
     return np.asarray(distinct[np.argsort(digests)[:count]])

@@ -24,7 +24,7 @@ THRESHOLD = 21
 CROWD = 64
 _LEAF = 1024  # hashes of which all are compared with all
 _BLOCK = 16_384  # hashes that become known together; more where many are known already
-_ALIKE = 2**24  # shared pieces within a block, beyond which a smaller one is taken: a crowd has as many as its square
+_ALIKE = 2**21  # shared pieces within a block, beyond which a smaller one is taken: a crowd has as many as its square
 _ASKED = 8192
 _THREADS = 2
 
