@@ -140,7 +140,10 @@ import filelock, PIL.PngImagePlugin, pyarrow.compute, pyarrow.parquet
 from med_mat.building import Options, build, find, plan
 from med_mat.catalog import load
 from med_mat.loaders import head_ct
+import scipy.sparse.csgraph, scipy.fft, faiss
+from med_mat.building import fingerprint
 load(), pyarrow.array([1])  # once, for all children: the latter imports pandas
+fingerprint.module_digests(["med_mat.loaders.head_ct", "med_mat.building.outcomes"])
 plan.CHUNK_EXAMPLES = 12
 raw, start, top = map(Path, sys.argv[1:])
 n = 0
@@ -182,7 +185,7 @@ def test_a_build_may_be_killed_at_every_single_step(
             touch(image)
     top = tmp_path / "killed"
     top.mkdir()
-    subprocess.run([sys.executable, "-c", EVERY_STEP, raw, start, top], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", EVERY_STEP, raw, start, top], check=True, timeout=600)
     make(raw, tmp_path / "clean", "head_ct")
     expected = content(tmp_path / "clean")
     killed = sorted(top.iterdir(), key=lambda out: int(out.name))

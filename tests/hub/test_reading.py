@@ -157,6 +157,8 @@ def test_opening_two_million_records(client: Client, tmp_path: Path) -> None:
             pa.array(random.randint(0, 200, count))
         ),
         "group": pa.array(random.randint(0, count, count), pa.int32()),
+        "withheld": pa.nulls(count, pa.string()),
+        "key": pa.array(random.randint(-(2**63), 2**63 - 1, count)),
         "file": pa.array([f"data/x/001/train-{n:05d}.parquet" for n in range(shard[-1] + 1)]).take(pa.array(shard)),
         "position": pa.array(position % 2_048, pa.int32()),
     }
