@@ -29,11 +29,11 @@ def blocks(picture: Image.Image) -> Array:
     """
     size = max(1, min(picture.size) // _BLOCKS)
     if picture.mode == "RGBA":
-        picture = picture.convert("RGB")  # averages of what alpha weights would depend on it
+        picture = picture.convert("RGB")  # or averages would be weighted by the transparency
     if size > 1:
         columns, rows = picture.width // size, picture.height // size
         left, top = (picture.width - columns * size) // 2, (picture.height - rows * size) // 2
-        # whole numbers, as its name does not say: Pillow's resize computes in floating point, its reduce does not
+        # averages of whole blocks in whole numbers, unlike what Pillow's resize computes
         picture = picture.reduce(size, (left, top, left + columns * size, top + rows * size))
     return np.asarray(picture.convert("L"), np.float64)
 
