@@ -96,7 +96,8 @@ def clear(store: Store, sources: Collection[str]) -> None:
         store: of the build.
         sources: those of this run: what was finished of them is kept.
     """
-    for stray in store.next.rglob(".*.tmp"):
+    journal = store.out / JOURNAL
+    for stray in (*store.next.rglob(".*.tmp"), *journal.parent.glob(f".{journal.name}.*.tmp")):
         stray.unlink(missing_ok=True)
     for folder in (*store.next.glob("data/*"), *store.next.glob(".build/*")):
         if folder.name not in sources:
