@@ -6,6 +6,7 @@ import hashlib
 import io
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from PIL import Image
 from benchmarks.timing import compare, table
 from med_mat.building import Options, build, find
 from med_mat.image import Check
-from med_mat.leakage.fingerprint import canonical, perceptual_hash, pixel_hash
+from med_mat.leakage.fingerprint import look
 
 #: Like the slices of CT Kidney, and like the radiographs of NIH: how many, how large, in which form.
 CASES = ((6_000, 512, "RGB", 80), (1_500, 1_024, "L", 92))
@@ -80,12 +81,10 @@ def decode(paths: list[Path]) -> None:
             picture.load()
 
 
-def hashed(pictures: list[Image.Image]) -> None:
-    """Nothing but the hashes of decoded pictures."""
+def hashed(pictures: Sequence[Image.Image]) -> None:
+    """Nothing but what decoded pictures are known by."""
     for picture in pictures:
-        made = canonical(picture)
-        pixel_hash(made)
-        perceptual_hash(made)
+        look(picture)
 
 
 def main() -> None:

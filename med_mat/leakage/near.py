@@ -115,7 +115,8 @@ def _pairs(hashes: Array, threshold: int, crowded: Array, progress: bool) -> Ite
             inside = inside[np.argsort(second[inside], kind="stable")]
             crowd = _crowd(count, second[inside] - start, first[inside] - start)
             crowded[start:stop] = crowd
-            known.add(start + np.flatnonzero(~crowd), None if crowd.any() else own)
+            if stop < len(hashes):
+                known.add(start + np.flatnonzero(~crowd), None if crowd.any() else own)
             all_of_them = all_of_them[:, ~crowded[first]]
             first, second, distance, turn = all_of_them
             yield all_of_them[:, np.lexsort((first, turn, distance, second))]

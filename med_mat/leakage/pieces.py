@@ -151,10 +151,12 @@ def _verified(queries: Array, known: Array, query: Array, hit: Array, threshold:
 def among_themselves(hashes: Words, transposed: Words, threshold: int) -> Pairs:
     """Pairs among a few hashes, the query behind the hit, all of them compared."""
     hit, query = np.triu_indices(len(hashes.words), 1)
-    return merged(
-        (*_verified(one.words, hashes.words, query, hit, threshold), turn)
-        for turn, one in ((0, hashes), (4, transposed))
-    )
+    parts = []
+    for turn, one in ((0, hashes), (4, transposed)):
+        still = one.words[query, _STILL] ^ hashes.words[hit, _STILL]
+        near = np.flatnonzero(_ones(still) <= threshold)
+        parts.append((*_verified(one.words, hashes.words, query[near], hit[near], threshold), turn))
+    return merged(parts)
 
 
 def found(index: Index, hashes: Words, transposed: Words, threshold: int, earlier: Array | None = None) -> Pairs:
