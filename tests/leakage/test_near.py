@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from med_mat.leakage import near
+from med_mat.leakage import near, pieces
 from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.near import CROWD, THRESHOLD, Links, near_links, unpacked
 from med_mat.leakage.pieces import Index, found, words
@@ -130,6 +130,27 @@ def test_in_every_position_no_pair_is_missed_up_to_the_threshold(turn: int, bits
     for one, other, way in zip(pairs.query[:50], pairs.hit[:50], pairs.turn[:50], strict=True):
         turned = list(turns(copies[[one]]))[way]
         assert np.unpackbits(turned ^ base[[other]]).sum() == bits
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_not_even_the_pair_that_is_hardest_to_find_is_missed(transposed: bool) -> None:
+    """Of 21 bits, each piece has as many as keep it from being found, but for one, which has any one of its own."""
+    base = drawn(1)
+    bits = np.arange(BITS).reshape(8, 2, 8, 2).transpose(1, 3, 0, 2).reshape(4, 64)
+    parts = [bits[kind, start::3] for kind in range(4) for start in range(3)]
+    copies = []
+    for last in set(range(12)) - set(pieces._SURE):
+        others = [one[: 1 if n in pieces._SURE else 2] for n, one in enumerate(parts) if n != last]
+        for bit in parts[last]:
+            loose = np.unpackbits(base[0])
+            loose[np.concatenate([*others, [bit]])] ^= 1
+            copies.append(np.packbits(loose))
+    hashes = np.stack(copies)
+    if transposed:
+        hashes = list(turns(hashes))[4]
+    found_ = found(Index(words(base)), words(hashes), words(hashes, transposed=True), THRESHOLD)
+    np.testing.assert_array_equal(found_.query, np.arange(len(hashes)))
+    assert set(found_.distance.tolist()) == {THRESHOLD}
 
 
 @pytest.mark.parametrize("crowd", [3, 8, CROWD])
