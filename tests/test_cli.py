@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -348,9 +347,7 @@ def test_a_source_that_gives_nothing_does_not_stop_the_others(
 
 @pytest.mark.slow
 def test_the_demo_goes_all_the_way_offline(tmp_path: Path) -> None:
-    begun = time.monotonic()
     done = shell("demo", "--jobs", "2", cwd=tmp_path)
-    assert time.monotonic() - begun < 60
     text = done.stdout
     for words in (
         "synthetic",
