@@ -39,7 +39,7 @@ def shell(*arguments: str | Path, cwd: Path, expect: int | None = 0) -> subproce
         text=True,
         env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(cwd / "huggingface")},
         check=False,
-        timeout=120,
+        timeout=600,
     )
     assert expect is None or done.returncode == expect, done.stderr
     return done
