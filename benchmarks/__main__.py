@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME]...``: all of :data:`NAMES`, or some."""
+"""``python -m benchmarks [NAME]...``: all of :data:`NAMES`, or some; a number is how many pictures ``grouping`` has."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import sys
 
 NAMES = ("importing", "selecting", "splitting", "passthrough", "dicom", "memory", "duplicates", "grouping")
 
-for name in sys.argv[1:] or NAMES:
+for name in [one for one in sys.argv[1:] if not one.isdecimal()] or NAMES:
     importlib.import_module(f"benchmarks.{name}").main()

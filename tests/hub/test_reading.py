@@ -15,6 +15,7 @@ from hub_server import TOKEN, File, Hub, Repository, Request, serve
 
 from med_mat import catalog, schema
 from med_mat.building.writer import open_writer
+from med_mat.catalog import RowFacts
 from med_mat.hub.publication import write_tags
 from med_mat.location import TAGS, TAGS_COLUMNS
 
@@ -169,15 +170,7 @@ def test_opening_two_million_records(client: Client, tmp_path: Path) -> None:
         "med_mat": "0",
         "schema": schema.VERSION,
         "rows": {
-            row.number: {
-                "source": row.source,
-                "subset": row.subset,
-                "triplet": str(row.mat),
-                "annotation": row.kind,
-                "license": facts[row.source].license,
-                "access": facts[row.source].access,
-                "redistributable": facts[row.source].redistributable,
-            }
+            row.number: RowFacts.of(row, facts[row.source]).to_data()
             for row in rows
         },
     }
