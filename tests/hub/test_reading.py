@@ -169,10 +169,7 @@ def test_opening_two_million_records(client: Client, tmp_path: Path) -> None:
     manifest = {
         "med_mat": "0",
         "schema": schema.VERSION,
-        "rows": {
-            row.number: RowFacts.of(row, facts[row.source]).to_data()
-            for row in rows
-        },
+        "rows": {row.number: RowFacts.of(row, facts[row.source]).to_data() for row in rows},
     }
     repository = client.hub.repositories["org/large"] = Repository(private=False)
     repository.commit("main", {"med_mat.json": File(json.dumps(manifest).encode(), False), TAGS: File(tags, True)})
