@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from med_mat import strict
 from med_mat.errors import BuildError, CardError, UnknownSourceError, VocabularyError
-from med_mat.taxonomy import AXES, MAT, Access, Kind, LicenseCertainty, nearest
+from med_mat.taxonomy import AXES, MAT, Access, Kind, LicenseCertainty, did_you_mean
 
 if TYPE_CHECKING:
     from med_mat.selection import Selector
@@ -279,8 +279,7 @@ class Catalog(Mapping[str, Source]):
         try:
             return self._sources[name]
         except KeyError:
-            guess = nearest(name, self._sources)
-            hint = f" Did you mean {guess!r}?" if guess else ""
+            hint = did_you_mean(name, self._sources)
             raise UnknownSourceError(
                 f"There is no source named {name!r}.{hint} 'med-mat sources' lists all {len(self)}."
             ) from None
@@ -365,8 +364,7 @@ def check_named(source: Source, sources: Collection[str], subsets: Collection[in
     named = [(name, "overlaps") for name in source.overlaps] + [(source.patients_of, "patients_of")]
     for name, key in named:
         if name not in sources and name != source.name:
-            guess = nearest(name, sources)
-            hint = f" Did you mean {guess!r}?" if guess else ""
+            hint = did_you_mean(name, sources)
             raise CardError(f"The card {source.name}.md: {key} names {name!r}, and there is no such source.{hint}")
     if source.name in source.overlaps:
         raise CardError(f"The card {source.name}.md: overlaps names the source itself.")
@@ -618,8 +616,7 @@ def _check(block: _Block, where: str) -> None:
             )
         for raw in row.labels or ():
             if raw not in block.labels:
-                guess = nearest(raw, block.labels)
-                hint = f" Did you mean {guess!r}?" if guess else ""
+                hint = did_you_mean(raw, block.labels)
                 raise CardError(f"{where}: row {row.number} names the label {raw!r}, which 'labels' lacks.{hint}")
         if row.subset is None and not row.instructions:
             raise CardError(f"{where}: row {row.number} is in no subset, so it needs 'instructions' of its own.")

@@ -28,7 +28,7 @@ from med_mat.errors import CardError, SplitError, VocabularyError
 from med_mat.splits.arms import CAP
 from med_mat.splits.combinations import Direction
 from med_mat.strict import yaml_load
-from med_mat.taxonomy import MAT, nearest
+from med_mat.taxonomy import MAT, did_you_mean
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -356,8 +356,7 @@ def chosen(names: Iterable[str]) -> Mapping[str, Table]:
     wanted = tuple(names) or tuple(ROWS)
     for name in wanted:
         if name not in ROWS:
-            guess = nearest(name, ROWS)
-            hint = f" Did you mean {guess!r}?" if guess else ""
+            hint = did_you_mean(name, ROWS)
             raise VocabularyError(f"The paper has no table {name!r} here.{hint} Known: {', '.join(ROWS)}.")
     return {name: tables()[name] for name in wanted}
 

@@ -44,7 +44,7 @@ from med_mat.taxonomy import (
     Kind,
     LicenseCertainty,
     Pattern,
-    nearest,
+    did_you_mean,
 )
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Selection(Algebra):
             if strange:
                 words = [_spelt(name, value) for value in known[name]]
                 raise VocabularyError(
-                    f"{holder} has no {name} {strange[0]!r}.{_hint(strange[0], words)} "
+                    f"{holder} has no {name} {strange[0]!r}.{did_you_mean(strange[0], words)} "
                     f"It has: {', '.join(sorted(words, key=_order(name)))}."
                 )
 
@@ -368,7 +368,7 @@ def field(name: str, values: Any = (), *, at_least: int | None = None, at_most: 
     """
     if name not in FIELDS:
         raise VocabularyError(
-            f"Records have no field {name!r} to select by.{_hint(name, FIELDS)} Known: {', '.join(FIELDS)}."
+            f"Records have no field {name!r} to select by.{did_you_mean(name, FIELDS)} Known: {', '.join(FIELDS)}."
         )
     several = [values] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
     if name in _BOUNDED:
@@ -406,7 +406,7 @@ def _value(name: str, value: Any) -> Any:
         raise VocabularyError(f"{name}={value!r} is no text.")
     known = _CLOSED.get(name, (value,))
     if value not in known:
-        raise VocabularyError(f"{name}={value!r} is not one of {', '.join(known)}.{_hint(value, known)}")
+        raise VocabularyError(f"{name}={value!r} is not one of {', '.join(known)}.{did_you_mean(value, known)}")
     return _YES_NO[value] if name in _YES_NO_FIELDS else value
 
 
@@ -428,11 +428,6 @@ def _spelt(name: str, value: Any) -> str:
 def _order(name: str) -> Callable[[str], Any]:
     """The key by which the spelt values of a field are sorted: numbers by size."""
     return (lambda word: (len(word), word)) if name in _WHOLE else str
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    guess = nearest(word, known)
-    return f" Did you mean {guess!r}?" if guess else ""
 
 
 def _quoted(text: str) -> str:

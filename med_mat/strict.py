@@ -16,7 +16,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from med_mat.errors import CardError, MedMATError, VocabularyError
-from med_mat.taxonomy import MAT, nearest
+from med_mat.taxonomy import MAT, did_you_mean
 
 _LONGEST_QUOTE = 80
 _WORDS: Mapping[Any, str] = types.MappingProxyType(
@@ -150,7 +150,7 @@ def refuse_unknown(
     known = tuple(known)
     for name in data:
         if name not in known:
-            hint = _hint(name, known) if isinstance(name, str) else ""
+            hint = did_you_mean(name, known) if isinstance(name, str) else ""
             place = f"{where}: {key}" if key else where
             raise error(f"{place} has an unknown key {_quoted(name)}.{hint} Known: {', '.join(known)}.")
 
@@ -194,7 +194,7 @@ class _Reader:
     def word(self, known: tuple[Any, ...], data: Any, key: str) -> Any:
         if any(type(data) is type(word) and data == word for word in known):
             return data
-        hint = _hint(data, map(str, known)) if isinstance(data, str) else ""
+        hint = did_you_mean(data, map(str, known)) if isinstance(data, str) else ""
         raise self.fault(key, f": {_quoted(data)} is not one of {', '.join(map(str, known))}.{hint}")
 
     def triplet(self, text: str, key: str) -> MAT:
@@ -272,11 +272,6 @@ def _described(kind: Any) -> str:
     if is_dataclass(kind) and kind is not MAT:
         return f"a mapping with the keys {', '.join(spelt(one) for one in fields(kind) if one.init)}"
     return _WORDS.get(kind, str(kind))
-
-
-def _hint(word: str, known: Iterable[str]) -> str:
-    guess = nearest(word, known)
-    return f" Did you mean {guess!r}?" if guess else ""
 
 
 def _quoted(data: Any) -> str:

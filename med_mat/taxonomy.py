@@ -304,11 +304,19 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return folded[match[0]] if match else None
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """What a message says of a word that is not known: ``" Did you mean 'benign'?"``, or nothing."""
+    return _suggested(nearest(word, known))
+
+
+def _suggested(word: str | None) -> str:
+    return f" Did you mean {word!r}?" if word else ""
+
+
 def _check(axis: str, word: str) -> None:
     known = _VOCABULARIES[axis]
     if word in known:
         return
     synonym = _SYNONYMS.get(word.casefold())
-    suggestion = synonym if synonym in known else nearest(word, known)
-    hint = f" Did you mean {suggestion!r}?" if suggestion else ""
+    hint = _suggested(synonym if synonym in known else nearest(word, known))
     raise VocabularyError(f"{word!r} is not a Med-MAT {axis}.{hint} Known: {', '.join(known)}.")

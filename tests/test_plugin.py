@@ -21,6 +21,14 @@ _numbers = itertools.count()
 
 PLUGIN = Path(__file__).parent / "plugin"
 CARD = (PLUGIN / "toy_sources" / "toy_wrist.md").read_text("utf-8")
+#: A second source of the package, whose card names the first.
+SECOND = {
+    "entry": "toy_wrist = PACKAGE.toy_wrist; toy_hand = PACKAGE.toy_hand",
+    "toy_hand.md": CARD.replace("number: 110", "number: 111").replace(
+        "overlaps: {}", "overlaps: {toy_wrist: The same pictures.}"
+    ),
+    "toy_hand.py": "from .toy_wrist import examples",
+}
 
 
 def run(*arguments: str, cwd: Path, plugin: Path = PLUGIN) -> subprocess.CompletedProcess[str]:
@@ -146,17 +154,10 @@ def test_a_source_that_is_not_in_order_is_left_out_with_a_warning_and_the_others
 def test_a_source_in_order_joins_in_silence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    more = CARD.replace("number: 110", "number: 111").replace(
-        "overlaps: {}", "overlaps: {toy_wrist: The same pictures.}"
-    )
     found = catalog_with(
         monkeypatch,
         tmp_path,
-        {
-            "entry": "toy_wrist = PACKAGE.toy_wrist; toy_hand = PACKAGE.toy_hand",
-            "toy_hand.md": more,
-            "toy_hand.py": "from .toy_wrist import examples",
-        },
+        SECOND,
     )
     assert {*found} == {*load(), "toy_wrist", "toy_hand"}
     assert found["toy_wrist"].license_certainty == "unknown"
@@ -166,18 +167,10 @@ def test_a_source_in_order_joins_in_silence(
 def test_a_source_that_names_one_that_is_left_out_is_left_out_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    more = CARD.replace("number: 110", "number: 111").replace(
-        "overlaps: {}", "overlaps: {toy_wrist: The same pictures.}"
-    )
     found = catalog_with(
         monkeypatch,
         tmp_path,
-        {
-            "entry": "toy_wrist = PACKAGE.toy_wrist; toy_hand = PACKAGE.toy_hand",
-            "toy_hand.md": more,
-            "toy_hand.py": "from .toy_wrist import examples",
-            "toy_wrist.md": CARD.replace("overlaps: {}", "overlaps: {busy: x}"),
-        },
+        {**SECOND, "toy_wrist.md": CARD.replace("overlaps: {}", "overlaps: {busy: x}")},
     )
     assert list(found) == list(load())
     assert [re.findall(r"names '(\w+)'", record.getMessage()) for record in caplog.records] == [["busy"], ["toy_wrist"]]

@@ -5,10 +5,11 @@ A pure function of raw files, loaders, cards, options and of the code that these
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -289,7 +290,8 @@ def _build_source(
                     yield chunk, done if need == "copy" else None
                 run.needs[need] += 1
 
-        written = (_sealed(result, facts, inputs) for result in _written(pending(), setting, store, options.jobs))
+        calls = ((chunk, setting, store, kept) for chunk, kept in pending())
+        written = (_sealed(result, facts, inputs) for result in _parallel(write_chunk, calls, options.jobs))
         for result in _committed(written, store):
             results[result.name] = result
             bar.update(result.examples)
@@ -318,36 +320,21 @@ def _need(store: Store, chunk: Chunk, inputs: Inputs) -> tuple[Need, Result | No
     return ("copy" if done.pixels == pixels else "decode"), done, changed(done.code, code)
 
 
-def _written(
-    pending: Iterator[tuple[Chunk, Result | None]], setting: Setting, store: Store, jobs: int | None
-) -> Iterator[Result]:
-    """Write the chunks, in this process or in joblib's workers (processes, or the user's Dask or Ray cluster)."""
+def _parallel(write: Callable[..., Result], calls: Iterable[tuple[Any, ...]], jobs: int | None) -> Iterator[Result]:
+    """Write chunks, in this process or in joblib's workers (processes, or the user's Dask or Ray cluster)."""
     if jobs == 1:
-        yield from (write_chunk(chunk, setting, store, kept) for chunk, kept in pending)
+        yield from itertools.starmap(write, calls)
         return
     import joblib
 
     parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(write_chunk)(chunk, setting, store, kept) for chunk, kept in pending)
+    yield from parallel(joblib.delayed(write)(*call) for call in calls)
 
 
 def _sealed(result: Result, facts: dict[str, Chunk], inputs: Inputs) -> Result:
     """A written chunk with its digests, which need to know the decoders that it turned out to need."""
     result.pixels, result.records, result.code = inputs.digests(facts.pop(result.name), result.decoders)
     return result
-
-
-def _moved(
-    moves: Sequence[tuple[Result, Mapping[int, tuple[str, str]]]], store: Store, jobs: int | None
-) -> Iterator[Result]:
-    """Write chunks again whose records change sides."""
-    if jobs == 1 or len(moves) < 2:
-        yield from (move_chunk(result, places, store) for result, places in moves)
-        return
-    import joblib
-
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(move_chunk)(result, places, store) for result, places in moves)
 
 
 def _committed(written: Iterator[Result], store: Store) -> Iterator[Result]:
@@ -392,8 +379,8 @@ def _finish(
     seeds = {name: entry["seed"] for name, entry in ledgers.items()}
     settled = settle(store, sources, results, seeds, progress=progress)
     chunks = {(one.source, one.name): one for ordered in results.values() for one in ordered}
-    moves = [(chunks[which], places) for which, places in settled.moves.items()]
-    for made in _committed(_moved(moves, store, options.jobs), store):
+    moves = [(chunks[which], places, store) for which, places in settled.moves.items()]
+    for made in _committed(_parallel(move_chunk, moves, options.jobs if len(moves) > 1 else 1), store):
         chunks[made.source, made.name] = made
     files = _in_order([name for made in chunks.values() for name in made.data], sources)
     written = write_index(store, files, settled, sources)

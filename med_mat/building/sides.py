@@ -7,13 +7,13 @@ on the order of examples, or on what else is in a build.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from med_mat.raw.names import folded
 from med_mat.taxonomy import SPLITS
 
 Array = NDArray[Any]
@@ -23,14 +23,9 @@ TEST_SHARE = 0.1
 _TRAIN, _VALIDATION, _TEST = (SPLITS.index(name) for name in ("train", "validation", "test"))
 
 
-def fold(identity: str) -> str:
-    """An id as random choices see it: accents composed, without the difference of capitals."""
-    return unicodedata.normalize("NFC", identity).casefold()
-
-
 def key(identity: str) -> int:
     """64 bits, signed, that stand for a folded id."""
-    digest = hashlib.blake2b(fold(identity).encode("utf-8", "surrogateescape"), digest_size=8, person=b"med-mat side")
+    digest = hashlib.blake2b(folded(identity).encode("utf-8", "surrogateescape"), digest_size=8, person=b"med-mat side")
     return int.from_bytes(digest.digest(), "big", signed=True)
 
 

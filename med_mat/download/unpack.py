@@ -15,7 +15,6 @@ import shutil
 import stat
 import struct
 import tarfile
-import unicodedata
 import zipfile
 import zlib
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from med_mat.errors import ArchiveError
+from med_mat.raw.names import folded
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 FOREIGN = (".7z", ".rar")
@@ -203,10 +203,10 @@ class _Writer:
         for parent in path.parents[:-1]:
             if parent in self.folders:
                 break
-            if self.seen.setdefault(_folded(parent), False):
+            if self.seen.setdefault(folded(str(parent)), False):
                 raise self.refuse(str(path), "lies below a file")
             self.folders.add(parent)
-        key = _folded(path)
+        key = folded(str(path))
         if key in self.seen and (is_file or self.seen[key]):
             raise self.refuse(str(path), "has the name of another member (case aside)")
         self.seen[key] = is_file
@@ -249,11 +249,6 @@ class _Writer:
             full = self.folder / path
             full.parent.mkdir(parents=True, exist_ok=True)
             full.symlink_to(goal)
-
-
-def _folded(path: PurePosixPath) -> str:
-    """What two names share that are one on some systems."""
-    return unicodedata.normalize("NFC", str(path)).casefold()
 
 
 def _zip(archive: Path, writer: _Writer) -> None:

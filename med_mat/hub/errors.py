@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from med_mat.errors import HubError, MedMATError, UnknownSourceError
-from med_mat.taxonomy import nearest
+from med_mat.taxonomy import did_you_mean
 
 _REASONS = {
     401: "the Hub wants to know who asks: log in with 'hf auth login', or set HF_TOKEN",
@@ -69,6 +69,5 @@ def check_held(names: Iterable[str], held: Collection[str], holder: object) -> N
     """
     for name in names:
         if name not in held:
-            guess = nearest(name, held)
-            hint = f" Did you mean {guess!r}?" if guess else ""
+            hint = did_you_mean(name, held)
             raise UnknownSourceError(f"{holder} holds no source {name!r}.{hint} It holds: {', '.join(held)}.")

@@ -34,8 +34,10 @@ from numpy.typing import NDArray
 from med_mat import catalog
 from med_mat.catalog import Row
 from med_mat.leakage.forest import components
+from med_mat.leakage.links import FRAME, LINK_SCHEMA, encoded
 from med_mat.leakage.near import THRESHOLD, unpacked
 from med_mat.qa import Synonyms
+from med_mat.raw.names import folded
 
 Array = NDArray[Any]
 
@@ -46,14 +48,7 @@ COLUMNS = (
 #: ``duplicates.parquet``.
 SCHEMA = pa.schema(
     [
-        ("first", pa.string()),
-        ("second", pa.string()),
-        ("first_source", pa.string()),
-        ("second_source", pa.string()),
-        ("reason", pa.string()),
-        ("distance", pa.int16()),  # bits of the perceptual hashes, 0 to 256; null for other reasons
-        ("score", pa.float32()),  # of the geometric check; null for other reasons
-        ("kind", pa.string()),  # "same picture", "same scan" or "same patient"
+        *(one for one in LINK_SCHEMA if one.name != "known"),
         ("contradictory", pa.bool_()),  # the two give labels of which one rules out the other
     ]
 )
@@ -216,21 +211,21 @@ class _Pictures:
         images = pc.unique(records["image_id"].take(pa.array(named)))
         part = records.filter(pc.is_in(records["image_id"], images))
         names = part["id"].to_pylist()
-        by_id = sorted(range(len(names)), key=lambda one: (names[one].casefold(), names[one]))
+        by_id = sorted(range(len(names)), key=lambda one: (folded(names[one]), names[one]))
         self.records = part.take(pa.array(by_id, pa.int64())).combine_chunks()
         self.first, self.second = (
             np.asarray(pc.index_in(links[end], self.records["id"].combine_chunks()), dtype=np.int64)
             for end in ("first", "second")
         )
-        self.side = _codes(self.records["split"])
+        self.side = encoded(self.records["split"])
         image = np.asarray(pc.index_in(self.records["image_id"], images), dtype=np.int64)
         equal = np.isin(links["reason"].to_numpy(zero_copy_only=False), EQUAL)
         self.image = image
         whole = components(len(images), image[self.first[equal]], image[self.second[equal]])
         self.whole = whole[image]  # one number for all copies of the same pixels
         self._of_image, self._of_whole = _members(image), _members(self.whole)
-        without = pc.replace_substring_regex(self.records["path"], r"#(frame|slice)=[^#]*$", "")
-        self._file = _codes(pc.binary_join_element_wise(self.records["source"], without, "/"))
+        without = pc.replace_substring_regex(self.records["path"], FRAME, "")
+        self._file = encoded(pc.binary_join_element_wise(self.records["source"], without, "/"))
         stated = _stated(self.records)
         kinds = {one: number for number, one in enumerate(dict.fromkeys(stated))}
         self._state = [kinds[one] for one in stated]
@@ -326,10 +321,6 @@ def _members(codes: Array) -> dict[int, list[int]]:
     for place, code in enumerate(codes.tolist()):
         found[code].append(place)
     return dict(found)
-
-
-def _codes(column: pa.ChunkedArray) -> Array:
-    return np.asarray(pc.dictionary_encode(column).combine_chunks().indices)
 
 
 def _stated(records: pa.Table) -> list[Stated]:

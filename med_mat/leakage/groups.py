@@ -8,7 +8,6 @@ given last. A picture without structure (all black) joins nobody, however many p
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,10 +19,23 @@ from numpy.typing import NDArray
 
 from med_mat.catalog import SharedId
 from med_mat.leakage.forest import components
-from med_mat.leakage.links import LINK_SCHEMA, REASONS, Edges, check_links, edges, gathered, link_table, stars, surest
+from med_mat.leakage.links import (
+    FRAME,
+    LINK_SCHEMA,
+    REASONS,
+    Edges,
+    check_links,
+    edges,
+    encoded,
+    gathered,
+    link_table,
+    stars,
+    surest,
+)
 from med_mat.leakage.near import near_links, unpacked
 from med_mat.leakage.thumbnails import Thumbnails
 from med_mat.leakage.transformed import transformed
+from med_mat.raw.names import folded
 
 __all__ = ["COLUMNS", "DUPLICATES", "LINK_SCHEMA", "LOOKED_AT", "REASONS", "Groups", "check_links", "find_groups"]
 
@@ -38,7 +50,6 @@ LOOKED_AT = ("modality", "descriptor", "image")
 #: A look that so many patients of one source share is no copy of a picture: an all but empty slice, a mask of a lung, a
 #: screen before the probe touches. Links by such looks would chain all patients of a source into one group.
 COMMON_LOOK = 8
-_FRAME = r"#(frame|slice)=[^#]*$"
 _FILE, _PIXELS, _SHARED, _NEAR, _PATIENT = map(
     REASONS.index, ("same file", "same pixels", "shared id", "near", "same patient")
 )
@@ -76,11 +87,11 @@ def find_groups(
     firsts, image = _images(records)
     images = records.select([*COLUMNS, *(LOOKED_AT if thumbnails is not None else ())]).take(pa.array(firsts))
     count = images.num_rows
-    source, patient = (_codes(images[name]) for name in ("source", "patient_key"))
-    raw_file = _paired(source, _codes(pc.replace_substring_regex(images["path"], _FRAME, "")))
+    source, patient = (encoded(images[name]) for name in ("source", "patient_key"))
+    raw_file = _paired(source, encoded(pc.replace_substring_regex(images["path"], FRAME, "")))
     anyway = gathered(
         edges(_PATIENT, *stars(codes, source))
-        for codes in (raw_file, _paired(source, patient), _paired(source, _codes(_folded(images["image_id"]))))
+        for codes in (raw_file, _paired(source, patient), _paired(source, encoded(_folded(images["image_id"]))))
     )
     known = components(count, anyway.first, anyway.second)
     sure = gathered(_sure(images, source, raw_file, shared))
@@ -115,7 +126,7 @@ def _images(records: pa.Table) -> tuple[Array, Array]:
     """The first record of each image, by casefolded id and then by id; for each record, which image it shows."""
     keys = pa.table({"folded": _folded(records["id"]), "id": records["id"]})
     order = np.asarray(pc.sort_indices(keys, sort_keys=[("folded", "ascending"), ("id", "ascending")]))
-    codes = _codes(records["image_id"])[order]
+    codes = encoded(records["image_id"])[order]
     _, places, which = np.unique(codes, return_index=True, return_inverse=True)
     rank = np.argsort(np.argsort(places))
     image = np.empty(records.num_rows, np.int64)
@@ -125,8 +136,7 @@ def _images(records: pa.Table) -> tuple[Array, Array]:
 
 def _folded(column: pa.ChunkedArray) -> pa.Array:
     """Texts as two file systems would call them the same."""
-    composed = (one if one.isascii() else unicodedata.normalize("NFC", one) for one in column.to_pylist())
-    return pa.array([text.casefold() for text in composed], pa.string())
+    return pa.array(map(folded, column.to_pylist()), pa.string())
 
 
 def _numbered(labels: Array) -> pa.Array:
@@ -141,21 +151,14 @@ def _paired(first: Array, second: Array) -> Array:
     return np.where(second < 0, -1, pairs)
 
 
-def _codes(column: pa.ChunkedArray | pa.Array) -> Array:
-    """A number for each distinct value, -1 for null."""
-    encoded = pc.dictionary_encode(column)
-    encoded = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
-    return np.asarray(pc.fill_null(encoded.indices, -1))
-
-
 def _sure(
     images: pa.Table, source: Array, raw_file: Array, shared: Mapping[str, Sequence[SharedId]]
 ) -> Iterator[Edges]:
     """Pairs of equal files, pixels and ids, but for pictures in which there is nothing to see."""
     nothing = np.asarray(pc.and_(pc.is_valid(images["pixel_hash"]), pc.is_null(images["perceptual_hash"])))
-    file, pixels = (np.where(nothing, -1, _codes(images[name])) for name in ("sha256", "pixel_hash"))
-    frame = pc.struct_field(pc.extract_regex(images["path"], r"(?P<frame>#(?:frame|slice)=[^#]*)$"), "frame")
-    yield edges(_FILE, *stars(_paired(_codes(frame) + 1, file), source))
+    file, pixels = (np.where(nothing, -1, encoded(images[name])) for name in ("sha256", "pixel_hash"))
+    frame = pc.struct_field(pc.extract_regex(images["path"], rf"(?P<frame>{FRAME})"), "frame")
+    yield edges(_FILE, *stars(_paired(encoded(frame) + 1, file), source))
     # one file of two names, of which the sources take other frames
     first = np.zeros(len(file), bool)
     first[np.unique(np.where(file < 0, -1, raw_file), return_index=True)[1]] = True
@@ -175,7 +178,7 @@ def _shared_codes(images: pa.Table, shared: Mapping[str, Sequence[SharedId]]) ->
                     mine = pc.if_else(pc.equal(images["source"], source), images["path"], pa.scalar(None, pa.string()))
                     # RE2: linear in the length of the path, whatever the pattern
                     column = pc.coalesce(column, pc.struct_field(pc.extract_regex(mine, one.pattern), "id"))
-        yield _codes(column)
+        yield encoded(column)
 
 
 def _near(column: pa.ChunkedArray, source: Array, progress: bool) -> tuple[Edges, int]:
@@ -184,7 +187,7 @@ def _near(column: pa.ChunkedArray, source: Array, progress: bool) -> tuple[Edges
     Each source is searched by itself first, so that its own pairs do not depend on others; then what of it is no crowd
     is searched among all.
     """
-    codes = _codes(column)
+    codes = encoded(column)
     parts = [edges(_NEAR, *stars(codes, source), 0)]  # equal hashes of different pixels
     own = [_holders(codes, np.flatnonzero((source == one) & (codes >= 0))) for one in range(source.max(initial=-1) + 1)]
     lonely, crowded = [], 0

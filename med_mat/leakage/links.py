@@ -41,6 +41,8 @@ LINK_SCHEMA = pa.schema(
         ("known", pa.bool_()),  # both are of one patient or one raw file of one source anyway
     ]
 )
+#: What of a record's path names a frame or slice of its file (RE2).
+FRAME = r"#(?:frame|slice)=[^#]*$"
 _SCANS = REASONS.index("same scan")
 _PATIENTS = REASONS.index("same patient")
 
@@ -69,6 +71,13 @@ def edges(reason: int | Array, first: Array, second: Array, distance: Any = -1, 
         np.broadcast_to(np.asarray(distance, np.int64), size),
         np.broadcast_to(np.asarray(score, np.float64), size),
     )
+
+
+def encoded(column: pa.ChunkedArray | pa.Array) -> Array:
+    """A number for each distinct value, -1 for null."""
+    found = pc.dictionary_encode(column)
+    found = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    return np.asarray(pc.fill_null(found.indices, -1))
 
 
 def gathered(parts: Iterable[Edges]) -> Edges:

@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from med_mat import __version__
 from med_mat.errors import AuditError, SplitError
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.location import INDEX
-from med_mat.splits.evidence import gather
+from med_mat.splits.evidence import gather, marked
 from med_mat.splits.experiment import Experiment, Options
 from med_mat.splits.notes import notes
 from med_mat.tags import Positions
@@ -125,7 +124,7 @@ def audit(experiment: Experiment) -> Audit:
                 if row not in of_target and (axis, word) in reading.elements(facts[row]):
                     name = f"subset {facts[row].subset:02d}" if facts[row].subset else f"row {row}"
                     holders[name] = holders.get(name, 0) + count
-    in_both = _marked(tags.group[train], len(mat)) & _marked(tags.group[test], len(mat))
+    in_both = marked(tags.group[train], len(mat)) & marked(tags.group[test], len(mat))
     evidence = gather(experiment)
     shared = {"groups": int(np.count_nonzero(in_both)), **evidence.shared}
 
@@ -138,7 +137,7 @@ def audit(experiment: Experiment) -> Audit:
     violations += [f"{side} is empty" for side, positions in (("train", train), ("test", test))
                    if not len(positions) and not (side == "train" and experiment.leaked)]  # fmt: skip
     for side, positions in (("train", train), ("test", test)):
-        if np.count_nonzero(_marked(positions, len(mat))) != len(positions):
+        if np.count_nonzero(marked(positions, len(mat))) != len(positions):
             violations.append(f"{side} holds a record twice")
     violations += [f"{count:,} {what} are in train and in test" for what, count in shared.items() if count]
     if evidence.torn:
@@ -181,13 +180,6 @@ def audit(experiment: Experiment) -> Audit:
     if violations:
         raise AuditError(found)
     return found
-
-
-def _marked(numbers: npt.NDArray[np.integer], count: int) -> npt.NDArray[np.bool_]:
-    """Which of the first ``count`` numbers occur."""
-    marks = np.zeros(count, dtype=bool)
-    marks[numbers] = True
-    return marks
 
 
 def _cells(experiment: Experiment, rows: Mapping[int, int]) -> dict[str, int]:

@@ -79,7 +79,7 @@ def gather(experiment: Experiment) -> Evidence:
         placed = np.searchsorted(used, pairs[1]), np.searchsorted(used, pairs[0] + len(tested.looks))
         alike = alike[~set_aside(mat.location, chosen, placed, counted)[np.searchsorted(used, alike)]]
     both = {name: len(_common(trained.values[name], tested.values[name])) for name in IDENTITIES}
-    sides = [_marked(positions, len(mat)) for positions in (train, test)]
+    sides = [marked(positions, len(mat)) for positions in (train, test)]
     crossing = (sides[0][links.first] & sides[1][links.second]) | (sides[1][links.first] & sides[0][links.second])
     of_target = frozenset(experiment.target.mats)
     strange = {name: _strange(experiment, side) for name, side in (("train", trained), ("test", tested))}
@@ -104,7 +104,8 @@ def gather(experiment: Experiment) -> Evidence:
     )
 
 
-def _marked(positions: Positions, count: int) -> npt.NDArray[np.bool_]:
+def marked(positions: npt.NDArray[np.integer], count: int) -> npt.NDArray[np.bool_]:
+    """Which of the first ``count`` positions are among these."""
     marks = np.zeros(count, dtype=bool)
     marks[positions] = True
     return marks

@@ -17,7 +17,7 @@ from med_mat.selection import Selection, Selector
 from med_mat.splits import draw
 from med_mat.splits.reading import Element, Reading, Target, find_target
 from med_mat.tags import Positions
-from med_mat.taxonomy import AXES, SPLITS, nearest
+from med_mat.taxonomy import AXES, SPLITS, did_you_mean
 
 if TYPE_CHECKING:
     import os
@@ -96,8 +96,7 @@ class Options:
         known = [one.name for one in fields(cls)]
         for name in given:
             if name not in known:
-                guess = nearest(name, known)
-                hint = f" Did you mean {guess!r}?" if guess else ""
+                hint = did_you_mean(name, known)
                 raise SplitError(f"An experiment has no option {name!r}.{hint} It has: {', '.join(known)}.")
         return cls(**given)
 

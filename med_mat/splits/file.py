@@ -33,7 +33,7 @@ from med_mat.splits.experiment import Experiment, Options, Rule
 from med_mat.splits.reading import Target
 from med_mat.strict import yaml_load
 from med_mat.tags import Positions
-from med_mat.taxonomy import MAT, nearest
+from med_mat.taxonomy import MAT, did_you_mean
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -72,8 +72,7 @@ def experiment(mat: MedMAT, definition: Mapping[str, Any] | str | os.PathLike[st
     given, where = (dict(definition), "The definition") if isinstance(definition, Mapping) else _read(Path(definition))
     name = given.pop("experiment", None)
     if name not in EXPERIMENTS:
-        guess = nearest(str(name), EXPERIMENTS)
-        hint = f" Did you mean {guess!r}?" if guess else ""
+        hint = did_you_mean(str(name), EXPERIMENTS)
         raise SplitError(f"{where}: 'experiment' is {name!r}.{hint} It is to be one of {', '.join(EXPERIMENTS)}.")
     make = EXPERIMENTS[name]
     for key, what in (("target", "text such as CT/Lung/Cancer"), ("axis", "one of modality, area, task"),
