@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels, Slice
@@ -251,7 +251,7 @@ def _read_web(
     odd: tuple[str, ...] = ()
     if check == "decode" or not complete:
         picture, odd = _web(data, kind, path, cache)
-        known = look(_upright(picture, orientation))
+        known = look(opened.upright(picture, orientation))
     transform = "none" if orientation == 1 else f"exif orientation {orientation}, shown upright"
     return Stored(
         data, kind, width, height, transform, sha256, *known, raw_width, raw_height, orientation, notes=odd
@@ -275,7 +275,7 @@ def _read_picture(
     raw_width, raw_height = found.size
     turned = found.orientation
     if found.frames == 1 and found.kind in ("WEBP", "GIF") and isinstance(found.content, Image.Image):
-        picture = pictures.upright(found.content, turned)
+        picture = opened.upright(found.content, turned)
         transform = "none" if turned == 1 else f"exif orientation {turned}, shown upright"
         kind: Literal["WEBP", "GIF"] = "WEBP" if found.kind == "WEBP" else "GIF"
         return Stored(data, kind, picture.width, picture.height, transform, sha256, *look(picture),
@@ -344,11 +344,6 @@ def _from_plane(
     )  # fmt: skip
 
 
-def _numbers(picture: Image.Image) -> Array:
-    found = np.asarray(picture)
-    return found.astype(found.dtype.newbyteorder("="), copy=False)
-
-
 def _matrix(picture: Image.Image, want: str) -> Array:
     """A decoded mask as numbers or as RGB; alpha is ignored but where channels are wanted."""
     if want == "channels" and (picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info):
@@ -364,9 +359,5 @@ def _matrix(picture: Image.Image, want: str) -> Array:
     if picture.mode in ("1", "LA"):
         return np.asarray(picture.convert("L"))
     if picture.mode == "L" or picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
-        return _numbers(picture)
+        return opened.native(picture)
     return np.asarray(picture.convert("RGB"))
-
-
-def _upright(picture: Image.Image, orientation: int) -> Image.Image:
-    return picture if orientation == 1 else ImageOps.exif_transpose(picture)

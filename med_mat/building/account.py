@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from med_mat.building.words import counted
+
 
 def account(ledger: Mapping[str, Any]) -> Iterator[str]:
     """The sums of records and image files, then what was left out, is missing, is odd or contradicts itself.
@@ -22,18 +24,18 @@ def account(ledger: Mapping[str, Any]) -> Iterator[str]:
         "used."
     )
     for reason, one in files["unused_by_reason"].items():
-        yield f"{_count(one['files'], 'image file')} not used: {_first(reason, one)}"
+        yield f"{counted(one['files'], 'image file')} not used: {_first(reason, one)}"
     for table, one in ledger["missing_by_table"].items():
-        named = _count(one["images"], "image")
+        named = counted(one["images"], "image")
         yield f"{plain(table)} names {named} not in the folder (first: {plain(one['first'])})"
     for reason, one in ledger["rows_unread_by_reason"].items():
-        yield f"{_count(one['rows'], 'row')} of a table left out: {_first(reason, one)}"
+        yield f"{counted(one['rows'], 'row')} of a table left out: {_first(reason, one)}"
     for kind, one in ledger["tables_noted"].items():
-        yield f"{_count(one['places'], 'place')} of a table noted: {_first(kind, one)}"
+        yield f"{counted(one['places'], 'place')} of a table noted: {_first(kind, one)}"
     for reason, count in ledger["skipped_by_reason"].items():
-        yield f"{_count(count, 'record')} skipped: {plain(reason.rstrip('.'))}"
+        yield f"{counted(count, 'record')} skipped: {plain(reason.rstrip('.'))}"
     for note, count in ledger["notes"].items():
-        yield f"{_count(count, 'record')} noted: {plain(note)}"
+        yield f"{counted(count, 'record')} noted: {plain(note)}"
     if ledger["contradictions"]:
         yield f"Contradictions: {plain(ledger['contradictions'])}"
 
@@ -51,7 +53,3 @@ def plain(text: str) -> str:
 
 def _first(reason: str, one: Mapping[str, Any]) -> str:
     return f"{plain(reason.rstrip('.'))} (first: {plain(one['first'])})"
-
-
-def _count(number: int, one: str) -> str:
-    return f"{number:,} {one}{'' if number == 1 else 's'}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from med_mat.building.ledger import is_image
+from med_mat.building.words import counted
 from med_mat.raw.members import is_archive
 from med_mat.raw.tree import Parts, Tree
 from med_mat.shell import printable, quote
@@ -94,9 +95,7 @@ def _links(top: Path, known: set[Parts]) -> list[str]:
 
 
 def _sized(name: str, images: int, files: int) -> str:
-    if images:
-        return f"{name} ({images:,} image{'s' if images != 1 else ''})"
-    return f"{name} ({files:,} file{'s' if files != 1 else ''})"
+    return f"{name} ({counted(images, 'image') if images else counted(files, 'file')})"
 
 
 def _some(names: list[str]) -> str:

@@ -28,9 +28,9 @@ def lines(source: Source, ledger: Ledger, where: str) -> list[str]:
         where: the file that holds the whole account.
     """
     files, details = ledger.images, list(_details(source, ledger))
-    sums = f"{_count(files['found'], 'image file')} = {files['in_records']:,} in records"
+    sums = f"{counted(files['found'], 'image file')} = {files['in_records']:,} in records"
     sums += f" + {files['annotations']:,} masks" if files["annotations"] else ""
-    sums += f" + {files['unused']:,} not used; {_count(ledger.written, 'record')}, {len(ledger.skipped):,} skipped"
+    sums += f" + {files['unused']:,} not used; {counted(ledger.written, 'record')}, {len(ledger.skipped):,} skipped"
     see = f"; see {where}" if details else ""
     return [printable(line) for line in (f"{source.name}: {sums}{see}", *(f"  {one}" for one in details))]
 
@@ -40,7 +40,7 @@ def expected(told: Forecast) -> str:
     if told.fault:
         return f"nothing can be built. {printable(told.fault)}"
     parts = [
-        f"{_count(number, 'image')} {what}"
+        f"{counted(number, 'image')} {what}"
         for number, what in (
             (told.decode, "to decode"),
             (told.copy, "kept as stored, with new records"),
@@ -69,21 +69,21 @@ def nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
 def _details(source: Source, ledger: Ledger) -> Iterator[str]:
     yield from _most(
         {
-            f"{_count(one['files'], 'image file')} not used: {_bare(reason)} (first: {one['first']})": one["files"]
+            f"{counted(one['files'], 'image file')} not used: {_bare(reason)} (first: {one['first']})": one["files"]
             for reason, one in ledger.images["unused_by_reason"].items()
         },
         "image file",
     )
     yield from _most(
         {
-            f"{table} names {_count(one['images'], 'image')} not in the folder (first: {one['first']})": one["images"]
+            f"{table} names {counted(one['images'], 'image')} not in the folder (first: {one['first']})": one["images"]
             for table, one in ledger.missing_by_table().items()
         },
         "missing image",
     )
     yield from _most(
         {
-            f"{_count(one['rows'], 'row')} of a table left out: {_bare(reason)} (first: {one['first']})": one["rows"]
+            f"{counted(one['rows'], 'row')} of a table left out: {_bare(reason)} (first: {one['first']})": one["rows"]
             for reason, one in ledger.rows_by_reason().items()
         },
         "row",
@@ -96,7 +96,7 @@ def _details(source: Source, ledger: Ledger) -> Iterator[str]:
         "place",
     )
     for reason, names in grouped(ledger.unseen.items()).items():
-        yield f"{_count(len(names), 'entry', 'entries')} not looked into: {_bare(reason)} (first: {names[0]})"
+        yield f"{counted(len(names), 'entry', 'entries')} not looked into: {_bare(reason)} (first: {names[0]})"
     # records whose image is in no record at all were told with their file
     apart = ((skip.id, skip.reason) for skip in ledger.skipped if skip.path not in ledger.skipped_files)
     yield from _most(_of_records("skipped", grouped(apart)), "record")
@@ -106,12 +106,12 @@ def _details(source: Source, ledger: Ledger) -> Iterator[str]:
     if expected is not None and not ledger.synthetic and abs(ledger.read - expected) > _FAR * expected:
         sure = "" if source.counts.get("certainty") == "high" else ", which is not certain"
         why = "is the download complete" if ledger.read < expected else "another edition, or files of your own"
-        yield f"its card counts {_count(expected, 'image')} to read{sure}; here {ledger.read:,} came in: {why}?"
+        yield f"its card counts {counted(expected, 'image')} to read{sure}; here {ledger.read:,} came in: {why}?"
 
 
 def _of_records(what: str, found: Mapping[str, list[str]]) -> dict[str, int]:
     return {
-        f"{_count(len(ids), 'record')} {what}: {_bare(reason)} (first: {ids[0]})": len(ids)
+        f"{counted(len(ids), 'record')} {what}: {_bare(reason)} (first: {ids[0]})": len(ids)
         for reason, ids in found.items()
     }
 
@@ -121,7 +121,7 @@ def _most(told: dict[str, int], of: str) -> Iterator[str]:
     yield from list(told)[:_REASONS]
     rest: Any = list(told.values())[_REASONS:]
     if rest:
-        yield f"{_count(sum(rest), of)} more, for {_count(len(rest), 'other reason')}"
+        yield f"{counted(sum(rest), of)} more, for {counted(len(rest), 'other reason')}"
 
 
 def _bare(reason: str) -> str:
@@ -129,8 +129,9 @@ def _bare(reason: str) -> str:
 
 
 def _others(number: int) -> str:
-    return f" and {_count(number - 1, 'other place')}" if number > 1 else ""
+    return f" and {counted(number - 1, 'other place')}" if number > 1 else ""
 
 
-def _count(number: int, one: str, several: str = "") -> str:
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number of things, in words: ``1 image``, ``2,000 images``."""
     return f"{number:,} {one if number == 1 else several or one + 's'}"

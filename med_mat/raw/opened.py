@@ -6,14 +6,28 @@ import io
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from med_mat.errors import ReadError
 from med_mat.raw import headers
 
+if TYPE_CHECKING:
+    from med_mat.raw.planes import Array
+
 IN_MEMORY_BYTES = 1 << 30  # a larger compressed volume is streamed again for each slice
+
+_TURNS = {  # EXIF orientation -> what shows the picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 T = TypeVar("T")
 
@@ -126,3 +140,14 @@ def sought(opened: Image.Image, index: int, name: object) -> int:
 def no_frame(name: object, index: int, count: int) -> ReadError:
     """That a file has no such frame."""
     return ReadError(f"{name}: there is no frame {index}; it has {count}.")
+
+
+def upright(image: Image.Image, orientation: int) -> Image.Image:
+    """A picture turned as its EXIF orientation says."""
+    return image if orientation == 1 else image.transpose(_TURNS[orientation])
+
+
+def native(content: Image.Image | Array) -> Array:
+    """The numbers of a picture, in this machine's order of bytes."""
+    found = np.asarray(content)
+    return found.astype(found.dtype.newbyteorder("="), copy=False)

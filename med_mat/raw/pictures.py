@@ -18,15 +18,6 @@ if TYPE_CHECKING:
 _ORIENTATION = 0x0112  # EXIF tag
 _WEB_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 
 
 @dataclass(slots=True)
@@ -88,11 +79,6 @@ def deep(found: Picture) -> bool:
     return not isinstance(content, Image.Image) or content.mode in ("F", "I") or content.mode.startswith("I;16")
 
 
-def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """A picture turned as its EXIF orientation says."""
-    return image if orientation == 1 else image.transpose(_TURNS[orientation])
-
-
 def shown(found: Picture, mat: MAT | None, name: object, why: str = "") -> tuple[Image.Image, list[str]]:
     """A picture upright, in a mode that an 8 bit PNG has, and what that took; ``why`` a browser does not show the file.
 
@@ -130,7 +116,7 @@ def _tiff(data: bytes, index: int, name: object) -> Picture:
     content = page.content
     if isinstance(content, Image.Image) and content.mode in ("1", "L"):
         found.content = ImageChops.invert(content)
-    elif (values := _array(content)).dtype.kind == "u":
+    elif (values := opened.native(content)).dtype.kind == "u":
         inverted = (2**page.bits - 1 - values.astype(np.int64)).astype(values.dtype)
         if page.alpha:
             inverted[..., -1] = values[..., -1]
@@ -178,15 +164,10 @@ def _cut_to_8_bit(data: bytes, image: Image.Image) -> list[str]:
     return [f"{bits} bit colour cut to 8 bit"] if bits > 8 else []
 
 
-def _array(content: Image.Image | Array) -> Array:
-    found = np.asarray(content)
-    return found.astype(found.dtype.newbyteorder("="), copy=False)
-
-
 def _narrow(image: Image.Image, orientation: int, why: str) -> tuple[Image.Image, list[str]]:
     """A picture of 8 bit."""
     info = image.info
-    image = upright(image, orientation)
+    image = opened.upright(image, orientation)
     if image.mode in _WEB_MODES:
         # neither EXIF nor gamma nor text: the pixels alone, so that nothing turns them once more
         image.info = {key: value for key, value in info.items() if key == "transparency"}
@@ -200,7 +181,7 @@ def _windowed(found: Picture, mat: MAT | None) -> tuple[Image.Image, list[str]]:
     """Numbers as shades: colours by one window for all channels, so that none changes its hue."""
     from med_mat.raw.planes import Plane, to_8_bit
 
-    values = _array(found.content)
+    values = opened.native(found.content)
     alpha = values[..., -1] if found.alpha else None
     values = values[..., :-1] if found.alpha else values
     values = values[..., 0] if values.shape[2:] == (1,) else values
@@ -210,5 +191,5 @@ def _windowed(found: Picture, mat: MAT | None) -> tuple[Image.Image, list[str]]:
     depth = "float" if values.dtype.kind == "f" else f"{8 * values.dtype.itemsize} bit"
     if alpha is not None and alpha.dtype.kind == "u":
         shades = np.dstack([shades, (alpha >> (8 * (alpha.dtype.itemsize - 1))).astype(np.uint8)])
-    image = upright(Image.fromarray(shades), found.orientation)
+    image = opened.upright(Image.fromarray(shades), found.orientation)
     return image, [", ".join([depth + (" colour" if colors else ""), *more]) + " to 8 bit"]
