@@ -15,7 +15,7 @@ from med_mat.errors import ReadError
 from med_mat.raw import RawFolder
 from med_mat.raw.layout import locate
 
-LOADERS = Path(importlib.import_module("loaders").__path__[0])
+LOADERS = Path(importlib.import_module("med_mat.loaders").__path__[0])
 WITH_TABLES = sorted(path.stem for path in LOADERS.glob("*.py") if "raw.csv(" in path.read_text("utf-8"))
 #: What one row of a table may speak of: both eyes, both projections of one report.
 IMAGES_OF_A_ROW = 3
@@ -26,7 +26,7 @@ def opened(name: str, folder: Path) -> RawFolder:
 
 
 def examples(raw: RawFolder, name: str) -> list[object]:
-    return list(importlib.import_module(f"loaders.{name}").examples(raw))
+    return list(importlib.import_module(f"med_mat.loaders.{name}").examples(raw))
 
 
 def spoil(table: Path, how: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pytest
+from dicoms import made
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -22,7 +23,7 @@ from med_mat.taxonomy import MAT
 
 pydicom = pytest.importorskip("pydicom")
 
-from pydicom.dataset import Dataset, FileMetaDataset  # noqa: E402
+from pydicom.dataset import Dataset  # noqa: E402
 from pydicom.uid import (  # noqa: E402
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
@@ -69,35 +70,6 @@ def shown(name: str, mat: str | None = None, frame: int | None = None) -> tuple[
     pixels = PurePosixPath(path.name) if frame is None else Frame(PurePosixPath(path.name), frame)
     stored = read(path.parent, pixels, mat=MAT.parse(mat) if mat else None, cache=FileCache())
     return np.asarray(Image.open(io.BytesIO(stored.data))), stored
-
-
-def made(
-    values: np.ndarray, *, bits: int = 16, photometric: str = "MONOCHROME2", syntax: str = ExplicitVRLittleEndian,
-    **elements: object,
-) -> bytes:  # fmt: skip
-    """A small file; ``elements`` by keyword."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = syntax
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
-    dataset.Rows, dataset.Columns = values.shape[:2]
-    dataset.SamplesPerPixel = 1 if values.ndim == 2 else values.shape[2]
-    if values.ndim == 3:
-        dataset.PlanarConfiguration = 0
-    dataset.PhotometricInterpretation = photometric
-    dataset.BitsAllocated = values.dtype.itemsize * 8
-    dataset.BitsStored = bits
-    dataset.HighBit = bits - 1
-    dataset.PixelRepresentation = int(values.dtype.kind == "i")
-    dataset.PixelData = values.tobytes()
-    for keyword, value in elements.items():
-        setattr(dataset, keyword, value)
-    if len(dataset.PixelData) % 2:
-        dataset.PixelData += b"\0"
-    buffer = io.BytesIO()
-    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
 
 
 def stored_of(root: Path, data: bytes, mat: str | None = None, name: str = "a.dcm") -> tuple[np.ndarray, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dicoms import made
 from PIL import Image
 
 from med_mat.errors import ReadError
@@ -20,8 +21,6 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.processing import convert_color_space
 from pydicom.uid import JPEGBaseline8Bit
-
-from tests.raw.test_dicom import made
 
 Y, X = np.mgrid[:60, :80]
 GREY = (2000 + 1800 * np.sin(X / 15) * np.cos(Y / 11)).astype(np.uint16)  # 200 to 3799
