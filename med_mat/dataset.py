@@ -288,6 +288,14 @@ class MedMAT(Experiments):
         found = list(_stream(self.location, pieces, tuple(columns)))
         return [found[place] for place in back.tolist()]
 
+    def questions(self, positions: npt.NDArray[np.int64]) -> pa.Table:
+        """What these records ask, in that order: the columns of :data:`med_mat.schema.QUESTION_COLUMNS`.
+
+        Args:
+            positions: in the index, in any order.
+        """
+        return pa.table({name: self._record_facts(name).take(pa.array(positions)) for name in schema.QUESTION_COLUMNS})
+
     def _column(self, positions: Positions, name: str, wanted: Any) -> npt.NDArray[np.bool_]:
         """Which of these records have one of the wanted values, or lie within wanted bounds."""
         if name == "label":

@@ -115,6 +115,8 @@ FIELDS: tuple[tuple[str, pa.DataType], ...] = (
 )
 
 PIXEL_COLUMNS = ("image", "mask")
+#: What a record asks, and what is right.
+QUESTION_COLUMNS = ("question", "options", "answer", "open_question", "open_answer", "target")
 #: What separates the labels of a ``label_set``; no label holds it.
 LABEL_SEPARATOR = "; "
 #: The columns of one record that the whole shard shares, so that readers skip row groups by them.
