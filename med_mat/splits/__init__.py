@@ -9,11 +9,14 @@ size. Whole groups (same patient, same picture, near-duplicate, over all sources
 - ``arms``: the experiments by name
 - ``experiment``: from rows to positions in the index; ``draw``: seeded, balanced sampling
 - ``audit``: the proof
-- ``advice``: what to train on; ``file``: splits on disk
+- ``sources``: one source left out; ``folds``: k folds by group; ``own``: own lists; ``repeated``: other seeds
+- ``divide``: parts of whole groups; ``validation``: what is set apart from train
+- ``advice``: what to train on; ``file``: splits on disk; ``ids``: records by their ids
 """
 
 from med_mat.splits.audit import Audit
 from med_mat.splits.combinations import Combination
 from med_mat.splits.experiment import Experiment, Options
+from med_mat.splits.repeated import Overlap, overlap
 
-__all__ = ["Audit", "Combination", "Experiment", "Options"]
+__all__ = ["Audit", "Combination", "Experiment", "Options", "Overlap", "overlap"]

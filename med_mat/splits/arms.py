@@ -7,6 +7,7 @@ All raise :class:`~med_mat.errors.SplitError` where the build has no test record
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -20,10 +21,13 @@ from med_mat.splits import draw
 from med_mat.splits.combinations import Combination, check_direction, enumerate_combinations
 from med_mat.splits.experiment import Experiment, Options, Rule, Study
 from med_mat.splits.reading import find_target
+from med_mat.splits.sources import each_source_left_out
 from med_mat.taxonomy import AXES, MAT
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
+
+log = logging.getLogger(__name__)
 
 #: The paper's cap on the training records of a subset (arXiv 2412.20070 v2, section 2.1).
 CAP = 3_000
@@ -173,6 +177,7 @@ def combination(mat: MedMAT, target: Selector, parts: Sequence[Selector], **opti
     """
     given = Options.of(options)
     rows = {row: None for part in parts for row in part_rows(mat, part, given)}
+    _refuse_target(mat, target, parts, given)
     study = Study.of(mat, target, given, spared=rows)
     positions, _ = study.trainable(rows)
     counts = mat.tags.counts(positions)
@@ -186,25 +191,52 @@ def combination(mat: MedMAT, target: Selector, parts: Sequence[Selector], **opti
     return study.make("combination", rows, Rule(covers=True, shares=True, literal=True), parts=texts)
 
 
+def _refuse_target(mat: MedMAT, target: Selector, parts: Sequence[Selector], options: Options) -> None:
+    """Raise where a part of a combination is the target's own triplet, which is never trained on."""
+    facts, wanted = mat.tags.facts, mat.selection(target)
+    own = set(find_target(facts, wanted, options.read).mats)
+    for part in parts:
+        held = sorted({options.read.names(facts[row])[0] for row in part_rows(mat, part, options)} & own)
+        if held:
+            raise SplitError(
+                f"The part {part} of a combination for {wanted} is the target's own triplet, {held[0]}, which a "
+                "combination never trains on. To test on one source of it and train on the others, use "
+                "leave_source_out(target, source)."
+            )
+
+
 def leave_one_out(
-    mat: MedMAT, over: Literal["triplet", "modality", "area", "task"] = "triplet", **options: Any
+    mat: MedMAT,
+    over: Literal["triplet", "modality", "area", "task", "source"] = "triplet",
+    *,
+    target: Selector = None,
+    **options: Any,
 ) -> Iterator[Experiment]:
     """For each triplet, or each word of an axis: test on it, train on everything that does not hold it.
 
-    What has no test records, or leaves nothing to train on, is passed over.
+    Over "source": for each source of ``target``, test on it and train on the target in all others, see
+    :func:`~med_mat.splits.sources.leave_source_out`. What has no test records, or leaves nothing to train on, is passed
+    over, and the reason logged.
     """
+    if over == "source":
+        if target is None:
+            raise SplitError("leave_one_out over 'source' needs target=, such as CT/Lung/COVID.")
+        yield from each_source_left_out(mat, target, **options)
+        return
+    if target is not None:
+        raise SplitError(f"leave_one_out over {over!r} takes no target=: it tests on each in turn.")
     if over != "triplet" and over not in AXES:
-        raise SplitError(f"over={over!r} is not one of triplet, {', '.join(AXES)}.")
+        raise SplitError(f"over={over!r} is not one of triplet, {', '.join(AXES)}, source.")
     given = Options.of(options)
     names = sorted({name for row in mat.tags.facts.values() for name in given.read.wide_names(row)})
     targets = (
         names if over == "triplet" else [MAT(**{over: word}) for word in sorted({getattr(n, over) for n in names})]
     )
-    for target in targets:
+    for one in targets:
         try:
-            yield held_out(mat, target, **options)
-        except SplitError:
-            continue
+            yield held_out(mat, one, **options)
+        except SplitError as error:
+            log.info("leave_one_out passes over %s: %s", one, error)
 
 
 def held_out(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
@@ -215,8 +247,11 @@ def held_out(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
     study = Study.of(mat, target, Options.of(options))
     closed = [axis for axis in AXES if len({getattr(one, axis) for one in study.target.mats}) == 1]
     avoids = tuple(closed) if len(closed) == 1 else ()
-    rows = [row for row, axes in study.others().items() if not axes.intersection(avoids)]
-    return study.make("held_out", rows, Rule(avoids=avoids))
+    holding = frozenset(row for row, axes in study.others().items() if axes.intersection(avoids))
+    made = study.make("held_out", study.others().keys() - holding, Rule(avoids=avoids))
+    count = len(mat.where_rows(holding, study.among, split="train"))
+    more = {f"they hold the target's {avoids[0]}, though not the target": count} if count else {}
+    return replace(made, dropped={**made.dropped, **more})
 
 
 def limited(mat: MedMAT, target: Selector, n: int, *, base: Base = "related", **options: Any) -> Experiment:
@@ -235,16 +270,19 @@ def limited(mat: MedMAT, target: Selector, n: int, *, base: Base = "related", **
     arm = _arm(base)(mat, target, **options)
     study = Study.of(mat, target, arm.options)
     own, _held = study.trainable(study.target.rows)
+    own = own[~np.isin(mat.tags.group[own], mat.tags.group[arm.validation_positions])]
     if n > len(own):
+        validated = " or set apart for validation" if len(arm.validation_positions) else ""
         raise SplitError(
             f"{n:,} training records of {target} are asked for, of which there are {len(own):,} whose group is not "
-            "tested."
+            f"tested{validated}."
         )
     extra = draw.take(mat.tags, own, n, study.options.seed)
     rule = Rule(target_records=n, covers=arm.rule.covers, avoids=arm.rule.avoids, shares=False)
     train = np.sort(np.concatenate((arm.train_positions, extra)))
     arguments = {"n": int(n), "base": base}
-    return Experiment("limited", arm.target, mat, train, arm.test_positions, rule, arm.options, arguments, arm.dropped)
+    return Experiment("limited", arm.target, mat, train, arm.test_positions, rule, arm.options, arguments, arm.dropped,
+                      arm.validation_positions)  # fmt: skip
 
 
 def scaling(

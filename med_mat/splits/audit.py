@@ -22,8 +22,12 @@ from med_mat.location import INDEX
 from med_mat.splits.evidence import gather, marked
 from med_mat.splits.experiment import Experiment, Options
 from med_mat.splits.notes import notes
+from med_mat.splits.validated import validated
 from med_mat.tags import Positions
 from med_mat.taxonomy import AXES, MAT, SPLITS
+
+#: Entries of a list that are told one by one.
+_LISTED = 4
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,6 +45,9 @@ class Audit:
     shared: Mapping[str, int]  # groups, patients, files, pictures, looks, published ids, links: on both sides
     train_labels: Mapping[str, int]  # label set -> records
     test_labels: Mapping[str, int]
+    validation: Mapping[str, int]  # triplet -> records; empty where none are set apart, as the next two are
+    validation_labels: Mapping[str, int]
+    validation_shared: Mapping[str, Mapping[str, int]]  # "train" or "test" -> what ``shared`` counts -> number
     dropped: Mapping[str, int]  # reason -> records
     notes: Sequence[str]
     violations: Sequence[str]
@@ -52,20 +59,28 @@ class Audit:
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     def __str__(self) -> str:
-        lines = [f"{self.definition['experiment']} for {self.definition['target']} (med-mat {self.med_mat})"]
+        target = self.definition["target"] or ", ".join(self.target)
+        lines = [f"{self.definition['experiment']} for {target} (med-mat {self.med_mat})"]
         usual = {"experiment": None, "target": None, **Options().to_data()}
         rest = {name: value for name, value in self.definition.items() if name not in usual or usual[name] != value}
-        lines += [f"  {name}: {value}" for name, value in rest.items() if name not in ("experiment", "target", "seed")]
+        lines += [
+            f"  {name}: {_short(value)}" for name, value in rest.items() if name not in ("experiment", "target", "seed")
+        ]
         lines.append(f"  seed: {self.definition['seed']}")
-        for side, cells in (("train", self.train), ("test", self.test)):
+        for side, cells in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+            if side == "validation" and not cells:
+                continue
             lines.append(f"  {side}: {sum(cells.values()):,} records")
             lines += [f"    {mat:<40} {count:>9,}" for mat, count in cells.items()]
         for element, holders in self.covered.items():
             names = ", ".join(f"{name} ({count:,})" for name, count in holders.items())
             lines.append(f"  {element:<24} " + (f"held by {names}" if names else "held by nothing in train"))
-        lines.append("  on both sides: " + ", ".join(f"{count} {what}" for what, count in self.shared.items()))
-        for side, labels in (("train", self.train_labels), ("test", self.test_labels)):
-            lines.append(f"  {side} labels: {_balance(labels)}")
+        lines.append(f"  on both sides: {_counted(self.shared)}")
+        lines += [f"  in validation and {side}: {_counted(found)}" for side, found in self.validation_shared.items()]
+        for side, labels in (("train", self.train_labels), ("validation", self.validation_labels),
+                             ("test", self.test_labels)):  # fmt: skip
+            if labels or side != "validation":
+                lines.append(f"  {side} labels: {_balance(labels)}")
         lines += [f"  dropped: {count:,} records, {reason}" for reason, count in self.dropped.items()]
         lines += [f"  note: {text}" for text in self.notes]
         lines += [f"  VIOLATED: {text}" for text in self.violations] or ["  holds: yes"]
@@ -79,7 +94,7 @@ class Audit:
             {MAT.parse(mat): count for mat, count in self.train.items()},
             against={MAT.parse(mat): count for mat, count in self.test.items()},
             target=MAT.parse(self.target[0]) if len(self.target) == 1 else None,
-            title=f"{self.definition['experiment']} for {self.definition['target']}",
+            title=f"{self.definition['experiment']} for {self.definition['target'] or ', '.join(self.target)}",
             theme=theme,
         )
 
@@ -150,7 +165,7 @@ def audit(experiment: Experiment) -> Audit:
         f"{count:,} records of {side} say of themselves what their row is not, such as {first}"
         for side, (count, first) in evidence.strange.items()
     ]
-    if np.any(tags.split[train] == SPLITS.index("test")):
+    if not rule.any_part and np.any(tags.split[train] == SPLITS.index("test")):
         violations.append("train holds records of the test part")
     if experiment.options.test_on == "test" and np.any(tags.split[test] != SPLITS.index("test")):
         violations.append("test holds records that are not of the test part")
@@ -162,6 +177,11 @@ def audit(experiment: Experiment) -> Audit:
     if rule.shares and any(not shared_axes[row] for row in train_rows):
         violations.append("train holds records that share no element with the target")
 
+    validation_shared, faults = validated(experiment, of_target)
+    violations += faults
+    if rule.left_out and any(facts[row].source == rule.left_out for row in train_rows):
+        violations.append(f"train holds records of {rule.left_out}, which is left out")
+
     found = Audit(
         definition=experiment.definition,
         target=[str(one) for one in target.mats],
@@ -171,6 +191,9 @@ def audit(experiment: Experiment) -> Audit:
         shared=shared,
         train_labels=_labels(experiment, train),
         test_labels=_labels(experiment, test),
+        validation=_cells(experiment, tags.counts(experiment.validation_positions)),
+        validation_labels=_labels(experiment, experiment.validation_positions),
+        validation_shared=validation_shared,
         dropped=experiment.dropped,
         notes=notes(experiment, evidence, train_rows, of_target),
         violations=violations,
@@ -180,6 +203,15 @@ def audit(experiment: Experiment) -> Audit:
     if violations:
         raise AuditError(found)
     return found
+
+
+def _short(value: Any) -> Any:
+    """A value of a definition in one line: of a long list its length and its first."""
+    return f"{len(value):,}, the first {value[0]}" if isinstance(value, list) and len(value) > _LISTED else value
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {what}" for what, count in counts.items())
 
 
 def _cells(experiment: Experiment, rows: Mapping[int, int]) -> dict[str, int]:

@@ -14,7 +14,8 @@ from med_mat import catalog, strict
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
 from med_mat.selection import Selection, Selector
-from med_mat.splits import draw
+from med_mat.splits import draw, validation
+from med_mat.splits.elsewhere import elsewhere
 from med_mat.splits.reading import Element, Reading, Target, find_target
 from med_mat.tags import Positions
 from med_mat.taxonomy import AXES, SPLITS, did_you_mean
@@ -55,6 +56,9 @@ class Options:
         reading: "own" or "paper": see :class:`~med_mat.splits.reading.Reading`.
         pool_tasks: COVID and Cancer also count as State.
         cross_tasks: Cancer Detection also counts as Cancer, Diseases Detection as Diseases.
+        validation: the share of the training records to set apart for validation, from 0 to 0.5: of every label set,
+            by whole groups. ``size`` and ``cap`` count what is left to train on; what validates is drawn likewise. A
+            publisher's own validation part is neither trained on nor tested (:func:`~med_mat.splits.own.split` can).
         seed: of every draw, from 0 to 2**64 - 1.
 
     Raises:
@@ -71,6 +75,7 @@ class Options:
     reading: Literal["own", "paper"] = "own"
     pool_tasks: bool = False
     cross_tasks: bool = False
+    validation: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -84,6 +89,7 @@ class Options:
                 raise SplitError(f"An experiment: {name} is to be at least 1, or None for all, and is {value!r}.")
         if not 0 <= self.seed < 2**64:
             raise SplitError(f"An experiment: seed is to be a whole number from 0 to 2**64 - 1, and is {self.seed!r}.")
+        validation.check_share(self.validation)
         object.__setattr__(self, "among", str(Selection.of(self.among)))
 
     @classmethod
@@ -121,6 +127,8 @@ class Rule:
         shares: each training record, those of the target aside, holds an element of the target.
         literal: only the first name of a row counts as the target's triplet (the paper's combinations, in which
             COVID trains for State).
+        any_part: train may hold records of the test part, that of other folds or as one's own list names them.
+        left_out: the source of which no record is trained on.
     """
 
     target_records: int | None = 0
@@ -128,9 +136,11 @@ class Rule:
     avoids: tuple[str, ...] = ()
     shares: bool = False
     literal: bool = False
+    any_part: bool = False
+    left_out: str | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays do not compare as a whole
 class Experiment:
     """A CG experiment: records to train on, records of the target to test on. No pixels are read until asked for."""
 
@@ -143,6 +153,7 @@ class Experiment:
     options: Options
     arguments: Mapping[str, Any] = field(default_factory=dict)  # further ones, as plain data
     dropped: Mapping[str, int] = field(default_factory=dict)  # reason -> records
+    validation_positions: Positions = field(default_factory=lambda: np.zeros(0, dtype=np.int64))  # ascending
 
     @functools.cached_property
     def train(self) -> datasets.Dataset:
@@ -153,6 +164,11 @@ class Experiment:
     def test(self) -> datasets.Dataset:
         """The target's test records."""
         return self.mat.take(self.test_positions)
+
+    @functools.cached_property
+    def validation(self) -> datasets.Dataset:
+        """The records that are set apart from train to choose a model by; none where none were asked for."""
+        return self.mat.take(self.validation_positions)
 
     @property
     def leaked(self) -> bool:
@@ -165,7 +181,7 @@ class Experiment:
     @property
     def definition(self) -> dict[str, Any]:
         """What makes this experiment again, as plain data for YAML or JSON: see :meth:`MedMAT.experiment`."""
-        return {"experiment": self.name, "target": self.target.text, **self.arguments, **self.options.to_data()}
+        return {"experiment": self.name, "target": self.target.text, **self.options.to_data(), **self.arguments}
 
     def audit(self) -> Audit:
         """Prove that the experiment keeps its rule.
@@ -178,14 +194,21 @@ class Experiment:
         return audit(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write which records are in train and test, to be opened by :meth:`MedMAT.load_split`."""
+        """Write which records are in which part: see :func:`med_mat.splits.file.save`."""
         from med_mat.splits.file import save
 
         save(self, path)
 
+    def repeat(self, seeds: Iterable[int]) -> list[Experiment]:
+        """The same experiment with other seeds: see :func:`med_mat.splits.repeated.repeat`."""
+        from med_mat.splits.repeated import repeat
+
+        return repeat(self, seeds)
+
     def __repr__(self) -> str:
+        held = f"{len(self.validation_positions):,} to validate, " if len(self.validation_positions) else ""
         return (
-            f"Experiment({self.name} for {self.target}: {len(self.train_positions):,} to train, "
+            f"Experiment({self.name} for {self.target}: {len(self.train_positions):,} to train, {held}"
             f"{len(self.test_positions):,} to test)"
         )
 
@@ -290,7 +313,12 @@ class Study:
         Raises:
             SplitError: no training record, or fewer than the size.
         """
+        rows = frozenset(rows)
         train, dropped = self.trainable(rows)
+        return self.drawn(name, train, dropped | elsewhere(self, rows), rule, **arguments)
+
+    def drawn(self, name: str, train: Positions, dropped: dict[str, int], rule: Rule, **arguments: Any) -> Experiment:
+        """The experiment that trains on these records, as :meth:`make` makes it of rows."""
         tags, options = self.mat.tags, self.options
         leaked = rule.target_records is None and TESTED in dropped
         if not len(train) and not leaked:
@@ -298,6 +326,8 @@ class Study:
             raise SplitError(
                 f"The {name} arm for {self.target} has no training record in this Med-MAT{self._where()}.{why}"
             )
+        train, apart = validation.set_apart(tags, train, options.validation, options.seed)
+        most = len(train)
         if options.cap is not None:
             capped = draw.cap(tags, train, options.cap, options.seed)
             if len(capped) < len(train):
@@ -305,15 +335,21 @@ class Study:
             train = capped
         if options.size is not None:
             if options.size > len(train):
+                beside = f" beside {len(apart):,} for validation" if len(apart) else ""
                 raise SplitError(
                     f"The {name} arm for {self.target} is to have {options.size:,} training records, of which there "
-                    f"are {len(train):,}: pass the same smaller size= to all arms, or build more sources."
+                    f"are {len(train):,}{beside}: pass the same smaller size= to all arms, or build more sources."
                 )
             if options.size < len(train):
                 dropped["not drawn, to reach the size asked for"] = len(train) - options.size
                 train = draw.take(tags, train, options.size, options.seed)
+        if len(train) < most and len(apart):  # what validates is drawn as what trains is
+            fitting = validation.drawn(tags, apart, len(train), options.validation, options.seed)
+            if len(fitting) < len(apart):
+                dropped["set apart for validation and not drawn"] = len(apart) - len(fitting)
+            apart = fitting
         dropped |= self.dropped_test
-        return Experiment(name, self.target, self.mat, train, self.test, rule, options, arguments, dropped)
+        return Experiment(name, self.target, self.mat, train, self.test, rule, options, arguments, dropped, apart)
 
     def check_covered(self, elements: Iterable[Element]) -> None:
         """Raise where an element of the target is not among these, and say which sources would provide it."""

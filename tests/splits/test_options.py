@@ -72,7 +72,7 @@ def test_options_of_their_kind_are_kept_as_plain_data(given: dict[str, Any]) -> 
     flags = {name: np.bool_(value) for name, value in given.items() if type(value) is bool}
     again = Options.of({**given, **numbers, **flags})
     assert again == Options.of(given)
-    assert {type(value) for value in again.to_data().values()} <= {bool, int, str, type(None)}
+    assert {type(value) for value in again.to_data().values()} <= {bool, int, float, str, type(None)}
 
 
 @pytest.mark.parametrize("n", [True, 1.0, "1", -1])
