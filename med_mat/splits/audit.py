@@ -27,7 +27,7 @@ from med_mat.tags import Positions
 from med_mat.taxonomy import AXES, MAT, SPLITS
 
 #: Entries of a list that are told one by one.
-_LISTED = 4
+_LISTED = 3
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -207,7 +207,9 @@ def audit(experiment: Experiment) -> Audit:
 
 def _short(value: Any) -> Any:
     """A value of a definition in one line: of a long list its length and its first."""
-    return f"{len(value):,}, the first {value[0]}" if isinstance(value, list) and len(value) > _LISTED else value
+    return (
+        f"{len(value):,} entries, the first {value[0]}" if isinstance(value, list) and len(value) > _LISTED else value
+    )
 
 
 def _counted(counts: Mapping[str, int]) -> str:

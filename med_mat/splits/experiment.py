@@ -317,7 +317,9 @@ class Study:
         train, dropped = self.trainable(rows)
         return self.drawn(name, train, dropped | elsewhere(self, rows), rule, **arguments)
 
-    def drawn(self, name: str, train: Positions, dropped: dict[str, int], rule: Rule, **arguments: Any) -> Experiment:
+    def drawn(
+        self, name: str, train: Positions, dropped: dict[str, int], rule: Rule, /, **arguments: Any
+    ) -> Experiment:
         """The experiment that trains on these records, as :meth:`make` makes it of rows."""
         tags, options = self.mat.tags, self.options
         leaked = rule.target_records is None and TESTED in dropped

@@ -12,6 +12,7 @@ from med_mat.splits.evidence import Evidence
 from med_mat.splits.experiment import TESTED, Experiment
 from med_mat.splits.looks import COMPARED
 from med_mat.splits.reading import elements_of
+from med_mat.taxonomy import SPLITS
 
 #: Below so many test records, a percentage says little.
 FEW = 30
@@ -32,6 +33,7 @@ def notes(
     return [
         *_of_the_test(experiment, evidence),
         *_of_sources(experiment),
+        *_of_parts(experiment),
         *_of_labels(experiment),
         *_of_looks(experiment, evidence),
         *_of_the_reading(experiment, train_rows, of_target),
@@ -73,6 +75,12 @@ def _of_sources(experiment: Experiment) -> Iterator[str]:
         for split, sources in by_split.items():
             if split != "published":
                 yield f"the test part is not the publisher's but {split}: {_list(sources)}"
+
+
+def _of_parts(experiment: Experiment) -> Iterator[str]:
+    tested = np.count_nonzero(experiment.mat.tags.split[experiment.train_positions] == SPLITS.index("test"))
+    if tested:
+        yield f"{tested:,} training records are of the test part of their source, by which others may be tested"
 
 
 def _augmented(source: str, facts: Mapping[str, Any]) -> bool:
