@@ -154,7 +154,8 @@ def _json(table: pa.Table, facts: Mapping[str, Any]) -> bytes:
 
 def _csv(table: pa.Table, _facts: Mapping[str, Any]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([("id", "part"), *zip(*table.to_pydict().values(), strict=True)])
+    rows = zip(table["id"].to_pylist(), table["part"].to_pylist(), strict=True)
+    csv.writer(text, lineterminator="\n").writerows([("id", "part"), *rows])
     return text.getvalue().encode()
 
 
@@ -173,7 +174,7 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
         table, facts = _parts(Path(path))
         if facts["version"] != VERSION or not table.schema.equals(_COLUMNS):
             raise SplitError(f"{path} is a split file of another version of Med-MAT ({facts['med_mat']}).")
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise SplitError(f"{path} is no split file that Med-MAT wrote ({error}).") from error
     places = pc.index_in(table["id"], known_ids(mat.location).combine_chunks()).combine_chunks()
     absent = table["id"].filter(pc.is_null(places))
@@ -192,6 +193,8 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
             f"{facts['med_mat']} from other raw files or options."
         )
     part = table["part"].to_numpy(zero_copy_only=False)
+    if not set(part) <= set(PARTS):
+        raise SplitError(f"{path}: its records are to be of {', '.join(PARTS)}, and some are of another part.")
     return _restore(mat, facts, {name: positions[part == name] for name in PARTS}, path)
 
 

@@ -68,7 +68,7 @@ def read_ids(path: Path, part: str) -> list[str]:
             found = _of_json(path, json.loads(path.read_text("utf-8-sig")), part)
         else:
             raise SplitError(f"{path}: a list of ids is a file that ends in {', '.join(SUFFIXES)}.")
-    except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
+    except (OSError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
         raise SplitError(f"{path}: the list of ids for {part} cannot be read ({error}).") from error
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
         raise SplitError(f"{path}: expected ids as texts for {part}, such as busi/48/benign/benign (1).png.")
@@ -87,6 +87,7 @@ def _of_json(path: Path, data: Any, part: str) -> Any:
     if not isinstance(data, dict):
         return data
     lists = data.get("records", data)
-    if not isinstance(lists, dict) or part not in lists:
-        raise SplitError(f"{path} has no list of ids for {part}: it has {', '.join(map(str, lists)) or 'none'}.")
+    having = lists if isinstance(lists, dict) else {}
+    if part not in having:
+        raise SplitError(f"{path} has no list of ids for {part}: it has {', '.join(having) or 'none'}.")
     return [*lists[part]] if isinstance(lists[part], dict | list) else lists[part]

@@ -138,10 +138,7 @@ def _positions(mat: MedMAT, part: str, records: Any) -> tuple[Positions, str | l
         positions = np.sort(np.array(items, dtype=np.int64))
         if positions[0] < 0 or positions[-1] >= len(mat):
             wrong = positions[0] if positions[0] < 0 else positions[-1]
-            raise SplitError(
-                f"{part}: {wrong} is no position in the index: they go from 0 to {len(mat) - 1}, and upstream's row "
-                "numbers are asked for by row=."
-            )
+            raise SplitError(f"{part}: {wrong} is no position in the index: they go from 0 to {len(mat) - 1}.")
         ids = known_ids(mat.location).take(pa.array(positions)).to_pylist()
         return _once(part, positions, ids), ids
     raise SplitError(

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from med_mat import catalog, schema
 from med_mat.building.sides import key
 from med_mat.catalog import RowFacts
 from med_mat.dataset import MedMAT
+from med_mat.errors import SplitError
 from med_mat.leakage import contradictions
 from med_mat.location import Folder
 from med_mat.taxonomy import MAT
@@ -259,7 +260,17 @@ def with_more(world: World, rows: Sequence[Row], records: Sequence[Record]) -> W
     return made_up([*world.records, *records], [*world.rows.values(), *rows])
 
 
+def tried(make: Callable[[], Any]) -> tuple[Any, str]:
+    """What was made, or None and why it cannot be, which is one sentence."""
+    try:
+        return make(), ""
+    except SplitError as error:
+        refused = str(error)
+    assert "\n" not in refused
+    return None, refused
+
+
 __all__ = [
-    "LUNG", "MADE", "MATS", "Record", "Row", "World", "look", "made_rows", "made_up", "many", "replace", "with_more",
-    "worlds",
+    "LUNG", "MADE", "MATS", "Record", "Row", "World", "look", "made_rows", "made_up", "many", "replace", "tried",
+    "with_more", "worlds",
 ]  # fmt: skip
