@@ -29,7 +29,8 @@ from med_mat import __version__
 from med_mat.errors import CardError, MedMATError, SplitError
 from med_mat.location import INDEX
 from med_mat.splits import arms
-from med_mat.splits.experiment import Experiment, Options, Rule
+from med_mat.splits.experiment import Experiment
+from med_mat.splits.options import Options, Rule
 from med_mat.splits.reading import Target
 from med_mat.strict import yaml_load
 from med_mat.tags import Positions
