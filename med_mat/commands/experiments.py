@@ -33,9 +33,26 @@ def _options(command: Command) -> Command:
     """The options that every experiment has."""
     for option in reversed((
         click.option("--among", help="Records that may be used at all, such as 'source=busi|head_ct'."),
+        click.option("--among-train", help="The same for training alone."),
+        click.option("--among-test", help="The same for testing alone."),
         click.option("--size", type=int, help="Training records, even over subsets and labels; all where not given."),
+        click.option("--even", type=click.Choice(["subset", "source"]), help="What --size is even over first: subset."),
+        click.option("--shots", type=int, help="At most so many training records of each label of a subset."),
         click.option("--cap", type=int, help="At most so many training records of each subset (the paper: 3000)."),
         click.option("--balanced-test", is_flag=True, help="Equally many test records of each label."),
+        click.option(
+            "--kinds",
+            type=click.Choice(["matched", "any"]),
+            help="Train on rows of labels alone where the target has labels, or also on rows of boxes and masks.",
+        ),
+        click.option(
+            "--avoid",
+            type=click.Choice(["wide", "literal"]),
+            help="Unrelated data leaves out what is the target's under another name (Chest for Lung), or not.",
+        ),
+        click.option(
+            "--questions", type=click.Choice(["default", "paper", "row"]), help="The form of the questions."
+        ),
         click.option(
             "--contradictory",
             type=click.Choice(["keep", "drop"]),

@@ -32,9 +32,10 @@ from med_mat import __version__
 from med_mat.errors import CardError, MedMATError, SplitError
 from med_mat.location import INDEX
 from med_mat.splits import arms
-from med_mat.splits.experiment import Experiment, Options, Rule
+from med_mat.splits.experiment import Experiment
 from med_mat.splits.folds import fold
 from med_mat.splits.ids import known_ids
+from med_mat.splits.options import Options, Rule
 from med_mat.splits.own import split
 from med_mat.splits.reading import Target
 from med_mat.splits.sources import leave_source_out
@@ -221,7 +222,7 @@ def _restore(
         rule = Rule(**{**facts["rule"], "avoids": tuple(facts["rule"]["avoids"])})
         return Experiment(
             facts["definition"]["experiment"], target, mat, places["train"], places["test"], rule, options,
-            facts["arguments"], facts["dropped"], places["validation"],
+            facts["arguments"], facts["dropped"], validation_positions=places["validation"],
         )  # fmt: skip
     except (LookupError, TypeError, ValueError, AttributeError, MedMATError) as error:
         raise SplitError(f"{path}: what it says of its experiment is damaged ({error}).") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,7 +11,9 @@ from med_mat import strict
 from med_mat.errors import SplitError
 from med_mat.selection import Selector
 from med_mat.splits import divide
-from med_mat.splits.experiment import Experiment, Options, Rule, Study
+from med_mat.splits.experiment import Experiment
+from med_mat.splits.options import Options, Rule
+from med_mat.splits.study import Study
 from med_mat.taxonomy import SPLITS
 
 if TYPE_CHECKING:
@@ -74,8 +77,11 @@ def _made(mat: MedMAT, target: Selector, k: int, only: int | None, given: dict[s
         test = pool[number == one]
         barred = np.zeros_like(study.barred)
         barred[tags.group[test]] = True
-        arm = Study(mat, study.target, study.options, study.among, test, study.dropped_test, barred)
-        made.append(arm.drawn("fold", pool[number != one], dict(dropped), rule, k=k, fold=one, over=over))
+        arm = replace(study, test=test, barred=barred)
+        train = pool[number != one]
+        may = np.isin(train, mat.where_rows(study.target.rows, study.options.may("train")))
+        left_out = {f"left out{study.options.limits('train')}": int(np.count_nonzero(~may))} if not may.all() else {}
+        made.append(arm.train_on("fold", train[may], {**dropped, **left_out}, rule, k=k, fold=one, over=over))
     return made
 
 
@@ -96,4 +102,4 @@ def _divided(mat: MedMAT, target: Selector, over: str, options: dict[str, Any]) 
     if not len(train) or withheld.all():
         raise SplitError(f"{study.target} has no training record here to divide into folds: over='all' divides all.")
     dropped = {"withheld: their group is held out": int(withheld.sum())} if withheld.any() else {}
-    return Study(mat, study.target, given, study.among, train[~withheld], study.dropped_test, study.barred), dropped
+    return replace(study, test=train[~withheld]), dropped

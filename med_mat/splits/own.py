@@ -14,10 +14,12 @@ import pyarrow.compute as pc
 
 from med_mat import strict
 from med_mat.errors import SplitError
-from med_mat.selection import Selection, Selector
-from med_mat.splits.experiment import TESTED, Experiment, Options, Rule, Study
+from med_mat.selection import Selector
+from med_mat.splits.experiment import TESTED, Experiment
 from med_mat.splits.ids import SUFFIXES, known_ids, nearest_id, read_ids
+from med_mat.splits.options import AMONG, Options, Rule
 from med_mat.splits.reading import Target, find_target
+from med_mat.splits.study import Study
 from med_mat.tags import Positions
 from med_mat.taxonomy import Algebra
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 #: A selection, ids, positions in the index, or a file of ids.
 Records: TypeAlias = "Selector | Iterable[str] | Iterable[int] | os.PathLike[str]"
 #: Options that choose records, which one's own lists have done already.
-_CHOOSING = ("among", "balanced_test", "contradictory", "withheld", "test_on")
+_CHOOSING = (*AMONG, "balanced_test", "contradictory", "withheld", "test_on")
 
 
 def split(
@@ -75,11 +77,11 @@ def split(
     goal = _target(mat, target, places["test"], given)
     barred = np.zeros(len(mat) + 1, dtype=bool)
     barred[mat.tags.group[places["test"]]] = True
-    study = Study(mat, goal, given, Selection.of(given.among), places["test"], {}, barred)
+    study = Study(mat, goal, given, places["test"], {}, barred, frozenset())
     arguments: dict[str, Any] = {"target": None if target is None else goal.text, "leaks": leaks}
     arguments |= {part: plain for part, (_, plain) in found.items()}
     rule = Rule(target_records=None if target is None else 0, any_part=True)
-    made = study.drawn("split", places["train"], dropped, rule, **arguments)
+    made = study.train_on("split", places["train"], dropped, rule, **arguments)
     return replace(made, validation_positions=places["validation"]) if "validation" in places else made
 
 

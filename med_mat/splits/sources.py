@@ -11,8 +11,10 @@ from med_mat import catalog, strict
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
 from med_mat.selection import Selection, Selector, field
-from med_mat.splits.experiment import Experiment, Options, Rule, Study
+from med_mat.splits.experiment import Experiment
+from med_mat.splits.options import Options, Rule
 from med_mat.splits.reading import find_target
+from med_mat.splits.study import Study
 from med_mat.taxonomy import did_you_mean
 
 if TYPE_CHECKING:
@@ -46,10 +48,11 @@ def leave_source_out(
     _check_source(mat, wanted, source, {facts[row].source for row in rows})
     study = Study.of(mat, wanted & field("source", source), given)
     study = replace(study, target=replace(study.target, text=str(wanted)))
-    arguments = {"source": source}
+    arguments: dict[str, Any] = {"source": source}
     if train is not None:
         beside = mat.selection(train)
-        rows |= find_target(facts, beside, given.read).rows
+        named = find_target(facts, beside, given.read).rows
+        rows, study = rows | named, replace(study, named=named)
         arguments["train"] = str(beside)
     others = {row for row in rows if facts[row].source != source}
     if not others:
