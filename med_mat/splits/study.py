@@ -72,19 +72,19 @@ class Study:
         dropped = {}
         if len(test) < len(every):
             dropped[f"tested records that are left out{options.limits('test')}"] = len(every) - len(test)
-        for what, leaves_out, advice in (
-            (f"tested records: {SILENT}", silent(mat, test), "name another target"),
+        for left_out, reason, told in (
+            (silent(mat, test), f"tested records: {SILENT}", "state nothing that could be asked: name another target"),
             (
-                "tested pictures that carry contradictory labels",
                 contested(mat, test) & (options.contradictory == "drop"),
-                "contradictory='keep' tests on them",
+                "tested pictures that carry contradictory labels",
+                "show pictures that carry contradictory labels: contradictory='keep' tests on them",
             ),
         ):
-            if leaves_out.all():
-                raise SplitError(f"All {len(test):,} test records of {found} are left out ({what}): {advice}.")
-            if leaves_out.any():
-                dropped[what] = int(np.count_nonzero(leaves_out))
-                test = test[~leaves_out]
+            if left_out.all():
+                raise SplitError(f"All {len(test):,} test records of {found} {told}.")
+            if left_out.any():
+                dropped[reason] = int(np.count_nonzero(left_out))
+                test = test[~left_out]
         _check_labels(mat, f"The test of {found}", every, test, dropped)
         kept = draw.equal_per_label(mat.tags, test, options.seed) if options.balanced_test else test
         if options.balanced_test and asks_labels(mat, kept) and (label := _only_label(mat, kept)) is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from worlds import LUNG, MADE, Record, Row, World, made_rows, made_up, many
 
@@ -137,7 +137,7 @@ def test_what_states_nothing_is_not_trained_on() -> None:
     made = made_up(records, rows).mat.related(LUNG)
     assert len(made.train_positions) == 10
     assert made.audit().dropped[SILENT] == 4
-    with pytest.raises(SplitError, match=r"All 2 test records of CT/Lung/Cancer are left out .*state nothing"):
+    with pytest.raises(SplitError, match=r"All 2 test records of CT/Lung/Cancer state nothing"):
         made_up([*[Record(1, "test", "", silent=True)] * 2, Record(2), Record(3)],
                 [Row(1, LUNG, annotation="findings"), *made_rows()[1:]]).mat.related(LUNG)  # fmt: skip
 
@@ -226,7 +226,6 @@ def test_a_sample_can_be_even_over_sources() -> None:
     assert over["source"] == {2: 20, 3: 20, 4: 20}
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**70), st.integers(0, 2**70))
 def test_a_seed_is_used_whole(one: int, other: int) -> None:
     world = made_up(many({(2, "a"): 60, (3, "a"): 60}), made_rows())
