@@ -60,17 +60,12 @@ def gather(experiment: Experiment) -> Evidence:
     """Read the records of train and test again, a stretch of the index at a time."""
     tags, links = experiment.mat.tags, experiment.mat.linked
     trained, tested, shared, common = _compared(experiment, experiment.train_positions, experiment.test_positions)
-    of_target = frozenset(experiment.target.mats)
     strange = {name: _strange(experiment, side) for name, side in (("train", trained), ("test", tested))}
     return Evidence(
         shared=shared,
         torn=int(np.count_nonzero(tags.group[links.first] != tags.group[links.second])),
         strange={name: found for name, found in strange.items() if found[0]},
-        target=sum(
-            count
-            for said, count in trained.said.items()
-            if not _fits(experiment, said) and MAT(*map(str, said[3:])) in of_target
-        ),
+        target=_misplaced(experiment, trained),
         patients=tested.patients,
         blank=tested.blank,
         common=common,
@@ -127,6 +122,23 @@ def marked(positions: npt.NDArray[np.integer], count: int) -> npt.NDArray[np.boo
 
 def _common(first: pa.Array, second: pa.Array) -> pa.Array:
     return first.filter(pc.is_in(first, second))
+
+
+def said(experiment: Experiment, positions: Positions) -> tuple[tuple[int, str], int]:
+    """Of some records, those whose own columns differ from their row's facts: how many, and the first; and how many of
+    them say the target's triplet of themselves."""
+    side = _read(experiment, np.sort(positions))
+    return _strange(experiment, side), _misplaced(experiment, side)
+
+
+def _misplaced(experiment: Experiment, side: _Side) -> int:
+    """The records that say the target's triplet of themselves, and are of another row."""
+    of_target = frozenset(experiment.target.mats)
+    return sum(
+        count
+        for said, count in side.said.items()
+        if not _fits(experiment, said) and MAT(*map(str, said[3:])) in of_target
+    )
 
 
 def _fits(experiment: Experiment, said: tuple[object, ...]) -> bool:

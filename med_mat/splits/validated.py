@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 import numpy as np
 
-from med_mat.splits.evidence import marked, shared
+from med_mat.splits.evidence import marked, said, shared
 from med_mat.splits.experiment import Experiment
 from med_mat.taxonomy import SPLITS
 
@@ -27,6 +27,8 @@ def validated(experiment: Experiment, of_target: Collection[int]) -> tuple[dict[
     own = sum(count for row, count in rows.items() if row in of_target)
     elements = experiment.options.read.elements
     axes = {row: experiment.target.shared(elements(tags.facts[row])) for row in rows}
+    touched = {row: experiment.target.touched(elements(tags.facts[row])) for row in rows} if rule.wide else axes
+    (strange, first), misplaced = said(experiment, held)
     faults = [
         f"{count:,} {what} are in validation and in {side}"
         for side, counts in found.items()
@@ -43,10 +45,14 @@ def validated(experiment: Experiment, of_target: Collection[int]) -> tuple[dict[
             f"records of {rule.left_out}, which is left out",
         ),
         *(
-            (any(axis in axes[row] for row in rows if row not in of_target), f"the target's {axis}")
+            (any(axis in touched[row] for row in rows if row not in of_target), f"the target's {axis}")
             for axis in rule.avoids
         ),
     ):
         if broken:
             faults.append(f"validation holds {text}")
+    if strange:
+        faults.append(f"{strange:,} records of validation say of themselves what their row is not, such as {first}")
+    if misplaced:
+        faults.append(f"{misplaced:,} validation records say the target's triplet of themselves")
     return found, faults

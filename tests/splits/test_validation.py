@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_arms import ARMS
+from test_evidence import damaged, put
 from worlds import LUNG, MADE, Record, Row, World, made_rows, made_up, many, replace, tried, worlds
 
 from med_mat.errors import AuditError, SplitError
@@ -148,11 +149,25 @@ def test_a_validation_part_that_leaks_or_breaks_the_rule_is_found() -> None:
     broken(good, "validation holds records of the test part", world.mat.where("CT/Brain/Cancer", split="test"))
     broken(good, "validation holds records that share no element", world.mat.where(MADE[3])[:2])
     foreign = world.mat.unrelated(LUNG, size=3, validation=0.2)
+    assert foreign.rule.wide
     broken(foreign, "validation holds the target's area", world.mat.where(MADE[2])[:2])
     rows = [Row(1, LUNG, source="a"), Row(2, LUNG, source="b"), Row(3, MAT("CT", "Lung", "State"), source="a")]
     left = made_up([Record(n) for n in (1, 2, 2, 2, 3)], rows).mat
     broken(left.leave_source_out(LUNG, "a", validation=0.3), "validation holds records of a, which is left out",
            left.where("row=3"))  # fmt: skip
+
+
+def test_a_validation_record_that_says_another_triplet_of_itself_is_found(world: World, tmp_path: Path) -> None:
+    """The index is changed after the split was made: its rows still fit, a record's own columns do not."""
+    made = world.mat.related(LUNG, validation=0.1)
+    place = int(made.validation_positions[0])
+    names = dict(zip(("modality", "area", "task"), (LUNG.modality, LUNG.area, LUNG.task), strict=True))
+    changed = damaged(world, tmp_path, **{name: put(place, word) for name, word in names.items()})
+    with pytest.raises(AuditError) as caught:
+        replace(made, mat=changed).audit()
+    message = "; ".join(caught.value.audit.violations)
+    assert "1 validation records say the target's triplet of themselves" in message
+    assert "1 records of validation say of themselves what their row is not, such as row" in message
 
 
 def test_a_validation_part_is_saved_and_loaded(world: World, tmp_path: Path) -> None:
