@@ -66,19 +66,32 @@ def test_what_is_set_apart_is_whole_groups_of_every_label(made: tuple[Any, Any],
     largest = max(map(len, members.values()))
     for group in members.values():
         assert len({bool(apart[p]) for p in group}) == 1
-    by_stratum = strata(world, every)
-    if None in by_stratum.values():
-        return
-    eligible = 0
-    for stratum in set(by_stratum.values()):
-        mine = [group for group in members if by_stratum[group] == stratum]
-        chosen = [group for group in mine if apart[members[group][0]]]
-        assert len(chosen) < len(mine), "a stratum keeps one group at least"
-        records = sum(len(members[g]) for g in mine)
-        if len(mine) > 1:
-            eligible += records
-            assert sum(len(members[g]) for g in chosen) <= share * records + 2 * largest
-    assert apart.sum() <= share * eligible + largest
+    counted: dict[tuple[Any, str], list[int]] = defaultdict(list)
+    for p in every:
+        counted[world.of(p).subset or -world.of(p).number, world.records[p].label].append(p)
+    for mine in counted.values():
+        groups = {int(world.mat.tags.group[p]) for p in mine}
+        taken = sum(apart[p] for p in mine)
+        assert len({g for g in groups if apart[members[g][0]]}) < len(groups), "a stratum keeps one group at least"
+        assert taken <= share * len(mine) + 2 * largest
+    assert apart.sum() <= share * len(every) + 2 * largest
+
+
+def test_people_of_several_labels_are_divided_evenly_too() -> None:
+    """600 people of whom many have pictures of several labels: both parts have the labels of all to two points."""
+    rng = np.random.default_rng(0)
+    labels, people = rng.choice(list("abc"), 780, p=[0.56, 0.27, 0.17]), rng.integers(0, 600, 780)
+    records = [Record(1, label=label, patient=str(who)) for label, who in zip(labels, people, strict=True)]
+    world = made_up(records, made_rows())
+    tags, every = world.mat.tags, np.arange(780)
+    for seed in range(5):
+        apart = divide.set_apart(tags, every, 0.1, seed)
+        number = divide.folds(tags, every, 5, seed)
+        assert abs(int(apart.sum()) - 78) <= 3
+        for code in range(3):
+            share = float(np.mean(tags.label == code))
+            assert abs(float(np.mean(tags.label[apart] == code)) - share) < 0.03
+            assert all(abs(float(np.mean(tags.label[number == fold] == code)) - share) < 0.06 for fold in range(5))
 
 
 def test_single_records_are_divided_exactly() -> None:
