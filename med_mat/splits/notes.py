@@ -124,6 +124,20 @@ def _of_parts(experiment: Experiment) -> Iterator[str]:
     tested = np.count_nonzero(experiment.mat.tags.split[experiment.train_positions] == SPLITS.index("test"))
     if tested:
         yield f"{tested:,} training records are of the test part of their source, by which others may be tested"
+    if experiment.rule.target_records is None and len(experiment.train_positions):
+        yield from _of_unseen_labels(experiment)
+
+
+def _of_unseen_labels(experiment: Experiment) -> Iterator[str]:
+    """Where the target itself trains, such as other sources of it: labels that are tested and never seen."""
+    tags = experiment.mat.tags
+    sets = [np.unique(tags.label[side]) for side in (experiment.train_positions, experiment.test_positions)]
+    trained, tested = (frozenset().union(*(tags.labels[code] for code in side)) for side in sets)
+    unseen = tested - trained
+    if unseen:
+        has = np.array([not unseen.isdisjoint(labels) for labels in tags.labels])
+        count = np.count_nonzero(has[tags.label[experiment.test_positions]])
+        yield f"{count:,} test records have a label that no training record has: {listed(sorted(unseen))}"
 
 
 def _augmented(source: str, facts: Mapping[str, Any]) -> bool:

@@ -65,6 +65,18 @@ def test_what_shares_a_group_with_the_source_does_not_train(world: World) -> Non
     assert made.audit().dropped == {"their group is tested": 7}
 
 
+def test_labels_that_the_other_sources_do_not_have_are_noted(world: World) -> None:
+    records = [
+        replace(one, label="Severe" if one.row == 1 and n % 2 else one.label) for n, one in enumerate(world.records)
+    ]
+    made = made_up(records, list(world.rows.values())).mat
+    count = sum(one.row == 1 and one.label == "Severe" for one in records)
+    note = f"{count:,} test records have a label that no training record has: Severe"
+    assert note in made.leave_source_out(COVID, "a").audit().notes
+    assert not any("no training record has" in one for one in made.leave_source_out(COVID, "b").audit().notes)
+    assert not any("no training record has" in one for one in made.all_data(LUNG).audit().notes), "CG: that is meant"
+
+
 def test_each_source_in_turn(world: World, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         made = list(world.mat.leave_one_out("source", target=COVID, test_on="test"))
