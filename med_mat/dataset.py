@@ -95,6 +95,11 @@ class MedMAT(Experiments):
         """Every column of every record but the pixels (see :mod:`med_mat.schema`), in the order of the build."""
         return pq.read_table(self.location.local(INDEX))
 
+    @functools.cached_property
+    def silent(self) -> npt.NDArray[np.bool_]:
+        """By position in the index: whether there is nothing to ask of the record, so that its ``target`` is null."""
+        return np.asarray(self._record_facts("target").is_null())
+
     @property
     def mats(self) -> tuple[MAT, ...]:
         """The triplets that have records, sorted."""
