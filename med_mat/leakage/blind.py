@@ -1,0 +1,400 @@
+"""Blind answerability: how many single-choice questions can be answered without their picture.
+
+Each way of guessing sees question and options alone, and what it knows of labels it learned from the training
+questions. Where several options suit it equally well, it is credited with its chance among them, so that no order of
+records or options decides.
+
+==========  ==========================================================================================================
+way         guesses
+==========  ==========================================================================================================
+commonest   the label that is the commonest answer of train, offered or not
+prior       of the options offered, the one that is the commonest answer of train
+number      the option that is the commonest answer of train among questions with as many options
+longest     the longest option, in characters
+shortest    the shortest option
+position    the letter that is right most often in train among questions with as many options
+shape       the option whose form is right most often in train: number of options, how its length, its number of labels
+            and the labels that it shares with others compare with those of the other options, whether it denies
+text        what a linear classifier of all words of question and options says (:mod:`med_mat.leakage.blind_text`)
+==========  ==========================================================================================================
+
+A way *tells* where it reaches more than chance and the prior of labels explain. The prior explains of a guess what it
+would reach if, among the options offered, answers fell as they fall in train: to guess the commonest label is no fault
+of the questions. That options which are never right stand beside it is one, so an option that train never has as an
+answer counts like the average of the others.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy import sparse
+
+from med_mat.errors import SplitError
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.int64]
+
+#: The columns of a table of questions that are read, of :data:`med_mat.schema.QUESTION_COLUMNS`.
+COLUMNS = ("open_question", "options", "answer")
+#: A way tells where the lower end of its interval is more than this above what chance and the prior explain.
+MARGIN = 0.05
+#: Of the normal distribution, for intervals of 95 %.
+_Z = 1.959964
+#: Scores that differ by so little of their size are alike: sums must not hang on the order of records.
+_ALIKE = 1e-9
+#: What separates the labels of one option.
+_SEPARATOR = ", "
+_DENIES = r"(?i)^(no|none|not|non|normal|negative|healthy|without|absent)\b"
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What one way of guessing reaches; all are shares of the questions, 0 to 1."""
+
+    accuracy: float
+    low: float  # of the 95 % interval (Wilson's) of the accuracy
+    high: float
+    explained: float  # what chance and the prior of labels make of the same guesses
+    balanced: float  # its accuracy where every label counts alike, in train and in test
+
+    @property
+    def tells(self) -> bool:
+        """Whether it reaches more than is explained: the questions give their answers away."""
+        return self.low > self.explained + MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Blind:
+    """How many of some questions can be answered without their picture."""
+
+    questions: int  # single-choice ones that were asked
+    learned_from: int  # single-choice ones of train
+    labels: int  # different answers
+    chance: float  # the mean of 1 / number of options
+    balanced_chance: float  # the same where every label counts alike
+    folds: int  # 0: train and test are apart; else the folds of one table
+    ways: Mapping[str, Reached]
+
+    @property
+    def telling(self) -> tuple[str, ...]:
+        """The ways that tell, the one that tells most first."""
+        found = [(name, one) for name, one in self.ways.items() if one.tells]
+        return tuple(name for name, one in sorted(found, key=lambda item: item[1].explained - item[1].low))
+
+    @property
+    def above_chance(self) -> float:
+        """How far above chance the best way surely is: by the lower end of its interval; below 0 where none is."""
+        return max((one.low for one in self.ways.values()), default=0.0) - self.chance
+
+    def to_data(self) -> dict[str, Any]:
+        """As plain data for JSON, numbers to four digits."""
+        ways = {
+            name: {**{key: round(value, 4) for key, value in asdict(one).items()}, "tells": one.tells}
+            for name, one in self.ways.items()
+        }
+        chances = {name: round(getattr(self, name), 4) for name in ("chance", "balanced_chance")}
+        return {**asdict(self), **chances, "ways": ways, "telling": list(self.telling)}
+
+    def __str__(self) -> str:
+        if not self.questions:
+            return "no single-choice question"
+        reached = ", ".join(f"{name} {one.accuracy:.2f}" for name, one in self.ways.items())
+        told = "".join(
+            f"; {name} tells: {one.low:.2f} to {one.high:.2f}, of which {one.explained:.2f} is explained"
+            for name, one in ((name, self.ways[name]) for name in self.telling)
+        )
+        return f"{self.questions:,} single-choice questions, chance {self.chance:.2f}: {reached}{told}"
+
+
+def measure(train: pa.Table, test: pa.Table, *, text: bool = False) -> Blind:
+    """How many test questions can be answered without their picture, by what the training questions teach.
+
+    Args:
+        train: what is learned from: the columns :data:`COLUMNS`, as :meth:`med_mat.dataset.MedMAT.questions` gives
+            them. Rows without options or answer are passed over.
+        test: what is asked: the same columns.
+        text: also by a classifier of words (the extra ``score``).
+
+    Raises:
+        SplitError: a column is missing, or an answer is no letter of its options.
+        MissingExtraError: ``text`` without the extra ``score``.
+    """
+    asked = Asked.of([train, test])
+    learned = np.arange(len(asked)) < asked.tables[0]
+    return _account(asked, [(learned, ~learned)], text=text, folds=0)
+
+
+def cross_measure(questions: pa.Table, folds: npt.NDArray[np.integer[Any]], *, text: bool = False) -> Blind:
+    """The same where no test is apart: each fold is asked by what the other folds teach.
+
+    Args:
+        questions: the columns :data:`COLUMNS`.
+        folds: a fold for each row; records that belong together have the same one.
+        text: as for :func:`measure`.
+
+    Raises:
+        SplitError: as for :func:`measure`, or folds of another length.
+        MissingExtraError: as for :func:`measure`.
+    """
+    if len(folds) != questions.num_rows:
+        raise SplitError(f"Blind answerability: {len(folds):,} folds are given for {questions.num_rows:,} questions.")
+    asked = Asked.of([questions])
+    of = np.asarray(folds)[asked.place]
+    used = np.unique(of)
+    return _account(asked, [(of != one, of == one) for one in used], text=text, folds=len(used))
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Single-choice questions as arrays: those of one table after the other; each option has a place in ``code``."""
+
+    tables: tuple[int, ...]  # questions of each table
+    place: Codes  # of each question: its row in its table
+    instruction: pa.Array  # of each question, as text
+    count: Codes  # of each question: number of options
+    start: Codes  # of each question: the place of its first option
+    right: Codes  # of each question: the place of the right one
+    code: Codes  # of each option: position in texts
+    texts: pa.Array  # the different options, in alphabetic order
+
+    @classmethod
+    def of(cls, tables: list[pa.Table]) -> Asked:
+        """From tables of questions.
+
+        Raises:
+            SplitError: a column is missing, or an answer is no letter of its options.
+        """
+        kept, places = [], []
+        for table in tables:
+            missing = [name for name in COLUMNS if name not in table.column_names]
+            if missing:
+                raise SplitError(
+                    f"Blind answerability: a table of questions lacks {', '.join(missing)}; it needs "
+                    f"{', '.join(COLUMNS)}, as mat.questions(positions) gives them."
+                )
+            offered = pc.fill_null(pc.greater(pc.list_value_length(table["options"]), 0), False)
+            single = np.asarray(pc.and_(offered, pc.is_valid(table["answer"])))
+            places.append(np.flatnonzero(single))
+            kept.append(table.select(COLUMNS).filter(pa.array(single)))
+        whole = pa.concat_tables(kept).combine_chunks() if kept else kept
+        options = _flat(whole["options"])
+        count = np.asarray(pc.list_value_length(options)).astype(np.int64)
+        start = np.cumsum(count) - count
+        code, texts = _alphabetic(options.flatten())
+        letters = _flat(whole["answer"]).dictionary_encode()
+        number = np.array([ord(one) - ord("A") if len(one) == 1 else -1 for one in letters.dictionary.to_pylist()])
+        right = number[np.asarray(letters.indices)] if len(count) else count
+        if np.any(wrong := (right < 0) | (right >= count)):
+            first = int(np.flatnonzero(wrong)[0])
+            raise SplitError(
+                f"Blind answerability: {np.count_nonzero(wrong):,} answers are no letter of their options, such as "
+                f"{whole['answer'][first].as_py()!r} of {count[first]}."
+            )
+        return cls(
+            tables=tuple(map(len, places)),
+            place=np.concatenate(places),
+            instruction=_flat(whole["open_question"]),
+            count=count,
+            start=start,
+            right=start + right.astype(np.int64),
+            code=code,
+            texts=texts,
+        )
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+    @functools.cached_property
+    def question(self) -> Codes:
+        """Of each option: its question."""
+        return np.repeat(np.arange(len(self)), self.count)
+
+    @functools.cached_property
+    def label(self) -> Codes:
+        """Of each question: the right option, as a position in ``texts``."""
+        return self.code[self.right]
+
+    def pick(self, chosen: npt.NDArray[np.bool_]) -> Asked:
+        """Some of the questions."""
+        count = self.count[chosen]
+        start = np.cumsum(count) - count
+        return Asked(
+            tables=(),
+            place=self.place[chosen],
+            instruction=self.instruction.filter(pa.array(chosen)),
+            count=count,
+            start=start,
+            right=start + (self.right - self.start)[chosen],
+            code=self.code[self.spread(chosen)],
+            texts=self.texts,
+        )
+
+    def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What is known of each question, said of each of its options."""
+        return np.repeat(values, self.count)
+
+    def most(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Of each question: the largest of what is known of its options."""
+        return np.maximum.reduceat(values, self.start) if len(self) else values[:0]
+
+    def total(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Of each question: the sum of what is known of its options."""
+        return np.add.reduceat(values, self.start) if len(self) else values[:0]
+
+    def best(self, score: npt.NDArray[Any]) -> Floats:
+        """Of each option: the chance that it is guessed, where the highest score of its question is, ties alike."""
+        most = self.most(score)
+        top = (score >= self.spread(most - _ALIKE * np.abs(most))).astype(np.float64)
+        return top / self.spread(self.total(top))
+
+
+def form(asked: Asked) -> Codes:
+    """Of each option: a number for its form beside the other options, whatever words it is made of."""
+    length = np.asarray(pc.utf8_length(asked.texts)).astype(np.int64)[asked.code]
+    denies = np.asarray(pc.match_substring_regex(asked.texts, _DENIES)).astype(np.int64)[asked.code]
+    words = pc.split_pattern(pc.utf8_lower(asked.texts), _SEPARATOR)
+    held = np.asarray(pc.list_value_length(words)).astype(np.int64)
+    part = words.flatten().dictionary_encode()
+    ends = np.concatenate(([0], np.cumsum(held)))
+    holds = sparse.csr_array((np.ones(ends[-1]), np.asarray(part.indices), ends), (len(held), len(part.dictionary)))
+    offers = sparse.csr_array(
+        (np.ones(len(asked.code)), asked.code, np.concatenate((asked.start, [len(asked.code)]))),
+        (len(asked), len(held)),
+    )
+    each, there = holds[asked.code], (offers @ holds)[asked.question]
+    shared = np.asarray(each.multiply(there).sum(axis=1)).ravel().astype(np.int64) - held[asked.code]
+    found = asked.spread(asked.count)
+    for values in (length, held[asked.code], shared):
+        found = found * 12 + _standing(asked, values)
+    found = (found * 2 + denies) * 2 + asked.spread(asked.most(denies))
+    return found.astype(np.int64)
+
+
+def _standing(asked: Asked, values: Codes) -> Codes:
+    """Of each option: whether its value is the largest or the smallest of its question, and how many others have it."""
+    alike = np.zeros(len(values), dtype=np.int64)
+    order = np.lexsort((values, asked.question))
+    key = asked.question[order] * (values.max(initial=0) + 1) + values[order]
+    _, back, number = np.unique(key, return_inverse=True, return_counts=True)
+    alike[order] = np.minimum(number[back], 3) - 1
+    largest, smallest = values == asked.spread(asked.most(values)), values == asked.spread(-asked.most(-values))
+    return (largest * 2 + smallest) * 3 + alike
+
+
+def _account(
+    asked: Asked, turns: list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]], *, text: bool, folds: int
+) -> Blind:
+    """What each way reaches: per turn, the questions to learn from and those to ask, each asked once at most."""
+    forms = np.unique(form(asked), return_inverse=True)[1] if len(asked) else asked.code
+    tested = np.any([test for _, test in turns], axis=0) if turns else np.zeros(len(asked), dtype=bool)
+    guesses: dict[str, Floats] = {}
+    even: dict[str, Floats] = {}
+    fall = np.zeros(len(asked.code))
+    for learned, test in turns:
+        here = asked.spread(test)
+        fall[here] = _fall(asked, np.bincount(asked.label[learned], minlength=len(asked.texts)))[here]
+        for found, weight in ((guesses, learned.astype(np.float64)), (even, evened(asked, learned))):
+            for name, chances in _guess(asked, forms, weight).items():
+                found.setdefault(name, np.zeros(len(asked.code)))[here] = chances[here]
+        if text:
+            from med_mat.leakage.blind_text import scores
+
+            for found, weight in ((guesses, learned.astype(np.float64)), (even, evened(asked, learned))):
+                said = scores(asked, forms, weight, test)
+                found.setdefault("text", np.zeros(len(asked.code)))[here] = asked.best(said)[here]
+    size = int(np.count_nonzero(tested))
+    share, even_share = tested / max(size, 1), evened(asked, tested) / max(size, 1)
+    chance = 1.0 / asked.count
+    ways = {}
+    for name, chances in guesses.items():
+        accuracy = float(share @ chances[asked.right])
+        explained = max(float(share @ asked.total(chances * fall)), float(share @ chance))
+        balanced = float(even_share @ even[name][asked.right])
+        ways[name] = Reached(accuracy, *wilson(accuracy, size), explained, balanced)
+    return Blind(
+        questions=size,
+        learned_from=size if folds else len(asked) - size,
+        labels=len(np.unique(asked.label[tested])),
+        chance=float(share @ chance),
+        balanced_chance=float(even_share @ chance),
+        folds=folds,
+        ways=ways if size else {},
+    )
+
+
+def evened(asked: Asked, chosen: npt.NDArray[np.bool_]) -> Floats:
+    """Of each question: a weight by which every label counts alike among the chosen; they add up to their number."""
+    number = np.bincount(asked.label[chosen], minlength=len(asked.texts))
+    each = np.count_nonzero(chosen) / max(np.count_nonzero(number), 1)
+    return np.where(chosen, each / np.maximum(number, 1)[asked.label], 0.0)
+
+
+def _fall(asked: Asked, answers: Codes) -> Floats:
+    """Of each option: the chance that it is right if, among those offered, answers fall as they do in train."""
+    weight = answers[asked.code].astype(np.float64)
+    known = asked.total((weight > 0).astype(np.float64))
+    usual = np.where(known > 0, asked.total(weight) / np.maximum(known, 1), 1.0)
+    weight = np.where(weight > 0, weight, asked.spread(usual))
+    return weight / asked.spread(asked.total(weight))
+
+
+def _guess(asked: Asked, forms: Codes, weight: Floats) -> dict[str, Floats]:
+    """Way -> of each option the chance that it is guessed; questions with weight are learned from."""
+    length = np.asarray(pc.utf8_length(asked.texts)).astype(np.int64)[asked.code]
+    answers = np.bincount(asked.label, weight, minlength=len(asked.texts))
+    top = (answers >= answers.max(initial=0)) & (answers > 0)
+    numbered = asked.code * (asked.count.max(initial=0) + 1) + asked.spread(asked.count)
+    letter = np.arange(len(asked.code)) - asked.spread(asked.start)
+    lettered = letter * (asked.count.max(initial=0) + 1) + asked.spread(asked.count)
+    return {
+        "commonest": (top / max(np.count_nonzero(top), 1))[asked.code],
+        "prior": asked.best(answers[asked.code]),
+        "number": asked.best(_rightness(asked, np.unique(numbered, return_inverse=True)[1], weight)[0]),
+        "longest": asked.best(length),
+        "shortest": asked.best(-length),
+        "position": asked.best(_rightness(asked, lettered, weight)[0]),
+        "shape": asked.best(np.divide(*_smooth(asked, *_rightness(asked, forms, weight)))),
+    }
+
+
+def _rightness(asked: Asked, key: Codes, weight: Floats) -> tuple[Floats, Floats]:
+    """Of each option: how often options of its key are right in train, and how often they are offered."""
+    right = np.bincount(key[asked.right], weight, minlength=key.max(initial=-1) + 1)
+    offered = np.bincount(key, asked.spread(weight), minlength=len(right))
+    return right[key], offered[key]
+
+
+def _smooth(asked: Asked, right: Floats, offered: Floats) -> tuple[Floats, Floats]:
+    """Of each option: the two, with one question more in which its key was right by chance."""
+    return right + 1.0 / asked.spread(asked.count), offered + 1.0
+
+
+def wilson(accuracy: float, size: int) -> tuple[float, float]:
+    """The 95 % interval of an accuracy over so many questions (E. B. Wilson, 1927); 0 to 1 where there is none."""
+    if not size:
+        return 0.0, 1.0
+    spread = _Z**2 / size
+    middle = (accuracy + spread / 2) / (1 + spread)
+    width = _Z * ((accuracy * (1 - accuracy) + spread / 4) / size) ** 0.5 / (1 + spread)
+    return max(middle - width, 0.0), min(middle + width, 1.0)
+
+
+def _alphabetic(texts: pa.Array) -> tuple[Codes, pa.Array]:
+    """Codes, and what they stand for, in an order that does not hang on that of the records."""
+    coded = texts.dictionary_encode()
+    order = pc.sort_indices(coded.dictionary).to_numpy().astype(np.int64)
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return back[np.asarray(coded.indices)], coded.dictionary.take(pa.array(order))
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
