@@ -26,7 +26,6 @@ answer counts like the average of the others.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -35,24 +34,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy import sparse
 
 from med_mat.errors import SplitError
+from med_mat.leakage.blind_asked import Asked, Codes, Floats, form
 
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.int64]
-
-#: The columns of a table of questions that are read, of :data:`med_mat.schema.QUESTION_COLUMNS`.
-COLUMNS = ("open_question", "options", "answer")
 #: A way tells where the lower end of its interval is more than this above what chance and the prior explain.
 MARGIN = 0.05
 #: Of the normal distribution, for intervals of 95 %.
 _Z = 1.959964
-#: Scores that differ by so little of their size are alike: sums must not hang on the order of records.
-_ALIKE = 1e-9
-#: What separates the labels of one option.
-_SEPARATOR = ", "
-_DENIES = r"(?i)^(no|none|not|non|normal|negative|healthy|without|absent)\b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +107,8 @@ def measure(train: pa.Table, test: pa.Table, *, text: bool = False) -> Blind:
     """How many test questions can be answered without their picture, by what the training questions teach.
 
     Args:
-        train: what is learned from: the columns :data:`COLUMNS`, as :meth:`med_mat.dataset.MedMAT.questions` gives
-            them. Rows without options or answer are passed over.
+        train: what is learned from: the columns ``open_question``, ``options`` and ``answer``, as
+            :meth:`med_mat.dataset.MedMAT.questions` gives them. Rows without options or answer are passed over.
         test: what is asked: the same columns.
         text: also by a classifier of words (the extra ``score``).
 
@@ -136,7 +125,7 @@ def cross_measure(questions: pa.Table, folds: npt.NDArray[np.integer[Any]], *, t
     """The same where no test is apart: each fold is asked by what the other folds teach.
 
     Args:
-        questions: the columns :data:`COLUMNS`.
+        questions: the same columns.
         folds: a fold for each row; records that belong together have the same one.
         text: as for :func:`measure`.
 
@@ -152,143 +141,6 @@ def cross_measure(questions: pa.Table, folds: npt.NDArray[np.integer[Any]], *, t
     return _account(asked, [(of != one, of == one) for one in used], text=text, folds=len(used))
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Single-choice questions as arrays: those of one table after the other; each option has a place in ``code``."""
-
-    tables: tuple[int, ...]  # questions of each table
-    place: Codes  # of each question: its row in its table
-    instruction: pa.Array  # of each question, as text
-    count: Codes  # of each question: number of options
-    start: Codes  # of each question: the place of its first option
-    right: Codes  # of each question: the place of the right one
-    code: Codes  # of each option: position in texts
-    texts: pa.Array  # the different options, in alphabetic order
-
-    @classmethod
-    def of(cls, tables: list[pa.Table]) -> Asked:
-        """From tables of questions.
-
-        Raises:
-            SplitError: a column is missing, or an answer is no letter of its options.
-        """
-        kept, places = [], []
-        for table in tables:
-            missing = [name for name in COLUMNS if name not in table.column_names]
-            if missing:
-                raise SplitError(
-                    f"Blind answerability: a table of questions lacks {', '.join(missing)}; it needs "
-                    f"{', '.join(COLUMNS)}, as mat.questions(positions) gives them."
-                )
-            offered = pc.fill_null(pc.greater(pc.list_value_length(table["options"]), 0), False)
-            single = np.asarray(pc.and_(offered, pc.is_valid(table["answer"])))
-            places.append(np.flatnonzero(single))
-            kept.append(table.select(COLUMNS).filter(pa.array(single)))
-        whole = pa.concat_tables(kept).combine_chunks() if kept else kept
-        options = _flat(whole["options"])
-        count = np.asarray(pc.list_value_length(options)).astype(np.int64)
-        start = np.cumsum(count) - count
-        code, texts = _alphabetic(options.flatten())
-        letters = _flat(whole["answer"]).dictionary_encode()
-        number = np.array([ord(one) - ord("A") if len(one) == 1 else -1 for one in letters.dictionary.to_pylist()])
-        right = number[np.asarray(letters.indices)] if len(count) else count
-        if np.any(wrong := (right < 0) | (right >= count)):
-            first = int(np.flatnonzero(wrong)[0])
-            raise SplitError(
-                f"Blind answerability: {np.count_nonzero(wrong):,} answers are no letter of their options, such as "
-                f"{whole['answer'][first].as_py()!r} of {count[first]}."
-            )
-        return cls(
-            tables=tuple(map(len, places)),
-            place=np.concatenate(places),
-            instruction=_flat(whole["open_question"]),
-            count=count,
-            start=start,
-            right=start + right.astype(np.int64),
-            code=code,
-            texts=texts,
-        )
-
-    def __len__(self) -> int:
-        return len(self.count)
-
-    @functools.cached_property
-    def question(self) -> Codes:
-        """Of each option: its question."""
-        return np.repeat(np.arange(len(self)), self.count)
-
-    @functools.cached_property
-    def label(self) -> Codes:
-        """Of each question: the right option, as a position in ``texts``."""
-        return self.code[self.right]
-
-    def pick(self, chosen: npt.NDArray[np.bool_]) -> Asked:
-        """Some of the questions."""
-        count = self.count[chosen]
-        start = np.cumsum(count) - count
-        return Asked(
-            tables=(),
-            place=self.place[chosen],
-            instruction=self.instruction.filter(pa.array(chosen)),
-            count=count,
-            start=start,
-            right=start + (self.right - self.start)[chosen],
-            code=self.code[self.spread(chosen)],
-            texts=self.texts,
-        )
-
-    def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """What is known of each question, said of each of its options."""
-        return np.repeat(values, self.count)
-
-    def most(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Of each question: the largest of what is known of its options."""
-        return np.maximum.reduceat(values, self.start) if len(self) else values[:0]
-
-    def total(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Of each question: the sum of what is known of its options."""
-        return np.add.reduceat(values, self.start) if len(self) else values[:0]
-
-    def best(self, score: npt.NDArray[Any]) -> Floats:
-        """Of each option: the chance that it is guessed, where the highest score of its question is, ties alike."""
-        most = self.most(score)
-        top = (score >= self.spread(most - _ALIKE * np.abs(most))).astype(np.float64)
-        return top / self.spread(self.total(top))
-
-
-def form(asked: Asked) -> Codes:
-    """Of each option: a number for its form beside the other options, whatever words it is made of."""
-    length = np.asarray(pc.utf8_length(asked.texts)).astype(np.int64)[asked.code]
-    denies = np.asarray(pc.match_substring_regex(asked.texts, _DENIES)).astype(np.int64)[asked.code]
-    words = pc.split_pattern(pc.utf8_lower(asked.texts), _SEPARATOR)
-    held = np.asarray(pc.list_value_length(words)).astype(np.int64)
-    part = words.flatten().dictionary_encode()
-    ends = np.concatenate(([0], np.cumsum(held)))
-    holds = sparse.csr_array((np.ones(ends[-1]), np.asarray(part.indices), ends), (len(held), len(part.dictionary)))
-    offers = sparse.csr_array(
-        (np.ones(len(asked.code)), asked.code, np.concatenate((asked.start, [len(asked.code)]))),
-        (len(asked), len(held)),
-    )
-    each, there = holds[asked.code], (offers @ holds)[asked.question]
-    shared = np.asarray(each.multiply(there).sum(axis=1)).ravel().astype(np.int64) - held[asked.code]
-    found = asked.spread(asked.count)
-    for values in (length, held[asked.code], shared):
-        found = found * 12 + _standing(asked, values)
-    found = (found * 2 + denies) * 2 + asked.spread(asked.most(denies))
-    return found.astype(np.int64)
-
-
-def _standing(asked: Asked, values: Codes) -> Codes:
-    """Of each option: whether its value is the largest or the smallest of its question, and how many others have it."""
-    alike = np.zeros(len(values), dtype=np.int64)
-    order = np.lexsort((values, asked.question))
-    key = asked.question[order] * (values.max(initial=0) + 1) + values[order]
-    _, back, number = np.unique(key, return_inverse=True, return_counts=True)
-    alike[order] = np.minimum(number[back], 3) - 1
-    largest, smallest = values == asked.spread(asked.most(values)), values == asked.spread(-asked.most(-values))
-    return (largest * 2 + smallest) * 3 + alike
-
-
 def _account(
     asked: Asked, turns: list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]], *, text: bool, folds: int
 ) -> Blind:
@@ -301,39 +153,39 @@ def _account(
     for learned, test in turns:
         here = asked.spread(test)
         fall[here] = _fall(asked, np.bincount(asked.label[learned], minlength=len(asked.texts)))[here]
-        for found, weight in ((guesses, learned.astype(np.float64)), (even, evened(asked, learned))):
-            for name, chances in _guess(asked, forms, weight).items():
-                found.setdefault(name, np.zeros(len(asked.code)))[here] = chances[here]
-        if text:
-            from med_mat.leakage.blind_text import scores
+        for found, weight in ((guesses, learned.astype(np.float64)), (even, _evened(asked, learned))):
+            said = _guess(asked, forms, weight)
+            if text:
+                from med_mat.leakage.blind_text import scores
 
-            for found, weight in ((guesses, learned.astype(np.float64)), (even, evened(asked, learned))):
-                said = scores(asked, forms, weight, test)
-                found.setdefault("text", np.zeros(len(asked.code)))[here] = asked.best(said)[here]
+                said["text"] = asked.best(scores(asked, forms, weight, test))
+            for name, chances in said.items():
+                found.setdefault(name, np.zeros(len(asked.code)))[here] = chances[here]
     size = int(np.count_nonzero(tested))
-    share, even_share = tested / max(size, 1), evened(asked, tested) / max(size, 1)
+    share = _evened(asked, tested) / max(size, 1)
     chance = 1.0 / asked.count
+    by_chance = float(np.sum(chance[tested])) / max(size, 1)
     ways = {}
     for name, chances in guesses.items():
-        accuracy = float(share @ chances[asked.right])
-        explained = max(float(share @ asked.total(chances * fall)), float(share @ chance))
-        balanced = float(even_share @ even[name][asked.right])
-        ways[name] = Reached(accuracy, *wilson(accuracy, size), explained, balanced)
+        accuracy = float(np.sum(chances[asked.right[tested]])) / max(size, 1)
+        by_prior = float(np.sum(asked.total(chances * fall)[tested])) / max(size, 1)
+        balanced = float(share @ even[name][asked.right])
+        ways[name] = Reached(accuracy, *wilson(accuracy, size), max(by_prior, by_chance), balanced)
     return Blind(
         questions=size,
         learned_from=size if folds else len(asked) - size,
         labels=len(np.unique(asked.label[tested])),
-        chance=float(share @ chance),
-        balanced_chance=float(even_share @ chance),
+        chance=by_chance,
+        balanced_chance=float(share @ chance),
         folds=folds,
         ways=ways if size else {},
     )
 
 
-def evened(asked: Asked, chosen: npt.NDArray[np.bool_]) -> Floats:
+def _evened(asked: Asked, chosen: npt.NDArray[np.bool_]) -> Floats:
     """Of each question: a weight by which every label counts alike among the chosen; they add up to their number."""
     number = np.bincount(asked.label[chosen], minlength=len(asked.texts))
-    each = np.count_nonzero(chosen) / max(np.count_nonzero(number), 1)
+    each = int(np.count_nonzero(chosen)) / max(int(np.count_nonzero(number)), 1)
     return np.where(chosen, each / np.maximum(number, 1)[asked.label], 0.0)
 
 
@@ -343,7 +195,8 @@ def _fall(asked: Asked, answers: Codes) -> Floats:
     known = asked.total((weight > 0).astype(np.float64))
     usual = np.where(known > 0, asked.total(weight) / np.maximum(known, 1), 1.0)
     weight = np.where(weight > 0, weight, asked.spread(usual))
-    return weight / asked.spread(asked.total(weight))
+    weight /= asked.spread(asked.total(weight))
+    return weight
 
 
 def _guess(asked: Asked, forms: Codes, weight: Floats) -> dict[str, Floats]:
@@ -354,6 +207,7 @@ def _guess(asked: Asked, forms: Codes, weight: Floats) -> dict[str, Floats]:
     numbered = asked.code * (asked.count.max(initial=0) + 1) + asked.spread(asked.count)
     letter = np.arange(len(asked.code)) - asked.spread(asked.start)
     lettered = letter * (asked.count.max(initial=0) + 1) + asked.spread(asked.count)
+    right, offered = _rightness(asked, forms, weight)
     return {
         "commonest": (top / max(np.count_nonzero(top), 1))[asked.code],
         "prior": asked.best(answers[asked.code]),
@@ -361,20 +215,16 @@ def _guess(asked: Asked, forms: Codes, weight: Floats) -> dict[str, Floats]:
         "longest": asked.best(length),
         "shortest": asked.best(-length),
         "position": asked.best(_rightness(asked, lettered, weight)[0]),
-        "shape": asked.best(np.divide(*_smooth(asked, *_rightness(asked, forms, weight)))),
+        # beside what is known, one question more in which the form was right by chance
+        "shape": asked.best((right + 1.0 / asked.spread(asked.count)) / (offered + 1.0)),
     }
 
 
 def _rightness(asked: Asked, key: Codes, weight: Floats) -> tuple[Floats, Floats]:
     """Of each option: how often options of its key are right in train, and how often they are offered."""
-    right = np.bincount(key[asked.right], weight, minlength=key.max(initial=-1) + 1)
+    right = np.bincount(key[asked.right], weight, minlength=int(key.max(initial=-1)) + 1)
     offered = np.bincount(key, asked.spread(weight), minlength=len(right))
-    return right[key], offered[key]
-
-
-def _smooth(asked: Asked, right: Floats, offered: Floats) -> tuple[Floats, Floats]:
-    """Of each option: the two, with one question more in which its key was right by chance."""
-    return right + 1.0 / asked.spread(asked.count), offered + 1.0
+    return right[key].astype(np.float64), offered[key].astype(np.float64)
 
 
 def wilson(accuracy: float, size: int) -> tuple[float, float]:
@@ -385,16 +235,3 @@ def wilson(accuracy: float, size: int) -> tuple[float, float]:
     middle = (accuracy + spread / 2) / (1 + spread)
     width = _Z * ((accuracy * (1 - accuracy) + spread / 4) / size) ** 0.5 / (1 + spread)
     return max(middle - width, 0.0), min(middle + width, 1.0)
-
-
-def _alphabetic(texts: pa.Array) -> tuple[Codes, pa.Array]:
-    """Codes, and what they stand for, in an order that does not hang on that of the records."""
-    coded = texts.dictionary_encode()
-    order = pc.sort_indices(coded.dictionary).to_numpy().astype(np.int64)
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    return back[np.asarray(coded.indices)], coded.dictionary.take(pa.array(order))
-
-
-def _flat(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

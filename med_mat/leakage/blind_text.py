@@ -1,28 +1,25 @@
 """What a classifier makes of the words of question and options alone, without the picture.
 
-A linear model scores every option; the chance that an option is right is the softmax of the scores of its question
-(McFadden's conditional logit), and the weights are those of the greatest likelihood under a penalty on their squares.
-It is convex, so the same questions give the same weights.
+A linear model scores every option, by a logistic regression of which of two options of a question is the right one
+(Bradley and Terry's model of pairs, with features). It is convex, so the same questions give the same scores. Needs
+scikit-learn, the extra ``score``.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
-from scipy import optimize, sparse
+from scipy import sparse
 
-if TYPE_CHECKING:
-    from med_mat.leakage.blind import Asked, Codes, Floats
+from med_mat.errors import MissingExtraError
+from med_mat.leakage.blind_asked import Asked, Codes, Floats, holds
 
 #: Questions to learn from; of more, so many are taken at even distances.
 MOST = 60_000
-_PENALTY = 1.0
 _STEPS = 200
 _WORD = r"[^\w+-]+"
 
@@ -35,6 +32,9 @@ def scores(asked: Asked, forms: Codes, weight: Floats, test: npt.NDArray[np.bool
         forms: of each option: a number for its form.
         weight: of each question: how much it counts in learning; 0: not learned from.
         test: of each question: whether it is to be answered.
+
+    Raises:
+        MissingExtraError: scikit-learn is not installed.
     """
     found = np.zeros(len(asked.code))
     learned = _some(asked, np.flatnonzero(weight > 0))
@@ -85,16 +85,11 @@ def _facts(asked: Asked, forms: Codes) -> Iterator[Codes]:
 
 def _words(asked: Asked) -> Iterator[sparse.csr_array]:
     """Words, words by number of options, labels by how many other options have them, and the other options."""
-    lower = pc.utf8_lower(asked.texts)
-    words = _holds(pc.split_pattern_regex(lower, _WORD))[asked.code]
+    words = holds(pc.split_pattern_regex(pc.utf8_lower(asked.texts), _WORD))[asked.code]
     yield words
     option, word = words.nonzero()
     yield _ones(option, word * (asked.count.max() + 1) + asked.spread(asked.count)[option], len(asked.code))
-    labels = _holds(pc.split_pattern(lower, ", "))
-    each = labels[asked.code]
-    ends = np.concatenate((asked.start, [len(asked.code)]))
-    offers = sparse.csr_array((np.ones(len(asked.code)), asked.code, ends), (len(asked), len(asked.texts)))
-    others = sparse.coo_array(each.multiply((offers @ labels)[asked.question]))
+    others = sparse.coo_array(asked.labels[asked.code].multiply(asked.offered[asked.question]))
     yield _ones(others.coords[0], others.coords[1] * 8 + np.minimum(others.data.astype(np.int64), 7), len(asked.code))
     longest = int(asked.count.max())
     for step in range(1, longest):  # each option beside the one so many places after it, in a circle
@@ -105,15 +100,6 @@ def _words(asked: Asked) -> Iterator[sparse.csr_array]:
         yield _ones(there, pair, len(asked.code))
 
 
-def _holds(lists: pa.ListArray) -> sparse.csr_array:
-    """Of each list of texts, a row of 0 and 1: the texts that it holds."""
-    coded = lists.flatten().dictionary_encode()
-    length = np.asarray(pc.list_value_length(lists)).astype(np.int64)
-    found = _ones(np.repeat(np.arange(len(lists)), length), np.asarray(coded.indices), len(lists))
-    found.data[:] = 1
-    return found
-
-
 def _ones(row: npt.NDArray[Any], column: npt.NDArray[Any], rows: int | None = None) -> sparse.csr_array:
     """A 1 in each of these places; columns that nothing has are left out."""
     _, column = np.unique(column, return_inverse=True)
@@ -122,21 +108,21 @@ def _ones(row: npt.NDArray[Any], column: npt.NDArray[Any], rows: int | None = No
 
 
 def _fit(asked: Asked, seen: sparse.csr_array, weight: Floats) -> Floats:
-    """The weights of the features."""
-    turned = sparse.csr_array(seen.T)
-    loss = functools.partial(_loss, asked, seen, turned, weight)
-    found = optimize.minimize(loss, np.zeros(seen.shape[1]), jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
-    return np.asarray(found.x)
-
-
-def _loss(
-    asked: Asked, seen: sparse.csr_array, turned: sparse.csr_array, weight: Floats, weights: Floats
-) -> tuple[float, Floats]:
-    score = seen @ weights
-    score -= asked.spread(asked.most(score))
-    chance = np.exp(score)
-    total = asked.total(chance)
-    lost = float(weight @ (np.log(total) - score[asked.right])) + _PENALTY / 2 * float(weights @ weights)
-    off = chance / asked.spread(total) * asked.spread(weight)
-    off[asked.right] -= weight
-    return lost, turned @ off + _PENALTY * weights
+    """The weights of the features: of the right option's row less that of a wrong one, the sign is to be told."""
+    try:
+        from sklearn.linear_model import LogisticRegression
+    except ImportError as error:
+        raise MissingExtraError(
+            "The classifier of words needs the package scikit-learn: pip install 'med-mat[score]'."
+        ) from error
+    wrong = np.setdiff1d(np.arange(len(asked.code)), asked.right)
+    if len(wrong) < 2:  # one pair has one sign
+        return np.zeros(seen.shape[1])
+    question = asked.question[wrong]
+    sign = np.where(np.arange(len(wrong)) % 2, -1.0, 1.0)  # either would do: there is no intercept
+    apart = sparse.csr_matrix(sparse.diags_array(sign) @ (seen[asked.right[question]] - seen[wrong]))
+    apart.indices, apart.indptr = apart.indices.astype(np.int32), apart.indptr.astype(np.int32)  # no others are taken
+    # liblinear: one thread, and the same weights from the same rows
+    model = LogisticRegression(solver="liblinear", fit_intercept=False, max_iter=_STEPS)
+    model.fit(apart, sign, sample_weight=weight[question])
+    return np.asarray(model.coef_[0])
