@@ -65,6 +65,7 @@ for command in (
     experiments.recommend,
     upstream.official,
     looking.plot,
+    looking.cite,
     looking.duplicates,
     looking.browse,
     measuring.blind,

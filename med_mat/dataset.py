@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat import schema, strict
+from med_mat import schema, strict, terms
 from med_mat.errors import BuildError, VocabularyError
 from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate
 from med_mat.splits.methods import Experiments
@@ -213,6 +213,10 @@ class MedMAT(Experiments):
     ) -> datasets.Dataset | datasets.IterableDataset:
         """The records that fulfil the conditions of :meth:`where`, as a plain ``datasets.Dataset``.
 
+        Its ``info`` (license, citation, homepage, description) says the terms of the sources that it holds, and keeps
+        them through ``map``, ``select`` and ``save_to_disk``. ``push_to_hub`` asks nobody whether they let images be
+        passed on; ``med-mat push`` does.
+
         Args:
             selector: triplets and conditions, e.g. ``"CT/*/Cancer"``.
             streaming: True gives an ``IterableDataset`` that reads only the row groups it needs, without a cache.
@@ -240,7 +244,7 @@ class MedMAT(Experiments):
         return taken.select_columns(list(columns)) if columns else taken
 
     def take(self, positions: npt.NDArray[np.int64]) -> datasets.Dataset:
-        """The records at these positions of the index, in that order, memory-mapped."""
+        """The records at these positions of the index, in that order, memory-mapped; with terms, as for ``select``."""
         import datasets
 
         file, position, names = self.places
@@ -251,10 +255,12 @@ class MedMAT(Experiments):
         parts = [self._shard(names[code]) for code in used]
         starts = np.concatenate(([0], np.cumsum([len(part) for part in parts])[:-1]))
         whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
-        return whole.select(starts[codes] + position[positions])
+        return terms.put(whole.select(starts[codes] + position[positions]), self.tags, positions)
 
     def stream(self, positions: npt.NDArray[np.int64], columns: Sequence[str] = ()) -> datasets.IterableDataset:
         """The records at these positions of the index, read as they are asked for; the order is the index's.
+
+        They have terms, as for :meth:`select`.
 
         Args:
             positions: as :meth:`where` gives them.
@@ -266,11 +272,12 @@ class MedMAT(Experiments):
         file, position, names = self.places
         used = file[positions]
         pieces = [(names[code], position[positions[used == code]].tolist()) for code in np.unique(used)]
-        return datasets.IterableDataset.from_generator(
+        streamed = datasets.IterableDataset.from_generator(
             _stream,
             features=datasets.Features.from_dict({name: features[name] for name in columns or features}),
             gen_kwargs={"location": self.location, "pieces": pieces, "columns": tuple(columns)},
         )
+        return terms.put(streamed, self.tags, positions)
 
     def read(self, positions: npt.NDArray[np.int64], columns: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The records at these positions of the index, in that order, as plain values; a picture is bytes and a path.

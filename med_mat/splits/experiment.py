@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from med_mat import catalog, strict
+from med_mat import catalog, strict, terms
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
 from med_mat.selection import Selection, Selector
@@ -146,12 +146,12 @@ class Experiment:
 
     @functools.cached_property
     def train(self) -> datasets.Dataset:
-        """The training records."""
+        """The training records; their ``info`` has the terms of their sources (:meth:`MedMAT.select`)."""
         return self.mat.take(self.train_positions)
 
     @functools.cached_property
     def test(self) -> datasets.Dataset:
-        """The target's test records."""
+        """The target's test records, with terms as the training records have them."""
         return self.mat.take(self.test_positions)
 
     @property
@@ -166,6 +166,10 @@ class Experiment:
     def definition(self) -> dict[str, Any]:
         """What makes this experiment again, as plain data for YAML or JSON: see :meth:`MedMAT.experiment`."""
         return {"experiment": self.name, "target": self.target.text, **self.arguments, **self.options.to_data()}
+
+    def cite(self) -> str:
+        """The citations of the paper and of every source that has records in train or test, as BibTeX."""
+        return terms.bibtex(terms.of(self.mat.tags, np.concatenate((self.train_positions, self.test_positions))))
 
     def audit(self) -> Audit:
         """Prove that the experiment keeps its rule.
