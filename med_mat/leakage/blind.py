@@ -146,12 +146,14 @@ def _account(
 ) -> Blind:
     """What each way reaches: per turn, the questions to learn from and those to ask, each asked once at most."""
     forms = np.unique(form(asked), return_inverse=True)[1] if len(asked) else asked.code
-    tested = np.any([test for _, test in turns], axis=0) if turns else np.zeros(len(asked), dtype=bool)
+    taught, tested = np.zeros((2, len(asked)), dtype=bool)
     guesses: dict[str, Floats] = {}
     even: dict[str, Floats] = {}
     fall = np.zeros(len(asked.code))
     for learned, test in turns:
         here = asked.spread(test)
+        taught |= learned
+        tested |= test
         fall[here] = _fall(asked, np.bincount(asked.label[learned], minlength=len(asked.texts)))[here]
         for found, weight in ((guesses, learned.astype(np.float64)), (even, _evened(asked, learned))):
             said = _guess(asked, forms, weight)
@@ -173,7 +175,7 @@ def _account(
         ways[name] = Reached(accuracy, *wilson(accuracy, size), max(by_prior, by_chance), balanced)
     return Blind(
         questions=size,
-        learned_from=size if folds else len(asked) - size,
+        learned_from=int(np.count_nonzero(taught)),
         labels=len(np.unique(asked.label[tested])),
         chance=by_chance,
         balanced_chance=float(share @ chance),

@@ -32,7 +32,8 @@ class Asked:
 
     tables: tuple[int, ...]  # questions of each table
     place: Codes  # of each question: its row in its table
-    instruction: pa.Array  # of each question, as text
+    instruction: Codes  # of each question: position in said
+    said: pa.Array  # the different instructions, in alphabetic order
     count: Codes  # of each question: number of options
     start: Codes  # of each question: the place of its first option
     right: Codes  # of each question: the place of the right one
@@ -63,6 +64,7 @@ class Asked:
         count = np.asarray(pc.list_value_length(options)).astype(np.int64)
         start = np.cumsum(count) - count
         code, texts = _alphabetic(options.flatten())
+        instruction, said = _alphabetic(_flat(whole["open_question"]))
         letters = _flat(whole["answer"]).dictionary_encode()
         known = [ord(one) - ord("A") if len(one) == 1 else -1 for one in letters.dictionary.to_pylist()]
         right = np.array(known, dtype=np.int64)[np.asarray(letters.indices)]
@@ -75,7 +77,8 @@ class Asked:
         return cls(
             tables=tuple(map(len, places)),
             place=np.concatenate(places),
-            instruction=_flat(whole["open_question"]),
+            instruction=instruction,
+            said=said,
             count=count,
             start=start,
             right=start + right,
@@ -108,20 +111,28 @@ class Asked:
         options = sparse.csr_array((np.ones(len(self.code)), self.code, ends), (len(self), len(self.texts)))
         return options @ self.labels
 
-    def pick(self, chosen: npt.NDArray[np.bool_]) -> Asked:
-        """Some of the questions."""
+    def pick(self, chosen: Codes) -> Asked:
+        """Some of the questions, in the order in which they are named."""
         count = self.count[chosen]
         start = np.cumsum(count) - count
         return Asked(
             tables=(),
             place=self.place[chosen],
-            instruction=self.instruction.filter(pa.array(chosen)),
+            instruction=self.instruction[chosen],
+            said=self.said,
             count=count,
             start=start,
             right=start + (self.right - self.start)[chosen],
-            code=self.code[self.spread(chosen)],
+            code=self.code[self.places(chosen)],
             texts=self.texts,
         )
+
+    def places(self, chosen: Codes) -> Codes:
+        """The places of the options of some questions, in the order in which they are named."""
+        count = self.count[chosen]
+        start = np.cumsum(count) - count
+        found: Codes = np.arange(int(count.sum())) + np.repeat(self.start[chosen] - start, count)
+        return found
 
     def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What is known of each question, said of each of its options."""
@@ -148,8 +159,8 @@ def form(asked: Asked) -> Codes:
     length = np.asarray(pc.utf8_length(asked.texts)).astype(np.int64)[asked.code]
     denies = np.asarray(pc.match_substring_regex(asked.texts, _DENIES)).astype(np.int64)[asked.code]
     each = asked.labels[asked.code]
-    labels = np.asarray(each.sum(axis=1)).astype(np.int64)
-    shared = np.asarray(each.multiply(asked.offered[asked.question]).sum(axis=1)).astype(np.int64) - labels
+    labels = np.asarray(each.sum(axis=1)).ravel().astype(np.int64)
+    shared = np.asarray(each.multiply(asked.offered[asked.question]).sum(axis=1)).ravel().astype(np.int64) - labels
     found: Codes = (asked.spread(asked.count) * 2 + denies) * 2 + asked.spread(asked.most(denies))
     for values in (length, labels, shared):
         found = found * 12 + _standing(asked, values)

@@ -37,27 +37,24 @@ def scores(asked: Asked, forms: Codes, weight: Floats, test: npt.NDArray[np.bool
         MissingExtraError: scikit-learn is not installed.
     """
     found = np.zeros(len(asked.code))
-    learned = _some(asked, np.flatnonzero(weight > 0))
-    used = np.zeros(len(asked), dtype=bool)
-    used[learned] = True
-    if not len(learned) or not test.any():
-        return found
-    used |= test
-    options = asked.spread(used)
-    few = asked.pick(used)
-    seen = features(few, forms[options])
-    learns = np.isin(np.flatnonzero(used), learned)
-    found[options] = seen @ _fit(few.pick(learns), seen[few.spread(learns)], weight[used][learns])
+    learned, tested = _sorted(asked, np.flatnonzero(weight > 0)), np.flatnonzero(test)
+    if len(learned) and len(tested):
+        chosen = np.concatenate((learned, tested))
+        few = asked.pick(chosen)
+        seen = features(few, forms[asked.places(chosen)])
+        known = int(asked.count[learned].sum())
+        weights = _fit(asked.pick(learned), seen[:known], weight[learned])
+        found[asked.spread(test)] = seen[known:] @ weights
     return found
 
 
-def _some(asked: Asked, learned: Codes) -> Codes:
-    """The questions to learn from: all, or some at even distances in an order that follows from what they say."""
-    if len(learned) <= MOST:
-        return learned
-    instruction = pc.rank(asked.instruction, tiebreaker="min").to_numpy()
-    order = np.lexsort((asked.code[asked.start[learned]], asked.label[learned], instruction[learned]))
-    return learned[order[np.linspace(0, len(learned) - 1, MOST).astype(np.int64)]]
+def _sorted(asked: Asked, learned: Codes) -> Codes:
+    """The questions to learn from, in an order that follows from what they say alone; of very many, some."""
+    last = asked.count[learned] - 1
+    steps = range(int(asked.count.max(initial=0)))
+    options = [asked.code[asked.start[learned] + np.minimum(step, last)] for step in steps]
+    order = learned[np.lexsort((*options, last, asked.label[learned], asked.instruction[learned]))]
+    return order if len(order) <= MOST else order[np.linspace(0, len(order) - 1, MOST).astype(np.int64)]
 
 
 def features(asked: Asked, forms: Codes) -> sparse.csr_array:
@@ -69,11 +66,9 @@ def features(asked: Asked, forms: Codes) -> sparse.csr_array:
 def _facts(asked: Asked, forms: Codes) -> Iterator[Codes]:
     """Of each option, one number after the other: the columns in which it has a 1."""
     count, number = asked.spread(asked.count), len(asked.texts)
-    instructions = asked.instruction.dictionary_encode()
-    instruction = asked.spread(np.asarray(instructions.indices).astype(np.int64))
-    cross = instruction * number + asked.code
+    cross = asked.spread(asked.instruction) * number + asked.code
     pairs, back = np.unique(cross, return_inverse=True)
-    said, texts = instructions.dictionary.to_pylist(), asked.texts.to_pylist()
+    said, texts = asked.said.to_pylist(), asked.texts.to_pylist()
     told = [texts[pair % number].casefold() in said[pair // number].casefold() for pair in pairs.tolist()]
     yield asked.code
     yield back
@@ -90,14 +85,16 @@ def _words(asked: Asked) -> Iterator[sparse.csr_array]:
     option, word = words.nonzero()
     yield _ones(option, word * (asked.count.max() + 1) + asked.spread(asked.count)[option], len(asked.code))
     others = sparse.coo_array(asked.labels[asked.code].multiply(asked.offered[asked.question]))
-    yield _ones(others.coords[0], others.coords[1] * 8 + np.minimum(others.data.astype(np.int64), 7), len(asked.code))
-    longest = int(asked.count.max())
-    for step in range(1, longest):  # each option beside the one so many places after it, in a circle
-        place = np.arange(len(asked.code)) - asked.spread(asked.start)
-        beside = asked.spread(asked.start) + (place + step) % asked.spread(asked.count)
-        there = np.flatnonzero(step < asked.spread(asked.count))
-        pair = asked.code[there] * len(asked.texts) + asked.code[beside[there]]
-        yield _ones(there, pair, len(asked.code))
+    yield _ones(others.row, others.col * 8 + np.minimum(others.data.astype(np.int64), 7), len(asked.code))
+    place, start, count = (np.arange(len(asked.code)), asked.spread(asked.start), asked.spread(asked.count))
+    steps = range(1, int(asked.count.max()))
+    pairs = [(there := np.flatnonzero(step < count), start[there] + (place - start + step)[there] % count[there])
+             for step in steps]  # fmt: skip
+    yield _ones(
+        np.concatenate([place[:0], *(one for one, _ in pairs)]),
+        np.concatenate([place[:0], *(asked.code[one] * len(asked.texts) + asked.code[other] for one, other in pairs)]),
+        len(asked.code),
+    )
 
 
 def _ones(row: npt.NDArray[Any], column: npt.NDArray[Any], rows: int | None = None) -> sparse.csr_array:

@@ -241,13 +241,13 @@ def test_the_interval_is_wilsons() -> None:
     assert wilson(0, 0) == (0, 1)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_neither_order_of_records_nor_ties_decide(seed: int) -> None:
     train, test = asked(fair(NAMES), 120, 1), asked(fair(NAMES), 60, 2)
     random = np.random.default_rng(seed)
     shuffled = [one.take(pa.array(random.permutation(one.num_rows))) for one in (train, test)]
-    assert measure(*shuffled).to_data() == measure(train, test).to_data()
+    assert measure(*shuffled, text=True).to_data() == measure(train, test, text=True).to_data()
 
 
 def test_equally_long_options_are_guessed_by_chance() -> None:
@@ -282,7 +282,7 @@ def test_folds_keep_together_what_belongs_together() -> None:
     whole = table(questions)
     apart = cross_measure(whole, np.repeat(np.arange(40), 3) % 5)
     mixed_up = cross_measure(whole, np.arange(120) % 5)
-    assert (apart.folds, apart.questions) == (5, 120)
+    assert (apart.folds, apart.questions, apart.learned_from) == (5, 120, 120)
     assert apart.ways["prior"].accuracy == pytest.approx(1 / 3)
     assert mixed_up.ways["prior"].accuracy == 1
 
@@ -408,3 +408,17 @@ def test_without_scikit_learn_the_classifier_says_what_to_install(monkeypatch: p
     assert measure(ask, ask).questions == 20
     with pytest.raises(MissingExtraError, match=r"scikit-learn: pip install 'med-mat\[score\]'"):
         measure(ask, ask, text=True)
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_few_and_odd_questions_are_measured_too(text: bool) -> None:
+    alone = table([("?", ["Mass"], "Mass")] * 4)
+    assert measure(alone, alone, text=text).ways["longest"].accuracy == 1
+    pair = table([("?", ["Mass", "Normal"], "Mass")])
+    assert measure(pair, pair, text=text).ways["prior"].accuracy == 1
+    unlike = table([("?", ["Mass", "Normal", ""], "Mass"), ("", ["Mass, Mass", "é", "No, none", "X", "Y"], "é")])
+    assert measure(unlike, unlike, text=text).questions == 2
+    assert measure(alone.slice(0, 0), unlike, text=text).questions == 2
+    nothing = measure(alone.slice(0, 0), alone.slice(0, 0), text=text)
+    assert (nothing.questions, nothing.above_chance) == (0, 0)
+    assert cross_measure(unlike, np.array([0, 0]), text=text).learned_from == 0
