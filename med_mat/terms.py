@@ -6,6 +6,7 @@ words, pages and citations are those of the cards that are installed.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ def bibtex(sources: Iterable[Terms]) -> str:
     return "\n\n".join([*works.values(), *(["\n".join(remarks)] if remarks else [])])
 
 
+@functools.cache
 def _entries(text: str) -> tuple[list[tuple[str, str, str]], list[str]]:
     """The BibTeX entries of a text, as kind, key and what follows the key; and the lines that are in none."""
     found, rest, place = [], [], 0
