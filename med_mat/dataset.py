@@ -22,12 +22,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat import schema, strict, terms
+from med_mat import schema, strict
 from med_mat.errors import BuildError, VocabularyError
 from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate
 from med_mat.splits.methods import Experiments
 from med_mat.tags import COLUMNS, Positions, Tags, encode
 from med_mat.taxonomy import MAT, SPLITS, WITHHELD
+from med_mat.terms import put_terms
 
 if TYPE_CHECKING:
     import datasets
@@ -244,7 +245,7 @@ class MedMAT(Experiments):
         return taken.select_columns(list(columns)) if columns else taken
 
     def take(self, positions: npt.NDArray[np.int64]) -> datasets.Dataset:
-        """The records at these positions of the index, in that order, memory-mapped; with terms, as for ``select``."""
+        """The records at these positions of the index, in that order, memory-mapped."""
         import datasets
 
         file, position, names = self.places
@@ -255,12 +256,10 @@ class MedMAT(Experiments):
         parts = [self._shard(names[code]) for code in used]
         starts = np.concatenate(([0], np.cumsum([len(part) for part in parts])[:-1]))
         whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
-        return terms.put(whole.select(starts[codes] + position[positions]), self.tags, positions)
+        return put_terms(whole.select(starts[codes] + position[positions]), self.tags, positions)
 
     def stream(self, positions: npt.NDArray[np.int64], columns: Sequence[str] = ()) -> datasets.IterableDataset:
         """The records at these positions of the index, read as they are asked for; the order is the index's.
-
-        They have terms, as for :meth:`select`.
 
         Args:
             positions: as :meth:`where` gives them.
@@ -272,12 +271,12 @@ class MedMAT(Experiments):
         file, position, names = self.places
         used = file[positions]
         pieces = [(names[code], position[positions[used == code]].tolist()) for code in np.unique(used)]
-        streamed = datasets.IterableDataset.from_generator(
+        found = datasets.IterableDataset.from_generator(
             _stream,
             features=datasets.Features.from_dict({name: features[name] for name in columns or features}),
             gen_kwargs={"location": self.location, "pieces": pieces, "columns": tuple(columns)},
         )
-        return terms.put(streamed, self.tags, positions)
+        return put_terms(found, self.tags, positions)
 
     def read(self, positions: npt.NDArray[np.int64], columns: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The records at these positions of the index, in that order, as plain values; a picture is bytes and a path.

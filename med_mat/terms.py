@@ -84,7 +84,7 @@ def of(tags: Tags, positions: Positions) -> tuple[Terms, ...]:
     return tuple(found.values())
 
 
-def put(dataset: Records, tags: Tags, positions: Positions) -> Records:
+def put_terms(dataset: Records, tags: Tags, positions: Positions) -> Records:
     """A dataset of the records at these positions, after its ``info`` was given the terms of their sources."""
     for name, text in info(of(tags, positions)).items():
         setattr(dataset.info, name, text)
