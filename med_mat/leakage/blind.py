@@ -18,10 +18,11 @@ shape       the option whose form is right most often in train: number of option
 text        what a linear classifier of all words of question and options says (:mod:`med_mat.leakage.blind_text`)
 ==========  ==========================================================================================================
 
-A way *tells* where it reaches more than chance and the prior of labels explain. The prior explains of a guess what it
-would reach if, among the options offered, answers fell as they fall in train: to guess the commonest label is no fault
-of the questions. That options which are never right stand beside it is one, so an option that train never has as an
-answer counts like the average of the others.
+A way *tells* where it reaches more than chance and the prior of labels explain, of all questions or where every label
+counts alike. To say the commonest label is no fault of the questions, nor is to prefer the commonest of those offered,
+so the prior explains of a guess what it would reach if, among the options offered, answers fell as they fall in train.
+That options which are never right stand beside it is a fault: one that train never has as an answer counts like the
+average of the others.
 """
 
 from __future__ import annotations
@@ -45,19 +46,31 @@ _Z = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
-class Reached:
-    """What one way of guessing reaches; all are shares of the questions, 0 to 1."""
+class Share:
+    """A share of the questions, 0 to 1."""
 
     accuracy: float
-    low: float  # of the 95 % interval (Wilson's) of the accuracy
+    low: float  # of its 95 % interval (Wilson's)
     high: float
     explained: float  # what chance and the prior of labels make of the same guesses
-    balanced: float  # its accuracy where every label counts alike, in train and in test
 
     @property
     def tells(self) -> bool:
-        """Whether it reaches more than is explained: the questions give their answers away."""
+        """Whether it is more than is explained."""
         return self.low > self.explained + MARGIN
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What one way of guessing reaches."""
+
+    all: Share  # of all questions
+    alike: Share  # the same where every label counts alike, in train and in test
+
+    @property
+    def tells(self) -> bool:
+        """Whether the questions give their answers away to it."""
+        return self.all.tells or self.alike.tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,39 +81,45 @@ class Blind:
     learned_from: int  # single-choice ones of train
     labels: int  # different answers
     chance: float  # the mean of 1 / number of options
-    balanced_chance: float  # the same where every label counts alike
+    alike_chance: float  # the same where every label counts alike
     folds: int  # 0: train and test are apart; else the folds of one table
     ways: Mapping[str, Reached]
 
     @property
     def telling(self) -> tuple[str, ...]:
-        """The ways that tell, the one that tells most first."""
-        found = [(name, one) for name, one in self.ways.items() if one.tells]
-        return tuple(name for name, one in sorted(found, key=lambda item: item[1].explained - item[1].low))
+        """The ways that tell, the one that reaches most first."""
+        found = [name for name, one in self.ways.items() if one.tells]
+        return tuple(sorted(found, key=lambda name: -self.ways[name].all.accuracy))
 
     @property
     def above_chance(self) -> float:
         """How far above chance the best way surely is: by the lower end of its interval; below 0 where none is."""
-        return max((one.low for one in self.ways.values()), default=0.0) - self.chance
+        return max((one.all.low for one in self.ways.values()), default=0.0) - self.chance
 
     def to_data(self) -> dict[str, Any]:
         """As plain data for JSON, numbers to four digits."""
         ways = {
-            name: {**{key: round(value, 4) for key, value in asdict(one).items()}, "tells": one.tells}
+            name: {
+                "tells": one.tells,
+                **{part: {key: round(value, 4) for key, value in asdict(getattr(one, part)).items()}
+                   for part in ("all", "alike")},
+            }
             for name, one in self.ways.items()
-        }
-        chances = {name: round(getattr(self, name), 4) for name in ("chance", "balanced_chance")}
+        }  # fmt: skip
+        chances = {name: round(getattr(self, name), 4) for name in ("chance", "alike_chance")}
         return {**asdict(self), **chances, "ways": ways, "telling": list(self.telling)}
 
     def __str__(self) -> str:
         if not self.questions:
             return "no single-choice question"
-        reached = ", ".join(f"{name} {one.accuracy:.2f}" for name, one in self.ways.items())
-        told = "".join(
-            f"; {name} tells: {one.low:.2f} to {one.high:.2f}, of which {one.explained:.2f} is explained"
-            for name, one in ((name, self.ways[name]) for name in self.telling)
-        )
+        reached = ", ".join(f"{name} {one.all.accuracy:.2f}" for name, one in self.ways.items())
+        told = "".join(f"; {name} tells: {_told(self.ways[name])}" for name in self.telling)
         return f"{self.questions:,} single-choice questions, chance {self.chance:.2f}: {reached}{told}"
+
+
+def _told(one: Reached) -> str:
+    share, when = (one.all, "") if one.all.tells else (one.alike, " where every label counts alike")
+    return f"{share.low:.2f} to {share.high:.2f}{when}, of which {share.explained:.2f} is explained"
 
 
 def measure(train: pa.Table, test: pa.Table, *, text: bool = False) -> Blind:
@@ -164,24 +183,50 @@ def _account(
             for name, chances in said.items():
                 found.setdefault(name, np.zeros(len(asked.code)))[here] = chances[here]
     size = int(np.count_nonzero(tested))
-    share = _evened(asked, tested) / max(size, 1)
-    chance = 1.0 / asked.count
-    by_chance = float(np.sum(chance[tested])) / max(size, 1)
-    ways = {}
-    for name, chances in guesses.items():
-        accuracy = float(np.sum(chances[asked.right[tested]])) / max(size, 1)
-        by_prior = float(np.sum(asked.total(chances * fall)[tested])) / max(size, 1)
-        balanced = float(share @ even[name][asked.right])
-        ways[name] = Reached(accuracy, *wilson(accuracy, size), max(by_prior, by_chance), balanced)
+    by_chance = asked.spread(1.0 / asked.count)
+    ways: dict[str, list[Share]] = {}
+    chance: list[float] = []
+    for found, counts in ((guesses, tested.astype(np.float64)), (even, _evened(asked, tested))):
+        worth = _worth(asked, counts)
+        chance.append(_share(counts, 1.0 / asked.count))
+        usual = _share(counts, found["commonest"][asked.right]) if found else 0.0
+        for name, chances in found.items():
+            accuracy = _share(counts, chances[asked.right])
+            expected = (_expected(asked, tested, chances, worth * fallen) for fallen in (fall, by_chance))
+            low, high = wilson(accuracy, _effective(counts))
+            ways.setdefault(name, []).append(Share(accuracy, low, high, max(chance[-1], usual, *expected)))
     return Blind(
         questions=size,
         learned_from=int(np.count_nonzero(taught)),
         labels=len(np.unique(asked.label[tested])),
-        chance=by_chance,
-        balanced_chance=float(share @ chance),
+        chance=chance[0],
+        alike_chance=chance[1],
         folds=folds,
-        ways=ways if size else {},
+        ways={name: Reached(*both) for name, both in ways.items()} if size else {},
     )
+
+
+def _share(counts: Floats, reached: Floats) -> float:
+    """The mean over questions that count so much."""
+    return float(np.sum(counts * reached)) / max(float(np.sum(counts)), 1e-9)
+
+
+def _effective(counts: Floats) -> float:
+    """As many questions that count alike say as much (L. Kish, 1965)."""
+    return float(np.sum(counts)) ** 2 / max(float(np.sum(counts**2)), 1e-9)
+
+
+def _worth(asked: Asked, counts: Floats) -> Floats:
+    """Of each option: how much a question counts of which it is the answer; one that is never right, most."""
+    found = np.full(len(asked.texts), float(np.max(counts, initial=0.0)))
+    found[asked.label[counts > 0]] = counts[counts > 0]
+    return found[asked.code]
+
+
+def _expected(asked: Asked, tested: npt.NDArray[np.bool_], chances: Floats, fallen: Floats) -> float:
+    """What guesses would reach if options were right in proportion to this."""
+    within = asked.spread(tested)
+    return float(np.sum((chances * fallen)[within])) / max(float(np.sum(fallen[within])), 1e-9)
 
 
 def _evened(asked: Asked, chosen: npt.NDArray[np.bool_]) -> Floats:
@@ -229,7 +274,7 @@ def _rightness(asked: Asked, key: Codes, weight: Floats) -> tuple[Floats, Floats
     return right[key].astype(np.float64), offered[key].astype(np.float64)
 
 
-def wilson(accuracy: float, size: int) -> tuple[float, float]:
+def wilson(accuracy: float, size: float) -> tuple[float, float]:
     """The 95 % interval of an accuracy over so many questions (E. B. Wilson, 1927); 0 to 1 where there is none."""
     if not size:
         return 0.0, 1.0

@@ -102,7 +102,7 @@ _LEGEND = f"""\
 Share of the questions that are answered right without the picture. Under "alike" the best way, its share and chance
 where every label counts alike.
 *  the questions give answers away: by over {MARGIN} more than chance and the prior of labels explain, even at the lower
-   end of the 95 % interval.
+   end of the 95 % interval; of all questions, or where every label counts alike.
 +  cross-validated by group, for want of test or training questions."""
 
 
@@ -113,9 +113,9 @@ def _table(title: str, asked: Sequence[Entry]) -> list[str]:
     lines = [head]
     for one in asked:
         found = one.blind
-        cells = (f"{found.ways[way].accuracy:>8.2f}{'*' if found.ways[way].tells else ' '}" for way in ways)
-        best = max(ways, key=lambda way: found.ways[way].balanced)
-        alike = f"{found.ways[best].balanced:.2f} {best} ({found.balanced_chance:.2f})"
+        cells = (f"{found.ways[way].all.accuracy:>8.2f}{'*' if found.ways[way].tells else ' '}" for way in ways)
+        best = max(ways, key=lambda way: found.ways[way].alike.accuracy)
+        alike = f"{found.ways[best].alike.accuracy:.2f} {best} ({found.alike_chance:.2f})"
         number = f"{found.questions:,}{'+' if found.folds else ' '}"
         lines.append("  ".join((f"{one.name:<{width}}", f"{number:>9}", f"{found.chance:>6.2f}", *cells, alike)))
     return lines
