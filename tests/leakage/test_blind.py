@@ -346,6 +346,18 @@ def test_an_experiment_is_measured_on_its_own_test(workshop: Workshop) -> None:
     assert not measured.folds
 
 
+def test_of_very_many_records_those_of_the_lowest_keys_are_measured(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blind_report, "MOST", 20)
+    experiment = med_mat.open(workshop.out).all_data("CT/Lung/Cancer")
+    keys = experiment.mat.tags.key
+    kept = blind_report._some(experiment.mat, experiment.train_positions)
+    assert len(kept) == 20
+    assert set(keys[kept]) == set(np.sort(keys[experiment.train_positions])[:20])
+    assert blind_report.of_experiment(experiment).learned_from <= 20
+
+
 def test_what_tells_comes_first_and_is_marked() -> None:
     tells = found(lambda random: mixed(random, str(random.choice(NAMES[:2])), NAMES[4:7]))
     nothing = found(fair(NAMES))
