@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from med_mat.leakage.blind import MARGIN, Blind, cross_measure, measure
+from med_mat.leakage.blind import MARGIN, Blind, Reached, cross_measure, measure
 from med_mat.selection import Selection
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ _LEGEND = f"""\
 Share of the questions that are answered right without the picture. Under "alike" the best way, its share and chance
 where every label counts alike.
 *  the questions give answers away: by over {MARGIN} more than chance and the prior of labels explain, even at the lower
-   end of the 95 % interval; of all questions, or where every label counts alike.
+   end of the 95 % interval;
+~  the same, but only where every label counts alike.
 +  cross-validated by group, for want of test or training questions."""
 
 
@@ -124,9 +125,13 @@ def _table(title: str, asked: Sequence[Entry]) -> list[str]:
     lines = [head]
     for one in asked:
         found = one.blind
-        cells = (f"{found.ways[way].all.accuracy:>8.2f}{'*' if found.ways[way].tells else ' '}" for way in ways)
+        cells = (f"{found.ways[way].all.accuracy:>8.2f}{_mark(found.ways[way])}" for way in ways)
         best = max(ways, key=lambda way: found.ways[way].alike.accuracy)
         alike = f"{found.ways[best].alike.accuracy:.2f} {best} ({found.alike_chance:.2f})"
         number = f"{found.questions:,}{'+' if found.folds else ' '}"
         lines.append("  ".join((f"{one.name:<{width}}", f"{number:>9}", f"{found.chance:>6.2f}", *cells, alike)))
     return lines
+
+
+def _mark(reached: Reached) -> str:
+    return "*" if reached.all.tells else "~" if reached.alike.tells else " "

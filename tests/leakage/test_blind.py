@@ -431,6 +431,8 @@ def test_what_is_hidden_by_a_rare_label_shows_where_labels_count_alike() -> None
     assert number.alike.accuracy == 1
     assert "number tells: " in str(measured)
     assert "counts alike" in str(measured)
+    row = blind_report.to_text({"row": [blind_report.Entry("row 32", measured)]}).splitlines()[1]
+    assert row.split()[6] == "1.00~"
 
 
 def test_one_label_that_is_nearly_always_right_is_a_prior() -> None:
