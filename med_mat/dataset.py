@@ -28,6 +28,7 @@ from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate
 from med_mat.splits.methods import Experiments
 from med_mat.tags import COLUMNS, Positions, Tags, encode
 from med_mat.taxonomy import MAT, SPLITS, WITHHELD
+from med_mat.terms import put_terms
 
 if TYPE_CHECKING:
     import datasets
@@ -218,6 +219,10 @@ class MedMAT(Experiments):
     ) -> datasets.Dataset | datasets.IterableDataset:
         """The records that fulfil the conditions of :meth:`where`, as a plain ``datasets.Dataset``.
 
+        Its ``info`` (license, citation, homepage, description) says the terms of the sources that it holds, and keeps
+        them through ``map``, ``select`` and ``save_to_disk``. ``push_to_hub`` asks nobody whether they let images be
+        passed on; ``med-mat push`` does.
+
         Args:
             selector: triplets and conditions, e.g. ``"CT/*/Cancer"``.
             streaming: True gives an ``IterableDataset`` that reads only the row groups it needs, without a cache.
@@ -256,7 +261,7 @@ class MedMAT(Experiments):
         parts = [self._shard(names[code]) for code in used]
         starts = np.concatenate(([0], np.cumsum([len(part) for part in parts])[:-1]))
         whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
-        return whole.select(starts[codes] + position[positions])
+        return put_terms(whole.select(starts[codes] + position[positions]), self.tags, positions)
 
     def stream(self, positions: npt.NDArray[np.int64], columns: Sequence[str] = ()) -> datasets.IterableDataset:
         """The records at these positions of the index, read as they are asked for; the order is the index's.
@@ -271,11 +276,12 @@ class MedMAT(Experiments):
         file, position, names = self.places
         used = file[positions]
         pieces = [(names[code], position[positions[used == code]].tolist()) for code in np.unique(used)]
-        return datasets.IterableDataset.from_generator(
+        found = datasets.IterableDataset.from_generator(
             _stream,
             features=datasets.Features.from_dict({name: features[name] for name in columns or features}),
             gen_kwargs={"location": self.location, "pieces": pieces, "columns": tuple(columns)},
         )
+        return put_terms(found, self.tags, positions)
 
     def read(self, positions: npt.NDArray[np.int64], columns: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The records at these positions of the index, in that order, as plain values; a picture is bytes and a path.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from med_mat import terms
 from med_mat.splits.options import Options, Rule
 from med_mat.splits.reading import Target
 from med_mat.tags import Positions
@@ -43,12 +44,12 @@ class Experiment:
 
     @functools.cached_property
     def train(self) -> datasets.Dataset:
-        """The training records."""
+        """The training records; their ``info`` has the terms of their sources (:meth:`MedMAT.select`)."""
         return self.mat.take(self.train_positions)
 
     @functools.cached_property
     def test(self) -> datasets.Dataset:
-        """The target's test records."""
+        """The target's test records, with terms as the training records have them."""
         return self.mat.take(self.test_positions)
 
     @functools.cached_property
@@ -68,6 +69,11 @@ class Experiment:
     def definition(self) -> dict[str, Any]:
         """What makes this experiment again, as plain data for YAML or JSON: see :meth:`MedMAT.experiment`."""
         return {"experiment": self.name, "target": self.target.text, **self.options.to_data(), **self.arguments}
+
+    def cite(self) -> str:
+        """The citations of the paper and of every source that has records in the experiment, as BibTeX."""
+        used = (self.train_positions, self.validation_positions, self.test_positions)
+        return terms.bibtex(terms.of(self.mat.tags, np.concatenate(used)))
 
     def audit(self) -> Audit:
         """Prove that the experiment keeps its rule.

@@ -30,6 +30,20 @@ class Experiments:
 
         return linked.read(self._mat.location)
 
+    def cite(self, selector: Selector = None, **fields: Any) -> str:
+        """The citations of the paper and of each source that has records in a selection, as BibTeX.
+
+        Args:
+            selector: as for :meth:`~med_mat.dataset.MedMAT.where`; None: all records.
+            fields: as for :meth:`~med_mat.dataset.MedMAT.where`.
+
+        Raises:
+            VocabularyError: as for :meth:`~med_mat.dataset.MedMAT.where`.
+        """
+        from med_mat import terms
+
+        return terms.bibtex(terms.of(self._mat.tags, self._mat.where(selector, **fields)))
+
     def related(self, target: Selector, **options: Any) -> Experiment:
         """Train on data that shares elements with the target: see :func:`med_mat.splits.arms.related`."""
         from med_mat.splits import arms
