@@ -17,6 +17,8 @@ import numpy as np
 
 from med_mat import __version__
 from med_mat.errors import AuditError, SplitError
+from med_mat.leakage.blind import Blind
+from med_mat.leakage.blind_report import of_experiment
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.location import INDEX
 from med_mat.splits.composition import Composition, Side, compose
@@ -50,6 +52,7 @@ class Audit:
     train_labels: Mapping[str, int]  # label set -> records
     test_labels: Mapping[str, int]
     asks: Mapping[str, Composition]  # train, test -> what the records ask
+    blind: Blind  # what the test questions give away without the picture, to who has read those of train
     validation: Mapping[str, int]  # triplet -> records; empty where none are set apart, as the next two are
     validation_labels: Mapping[str, int]
     validation_shared: Mapping[str, Mapping[str, int]]  # "train" or "test" -> what ``shared`` counts -> number
@@ -81,6 +84,7 @@ class Audit:
             lines.append(f"    asks {asks}")
             for what, counts in (("tasks", asks.tasks), ("sources", asks.sources)):
                 lines.append(f"    {what}: {listed(f'{name} {count:,}' for name, count in counts.items())}")
+        lines.append(f"  test without its pictures: {self.blind}")
         for element, holders in self.covered.items():
             names = ", ".join(f"{name} ({count:,})" for name, count in holders.items())
             lines.append(f"  {element:<24} " + (f"held by {names}" if names else "held by nothing in train"))
@@ -155,6 +159,7 @@ def audit(experiment: Experiment) -> Audit:
         for side in _SIDES
         if side != "validation" or len(experiment.validation_positions)
     }
+    blind = of_experiment(experiment)
     shared = {"groups": int(np.count_nonzero(in_both)), **evidence.shared}
 
     violations = []
@@ -208,11 +213,12 @@ def audit(experiment: Experiment) -> Audit:
         train_labels=_labels(experiment, train),
         test_labels=_labels(experiment, test),
         asks=asks,
+        blind=blind,
         validation=_cells(experiment, tags.counts(experiment.validation_positions)),
         validation_labels=_labels(experiment, experiment.validation_positions),
         validation_shared=validation_shared,
         dropped=experiment.dropped,
-        notes=notes(experiment, evidence, asks, train_rows, of_target),
+        notes=notes(experiment, evidence, asks, blind, train_rows, of_target),
         violations=violations,
         med_mat=__version__,
         build={key: value for key, value in mat.manifest.items() if key != "rows"},

@@ -9,6 +9,7 @@ import numpy as np
 
 from med_mat import catalog
 from med_mat.catalog import RowFacts
+from med_mat.leakage.blind import Blind
 from med_mat.splits import draw
 from med_mat.splits.composition import TOLERANCE, Composition, compose, differences
 from med_mat.splits.evidence import Evidence
@@ -26,6 +27,7 @@ def notes(
     experiment: Experiment,
     evidence: Evidence,
     asks: Mapping[str, Composition],
+    blind: Blind,
     train_rows: Mapping[int, int],
     of_target: Collection[int],
 ) -> list[str]:
@@ -35,12 +37,14 @@ def notes(
         experiment: that is audited.
         evidence: what was read again of its records.
         asks: what the records of train and of test ask.
+        blind: what the test questions give away without the picture.
         train_rows: row -> training records.
         of_target: the rows that are the target's.
     """
     return [
         *_of_the_test(experiment, evidence),
         *_of_questions(experiment, asks),
+        *(f"test questions give answers away without the picture, by {way}" for way in blind.telling),
         *_of_sources(experiment),
         *_of_parts(experiment),
         *_of_labels(experiment),
