@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
-from med_mat import catalog, strict, terms
+from med_mat import catalog, strict
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
 from med_mat.selection import Selection, Selector
@@ -169,6 +169,8 @@ class Experiment:
 
     def cite(self) -> str:
         """The citations of the paper and of every source that has records in train or test, as BibTeX."""
+        from med_mat import terms
+
         return terms.bibtex(terms.of(self.mat.tags, np.concatenate((self.train_positions, self.test_positions))))
 
     def audit(self) -> Audit:
