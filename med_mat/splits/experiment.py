@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from med_mat import terms
 from med_mat.splits.options import Options, Rule
 from med_mat.splits.reading import Target
 from med_mat.tags import Positions
@@ -72,6 +71,8 @@ class Experiment:
 
     def cite(self) -> str:
         """The citations of the paper and of every source that has records in the experiment, as BibTeX."""
+        from med_mat import terms
+
         used = (self.train_positions, self.validation_positions, self.test_positions)
         return terms.bibtex(terms.of(self.mat.tags, np.concatenate(used)))
 
