@@ -193,7 +193,7 @@ def _alphabetic(texts: pa.Array) -> tuple[Codes, pa.Array]:
     order = pc.sort_indices(coded.dictionary).to_numpy().astype(np.int64)
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    return back[np.asarray(coded.indices).astype(np.int64)], coded.dictionary.take(pa.array(order))
+    return back[np.asarray(coded.indices)], coded.dictionary.take(pa.array(order))
 
 
 def _flat(column: pa.ChunkedArray) -> pa.Array:

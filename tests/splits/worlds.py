@@ -144,6 +144,7 @@ def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None 
         "image_id": [identity.replace(f"/{one.row}/", "/") for identity, one in zip(place["id"], ordered, strict=True)],
         "withheld": [one.withheld for one in ordered],
         "question": ["which?"] * n,
+        "open_question": ["which?"] * n,
         "options": [[] if by_number[one.row].annotation in DRAWN else ["a", "b"] for one in ordered],
         "answer": ["A"] * n,
         "target": [None if one.silent else "A" for one in ordered],
