@@ -15,7 +15,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from worlds import LUNG, MADE, World, made_rows, made_up, many, tried, worlds
+from worlds import LUNG, MADE, World, audited, made_rows, made_up, many, tried, worlds
 
 from med_mat.errors import AuditError, SplitError, VocabularyError
 from med_mat.selection import field
@@ -142,7 +142,7 @@ def test_what_leaks_is_told_or_dropped(made: tuple[Any, Any], data: st.DataObjec
     leak = bool(sides["train"] & sides["test"] or sides["train"] & sides["validation"] or
                 sides["validation"] & sides["test"])  # fmt: skip
     kept = world.mat.split(**lists)
-    _, why = tried_audit(kept)
+    _, why = audited(kept)
     assert ("are in train and in test" in why or "are in validation and in" in why) == leak
     dropping, _ = tried(lambda: world.mat.split(**lists, leaks="drop"))
     expected = {"test": sorted(lists["test"])}
@@ -155,15 +155,8 @@ def test_what_leaks_is_told_or_dropped(made: tuple[Any, Any], data: st.DataObjec
     assert dropping.train_positions.tolist() == expected["train"]
     assert dropping.validation_positions.tolist() == expected["validation"]
     assert sum(dropping.dropped.values()) == sum(len(lists[part]) - len(expected[part]) for part in lists)
-    found, why = tried_audit(dropping)
+    found, why = audited(dropping)
     assert found is not None, why
-
-
-def tried_audit(made: Any) -> tuple[Any, str]:
-    try:
-        return made.audit(), ""
-    except AuditError as error:
-        return None, "; ".join(error.audit.violations)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from med_mat import catalog, schema
 from med_mat.building.sides import key
 from med_mat.catalog import RowFacts
 from med_mat.dataset import MedMAT
-from med_mat.errors import SplitError
+from med_mat.errors import AuditError, SplitError
 from med_mat.leakage import contradictions
 from med_mat.location import Folder
 from med_mat.taxonomy import DRAWN, MAT
@@ -274,7 +274,15 @@ def tried(make: Callable[[], Any]) -> tuple[Any, str]:
     return None, refused
 
 
+def audited(experiment: Any) -> tuple[Any, str]:
+    """The audit, or None and its violations in one line."""
+    try:
+        return experiment.audit(), ""
+    except AuditError as error:
+        return None, "; ".join(error.audit.violations)
+
+
 __all__ = [
-    "LUNG", "MADE", "MATS", "Record", "Row", "World", "look", "made_rows", "made_up", "many", "replace", "tried",
-    "with_more", "worlds",
+    "LUNG", "MADE", "MATS", "Record", "Row", "World", "audited", "look", "made_rows", "made_up", "many", "replace",
+    "tried", "with_more", "worlds",
 ]  # fmt: skip
