@@ -164,7 +164,7 @@ def uw_rle(grid: np.ndarray) -> str:
     return " ".join(map(str, runs))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(bits=st.lists(st.booleans(), min_size=WIDTH * HEIGHT, max_size=WIDTH * HEIGHT))
 def test_run_lengths_undo_the_publishers_encoders(bits: list[bool]) -> None:
     grid = np.array(bits).reshape(HEIGHT, WIDTH)

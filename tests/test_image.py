@@ -357,7 +357,7 @@ def test_damage_gives_an_image_or_one_sentence(
     assert min(size) > 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     orientation=st.integers(0, 12),
     maker=st.text("abc", max_size=30),

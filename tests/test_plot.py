@@ -80,7 +80,7 @@ def texts(svg: bytes) -> list[str]:
 # ---------------------------------------------------------------------------------------------------------------- grid
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(train=counts, test=st.none() | counts, target=st.none() | mats)
 def test_each_number_stands_in_the_cell_of_its_triplet(
     train: dict[MAT, int], test: dict[MAT, int] | None, target: MAT | None
@@ -246,7 +246,7 @@ def test_boxes_are_where_they_are_in_the_image_as_shown() -> None:
     assert framed.max(axis=0).tolist() == [34 * 5 - 1, left + 12 * 5 - 1]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=4))
 def test_a_box_beyond_its_image_is_cut(corners: list[float]) -> None:
     picture = encoded(Image.new("L", (30, 30), 128))

@@ -118,7 +118,7 @@ EXAMPLES = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
 @given(EXAMPLES, st.integers(0, 3))
 @example([(880, "a", 1), (880, "a", 2), (881, "a", 1), (882, "a", 2), (883, "a", 3), (884, "a", 4)], 0)
 def test_whatever_the_source_no_patient_and_no_file_is_divided_and_train_is_never_empty(

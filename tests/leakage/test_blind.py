@@ -70,7 +70,7 @@ def found(ask: Ask, *, text: bool = False, train: int = 1500, test: int = 800) -
 # ------------------------------------------------------------------------------------------------- what gives nothing
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 2**32),
     options=st.integers(2, 4),
@@ -241,7 +241,7 @@ def test_the_interval_is_wilsons() -> None:
     assert wilson(0, 0) == (0, 1)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**32))
 def test_neither_order_of_records_nor_ties_decide(seed: int) -> None:
     train, test = asked(fair(NAMES), 120, 1), asked(fair(NAMES), 60, 2)

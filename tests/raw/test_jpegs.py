@@ -40,7 +40,7 @@ def encoded(picture: Image.Image, **options: Any) -> bytes:
 SOUND = {f"{mode} {options}": encoded(RETINA.convert(mode), **options) for mode, options in KINDS}
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(kind=st.sampled_from(sorted(SOUND)), keep=st.floats(0.05, 0.99), size=st.integers(1, 40))
 def test_cut_and_closed_by_an_end_marker(kind: str, keep: float, size: int) -> None:
     data = SOUND[kind]
@@ -72,7 +72,7 @@ def test_sound_files_pass(kind: str) -> None:
         assert jpegs.decoded(filled, "a.jpg")[1] == ()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     width=st.integers(1, 70),
     height=st.integers(1, 70),

@@ -238,7 +238,7 @@ def test_what_nobody_can_read_is_described(tmp_path: Path) -> None:
         shown(tmp_path, data[:8])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     flips=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), max_size=6),
     keep=st.floats(0.1, 1),

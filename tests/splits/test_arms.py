@@ -204,7 +204,7 @@ OPTIONS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
+@settings(max_examples=300, suppress_health_check=list(HealthCheck))
 @given(worlds(), st.integers(0, 9), OPTIONS, st.booleans())
 @pytest.mark.parametrize("name", ARMS)
 @pytest.mark.slow

@@ -34,7 +34,7 @@ def members_of(world: World, every: list[int]) -> dict[int, list[int]]:
     return members
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(worlds(), st.integers(2, 7), st.integers(0, 3))
 def test_folds_are_of_whole_groups_and_as_even_as_groups_allow(made: tuple[Any, Any], k: int, seed: int) -> None:
     world = made_up(*made)
@@ -56,7 +56,7 @@ def test_folds_are_of_whole_groups_and_as_even_as_groups_allow(made: tuple[Any, 
             assert max(load) - min(load) <= max(len(members[g]) for g in mine)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(worlds(), st.sampled_from([0.02, 0.1, 0.2, 1 / 3, 0.5]), st.integers(0, 3))
 def test_what_is_set_apart_is_whole_groups_of_every_label(made: tuple[Any, Any], share: float, seed: int) -> None:
     world = made_up(*made)
@@ -122,7 +122,7 @@ def test_a_patient_of_many_pictures_does_not_take_the_place_of_all(share: float)
         assert not any(world.records[p].patient == "many" for p in np.flatnonzero(apart))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(worlds(), st.integers(0, 5))
 def test_other_sources_and_their_order_change_no_part(made: tuple[Any, Any], seed: int) -> None:
     world = made_up(*made)

@@ -21,7 +21,7 @@ def unit(world: World, position: int) -> int:
     return row.subset or -row.number
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(worlds(), st.integers(0, 2**70))
 def test_every_draw_is_even_over_subsets_and_labels_and_contains_the_smaller(made: tuple[Any, Any], seed: int) -> None:
     world = made_up(*made)
@@ -39,7 +39,7 @@ def test_every_draw_is_even_over_subsets_and_labels_and_contains_the_smaller(mad
         check_even_labels(world, drawn, labels)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(worlds(), st.integers(1, 20), st.integers(0, 5))
 def test_a_cap_keeps_what_it_can_of_every_label(made: tuple[Any, Any], limit: int, seed: int) -> None:
     world = made_up(*made)
@@ -81,7 +81,7 @@ def test_few_of_many_are_drawn_as_if_all_were_sorted() -> None:
     assert sorted(drawn_labels.values()) == [40, 2_000, 9_000, 29_960]
 
 
-@settings(max_examples=1000)
+@settings(max_examples=300)
 @given(worlds(), st.integers(0, 5))
 def test_a_balanced_test_set_has_equally_many_of_each_label(made: tuple[Any, Any], seed: int) -> None:
     world = made_up(*made)

@@ -20,7 +20,7 @@ from med_mat.splits import overlap
 pytestmark = pytest.mark.usefixtures("arrow_cache")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(worlds(), st.integers(0, 9), st.integers(2, 6), st.sampled_from(["all", "train"]), st.integers(0, 2))
 def test_folds_partition_the_target_in_any_world(
     made: tuple[Any, Any], number: int, k: int, over: Any, seed: int

@@ -131,7 +131,7 @@ def test_a_target_is_never_trained_on(world: World) -> None:
         world.mat.split(train=VALIDATION, test=TEST, target=LUNG).audit()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(worlds(), st.data())
 def test_what_leaks_is_told_or_dropped(made: tuple[Any, Any], data: st.DataObject) -> None:
     world = made_up(*made)

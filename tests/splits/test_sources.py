@@ -120,7 +120,7 @@ def test_words_are_checked(world: World) -> None:
         world.mat.leave_source_out(COVID, "a", train="source=e")
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(worlds(), st.integers(0, 9), st.booleans(), st.integers(0, 2))
 def test_leaving_a_source_out_in_any_world(made: tuple[Any, Any], number: int, pool: bool, seed: int) -> None:
     """Rows of one source have one number each; here two neighbours make a source."""

@@ -25,7 +25,7 @@ def world() -> World:
     return made_up(many({(2, "a"): 60, (2, "b"): 40, (3, "c"): 100, (4, "a"): 300}), made_rows())
 
 
-@settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(worlds(), st.integers(0, 9), st.sampled_from([0.1, 0.3, 0.5]), st.none() | st.integers(1, 12))
 @pytest.mark.parametrize("name", ARMS)
 def test_the_validation_part_keeps_the_rule_in_any_world(
