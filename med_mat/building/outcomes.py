@@ -16,7 +16,7 @@ from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError, ReadError
 from med_mat.example import Example, Slice
 from med_mat.image import Check
-from med_mat.qa import Questioner
+from med_mat.questions import Questioner
 
 OnError = Literal["raise", "skip"]
 #: What was done to the annotations of records, or is odd about them -> the ids of these records.

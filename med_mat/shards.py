@@ -1,0 +1,111 @@
+"""The data files of a build as ``datasets`` need them: copied to Arrow once, streamed, or with other questions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from med_mat import schema
+from med_mat.location import Location
+from med_mat.questions.view import FACTS, View
+
+if TYPE_CHECKING:
+    import datasets
+
+_BATCH_ROWS = 64
+#: A file, and in it the places of records, each with the record's key.
+Piece = tuple[str, dict[int, int]]
+
+
+def arrow_file(location: Location, name: str) -> Path:
+    """The Arrow copy of a shard, in the cache of ``datasets``; made row group by row group, and renamed when whole."""
+    import datasets
+
+    digest = hashlib.blake2b(location.key(name).encode(), digest_size=16).hexdigest()
+    path = Path(datasets.config.HF_DATASETS_CACHE) / "med_mat" / f"{digest}.arrow"
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        with (
+            pq.ParquetFile(location.local(name)) as parquet,
+            pa.OSFile(str(temporary), "wb") as sink,
+            pa.ipc.new_stream(sink, parquet.schema_arrow) as writer,
+        ):
+            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
+                writer.write_batch(batch)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def stream(
+    location: Location, pieces: list[Piece], columns: tuple[str, ...], view: View | None
+) -> Iterator[dict[str, Any]]:
+    """The records of some places; their questions are those that a view asks, if there is one."""
+    wanted = columns or tuple(name for name, _ in schema.FIELDS)
+    if view is None or not set(wanted).intersection(schema.QUESTION_COLUMNS):
+        view, needed = None, columns
+    else:
+        needed = tuple(dict.fromkeys((*wanted, "row", *FACTS)))
+    for name, keys in pieces:
+        with location.open(name) as file, pq.ParquetFile(file) as parquet:
+            start = 0
+            for group in range(parquet.num_row_groups):
+                count = parquet.metadata.row_group(group).num_rows
+                inside = [position - start for position in range(start, start + count) if position in keys]
+                if inside:
+                    part = location.read_row_group(file, parquet, group, needed).take(inside)
+                    if view is not None:
+                        asked = view.ask(part["row"].to_pylist(), [keys[start + place] for place in inside], part)
+                        part = pa.table(
+                            {name: (asked if name in asked.column_names else part)[name] for name in wanted}
+                        )
+                    yield from part.to_pylist()
+                start += count
+
+
+def beside(
+    shards: Sequence[datasets.Dataset], asked: pa.Table, codes: npt.NDArray[Any], places: npt.NDArray[Any], name: str
+) -> list[datasets.Dataset]:
+    """Shards with other questions at some places, and none elsewhere. Their pixels are not touched.
+
+    ``datasets`` would copy all pixels to put columns beside a selection; beside a whole file it need not.
+
+    Args:
+        shards: as they are, each of which has some of the records.
+        asked: (n,) the other questions.
+        codes: (n,) which of the shards each is for.
+        places: (n,) and where in it.
+        name: of the form and seed: what the same selection in the same form is known by to the cache of ``datasets``.
+    """
+    order = np.argsort(codes, kind="stable")
+    pieces = np.split(order, np.cumsum(np.bincount(codes))[:-1])
+    return [
+        _beside(shard, asked.take(pa.array(piece)), places[piece], name)
+        for shard, piece in zip(shards, pieces, strict=True)
+    ]
+
+
+def _beside(shard: datasets.Dataset, asked: pa.Table, places: npt.NDArray[Any], name: str) -> datasets.Dataset:
+    import datasets
+
+    spread = np.full(len(shard), -1)
+    spread[places] = np.arange(len(places))
+    columns = asked.take(pa.array(spread, mask=spread < 0))
+    names, asks = shard.column_names, len(schema.QUESTION_COLUMNS)
+    start = names.index(schema.QUESTION_COLUMNS[0])
+    left, right = (shard.select_columns(part) for part in (names[:start], names[start + asks :]))
+    digest = hashlib.blake2b(f"{name} {shard._fingerprint}".encode() + spread.tobytes(), digest_size=8).hexdigest()
+    return datasets.concatenate_datasets([left, datasets.Dataset(columns, fingerprint=digest), right], axis=1)
