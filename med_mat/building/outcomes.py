@@ -114,5 +114,5 @@ def _notes(record: dict[str, Any], row: Row, drawn: Drawn) -> Iterator[str]:
             yield WITHOUT_PLACE
         if row.always and not named:
             yield EMPTY
-    if record["target"] is None:
+    if record["target"] is None and not row.traced:
         yield UNANSWERED

@@ -68,7 +68,9 @@ def test_what_all_pixels_pass_through_remakes_all(built: Path, change: Callable[
     assert ahead(built, DICOM) == ("decode", {module})
 
 
-@pytest.mark.parametrize("module", ["med_mat.questions.asking", "med_mat.annotations", "med_mat.building.record", "med_mat.schema"])
+@pytest.mark.parametrize(
+    "module", ["med_mat.questions.asking", "med_mat.annotations", "med_mat.building.record", "med_mat.schema"]
+)
 def test_questions_and_annotations_are_made_anew_over_stored_images(
     built: Path, change: Callable[[str], None], module: str
 ) -> None:
