@@ -23,8 +23,8 @@ NONE = "None"
 
 #: First words that keep their capital inside a sentence.
 _NAMES = frozenset({"Barrett's", "Bietti", "Bowen's", "Gleason", "Golgi", "Vogt-Koyanagi-Harada"})
-#: What an instruction says of the form of an open answer stands in brackets.
-_OPEN_FORM = re.compile(r"\s*\[[^\]]*\]")
+#: What an instruction says of the form of an open answer stands in brackets, with what it is above options after a bar.
+_OPEN_FORM = re.compile(r"\[([^\]|]*)(?:\|([^\]]*))?\]")
 
 
 def read_instructions() -> dict[int, tuple[str, ...]]:
@@ -50,12 +50,12 @@ def paper_instructions(row: Row) -> tuple[str, ...]:
 
 def for_choice(instruction: str) -> str:
     """An instruction as it stands above options: without what it says of the form of an open answer."""
-    return _OPEN_FORM.sub("", instruction)
+    return _OPEN_FORM.sub(lambda found: found[2] or "", instruction)
 
 
 def for_open(instruction: str) -> str:
     """An instruction as it asks for an open answer: whole."""
-    return instruction.replace("[", "").replace("]", "")
+    return _OPEN_FORM.sub(lambda found: found[1], instruction)
 
 
 def joined(names: Iterable[str]) -> str:

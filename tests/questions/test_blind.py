@@ -22,7 +22,7 @@ ROWS = {row.number: row for row in CATALOG.rows}
 QUESTIONER = Questioner(CATALOG)
 RECORDS = 3000
 #: How often an image has no finding, one, two, …
-NIH, SPINE, PCXR, MAMMO = (538, 276, 128, 43, 15), (51, 35, 11, 3), (65, 31, 4), (911, 70, 15, 4)
+NIH, PCXR, MAMMO = (538, 276, 128, 43, 15), (65, 31, 4), (911, 70, 15, 4)
 CHEXPERT = (8, 22, 27, 24, 13, 6)
 #: Observations of which CheXpert states that they are absent, and how often: pneumothorax above all.
 DENIED = {

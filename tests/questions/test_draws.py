@@ -72,7 +72,7 @@ def golden() -> str:
     return digest.hexdigest()
 
 
-GOLDEN = "332be6852d46b367aeea23598cf9594ea8decf8dc6db5badce8e850d67f2cacf"
+GOLDEN = "f103332321eceed25f63af52abf289b4972d344a23d1ccb5ab5e4d145d07db1c"
 
 
 def test_questions_never_change() -> None:

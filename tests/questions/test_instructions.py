@@ -56,7 +56,7 @@ def test_instructions_read_well() -> None:
                 assert form[0].isupper()
                 assert form[-1] in ".?)"
                 assert len(form) < 250
-                assert not re.search(r"[\[\]]|  | [,.;?]", form), form
+                assert not re.search(r"[\[\]|]|  | [,.;?]", form), form
 
 
 def test_any_label_fits_where_boxes_are_asked_for() -> None:
@@ -80,7 +80,7 @@ def test_our_instructions_ask_for_labels_that_exist() -> None:
 
 
 def test_a_single_choice_does_not_contradict_itself() -> None:
-    """It speaks of no comma, and of no label by name that is no option."""
+    """It speaks of no comma, and of no word to answer by: a letter is asked for."""
     catalog = load()
     questioner = Questioner(catalog)
     for asked in catalog.rows:
@@ -96,14 +96,15 @@ def test_a_single_choice_does_not_contradict_itself() -> None:
             if question.options:
                 instruction = question.question.split("\n")[0]
                 assert "comma" not in instruction, question
-                for word in re.findall(r"(?<!\w)'(.*?)'", instruction):
-                    assert word in question.options, question
+                assert "'" not in instruction, question
 
 
 def test_the_form_of_an_open_answer_stands_in_brackets() -> None:
     text = "List all findings[, separated by commas].[ If there are none, return 'Normal'.]"
     assert for_choice(text) == "List all findings."
     assert for_open(text) == "List all findings, separated by commas. If there are none, return 'Normal'."
+    text = "Look and [reply 'Yes' or 'No'|decide]."
+    assert (for_choice(text), for_open(text)) == ("Look and decide.", "Look and reply 'Yes' or 'No'.")
 
 
 def test_labels_read_well_in_a_sentence() -> None:
@@ -120,10 +121,12 @@ def test_labels_read_well_in_a_sentence() -> None:
 
 
 def test_upstream_form() -> None:
-    question = Questioner([HEAD]).ask(7, HEAD, label="Hemorrhage")
-    assert question.open_question in read_instructions()[5]
-    lines = question.question.split("\n")
-    assert lines == [question.open_question, f"A: {question.options[0]}", f"B: {question.options[1]}", SUFFIX]
+    for form in ("default", "paper"):
+        question = Questioner([HEAD], form).ask(7, HEAD, label="Hemorrhage")  # type: ignore[arg-type]
+        assert question.open_question in map(for_open, read_instructions()[5])
+        lines = question.question.split("\n")
+        assert lines[1:] == [f"A: {question.options[0]}", f"B: {question.options[1]}", SUFFIX]
+        assert (lines[0] == question.open_question) is (form == "paper")
 
 
 def test_the_convention_of_boxes_is_told_whole() -> None:
