@@ -52,7 +52,8 @@ def pools(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> Pools:
     labels = tuple(dict.fromkeys(name for one in (row, *siblings) if one.kind in SINGLE for name in one.names))
     clashes = {name: frozenset(other for other in labels if other != name and clash(name, other)) for name in labels}
     inside, whole = (_pools(row.names, among, clashes) for among in (row.names, labels))
-    confined = any(own.issuperset(pool) for pool in whole.of.values())
+    meanings = set(map(synonyms.one, own))
+    confined = any(meanings.issuperset(map(synonyms.one, pool)) for pool in whole.of.values())
     return inside if confined or inside.count == whole.count < _MOST else whole
 
 

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 from asked import BRAIN, BREAST, CHEST, COUGH, FINDINGS, KNEE, LUNG, ROWS, TUBERCULOSIS, right, row
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from med_mat.catalog import Scale, load
@@ -91,6 +91,7 @@ WORDS = sorted(
 NAMES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=9, unique=True)
 
 
+@settings(deadline=None)
 @given(
     names=st.lists(NAMES, min_size=1, max_size=4),
     key=st.integers(-(2**63), 2**63 - 1),
@@ -148,7 +149,7 @@ def test_yes_and_no_are_asked_in_one_way(number: int) -> None:
 def test_a_row_with_an_answer_that_outsiders_would_tell_is_asked_from_its_own_labels() -> None:
     catalog = load()
     questioner = Questioner(catalog)
-    for number in (14, 22, 39, 44, 78):  # "other", "not identifiable", benign and nothing that is neither
+    for number in (14, 22, 39, 44, 75, 78):  # "other", "not identifiable", benign where nothing else is not malignant
         (asked,) = (asked for asked in catalog.rows if asked.number == number)
         for label in asked.names:
             assert set(questioner.ask(5, asked, label=label).options) <= set(asked.names)

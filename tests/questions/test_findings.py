@@ -20,7 +20,7 @@ def split(text: str, names: Sequence[str]) -> frozenset[str]:
     return frozenset(name for name in names if name.casefold() in text.casefold().split(", "))
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     states=st.lists(st.sampled_from([True, False, None]), min_size=7, max_size=7),
     key=st.integers(-(2**63), 2**63 - 1),
