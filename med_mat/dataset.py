@@ -263,11 +263,12 @@ class MedMAT(Experiments):
             features = datasets.Features.from_dict(schema.features())
             return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
         parts = [self._shard(names[code]) for code in used]
+        starts = np.concatenate(([0], np.cumsum([len(part) for part in parts])[:-1]))
         if self._view(questions, seed) is not None:
             asked = self.questions(positions, questions, seed)
-            parts = shards.beside(parts, asked, codes, position[positions], f"{questions} {seed}")
-        starts = np.concatenate(([0], np.cumsum([len(part) for part in parts])[:-1]))
-        whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+            whole = shards.beside(parts, asked, codes, position[positions], f"{questions} {seed}")
+        else:
+            whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
         return whole.select(starts[codes] + position[positions])
 
     def stream(

@@ -77,35 +77,33 @@ def stream(
 
 
 def beside(
-    shards: Sequence[datasets.Dataset], asked: pa.Table, codes: npt.NDArray[Any], places: npt.NDArray[Any], name: str
-) -> list[datasets.Dataset]:
-    """Shards with other questions at some places, and none elsewhere. Their pixels are not touched.
+    parts: Sequence[datasets.Dataset], asked: pa.Table, codes: npt.NDArray[Any], places: npt.NDArray[Any], name: str
+) -> datasets.Dataset:
+    """Shards, one after the other, with other questions at some places and none elsewhere. No pixel is touched.
 
-    ``datasets`` would copy all pixels to put columns beside a selection; beside a whole file it need not.
+    ``datasets`` would copy all pixels to put columns beside a selection; beside whole files it need not. Each file gets
+    columns of its own: what is sent to a worker then holds them once.
 
     Args:
-        shards: as they are, each of which has some of the records.
+        parts: the shards, as they are.
         asked: (n,) the other questions.
         codes: (n,) which of the shards each is for.
         places: (n,) and where in it.
-        name: of the form and seed: what the same selection in the same form is known by to the cache of ``datasets``.
+        name: of form and seed: by this the same selection in the same form is known again to the cache of ``datasets``.
     """
-    order = np.argsort(codes, kind="stable")
-    pieces = np.split(order, np.cumsum(np.bincount(codes))[:-1])
-    return [
-        _beside(shard, asked.take(pa.array(piece)), places[piece], name)
-        for shard, piece in zip(shards, pieces, strict=True)
-    ]
-
-
-def _beside(shard: datasets.Dataset, asked: pa.Table, places: npt.NDArray[Any], name: str) -> datasets.Dataset:
     import datasets
+    from datasets.table import InMemoryTable, concat_tables
 
-    spread = np.full(len(shard), -1)
-    spread[places] = np.arange(len(places))
-    columns = asked.take(pa.array(spread, mask=spread < 0))
-    names, asks = shard.column_names, len(schema.QUESTION_COLUMNS)
+    names = parts[0].column_names
     start = names.index(schema.QUESTION_COLUMNS[0])
-    left, right = (shard.select_columns(part) for part in (names[:start], names[start + asks :]))
-    digest = hashlib.blake2b(f"{name} {shard._fingerprint}".encode() + spread.tobytes(), digest_size=8).hexdigest()
-    return datasets.concatenate_datasets([left, datasets.Dataset(columns, fingerprint=digest), right], axis=1)
+    before, after = names[:start], names[start + len(schema.QUESTION_COLUMNS) :]
+    order = np.argsort(codes, kind="stable")
+    digest = hashlib.blake2b(name.encode(), digest_size=8)
+    tables = []
+    for part, mine in zip(parts, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True):
+        spread = np.full(len(part), -1)
+        spread[places[mine]] = mine
+        digest.update(part._fingerprint.encode() + spread.tobytes())
+        new = InMemoryTable(asked.take(pa.array(spread, mask=spread < 0)))
+        tables.append(concat_tables([part.data.select(before), new, part.data.select(after)], axis=1))
+    return datasets.Dataset(concat_tables(tables), info=parts[0].info.copy(), fingerprint=digest.hexdigest())
