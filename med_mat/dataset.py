@@ -246,9 +246,7 @@ class MedMAT(Experiments):
         taken = self.take(positions, questions=questions, seed=seed)
         return taken.select_columns(list(columns)) if columns else taken
 
-    def take(
-        self, positions: npt.NDArray[np.int64], *, questions: Form = "default", seed: int = SEED
-    ) -> datasets.Dataset:
+    def take(self, positions: Positions, *, questions: Form = "default", seed: int = SEED) -> datasets.Dataset:
         """The records at these positions of the index, in that order, memory-mapped.
 
         Args:
@@ -272,12 +270,7 @@ class MedMAT(Experiments):
         return whole.select(starts[codes] + position[positions])
 
     def stream(
-        self,
-        positions: npt.NDArray[np.int64],
-        columns: Sequence[str] = (),
-        *,
-        questions: Form = "default",
-        seed: int = SEED,
+        self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED
     ) -> datasets.IterableDataset:
         """The records at these positions of the index, read as they are asked for; the order is the index's.
 
@@ -296,12 +289,7 @@ class MedMAT(Experiments):
         )
 
     def read(
-        self,
-        positions: npt.NDArray[np.int64],
-        columns: Sequence[str] = (),
-        *,
-        questions: Form = "default",
-        seed: int = SEED,
+        self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED
     ) -> list[dict[str, Any]]:
         """The records at these positions of the index, in that order, as plain values; a picture is bytes and a path.
 
@@ -316,7 +304,7 @@ class MedMAT(Experiments):
         found = list(shards.stream(**self._reading(once, columns, questions, seed)))
         return [found[place] for place in back.tolist()]
 
-    def questions(self, positions: npt.NDArray[np.int64], form: Form = "default", seed: int = SEED) -> pa.Table:
+    def questions(self, positions: Positions, form: Form = "default", seed: int = SEED) -> pa.Table:
         """What these records ask, in that order: the columns of :data:`med_mat.schema.QUESTION_COLUMNS`.
 
         They are made of the records' columns in the index, the cards of their rows, and the seed: no build, no image.
@@ -351,20 +339,15 @@ class MedMAT(Experiments):
             self._views[known] = View.of(self.tags, *known)
         return self._views[known]
 
-    def _reading(
-        self, once: npt.NDArray[np.int64], columns: Sequence[str], questions: Form, seed: int
-    ) -> dict[str, Any]:
+    def _reading(self, once: Positions, columns: Sequence[str], questions: Form, seed: int) -> dict[str, Any]:
         """The arguments of :func:`med_mat.shards.stream` for these records, given ascending, each once."""
         view = self._view(questions, seed)
         if view is not None:
-            view.columns(np.unique(self.tags.row[once]).tolist())  # before anything is read
+            view.columns(np.unique(self.tags.row[once]).tolist())  # a card may be missing
         file, position, names = self.places
-        used, keys = file[once], self.tags.key.view(np.int64)
-        pieces = [
-            (names[code], dict(zip(position[mine].tolist(), keys[mine].tolist(), strict=True)))
-            for code in dict.fromkeys(used.tolist())
-            for mine in (once[used == code],)
-        ]
+        stretches = np.split(once, np.flatnonzero(np.diff(file[once])) + 1) if len(once) else ()
+        keys = self.tags.key.view(np.int64)
+        pieces = [(names[file[one[0]]], position[one], keys[one]) for one in stretches]
         return {"location": self.location, "pieces": pieces, "columns": tuple(columns), "view": view}
 
     def _column(self, positions: Positions, name: str, wanted: Any) -> npt.NDArray[np.bool_]:

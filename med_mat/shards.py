@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import datasets
 
 _BATCH_ROWS = 64
-#: A file, and in it the places of records, each with the record's key.
-Piece = tuple[str, dict[int, int]]
+#: A file, the places of records in it, and the key of each.
+Piece = tuple[str, npt.NDArray[np.int32], npt.NDArray[np.int64]]
 
 
 def arrow_file(location: Location, name: str) -> Path:
@@ -59,16 +59,16 @@ def stream(
         view, needed = None, columns
     else:
         needed = tuple(dict.fromkeys((*wanted, "row", *FACTS)))
-    for name, keys in pieces:
+    for name, places, keys in pieces:
         with location.open(name) as file, pq.ParquetFile(file) as parquet:
             start = 0
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
-                inside = [position - start for position in range(start, start + count) if position in keys]
-                if inside:
-                    part = location.read_row_group(file, parquet, group, needed).take(inside)
+                inside = np.flatnonzero((start <= places) & (places < start + count))
+                if len(inside):
+                    part = location.read_row_group(file, parquet, group, needed).take(places[inside] - start)
                     if view is not None:
-                        asked = view.ask(part["row"].to_pylist(), [keys[start + place] for place in inside], part)
+                        asked = view.ask(part["row"].to_pylist(), keys[inside].tolist(), part)
                         part = pa.table(
                             {name: (asked if name in asked.column_names else part)[name] for name in wanted}
                         )
