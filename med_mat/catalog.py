@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from med_mat import strict
 from med_mat.errors import BuildError, CardError, UnknownSourceError, VocabularyError
-from med_mat.taxonomy import AXES, MAT, Access, Kind, LicenseCertainty, did_you_mean
+from med_mat.taxonomy import AXES, DRAWN, MAT, Access, Kind, LicenseCertainty, did_you_mean
 
 if TYPE_CHECKING:
     from med_mat.selection import Selector
@@ -619,7 +619,7 @@ def _check(block: _Block, where: str) -> None:
         if not human.strip():
             raise CardError(f"{where}: labels.{raw} is {human!r}, which is no label.")
     numbers = [row.number for row in block.rows]
-    draw = {row.number for row in block.rows if row.kind in ("boxes", "masks")}
+    draw = {row.number for row in block.rows if row.kind in DRAWN}
     for row in block.rows:
         if not 0 < row.number <= _HIGHEST_ROW or numbers.count(row.number) > 1:
             raise CardError(f"{where}: row {row.number} needs a number of its own, from 1 to {_HIGHEST_ROW:,}.")

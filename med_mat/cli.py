@@ -9,7 +9,7 @@ from typing import NoReturn
 import click
 
 from med_mat import __version__
-from med_mat.commands import catalog, experiments, hub, looking, raw, upstream
+from med_mat.commands import catalog, experiments, hub, looking, measuring, raw, upstream
 from med_mat.errors import MedMATError
 
 
@@ -65,8 +65,10 @@ for command in (
     experiments.recommend,
     upstream.official,
     looking.plot,
+    looking.cite,
     looking.duplicates,
     looking.browse,
+    measuring.blind,
     hub.push,
     hub.attach,
 ):

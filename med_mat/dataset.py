@@ -27,6 +27,7 @@ from med_mat.questions.view import View
 from med_mat.splits.methods import Experiments
 from med_mat.tags import COLUMNS, Positions, Tags, encode
 from med_mat.taxonomy import MAT, SPLITS, WITHHELD
+from med_mat.terms import put_terms
 
 if TYPE_CHECKING:
     import datasets
@@ -94,6 +95,11 @@ class MedMAT(Experiments):
     def index(self) -> pa.Table:
         """Every column of every record but the pixels (see :mod:`med_mat.schema`), in the order of the build."""
         return pq.read_table(self.location.local(INDEX))
+
+    @functools.cached_property
+    def silent(self) -> npt.NDArray[np.bool_]:
+        """By position in the index: whether there is nothing to ask of the record, so that its ``target`` is null."""
+        return np.asarray(self._record_facts("target").is_null())
 
     @property
     def mats(self) -> tuple[MAT, ...]:
@@ -219,6 +225,10 @@ class MedMAT(Experiments):
     ) -> datasets.Dataset | datasets.IterableDataset:
         """The records that fulfil the conditions of :meth:`where`, as a plain ``datasets.Dataset``.
 
+        Its ``info`` (license, citation, homepage, description) says the terms of the sources that it holds, and keeps
+        them through ``map``, ``select`` and ``save_to_disk``. ``push_to_hub`` asks nobody whether they let images be
+        passed on; ``med-mat push`` does.
+
         Args:
             selector: triplets and conditions, e.g. ``"CT/*/Cancer"``.
             streaming: True gives an ``IterableDataset`` that reads only the row groups it needs, without a cache.
@@ -267,7 +277,7 @@ class MedMAT(Experiments):
             whole = shards.beside(parts, asked, codes, position[positions], f"{questions} {seed}")
         else:
             whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
-        return whole.select(starts[codes] + position[positions])
+        return put_terms(whole.select(starts[codes] + position[positions]), self.tags, positions)
 
     def stream(
         self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED
@@ -282,11 +292,12 @@ class MedMAT(Experiments):
         import datasets
 
         features = schema.features()
-        return datasets.IterableDataset.from_generator(
+        found = datasets.IterableDataset.from_generator(
             shards.stream,
             features=datasets.Features.from_dict({name: features[name] for name in columns or features}),
             gen_kwargs=self._reading(np.unique(positions), columns, questions, seed),
         )
+        return put_terms(found, self.tags, positions)
 
     def read(
         self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED

@@ -35,9 +35,17 @@ if TYPE_CHECKING:
     from med_mat.splits import Experiment
 
 Kind = Literal["two", "three", "detection"]
-#: How the paper reads rows and samples: at most so many records of a subset, a test set even over its labels.
+#: How the paper reads rows and samples: at most so many records of a subset, a test set even over its labels, questions
+#: in its own form, and "unrelated" by the words of a triplet.
 SETTINGS: Mapping[str, Any] = types.MappingProxyType(
-    {"reading": "paper", "pool_tasks": True, "balanced_test": True, "cap": CAP}
+    {
+        "reading": "paper",
+        "pool_tasks": True,
+        "avoid": "literal",
+        "questions": "paper",
+        "balanced_test": True,
+        "cap": CAP,
+    }
 )
 
 
@@ -166,7 +174,7 @@ class Disruption:
     figures: Mapping[str, float]  # by arm; "baseline" is untrained
 
     def experiments(self, mat: MedMAT, **options: Any) -> dict[str, Experiment]:
-        """The splits behind the figures, by arm, of the published size.
+        """The splits behind the figures, by arm, of the published size, which train on in-distribution subsets alone.
 
         Args:
             mat: a built Med-MAT.
@@ -175,7 +183,10 @@ class Disruption:
         Raises:
             SplitError: an arm has fewer records.
         """
-        return mat.disruption(self.target.selection, **{**SETTINGS, "size": self.size, **options})
+        subsets = catalog.load().subsets.values()
+        counted = "subset=" + "|".join(str(one.number) for one in subsets if one.role == "id")
+        given = {**SETTINGS, "size": self.size, "among_train": counted, **options}
+        return mat.disruption(self.target.selection, **given)
 
 
 @dataclass(frozen=True)

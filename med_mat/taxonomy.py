@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: How the labels of a row come: one class, one grade of a scale, several findings, boxes or masks.
 Kind = Literal["classes", "grades", "findings", "boxes", "masks"]
+#: Kinds of rows whose labels are those of boxes and masks: their records are asked where, all others what.
+DRAWN = ("boxes", "masks")
 #: What stands between a user and the files of a source.
 Access = Literal["open", "account", "competition", "request", "credentialed"]
 #: How a licence is known: read where the publisher states it, told by a copy or a catalogue, or not known.
@@ -93,6 +95,10 @@ TASK_PARENTS: Mapping[str, str] = MappingProxyType({"COVID": "State", "Cancer": 
 
 #: A detection task -> the classification task that names what it finds (arXiv 2412.20070 v2, section 6).
 DETECTION_OF: Mapping[str, str] = MappingProxyType({"Cancer Detection": "Cancer", "Diseases Detection": "Diseases"})
+
+#: Areas of which one shows the other: a radiograph of the chest shows the lungs, and the fundus is the retina seen from
+#: the front. What shares no element with a target shows none of its area under another name either.
+AREA_OVERLAPS: frozenset[frozenset[str]] = frozenset({frozenset({"Chest", "Lung"}), frozenset({"Fundus", "Retina"})})
 
 _VOCABULARIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"modality": tuple(MODALITIES), "area": AREAS, "task": tuple(TASKS)}
@@ -295,6 +301,25 @@ def counts_as(task: str, *, pool_tasks: bool, cross_tasks: bool) -> frozenset[st
     if cross_tasks and task in DETECTION_OF:
         names.append(DETECTION_OF[task])
     return frozenset(pooled for name in names for pooled in (ancestors(name) if pool_tasks else (name,)))
+
+
+def overlaps(axis: str, one: str, other: str) -> bool:
+    """Whether two words of an axis are one, or one holds the other: Lung and Chest, Cancer and Cancer Detection.
+
+    Two kinds of one task, such as COVID and Cancer, do not overlap.
+
+    Raises:
+        VocabularyError: no such task.
+    """
+    if one == other:
+        return True
+    if axis == "area":
+        return frozenset({one, other}) in AREA_OVERLAPS
+    if axis == "task":
+        return one in counts_as(other, pool_tasks=True, cross_tasks=True) or other in counts_as(
+            one, pool_tasks=True, cross_tasks=True
+        )
+    return False
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

@@ -7,10 +7,13 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from workshop import Workshop, digests, no_network, once
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

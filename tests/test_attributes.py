@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from med_mat.building.loader import loader_of
@@ -76,26 +76,22 @@ def test_a_record_says_of_the_person_what_its_publisher_says(name: str, tmp_path
     assert plain == STATED[name]
 
 
-@settings(deadline=None)
 @given(st.integers(0, 120), st.sampled_from(["{}", "{:03d}Y", "{}.0", "{:03d}y", " {} years", "{}yrs", "{} yr"]))
 def test_an_age_is_its_decade(age: int, form: str) -> None:
     expected = "90+" if age >= 90 else f"{age // 10}0-{age // 10}9" if age >= 10 else "0-9"
     assert Attributes.of(age=form.format(age)) == Attributes.of(age=float(age)) == Attributes(age_group=expected)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 999), st.sampled_from(["{:03d}D", "{:03d}W", "{:03d}M", "{} days", "{} weeks", "{} months"]))
 def test_who_is_counted_in_days_weeks_or_months_is_a_child(age: int, form: str) -> None:
     assert Attributes.of(age=form.format(age)) == Attributes(age_group="0-9")
 
 
-@settings(deadline=None)
 @given(st.integers(121, 999) | st.sampled_from(["", "nan", "unknown", "-5", "1e2", "4 o'clock", "forty", "12345"]))
 def test_what_is_no_age_of_0_to_120_years_is_not_known(age: int | str) -> None:
     assert Attributes.of(age=age) is None
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), st.text(), st.text())
 def test_whatever_is_stated_is_kept_as_words_or_not_at_all(age: str, sex: str, device: str, view: str) -> None:
     found = Attributes.of(age=age, sex=sex, device=device, view=view) or Attributes()

@@ -307,6 +307,29 @@ def test_a_card_without_a_loader(
     assert said == "Error: Source 'acrima' has a card but no loader yet.\n"
 
 
+def test_several_splits_are_proven_saved_and_compared(workshop: Workshop, tmp_path: Path) -> None:
+    out = workshop.out
+    covid = "X-ray/Lung/COVID"
+    said = run("split", out, "fold", covid, "--k", "3", "--save", tmp_path / "f.parquet", "--audit", tmp_path / "f.txt")
+    assert said.output.count("holds: yes") == 3
+    assert "fold 0      fold 1      fold 2" in said.output
+    mat = med_mat.open(out)
+    tested = [mat.load_split(tmp_path / f"f-fold-{n}.parquet").test_positions for n in range(3)]
+    assert sum(map(len, tested)) == len(mat.where(covid, withheld=True))
+    assert all((tmp_path / f"f-fold-{n}.txt").is_file() for n in range(3))
+    one = run("split", out, "fold", covid, "--k", "3", "--fold", "1", "--save", tmp_path / "one.csv")
+    assert one.output.count("holds: yes") == 1
+    listed = tmp_path / "one.csv"
+    own = run("split", out, "split", "--train", listed, "--test", listed, "--save", tmp_path / "own.json")
+    assert f"load_split('{tmp_path / 'own.json'}')" in own.output
+    assert mat.load_split(tmp_path / "own.json").test_positions.tolist() == tested[1].tolist()
+    said = run("split", out, "leave_source_out", "CT/Lung/COVID", "--validation", "0.2")
+    assert said.output.count("  source: ") == said.output.count("  validation: 0.2") > 1
+    seeds = run("split", out, "related", "CT/Lung/Cancer", "--size", "9", "--seeds", "0,1")
+    assert "seed 0      seed 1" in seeds.output
+    assert "such as 0,1,2" in run("split", out, "related", "CT/Lung/Cancer", "--seeds", "0,x", code=2).output
+
+
 def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = shell("show", "bussi", cwd=tmp_path, expect=1)
     assert done.stdout == ""

@@ -241,7 +241,7 @@ def opened(workshop: Workshop) -> MedMAT:
     return med_mat.open(workshop.out)
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     pattern=st.none() | st.lists(st.sampled_from(WORDS), max_size=3),
     split=st.none() | st.sampled_from(SPLITS) | st.lists(st.sampled_from(SPLITS), min_size=1, max_size=3),

@@ -157,7 +157,7 @@ def test_ppm_of_16_bit_is_stretched_as_png_is(tmp_path: Path) -> None:
         stored(tmp_path, data[:-10])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from([(2, 3), (4, 2), (6, 4)]),
     width=st.integers(1, 30),
@@ -333,7 +333,7 @@ def test_missing_files_folders_and_ways_out(tmp_path: Path) -> None:
             read(tmp_path, PurePosixPath(path), mat=None, cache=FileCache())
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     case=st.sampled_from([*PASSED, *BECOMES_PNG]),
     keep=st.floats(0, 1),

@@ -235,7 +235,7 @@ def leaves(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield path
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from(list(leaves(DATA))), st.sampled_from([{"a": 1}, [[]], b"x"]))
 def test_a_wrong_value_is_named_by_its_key(path: tuple[Any, ...], value: Any) -> None:
     broken = copy.deepcopy(DATA)

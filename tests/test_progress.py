@@ -6,7 +6,7 @@ import io
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from med_mat.progress import Bar
@@ -27,7 +27,6 @@ def said(stream: io.StringIO, shown: bool, steps: list[int], total: int | None =
     return stream.getvalue()
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 1000), max_size=30))
 def test_in_a_log_it_is_one_line(steps: list[int]) -> None:
     assert said(io.StringIO(), True, steps, sum(steps)) == f"busi: {sum(steps):,} img in 0 s\n"

@@ -25,6 +25,7 @@ from med_mat.location import INDEX
 from med_mat.schema import LABEL_SEPARATOR
 from med_mat.summary import CERTAINTY, MAY, licence
 from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, WITHHELD
+from med_mat.terms import PAPER
 
 #: What readers look at first; a push sends these last.
 HEADS = ("LICENSES.md", "croissant.json", "README.md")
@@ -91,6 +92,7 @@ def write_cards(
         source_table=_source_table(sources, records, ledgers),
         leaks=_leaks(records),
         withheld=_withheld(sources, records),
+        paper=PAPER,
         example=sources[0].name,
         subset=next((f"subset-{row.subset:02d}" for s in sources for row in s.rows if row.subset), "index"),
     )

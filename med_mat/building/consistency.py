@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from med_mat.building.record import DRAWN
 from med_mat.catalog import Row
+from med_mat.taxonomy import DRAWN
 
 Record = Mapping[str, Any]
 

@@ -11,6 +11,7 @@ from med_mat import __version__
 from med_mat.catalog import Source
 from med_mat.location import INDEX
 from med_mat.schema import FIELDS, INDEX_FIELDS, PIXEL_COLUMNS
+from med_mat.terms import PAPER
 
 _SPECIFICATION = "http://mlcommons.org/croissant/1.0"
 _DEFINED_ELSEWHERE = "https://github.com/mlcommons/croissant/issues/80"  # what Croissant writes for a folder's hash
@@ -82,7 +83,7 @@ def croissant(sources: Sequence[Source], repo_id: str | None) -> dict[str, Any]:
         "url": "https://arxiv.org/abs/2412.20070" if repo_id is None else repository["contentUrl"],
         "version": __version__,
         "license": sorted({source.license for source in sources}),
-        "citeAs": "\n\n".join(source.citation.strip() for source in sources if source.citation),
+        "citeAs": "\n\n".join([PAPER, *dict.fromkeys(source.citation for source in sources if source.citation)]),
         "distribution": [
             *([] if repo_id is None else [repository]),
             *(

@@ -11,12 +11,13 @@ from med_mat import image
 from med_mat.building.consistency import contradictions
 from med_mat.building.drawn import UNDRAWN, Drawn, draw
 from med_mat.building.kept import Kept
-from med_mat.building.record import DRAWN, Placed, record, rows_served
+from med_mat.building.record import Placed, record, rows_served
 from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError, ReadError
 from med_mat.example import Example, Slice
 from med_mat.image import Check
 from med_mat.questions import Questioner
+from med_mat.taxonomy import DRAWN
 
 OnError = Literal["raise", "skip"]
 #: What was done to the annotations of records, or is odd about them -> the ids of these records.

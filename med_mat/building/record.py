@@ -16,14 +16,12 @@ from med_mat.example import Box, Example
 from med_mat.image import Stored
 from med_mat.questions import Questioner
 from med_mat.raw.labels import as_listed
+from med_mat.taxonomy import DRAWN
 
 #: The Hub's picture suffix for each stored format.
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
 
 _BOX = ("xmin", "ymin", "xmax", "ymax", "label")
-
-#: Kinds of rows whose labels are those of boxes and masks.
-DRAWN = ("boxes", "masks")
 
 
 @dataclass(frozen=True, slots=True)

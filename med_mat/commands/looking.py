@@ -84,6 +84,21 @@ def duplicates(where: str, limit: int, as_json: bool, page: Path | None, **filte
 
 @click.command()
 @click.argument("where", metavar="MED-MAT")
+@click.argument("selection", required=False)
+def cite(where: str, selection: str | None) -> None:
+    """Print what to cite for the records of MED-MAT that SELECTION keeps: the paper and their sources, as BibTeX.
+
+    \b
+    Examples: med-mat cite Med-MAT > references.bib
+              med-mat cite Med-MAT 'CT/*/* & split=train'
+    """
+    import med_mat
+
+    click.echo(med_mat.open(where).cite(selection))
+
+
+@click.command()
+@click.argument("where", metavar="MED-MAT")
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Where to listen; the default is this machine alone."
 )

@@ -14,8 +14,10 @@ import numpy as np
 
 from med_mat import paper
 from med_mat.errors import SplitError
+from med_mat.selection import EVERYTHING
 from med_mat.splits.arms import part_rows
-from med_mat.splits.experiment import Options, Study
+from med_mat.splits.options import Options
+from med_mat.splits.study import Study
 from med_mat.tags import Positions
 from med_mat.taxonomy import SPLITS
 
@@ -80,11 +82,11 @@ def _overlap(mat: MedMAT, row: paper.Combination) -> Overlap:
     options = Options(reading="paper", pool_tasks=True, cross_tasks=row.kind == "detection", test_on="all")
     try:
         rows = {number for part in row.parts for number in part_rows(mat, part.within(mat), options)}
-        study = Study.of(mat, row.target.selection, options, spared=rows)
+        study = Study.of(mat, row.target.selection, options, named=rows)
     except SplitError as error:
         return Overlap(row.kind, row.number, target, parts, missing=str(error))
     held = study.test
-    used = mat.where_rows(frozenset(rows), study.among)
+    used = mat.where_rows(frozenset(rows), EVERYTHING)
     tags = mat.tags
     tested, trained = held[tags.split[held] == SPLITS.index("test")], used[tags.split[used] == SPLITS.index("train")]
     return Overlap(

@@ -9,8 +9,9 @@ from med_mat import catalog, strict
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
 from med_mat.selection import Selector
-from med_mat.splits.experiment import Options, Study
+from med_mat.splits.options import Options
 from med_mat.splits.reading import Element
+from med_mat.splits.study import Study
 from med_mat.taxonomy import AXES, MAT
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ All raise :class:`~med_mat.errors.SplitError` where the build has no test record
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,15 +16,20 @@ import numpy as np
 
 from med_mat import catalog, strict
 from med_mat.errors import SplitError
-from med_mat.selection import Selector
+from med_mat.selection import Selection, Selector, Triplets
 from med_mat.splits import draw
 from med_mat.splits.combinations import Combination, check_direction, enumerate_combinations
-from med_mat.splits.experiment import Experiment, Options, Rule, Study
+from med_mat.splits.experiment import Experiment
+from med_mat.splits.options import Options, Rule
 from med_mat.splits.reading import find_target
-from med_mat.taxonomy import AXES, MAT
+from med_mat.splits.sources import each_source_left_out
+from med_mat.splits.study import OVERLAPPING, Study, reasons
+from med_mat.taxonomy import AXES, DRAWN, MAT
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
+
+log = logging.getLogger(__name__)
 
 #: The paper's cap on the training records of a subset (arXiv 2412.20070 v2, section 2.1).
 CAP = 3_000
@@ -60,37 +66,53 @@ def all_related(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
     return study.make("all_related", sharing, Rule(covers=True, shares=True))
 
 
-def unrelated(mat: MedMAT, target: Selector, *, like: Experiment | None = None, **options: Any) -> Experiment:
-    """Train on rows that share no element with the target (the paper's Baseline+), as many records as another arm.
+def unrelated(
+    mat: MedMAT, target: Selector, *, like: Experiment | None = None, places: int | None = None, **options: Any
+) -> Experiment:
+    """Train on rows that share no element with the target (the paper's Baseline+), to be compared with another arm.
+
+    It has as many records as that arm, and as many of them of rows of boxes and masks, as far as there are so many; its
+    audit says where the two differ.
 
     Args:
         mat: a built Med-MAT.
         target: to test on.
-        like: the arm to be as large as; None: :func:`related`, unless ``size`` is given.
+        like: the arm to be compared with; None: :func:`related`, unless ``size`` is given.
+        places: how many of the records are to be of rows of boxes and masks; None: as many as ``like`` has.
         options: of :class:`~med_mat.splits.Options`.
 
     Raises:
         SplitError: as all, or there is no :func:`related` to be as large as.
     """
+    strict.arguments({"places": int | None}, {"places": places}, "An experiment", error=SplitError)
     study = Study.of(mat, target, Options.of(options))
     if study.options.size is None:
         try:
-            size = len((like or related(mat, target, **options)).train_positions)
+            like = like or related(mat, target, **options)
         except SplitError as error:
             raise SplitError(
                 f"unrelated is as large as related unless size= is given, and related cannot be had for {target}: "
                 f"{error} Give size=, the number of training records, or like=, an arm to be as large as."
             ) from error
-        study = Study.of(mat, target, replace(study.options, size=size))
-    foreign = [row for row, axes in study.others().items() if not axes]
-    return study.make("unrelated", foreign, Rule(avoids=AXES))
+        study = replace(study, options=replace(study.options, size=len(like.train_positions)))
+    if places is None and like is not None:
+        places = int(np.count_nonzero(study.drawn(like.train_positions)))
+    return _apart(study, "unrelated", study.others(), AXES, places=places, like=like)
 
 
 def all_unrelated(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
     """Train on every row that shares no element with the target."""
     study = Study.of(mat, target, Options.of(options))
-    foreign = [row for row, axes in study.others().items() if not axes]
-    return study.make("all_unrelated", foreign, Rule(avoids=AXES))
+    return _apart(study, "all_unrelated", study.others(), AXES)
+
+
+def _apart(
+    study: Study, name: str, rows: Iterable[int], axes: Sequence[str], *, shares: bool = False, **arguments: Any
+) -> Experiment:
+    """The experiment that trains on those of some rows that hold nothing of the target on these axes."""
+    sure, overlapping = study.apart(rows, axes)
+    rule = Rule(avoids=tuple(axes), wide=study.options.avoid == "wide", shares=shares)
+    return study.make(name, sure, rule, left_out={OVERLAPPING: overlapping}, **arguments)
 
 
 def all_data(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
@@ -107,8 +129,8 @@ def without(mat: MedMAT, target: Selector, axis: str, **options: Any) -> Experim
     if axis not in AXES:
         raise SplitError(f"axis={axis!r} is not one of {', '.join(AXES)}.")
     study = Study.of(mat, target, Options.of(options))
-    rows = [row for row, axes in study.others().items() if axes and axis not in axes]
-    return study.make("without", rows, Rule(avoids=(axis,), shares=True), axis=axis)
+    related_rows = [row for row, axes in study.others().items() if axes]
+    return _apart(study, "without", related_rows, (axis,), shares=True, axis=axis)
 
 
 def disruption(mat: MedMAT, target: Selector, **options: Any) -> dict[str, Experiment]:
@@ -151,7 +173,7 @@ def combinations(
     strict.arguments({"elements": Literal[2, 3] | None}, {"elements": elements}, "Combinations", error=SplitError)
     check_direction(direction)
     study = Study.of(mat, target, Options.of(options))
-    with_records = mat.tags.counts(mat.where_rows(frozenset(mat.tags.facts), study.among, split="train"))
+    with_records = mat.tags.counts(study.trainable(mat.tags.facts)[0])
     names = {name for row in with_records for name in study.reading.names(mat.tags.facts[row])}
     return tuple(
         one
@@ -172,51 +194,88 @@ def combination(mat: MedMAT, target: Selector, parts: Sequence[Selector], **opti
         options: of :class:`~med_mat.splits.Options`.
     """
     given = Options.of(options)
-    rows = {row: None for part in parts for row in part_rows(mat, part, given)}
-    study = Study.of(mat, target, given, spared=rows)
+    rows_of = {str(part): part_rows(mat, part, given) for part in parts}
+    rows = frozenset().union(*rows_of.values())
+    _refuse_target(mat, target, rows_of, given)
+    study = Study.of(mat, target, given, named=rows)
     positions, _ = study.trainable(rows)
     counts = mat.tags.counts(positions)
-    for part in parts:
-        if not any(row in counts for row in part_rows(mat, part, given)):
+    for part, its in rows_of.items():
+        if not its.intersection(counts):
             raise SplitError(
-                f"The part {part} of a combination for {target} has no training record here whose group is not tested."
+                f"The part {part} of a combination for {target} has no training record here that may be used"
+                f"{given.limits('train')}.{reasons(study.trainable(its)[1])}"
             )
     study.check_covered(element for row in counts for element in study.reading.elements(mat.tags.facts[row]))
-    texts = [str(part) for part in parts]
-    return study.make("combination", rows, Rule(covers=True, shares=True, literal=True), parts=texts)
+    return study.make("combination", rows, Rule(covers=True, shares=True, literal=True), parts=list(rows_of))
+
+
+def _refuse_target(mat: MedMAT, target: Selector, parts: Mapping[str, frozenset[int]], options: Options) -> None:
+    """Raise where a part of a combination is the target's own triplet, which is never trained on."""
+    facts, wanted = mat.tags.facts, mat.selection(target)
+    own = set(find_target(facts, wanted, options.read).mats)
+    for part, rows in parts.items():
+        held = sorted({options.read.names(facts[row])[0] for row in rows} & own)
+        if held:
+            raise SplitError(
+                f"The part {part} of a combination for {wanted} is the target's own triplet, {held[0]}, which a "
+                "combination never trains on. To test on one source of it and train on the others, use "
+                "leave_source_out(target, source)."
+            )
 
 
 def leave_one_out(
-    mat: MedMAT, over: Literal["triplet", "modality", "area", "task"] = "triplet", **options: Any
+    mat: MedMAT,
+    over: Literal["triplet", "modality", "area", "task", "source"] = "triplet",
+    *,
+    target: Selector = None,
+    **options: Any,
 ) -> Iterator[Experiment]:
     """For each triplet, or each word of an axis: test on it, train on everything that does not hold it.
 
-    What has no test records, or leaves nothing to train on, is passed over.
+    Over "source": for each source of ``target``, test on it and train on the target in all others, see
+    :func:`~med_mat.splits.sources.leave_source_out`. What has no test records, or leaves nothing to train on, is passed
+    over, and the reason logged.
     """
+    if over == "source":
+        if target is None:
+            raise SplitError("leave_one_out over 'source' needs target=, such as CT/Lung/COVID.")
+        yield from each_source_left_out(mat, target, **options)
+        return
+    if target is not None:
+        raise SplitError(f"leave_one_out over {over!r} takes no target=: it tests on each in turn.")
     if over != "triplet" and over not in AXES:
-        raise SplitError(f"over={over!r} is not one of triplet, {', '.join(AXES)}.")
+        raise SplitError(f"over={over!r} is not one of triplet, {', '.join(AXES)}, source.")
     given = Options.of(options)
     names = sorted({name for row in mat.tags.facts.values() for name in given.read.wide_names(row)})
     targets = (
         names if over == "triplet" else [MAT(**{over: word}) for word in sorted({getattr(n, over) for n in names})]
     )
-    for target in targets:
+    for one in targets:
         try:
-            yield held_out(mat, target, **options)
-        except SplitError:
-            continue
+            yield held_out(mat, one, **options)
+        except SplitError as error:
+            log.info("leave_one_out passes over %s: %s", one, error)
 
 
 def held_out(mat: MedMAT, target: Selector, **options: Any) -> Experiment:
     """Test on a target, train on everything that does not hold what the target leaves closed.
 
-    For a triplet that is everything but the triplet; for ``CT/*/*`` everything but CT.
+    For a triplet, or a selection of sources, that is everything but the triplet; for ``CT/*/*`` everything but CT, and
+    for ``*/Lung/*`` everything but the lungs and the chest: see ``avoid``.
     """
     study = Study.of(mat, target, Options.of(options))
-    closed = [axis for axis in AXES if len({getattr(one, axis) for one in study.target.mats}) == 1]
-    avoids = tuple(closed) if len(closed) == 1 else ()
-    rows = [row for row, axes in study.others().items() if not axes.intersection(avoids)]
-    return study.make("held_out", rows, Rule(avoids=avoids))
+    return _apart(study, "held_out", study.others(), _closed(target))
+
+
+def _closed(target: Selector) -> tuple[str, ...]:
+    """The axis that a target alone says something of, as ``CT/*/*`` does of the modality; none where it says more."""
+    selection = Selection.of(target)
+    if not isinstance(selection, Triplets):
+        return ()
+    pattern = selection.pattern
+    said = [axis for axis, words in zip(AXES, pattern.parts, strict=True) if words]
+    return tuple(said) if len(said) == 1 and not pattern.negated and not any(pattern.negated_parts) else ()
 
 
 def limited(mat: MedMAT, target: Selector, n: int, *, base: Base = "related", **options: Any) -> Experiment:
@@ -232,19 +291,21 @@ def limited(mat: MedMAT, target: Selector, n: int, *, base: Base = "related", **
     """
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
         raise SplitError(f"n={n!r} is to be a whole number, 0 or more.")
-    arm = _arm(base)(mat, target, **options)
+    arm: Experiment = _arm(base)(mat, target, **options)
     study = Study.of(mat, target, arm.options)
-    own, _held = study.trainable(study.target.rows)
+    own, _ = study.trainable(study.target.rows)
+    own = own[~np.isin(mat.tags.group[own], mat.tags.group[arm.validation_positions])]
     if n > len(own):
+        validated = " or set apart for validation" if len(arm.validation_positions) else ""
         raise SplitError(
             f"{n:,} training records of {target} are asked for, of which there are {len(own):,} whose group is not "
-            "tested."
+            f"tested{validated}."
         )
-    extra = draw.take(mat.tags, own, n, study.options.seed)
-    rule = Rule(target_records=n, covers=arm.rule.covers, avoids=arm.rule.avoids, shares=False)
+    extra = draw.take(mat.tags, own, n, study.options.seed, study.options.even)
+    rule = replace(arm.rule, target_records=n, shares=False)
     train = np.sort(np.concatenate((arm.train_positions, extra)))
     arguments = {"n": int(n), "base": base}
-    return Experiment("limited", arm.target, mat, train, arm.test_positions, rule, arm.options, arguments, arm.dropped)
+    return replace(arm, name="limited", train_positions=train, rule=rule, arguments=arguments, like=None)
 
 
 def scaling(
@@ -278,8 +339,10 @@ def multi_task(mat: MedMAT, target: Selector = None, *, train: Selector = None, 
     trained = train if train is not None else _of_subsets(mat, [s.number for s in subsets if s.role == "id"])
     study = Study.of(mat, tested, Options.of({"cap": CAP, "balanced_test": True, **options}))
     rows = find_target(mat.tags.facts, mat.selection(trained), study.reading).rows
-    more = {} if train is None else {"train": str(mat.selection(train))}
-    return study.make("multi_task", rows, Rule(target_records=None), **more)
+    if train is None:
+        return study.make("multi_task", rows, Rule(target_records=None))
+    named = replace(study, named=rows)
+    return named.make("multi_task", rows, Rule(target_records=None), train=str(mat.selection(train)))
 
 
 def _of_subsets(mat: MedMAT, numbers: Sequence[int]) -> str:
@@ -294,7 +357,10 @@ def _of_subsets(mat: MedMAT, numbers: Sequence[int]) -> str:
 
 
 def part_rows(mat: MedMAT, part: Selector, options: Options) -> frozenset[int]:
-    """The rows of a part: those that it names first of all, else those that it names as well."""
+    """The rows of a part: those that it names first of all, else those that it names as well.
+
+    Of rows that have labels and rows that have boxes or masks, those that have labels, unless tasks are crossed.
+    """
     selection, reading = mat.selection(part), options.read
     facts = mat.tags.facts
     foremost = {
@@ -302,7 +368,9 @@ def part_rows(mat: MedMAT, part: Selector, options: Options) -> frozenset[int]:
         for number, row in facts.items()
         if selection.resolve({**row.as_fields(), **asdict(reading.names(row)[0])}) is True
     }
-    return frozenset(foremost) or find_target(facts, selection, reading).rows
+    rows = frozenset(foremost) or find_target(facts, selection, reading).rows
+    matched = options.kinds == "matched" and not options.cross_tasks
+    return (matched and frozenset(row for row in rows if facts[row].annotation not in DRAWN)) or rows
 
 
 def _arm(name: str) -> Any:

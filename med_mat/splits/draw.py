@@ -7,26 +7,32 @@ build, when records come or go, on every machine and with every version of numpy
 from __future__ import annotations
 
 import hashlib
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from med_mat.tags import Positions, Tags
+from med_mat.taxonomy import DRAWN
 
 Keys = npt.NDArray[np.uint64]
 Codes = npt.NDArray[np.int64]
+#: What samples are even over, before they are even over label sets.
+Even = Literal["subset", "source"]
+#: A balanced test of findings has at least so many label sets, where the records have them: as many as options.
+FEWEST_LABEL_SETS = 4
 #: The largest key that a float holds exactly and that is still one of 64 bits.
 _MOST = 2.0**64 - 2.0**11
 
 
-def take(tags: Tags, positions: Positions, size: int, seed: int) -> Positions:
-    """``size`` of the positions, even over subsets, and within a subset over label sets; ascending.
+def take(tags: Tags, positions: Positions, size: int, seed: int, even: Even = "subset") -> Positions:
+    """``size`` of the positions, even over subsets or sources, and within each over label sets; ascending.
 
     Even as far as the numbers allow: what is used up leaves its share to the others. A larger size contains a smaller.
     """
     if size >= len(positions):
         return positions
-    unit, keys = units(tags, positions), random_keys(tags, positions, seed)
+    unit, keys = units(tags, positions, even), random_keys(tags, positions, seed)
     first = _first(tags, positions, unit, keys, np.full(1, size))
     arranged, _ = _order(tags, positions[first], unit[first], keys[first])
     return np.sort(arranged[:size])
@@ -40,39 +46,66 @@ def cap(tags: Tags, positions: Positions, limit: int, seed: int) -> Positions:
     return np.sort(arranged[turn < limit])
 
 
+def shots(tags: Tags, positions: Positions, k: int, seed: int) -> Positions:
+    """``k`` of each label set of each subset, or all where there are fewer; ascending.
+
+    A larger k contains a smaller.
+    """
+    stratum = strata(tags, positions)
+    by_key = np.argsort(random_keys(tags, positions, seed), kind="stable")
+    return np.sort(positions[by_key[ranks(stratum[by_key]) < k]])
+
+
 def equal_per_label(tags: Tags, positions: Positions, seed: int) -> Positions:
     """Strictly equally many of each label, as many as the rarest has; within each subset; ascending.
 
-    Where records have findings, the classes are sets of labels, most of them rare: then the rare ones are left out, so
-    that the most records remain. Where a row has boxes or masks, nothing is balanced.
+    Where records have findings, the classes are sets of labels, most of them rare: :func:`common` says how many of the
+    commonest are kept. Where a row has boxes or masks, nothing is balanced.
     """
     kept = []
     unit = units(tags, positions)
     for code in np.unique(unit):
         mine = positions[unit == code]
         kinds = {tags.facts[int(row)].annotation for row in np.unique(tags.row[mine])}
-        if kinds & {"boxes", "masks"}:
+        if kinds & set(DRAWN):
             kept.append(mine)
             continue
-        counts = np.unique(tags.label[mine], return_counts=True)[1]
-        if "findings" in kinds:
-            falling = np.sort(counts)[::-1]
-            each = int(falling[np.argmax(falling * np.arange(1, len(falling) + 1))])
-        else:
-            each = int(counts.min())
+        counts = np.bincount(tags.label[mine])
+        falling = np.sort(counts[counts > 0])[::-1]
+        each = int(falling[common(falling) - 1 if "findings" in kinds else -1])
         shuffled = mine[np.argsort(random_keys(tags, mine, seed), kind="stable")]
         label = tags.label[shuffled].astype(np.int64)
-        kept.append(shuffled[(ranks(label) < each) & (np.bincount(label)[label] >= each)])
+        kept.append(shuffled[(ranks(label) < each) & (counts[label] >= each)])
     return np.sort(np.concatenate(kept)) if kept else positions
 
 
-def units(tags: Tags, positions: Positions) -> Codes:
-    """A code for the subset of each record; a row that is in no subset is one of its own."""
+def common(falling: Codes) -> int:
+    """How many label sets a balanced test of findings has, the commonest first; each then has the last one's count.
+
+    At least as many as a question has options, where there are so many; beyond these, as many as keep the most records.
+
+    Args:
+        falling: records of each label set, the largest first.
+    """
+    least = min(len(falling), FEWEST_LABEL_SETS)
+    # of equally many records, those of more label sets: the last maximum
+    kept = (falling * np.arange(1, len(falling) + 1))[least - 1 :]
+    return len(falling) - int(np.argmax(kept[::-1]))
+
+
+def units(tags: Tags, positions: Positions, even: Even = "subset") -> Codes:
+    """A code for the subset, or the source, of each record; a row that is in no subset is one of its own."""
     table = np.zeros(max(tags.facts, default=0) + 1, dtype=np.int64)
     codes: dict[object, int] = {}
     for number, row in tags.facts.items():
-        table[number] = codes.setdefault(("row", number) if row.subset is None else row.subset, len(codes))
+        one = row.source if even == "source" else row.subset
+        table[number] = codes.setdefault(("row", number) if one is None else one, len(codes))
     return table[tags.row[positions]]
+
+
+def strata(tags: Tags, positions: Positions) -> Codes:
+    """A code for subset and label set of each record."""
+    return units(tags, positions) * len(tags.label_sets) + tags.label[positions]
 
 
 def ranks(codes: Codes) -> Codes:
@@ -86,7 +119,8 @@ def ranks(codes: Codes) -> Codes:
 
 def random_keys(tags: Tags, positions: Positions, seed: int) -> Keys:
     """A random number for each of these records: its key, mixed with the seed (the finalizer of SplitMix64)."""
-    salt = np.frombuffer(hashlib.blake2b(str(seed).encode(), digest_size=8).digest(), np.dtype("<u8"))
+    # in hexadecimal digits: of a number of any length, none of which is lost
+    salt = np.frombuffer(hashlib.blake2b(f"{seed:x}".encode(), digest_size=8).digest(), np.dtype("<u8"))
     return _mix(tags.key[positions] ^ salt.astype(np.uint64))
 
 

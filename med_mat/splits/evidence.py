@@ -57,10 +57,33 @@ class _Side:
 
 
 def gather(experiment: Experiment) -> Evidence:
-    """Read the records of both sides again, a stretch of the index at a time."""
-    mat, tags = experiment.mat, experiment.mat.tags
-    train, test = np.sort(experiment.train_positions), np.sort(experiment.test_positions)
-    links = mat.linked
+    """Read the records of train and test again, a stretch of the index at a time."""
+    tags, links = experiment.mat.tags, experiment.mat.linked
+    trained, tested, shared, common = _compared(experiment, experiment.train_positions, experiment.test_positions)
+    strange = {name: _strange(experiment, side) for name, side in (("train", trained), ("test", tested))}
+    return Evidence(
+        shared=shared,
+        torn=int(np.count_nonzero(tags.group[links.first] != tags.group[links.second])),
+        strange={name: found for name, found in strange.items() if found[0]},
+        target=_misplaced(experiment, trained),
+        patients=tested.patients,
+        blank=tested.blank,
+        common=common,
+        apart=len(experiment.train_positions) + len(experiment.test_positions) <= COMPARED,
+    )
+
+
+def shared(experiment: Experiment, first: Positions, second: Positions) -> dict[str, int]:
+    """What two parts of an experiment have in common: groups, and what :class:`Evidence` counts; all are numbers."""
+    group, count = experiment.mat.tags.group, len(experiment.mat)
+    both = marked(group[first], count) & marked(group[second], count)
+    return {"groups": int(np.count_nonzero(both)), **_compared(experiment, first, second)[2]}
+
+
+def _compared(experiment: Experiment, train: Positions, test: Positions) -> tuple[_Side, _Side, dict[str, int], int]:
+    """Two sides as they are read again; what is on both; and the looks on both by which the build joins nobody."""
+    mat, links = experiment.mat, experiment.mat.linked
+    train, test = np.sort(train), np.sort(test)
     apart = len(train) + len(test) <= COMPARED
     counted = SetAside.of(mat.manifest)
     tested = _read(experiment, test)
@@ -81,27 +104,13 @@ def gather(experiment: Experiment) -> Evidence:
     both = {name: len(_common(trained.values[name], tested.values[name])) for name in IDENTITIES}
     sides = [marked(positions, len(mat)) for positions in (train, test)]
     crossing = (sides[0][links.first] & sides[1][links.second]) | (sides[1][links.first] & sides[0][links.second])
-    of_target = frozenset(experiment.target.mats)
-    strange = {name: _strange(experiment, side) for name, side in (("train", trained), ("test", tested))}
-    return Evidence(
-        shared={
-            **{name: both[name] for name in ("patients", "files", "pictures")},
-            "looks": len(alike),
-            "published ids": both["published ids"],
-            "links": int(np.count_nonzero(crossing)),
-        },
-        torn=int(np.count_nonzero(tags.group[links.first] != tags.group[links.second])),
-        strange={name: found for name, found in strange.items() if found[0]},
-        target=sum(
-            count
-            for said, count in trained.said.items()
-            if not _fits(experiment, said) and MAT(*map(str, said[3:])) in of_target
-        ),
-        patients=tested.patients,
-        blank=tested.blank,
-        common=both_sides - len(alike),
-        apart=apart,
-    )
+    found = {
+        **{name: both[name] for name in ("patients", "files", "pictures")},
+        "looks": len(alike),
+        "published ids": both["published ids"],
+        "links": int(np.count_nonzero(crossing)),
+    }
+    return trained, tested, found, both_sides - len(alike)
 
 
 def marked(positions: npt.NDArray[np.integer], count: int) -> npt.NDArray[np.bool_]:
@@ -113,6 +122,23 @@ def marked(positions: npt.NDArray[np.integer], count: int) -> npt.NDArray[np.boo
 
 def _common(first: pa.Array, second: pa.Array) -> pa.Array:
     return first.filter(pc.is_in(first, second))
+
+
+def said(experiment: Experiment, positions: Positions) -> tuple[tuple[int, str], int]:
+    """Of some records, those whose own columns differ from their row's facts: how many, and the first; and how many of
+    them say the target's triplet of themselves."""
+    side = _read(experiment, np.sort(positions))
+    return _strange(experiment, side), _misplaced(experiment, side)
+
+
+def _misplaced(experiment: Experiment, side: _Side) -> int:
+    """The records that say the target's triplet of themselves, and are of another row."""
+    of_target = frozenset(experiment.target.mats)
+    return sum(
+        count
+        for said, count in side.said.items()
+        if not _fits(experiment, said) and MAT(*map(str, said[3:])) in of_target
+    )
 
 
 def _fits(experiment: Experiment, said: tuple[object, ...]) -> bool:

@@ -1,7 +1,8 @@
 """Splits and experiments on disk.
 
-A split file (Parquet) names the records of train and test, with a hash of what each record is, and how the split was
-made. It opens over a build that holds the same records, whatever else that build holds.
+A split file (Parquet or JSON) names the records of train, validation and test, with a hash of what each record is, and
+how the split was made. It opens over a build that holds the same records, whatever else that build holds. As CSV it is
+a plain list, for other programs.
 An experiment file (YAML or JSON) says how to make a split:
 
     experiment: related
@@ -12,11 +13,13 @@ An experiment file (YAML or JSON) says how to make a split:
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import inspect
+import io
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +32,13 @@ from med_mat import __version__
 from med_mat.errors import CardError, MedMATError, SplitError
 from med_mat.location import INDEX
 from med_mat.splits import arms
-from med_mat.splits.experiment import Experiment, Options, Rule
+from med_mat.splits.experiment import Experiment
+from med_mat.splits.folds import fold
+from med_mat.splits.ids import known_ids
+from med_mat.splits.options import Options, Rule
+from med_mat.splits.own import split
 from med_mat.splits.reading import Target
+from med_mat.splits.sources import leave_source_out
 from med_mat.strict import yaml_load
 from med_mat.tags import Positions
 from med_mat.taxonomy import MAT, did_you_mean
@@ -38,7 +46,8 @@ from med_mat.taxonomy import MAT, did_you_mean
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
 
-VERSION = 1
+VERSION = 2
+PARTS = ("train", "validation", "test")
 _KEY = b"med_mat.split"
 #: What a record is: where one of these differs, it is another record under the same id.
 _CONTENT = ("id", "split", "modality", "area", "task", "label_set", "sha256", "transform", "question", "answer")
@@ -53,6 +62,9 @@ EXPERIMENTS: Mapping[str, Any] = {
     "without": arms.without,
     "combination": arms.combination,
     "held_out": arms.held_out,
+    "leave_source_out": leave_source_out,
+    "fold": fold,
+    "split": split,
     "limited": arms.limited,
     "single_task": arms.single_task,
     "multi_task": arms.multi_task,
@@ -76,7 +88,9 @@ def experiment(mat: MedMAT, definition: Mapping[str, Any] | str | os.PathLike[st
         raise SplitError(f"{where}: 'experiment' is {name!r}.{hint} It is to be one of {', '.join(EXPERIMENTS)}.")
     make = EXPERIMENTS[name]
     for key, what in (("target", "text such as CT/Lung/Cancer"), ("axis", "one of modality, area, task"),
-                      ("parts", "a list of triplets"), ("n", "a number of records")):  # fmt: skip
+                      ("parts", "a list of triplets"), ("n", "a number of records"), ("source", "its name"),
+                      ("k", "a number of folds"), ("fold", "its number, from 0"), ("train", "a list of records"),
+                      ("test", "a list of records")):  # fmt: skip
         needed = inspect.signature(make).parameters.get(key)
         if needed is not None and needed.default is needed.empty and key not in given:
             raise SplitError(f"{where} has no {key!r}: {name} needs {what}.")
@@ -92,29 +106,63 @@ def experiment(mat: MedMAT, definition: Mapping[str, Any] | str | os.PathLike[st
 
 
 def save(made: Experiment, path: str | os.PathLike[str]) -> None:
-    """Write a split file, whole or not at all."""
-    from med_mat.building.writer import temporary_path
+    """Write a split file, whole or not at all; the suffix says as what.
 
-    positions = np.concatenate((made.train_positions, made.test_positions))
-    ids, content = _content(made.mat, positions)
-    part = pa.array(["train"] * len(made.train_positions) + ["test"] * len(made.test_positions), pa.string())
+    ``.parquet`` and ``.json`` hold all that :func:`load` opens. ``.csv`` has the columns ``id`` and ``part``, for other
+    programs, and as a list of :func:`med_mat.splits.own.split`.
+
+    Raises:
+        SplitError: another suffix.
+    """
+    from med_mat.building.writer import write_atomically
+
+    target = Path(path)
+    if target.suffix.lower() not in (".parquet", ".json", ".csv"):
+        raise SplitError(f"{path}: a split is written as .parquet or .json, to be loaded again, or as .csv.")
+    sides = (made.train_positions, made.validation_positions, made.test_positions)
+    ids, content = _content(made.mat, np.concatenate(sides))
+    part = pa.array(np.repeat(PARTS, [len(one) for one in sides]), pa.string())
     facts = {
         "version": VERSION,
         "definition": made.definition,
-        "target": {"mats": [str(mat) for mat in made.target.mats], "rows": sorted(made.target.rows)},
+        "arguments": dict(made.arguments),
+        "options": made.options.to_data(),
+        "target": {
+            "text": made.target.text,
+            "mats": [str(mat) for mat in made.target.mats],
+            "rows": sorted(made.target.rows),
+        },
         "rule": {name: getattr(made.rule, name) for name in Rule.__dataclass_fields__},
         "dropped": dict(made.dropped),
         "med_mat": __version__,
     }
     table = pa.Table.from_arrays([ids, part, content], schema=_COLUMNS)
-    table = table.replace_schema_metadata({_KEY: json.dumps(facts)})
-    target = Path(path)
-    temporary = temporary_path(target)
-    try:
-        pq.write_table(table, temporary, compression="zstd")
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_atomically(target, _WRITERS[target.suffix.lower()](table, facts))
+
+
+def _parquet(table: pa.Table, facts: Mapping[str, Any]) -> bytes:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata({_KEY: json.dumps(facts)}), sink, compression="zstd")
+    return bytes(sink.getvalue())
+
+
+def _json(table: pa.Table, facts: Mapping[str, Any]) -> bytes:
+    records: dict[str, dict[str, str]] = {name: {} for name in PARTS}
+    for one in table.to_pylist():
+        records[one["part"]][one["id"]] = one["content"].hex()
+    return (json.dumps({**facts, "records": records}, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _csv(table: pa.Table, _facts: Mapping[str, Any]) -> bytes:
+    text = io.StringIO()
+    rows = zip(table["id"].to_pylist(), table["part"].to_pylist(), strict=True)
+    csv.writer(text, lineterminator="\n").writerows([("id", "part"), *rows])
+    return text.getvalue().encode()
+
+
+_WRITERS: Mapping[str, Callable[[pa.Table, Mapping[str, Any]], bytes]] = {
+    ".parquet": _parquet, ".json": _json, ".csv": _csv,
+}  # fmt: skip
 
 
 def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
@@ -124,16 +172,12 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
         SplitError: no split file, or the build lacks a record of it, or holds another one under the same id.
     """
     try:
-        table = pq.read_table(path)
-        facts = json.loads(table.schema.metadata[_KEY])
+        table, facts = _parts(Path(path))
         if facts["version"] != VERSION or not table.schema.equals(_COLUMNS):
             raise SplitError(f"{path} is a split file of another version of Med-MAT ({facts['med_mat']}).")
-    except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+    except (OSError, pa.ArrowException, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise SplitError(f"{path} is no split file that Med-MAT wrote ({error}).") from error
-    index = pq.read_table(mat.location.local(INDEX), columns=["id"])["id"]
-    places = pc.index_in(
-        table["id"], pc.unique(index)
-    ).combine_chunks()  # ids are unique, so that a place is a position
+    places = pc.index_in(table["id"], known_ids(mat.location).combine_chunks()).combine_chunks()
     absent = table["id"].filter(pc.is_null(places))
     if len(absent):
         raise SplitError(
@@ -149,20 +193,37 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
             f"{changed[0]}: another file, label, question or split has its name. The split was made by Med-MAT "
             f"{facts['med_mat']} from other raw files or options."
         )
-    is_train = np.asarray(pc.equal(table["part"], "train"))
-    return _restore(mat, facts, positions[is_train], positions[~is_train], path)
+    part = table["part"].to_numpy(zero_copy_only=False)
+    if not set(part) <= set(PARTS):
+        raise SplitError(f"{path}: its records are to be of {', '.join(PARTS)}, and some are of another part.")
+    return _restore(mat, facts, {name: positions[part == name] for name in PARTS}, path)
+
+
+def _parts(path: Path) -> tuple[pa.Table, dict[str, Any]]:
+    """The records of a split file, and what it says of them."""
+    if path.suffix.lower() == ".csv":
+        raise ValueError(f"a .csv lists ids alone: mat.split(train='{path}', test='{path}') tests and trains on them")
+    if path.suffix.lower() != ".json":
+        table = pq.read_table(path)
+        return table, json.loads(table.schema.metadata[_KEY])
+    facts = json.loads(path.read_text("utf-8"))
+    records = [(one, part, bytes.fromhex(content)) for part in PARTS for one, content in facts["records"][part].items()]
+    columns = zip(*records, strict=True) if records else ([], [], [])
+    return pa.Table.from_arrays([pa.array(one, kind) for one, kind in zip(columns, _COLUMNS.types, strict=True)],
+                                schema=_COLUMNS), facts  # fmt: skip
 
 
 def _restore(
-    mat: MedMAT, facts: Mapping[str, Any], train: Positions, test: Positions, path: str | os.PathLike[str]
+    mat: MedMAT, facts: Mapping[str, Any], places: Mapping[str, Positions], path: str | os.PathLike[str]
 ) -> Experiment:
     try:
-        definition = dict(facts["definition"])
-        name, text = definition.pop("experiment"), definition.pop("target")
-        options = {key: definition.pop(key) for key in list(definition) if key in Options.__dataclass_fields__}
-        target = Target(text, tuple(map(MAT.parse, facts["target"]["mats"])), frozenset(facts["target"]["rows"]))
+        options, named = Options.of(facts["options"]), facts["target"]
+        target = Target(named["text"], tuple(map(MAT.parse, named["mats"])), frozenset(named["rows"]))
         rule = Rule(**{**facts["rule"], "avoids": tuple(facts["rule"]["avoids"])})
-        return Experiment(name, target, mat, train, test, rule, Options.of(options), definition, facts["dropped"])
+        return Experiment(
+            facts["definition"]["experiment"], target, mat, places["train"], places["test"], rule, options,
+            facts["arguments"], facts["dropped"], validation_positions=places["validation"],
+        )  # fmt: skip
     except (LookupError, TypeError, ValueError, AttributeError, MedMATError) as error:
         raise SplitError(f"{path}: what it says of its experiment is damaged ({error}).") from error
 

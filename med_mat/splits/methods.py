@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from med_mat.selection import Selector
     from med_mat.splits import Combination, Experiment
     from med_mat.splits.advice import Recommendation
+    from med_mat.splits.own import Records
 
 
 class Experiments:
@@ -28,6 +29,20 @@ class Experiments:
         from med_mat.leakage import linked
 
         return linked.read(self._mat.location)
+
+    def cite(self, selector: Selector = None, **fields: Any) -> str:
+        """The citations of the paper and of each source that has records in a selection, as BibTeX.
+
+        Args:
+            selector: as for :meth:`~med_mat.dataset.MedMAT.where`; None: all records.
+            fields: as for :meth:`~med_mat.dataset.MedMAT.where`.
+
+        Raises:
+            VocabularyError: as for :meth:`~med_mat.dataset.MedMAT.where`.
+        """
+        from med_mat import terms
+
+        return terms.bibtex(terms.of(self._mat.tags, self._mat.where(selector, **fields)))
 
     def related(self, target: Selector, **options: Any) -> Experiment:
         """Train on data that shares elements with the target: see :func:`med_mat.splits.arms.related`."""
@@ -90,12 +105,30 @@ class Experiments:
         return arms.held_out(self._mat, target, **options)
 
     def leave_one_out(
-        self, over: Literal["triplet", "modality", "area", "task"] = "triplet", **options: Any
+        self, over: Literal["triplet", "modality", "area", "task", "source"] = "triplet", **options: Any
     ) -> Iterator[Experiment]:
-        """One held-out experiment per triplet or word: see :func:`med_mat.splits.arms.leave_one_out`."""
+        """One experiment per triplet, word or source: see :func:`med_mat.splits.arms.leave_one_out`."""
         from med_mat.splits import arms
 
         return arms.leave_one_out(self._mat, over, **options)
+
+    def leave_source_out(self, target: Selector, source: str, **options: Any) -> Experiment:
+        """Test on one source, train on the others: see :func:`med_mat.splits.sources.leave_source_out`."""
+        from med_mat.splits.sources import leave_source_out
+
+        return leave_source_out(self._mat, target, source, **options)
+
+    def folds(self, target: Selector, k: int = 5, **options: Any) -> list[Experiment]:
+        """Test every record of the target once, by whole groups: see :func:`med_mat.splits.folds.folds`."""
+        from med_mat.splits.folds import folds
+
+        return folds(self._mat, target, k, **options)
+
+    def split(self, *, train: Records, test: Records, **options: Any) -> Experiment:
+        """Train and test on one's own lists of records: see :func:`med_mat.splits.own.split`."""
+        from med_mat.splits.own import split
+
+        return split(self._mat, train=train, test=test, **options)
 
     def limited(self, target: Selector, n: int, **options: Any) -> Experiment:
         """A little target data beside an arm: see :func:`med_mat.splits.arms.limited`."""

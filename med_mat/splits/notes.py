@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 
 from med_mat import catalog
+from med_mat.catalog import RowFacts
+from med_mat.leakage.blind import Blind
+from med_mat.splits import draw
+from med_mat.splits.composition import TOLERANCE, Composition, compose, differences
 from med_mat.splits.evidence import Evidence
 from med_mat.splits.experiment import TESTED, Experiment
 from med_mat.splits.looks import COMPARED
 from med_mat.splits.reading import elements_of
+from med_mat.taxonomy import DRAWN, SPLITS
 
 #: Below so many test records, a percentage says little.
 FEW = 30
@@ -19,19 +24,29 @@ _NAMED = 6
 
 
 def notes(
-    experiment: Experiment, evidence: Evidence, train_rows: Mapping[int, int], of_target: Collection[int]
+    experiment: Experiment,
+    evidence: Evidence,
+    asks: Mapping[str, Composition],
+    blind: Blind,
+    train_rows: Mapping[int, int],
+    of_target: Collection[int],
 ) -> list[str]:
     """The notes on an experiment, each a sentence without its full stop.
 
     Args:
         experiment: that is audited.
         evidence: what was read again of its records.
+        asks: what the records of train and of test ask.
+        blind: what the test questions give away without the picture.
         train_rows: row -> training records.
         of_target: the rows that are the target's.
     """
     return [
         *_of_the_test(experiment, evidence),
+        *_of_questions(experiment, asks),
+        *(f"test questions give answers away without the picture, by {way}" for way in blind.telling),
         *_of_sources(experiment),
+        *_of_parts(experiment),
         *_of_labels(experiment),
         *_of_looks(experiment, evidence),
         *_of_the_reading(experiment, train_rows, of_target),
@@ -46,9 +61,43 @@ def _of_the_test(experiment: Experiment, evidence: Evidence) -> Iterator[str]:
         yield f"test has fewer than {FEW} records: each is worth {100 / len(test):.1f} points of an accuracy"
     kinds = {tags.facts[row].annotation for row in tags.counts(test)}
     labels = np.unique(tags.label[test])
-    if len(labels) == 1 and not kinds & {"boxes", "masks"}:
+    if len(labels) == 1 and not kinds & set(DRAWN):
         label = tags.label_sets[labels[0]] or "(none)"
         yield f"all test records have one label set, {label}: to say that always is to be always right"
+
+
+def _of_questions(experiment: Experiment, asks: Mapping[str, Composition]) -> Iterator[str]:
+    options, train = experiment.options, asks["train"]
+    if experiment.like is not None:
+        for text in differences(train, compose(experiment.like, "train")):
+            yield f"this arm and the {experiment.like.name} arm that it is compared with differ: {text}"
+    share = train.share(train.without_choice)
+    if asks["test"].questions["single choice"] and share > TOLERANCE:
+        yield f"{train.without_choice:,} training records ({share:.1%}) are without a choice question, which test has"
+    if options.balanced_test:
+        yield from _of_balance(experiment)
+    tags = experiment.mat.tags
+    if options.shots is not None:
+        counts = np.bincount(draw.strata(tags, experiment.train_positions))
+        few = int(np.count_nonzero((counts > 0) & (counts < options.shots)))
+        if few:
+            every = np.count_nonzero(counts)
+            yield f"{few:,} of {every:,} labels have fewer than the {options.shots:,} shots asked for"
+
+
+def _of_balance(experiment: Experiment) -> Iterator[str]:
+    """How a test of findings was balanced."""
+    tags, test = experiment.mat.tags, experiment.test_positions
+    findings = [row for row in tags.counts(test) if tags.facts[row].annotation == "findings"]
+    for code in np.unique(draw.units(tags, test[np.isin(tags.row[test], findings)])):
+        mine = test[draw.units(tags, test) == code]
+        labels, counts = np.unique(tags.label[mine], return_counts=True)
+        row = tags.facts[int(tags.row[mine[0]])]
+        yield (
+            f"balanced: {counts.max():,} records of each of {len(labels):,} label sets of {where(row)}, the commonest: "
+            f"at least {draw.FEWEST_LABEL_SETS} of them where there are so many, and beyond that as many as keep the "
+            "most records"
+        )
 
 
 def _of_sources(experiment: Experiment) -> Iterator[str]:
@@ -65,14 +114,34 @@ def _of_sources(experiment: Experiment) -> Iterator[str]:
     augmented = [source for source in tested if _augmented(source, facts)]
     if augmented:
         count = sum(tested[source] for source in augmented)
-        yield f"{count:,} test records of sources with augmented copies that cannot all be joined: {_list(augmented)}"
+        yield f"{count:,} test records of sources with augmented copies that cannot all be joined: {listed(augmented)}"
     if experiment.options.test_on == "test":
         by_split: dict[str, list[str]] = {}
         for source in tested:
             by_split.setdefault(facts.get(source, {}).get("split", "published"), []).append(source)
         for split, sources in by_split.items():
             if split != "published":
-                yield f"the test part is not the publisher's but {split}: {_list(sources)}"
+                yield f"the test part is not the publisher's but {split}: {listed(sources)}"
+
+
+def _of_parts(experiment: Experiment) -> Iterator[str]:
+    tested = np.count_nonzero(experiment.mat.tags.split[experiment.train_positions] == SPLITS.index("test"))
+    if tested:
+        yield f"{tested:,} training records are of the test part of their source, by which others may be tested"
+    if experiment.rule.target_records is None and len(experiment.train_positions):
+        yield from _of_unseen_labels(experiment)
+
+
+def _of_unseen_labels(experiment: Experiment) -> Iterator[str]:
+    """Where the target itself trains, such as other sources of it: labels that are tested and never seen."""
+    tags = experiment.mat.tags
+    sets = [np.unique(tags.label[side]) for side in (experiment.train_positions, experiment.test_positions)]
+    trained, tested = (frozenset().union(*(tags.labels[code] for code in side)) for side in sets)
+    unseen = tested - trained
+    if unseen:
+        has = np.array([not unseen.isdisjoint(labels) for labels in tags.labels])
+        count = np.count_nonzero(has[tags.label[experiment.test_positions]])
+        yield f"{count:,} test records have a label that no training record has: {listed(sorted(unseen))}"
 
 
 def _augmented(source: str, facts: Mapping[str, Any]) -> bool:
@@ -118,14 +187,32 @@ def _of_the_reading(experiment: Experiment, train_rows: Mapping[int, int], of_ta
         names = reading.wide_names(facts[row])
         also = sorted(set(names) & set(target.mats)) if row not in of_target else []
         if also:
-            yield f"{count:,} training records of {names[0]} also count as {_list(map(str, also))}"
+            yield f"{count:,} training records of {names[0]} also count as {listed(map(str, also))}"
+    if experiment.rule.avoids and not experiment.rule.wide:
+        overlapping: dict[str, int] = {}
+        for row, count in train_rows.items():
+            held = target.touched(reading.elements(facts[row])).intersection(experiment.rule.avoids)
+            if row not in of_target and held:
+                overlapping[str(facts[row].mat)] = overlapping.get(str(facts[row].mat), 0) + count
+        if overlapping:
+            count = sum(overlapping.values())
+            share = count / max(sum(train_rows.values()), 1)
+            yield (
+                f"{count:,} training records ({share:.1%}) hold what is the target's under another name: "
+                f"{listed(overlapping)}"
+            )
     elements = elements_of(target.mats)
     for row in sorted(target.rows & set(facts)):
         if not elements >= elements_of([facts[row].mat]):
             yield f"row {row}, read as {', '.join(map(str, target.mats))}, is by our reading {facts[row].mat}"
 
 
-def _list(names: Iterable[str]) -> str:
+def where(row: RowFacts) -> str:
+    """The subset of a row, or the row where it is in none."""
+    return f"row {row.number}" if row.subset is None else f"subset {row.subset:02d}"
+
+
+def listed(names: Iterable[str]) -> str:
     """Some names, and how many more."""
     every: Sequence[str] = list(names)
     more = f", and {len(every) - _NAMED} more" if len(every) > _NAMED else ""

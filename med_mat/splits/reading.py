@@ -15,7 +15,7 @@ from med_mat import catalog
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
 from med_mat.selection import Selection
-from med_mat.taxonomy import AXES, MAT, counts_as
+from med_mat.taxonomy import AXES, MAT, counts_as, overlaps
 
 #: An axis and a word on it, e.g. ("area", "Lung").
 Element = tuple[str, str]
@@ -74,6 +74,18 @@ class Target:
     def shared(self, elements: Iterable[Element]) -> frozenset[str]:
         """The axes on which some of the elements are the target's, a subset of {"modality", "area", "task"}."""
         return frozenset(axis for axis, _ in self.elements.intersection(elements))
+
+    def touched(self, elements: Iterable[Element]) -> frozenset[str]:
+        """The axes on which some of the elements overlap with the target's in the wide reading.
+
+        There COVID is a kind of State, Cancer Detection finds Cancer, and the chest holds the lungs: see
+        :func:`med_mat.taxonomy.overlaps`.
+        """
+        return frozenset(
+            axis
+            for axis, word in elements
+            if any(axis == own and overlaps(axis, word, wanted) for own, wanted in self.elements)
+        )
 
     def __str__(self) -> str:
         return self.text

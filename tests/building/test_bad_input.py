@@ -54,7 +54,7 @@ def mounted(tmp_path: Path) -> Iterator[Callable[..., Path]]:
 
     yield mount
     for place in places:
-        subprocess.run(["umount", place], check=True)
+        subprocess.run(["umount", "--lazy", place], check=True)  # a busy one goes when it is left
 
 
 # ------------------------------------------------------------------------------------------------------- raw folders

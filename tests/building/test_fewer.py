@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from med_mat.building.fewer import fewer, held, refusal
@@ -14,7 +14,6 @@ def ids(found: list[str]) -> pa.ChunkedArray:
     return pa.chunked_array([found[:3], found[3:]], pa.string())
 
 
-@settings(deadline=None)
 @given(IDS, IDS)
 def test_what_is_gone_is_what_was_there_and_is_not_any_more(before: list[str], after: list[str]) -> None:
     assert fewer(ids(before), ids(after)) == [one for one in dict.fromkeys(before) if one not in after]

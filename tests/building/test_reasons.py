@@ -1,4 +1,4 @@
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from med_mat.building.reasons import grouped
@@ -6,14 +6,12 @@ from med_mat.building.reasons import grouped
 NAMES = st.lists(st.from_regex(r"[a-z]{1,5}/[A-Za-z0-9 _()-]{1,9}\.(png|dcm|tif)", fullmatch=True), unique=True)
 
 
-@settings(deadline=None)
 @given(NAMES)
 def test_one_reason_of_many_files_is_one(paths: list[str]) -> None:
     said = [(path, f"{path}: is no image of a known format") for path in paths]
     assert grouped(said) == ({"is no image of a known format": paths} if paths else {})
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(), st.text())))
 def test_every_name_is_in_one_group(said: list[tuple[str, str]]) -> None:
     found = grouped(said)

@@ -62,7 +62,7 @@ def test_without_a_length(server: Server, tmp_path: Path) -> None:
     assert get(server.file("/data", DATA, length=False), tmp_path).read_bytes() == DATA
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     cuts=st.lists(st.integers(0, len(DATA)), max_size=6),
     validator=st.sampled_from([("etag", '"x"'), ("modified", "Tue, 01 Jan 2019 00:00:00 GMT"), ("", "")]),

@@ -81,7 +81,7 @@ def test_tar(tmp_path: Path, end: str, mode: str) -> None:
     assert content(tmp_path / "t") == FILES
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=400), at=st.integers(0, 100_000), kind=st.sampled_from(["zip", "tar.gz", "tar"]))
 def test_damage_is_a_sentence(tmp_path_factory: pytest.TempPathFactory, data: bytes, at: int, kind: str) -> None:
     folder = tmp_path_factory.mktemp("damage")

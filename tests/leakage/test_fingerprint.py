@@ -7,7 +7,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageEnhance, ImageOps
@@ -41,7 +41,6 @@ def distance(one: Image.Image, other: Image.Image) -> int:
     return int(np.unpackbits(look(one) ^ look(other)).sum())
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40), st.just(3))))
 def test_lossless_forms_of_a_colour_picture_are_one(values: np.ndarray) -> None:
     picture = Image.fromarray(values)
@@ -50,7 +49,6 @@ def test_lossless_forms_of_a_colour_picture_are_one(values: np.ndarray) -> None:
     assert {pixel_hash(canonical(form)) for form in forms} == {pixel_hash(canonical(picture))}
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 40), st.integers(1, 40))))
 def test_grey_is_grey_in_one_channel_or_in_three(values: np.ndarray) -> None:
     grey = Image.fromarray(values)
@@ -59,7 +57,6 @@ def test_grey_is_grey_in_one_channel_or_in_three(values: np.ndarray) -> None:
     assert {pixel_hash(canonical(form)) for form in forms} == {pixel_hash(canonical(grey))}
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(3))), st.data())
 def test_one_pixel_that_differs_makes_another_hash(values: np.ndarray, data: st.DataObject) -> None:
     other = values.copy()
@@ -121,7 +118,6 @@ def test_a_picture_without_structure_has_no_look(mode: str) -> None:
     assert perceptual_hash(Image.fromarray(noise)) is None
 
 
-@settings(deadline=None)
 @given(arrays.arrays(np.uint8, st.tuples(st.integers(1, 90), st.integers(1, 90))))
 def test_the_hash_is_64_hexadecimal_digits_or_none(values: np.ndarray) -> None:
     found = perceptual_hash(Image.fromarray(values))
@@ -138,7 +134,6 @@ def test_the_hash_stays_what_it_is() -> None:
     assert digests == ["17900c4b6375fc60", "9657b4af90d4da6b"]
 
 
-@settings(deadline=None)
 @given(
     arrays.arrays(np.uint8, st.tuples(st.integers(1, 30), st.integers(1, 30))), st.integers(1, 20), st.integers(1, 20)
 )

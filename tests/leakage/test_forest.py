@@ -46,7 +46,7 @@ def test_a_chain_joined_from_its_middle_is_one_set() -> None:
     assert forest.roots(np.arange(5)).tolist() == [0] * 5
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(PAIRS, st.integers(0, 60))
 def test_a_forest_holds_the_sets_of_plain_union_find_in_one_call_or_in_two(drawn: tuple[int, Pairs], cut: int) -> None:
     count, pairs = drawn
@@ -56,14 +56,14 @@ def test_a_forest_holds_the_sets_of_plain_union_find_in_one_call_or_in_two(drawn
     assert sum(new) == count - len(set(plain(count, pairs)))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(PAIRS)
 def test_components_are_the_sets_of_plain_union_find(drawn: tuple[int, Pairs]) -> None:
     count, pairs = drawn
     assert lowest(components(count, *columns(pairs))) == plain(count, pairs)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(PAIRS)
 def test_a_tree_is_what_taking_the_earliest_pairs_first_keeps(drawn: tuple[int, Pairs]) -> None:
     count, pairs = drawn

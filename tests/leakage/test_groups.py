@@ -86,7 +86,7 @@ VALUE = st.none() | st.integers(0, 12).map(str)
 ROWS = st.lists(st.fixed_dictionaries(dict.fromkeys(KEYS, VALUE)), max_size=40)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(ROWS, st.integers(1, 4))
 def test_groups_are_those_of_a_plain_union_find_and_bear_the_position_of_their_first_record(
     rows: list[dict[str, Any]], chunks: int
@@ -97,7 +97,7 @@ def test_groups_are_those_of_a_plain_union_find_and_bear_the_position_of_their_f
     assert all(numbers.to_pylist()[one.as_py()] == one.as_py() <= n for n, one in enumerate(numbers))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(ROWS)
 def test_links_join_all_that_are_the_same_and_are_never_more_than_that_takes(rows: list[dict[str, Any]]) -> None:
     numbers, links = found(rows)
@@ -289,7 +289,7 @@ def grouped(rows: list[dict[str, Any]], column: str = "numbers") -> set[frozense
     return {frozenset(rows[n]["id"] for n, other in enumerate(numbers) if other == one) for one in numbers}
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(ANY, min_size=1, max_size=30), st.randoms(), st.sampled_from([2, 64]))
 def test_links_and_groups_follow_from_the_set_of_records_not_from_their_order(
     drawn: list[dict[str, Any]], random: Any, crowd: int
@@ -306,7 +306,7 @@ def test_links_and_groups_follow_from_the_set_of_records_not_from_their_order(
         assert grouped(rows, "within") == grouped(other, "within")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(ANY, min_size=1, max_size=30), st.sampled_from([2, 64]))
 def test_groups_within_a_source_do_not_depend_on_other_sources(drawn: list[dict[str, Any]], crowd: int) -> None:
     rows = seen(drawn)

@@ -57,7 +57,7 @@ def brute(hashes: np.ndarray, labels: np.ndarray, threshold: int) -> list[tuple[
     ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**16),
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 40)), max_size=24),

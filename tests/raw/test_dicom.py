@@ -342,7 +342,7 @@ def test_a_decoder_that_panics_gives_a_sentence(monkeypatch: pytest.MonkeyPatch)
         shown("MR_small_RLE.dcm")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     keep=st.floats(0.05, 1),
     flips=st.lists(st.tuples(st.integers(128, 700), st.integers(0, 255)), max_size=5),

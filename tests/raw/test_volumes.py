@@ -389,7 +389,7 @@ def test_spacing_is_in_millimetres_or_unknown(tmp_path: Path) -> None:
     assert stored(tmp_path, "a.img", 1)[1].spacing is None
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     flips=st.lists(st.tuples(st.integers(0, 351), st.integers(0, 255)), max_size=5),
     packed=st.booleans(),

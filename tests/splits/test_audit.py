@@ -58,7 +58,7 @@ def test_a_violation_is_named(world: World) -> None:
     broken(good, "train holds records that share no element", train_positions=foreign.train_positions)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(worlds(), st.data())
 def test_a_leak_that_the_split_did_not_make_is_found(made: tuple[Any, Any], data: st.DataObject) -> None:
     """Whatever two sets of records are called a split: who shares anything is found, from the records themselves."""

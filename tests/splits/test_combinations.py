@@ -44,7 +44,7 @@ def oracle(names: set[MAT], target: MAT, pool: bool) -> set[Combination]:
     return found
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(max_examples=1000)
 @given(st.sets(st.sampled_from(MATS), max_size=9), st.sampled_from(MATS), st.booleans())
 def test_the_enumeration_is_that_of_the_definition(names: set[MAT], target: MAT, pool: bool) -> None:
     found = list(enumerate_combinations(names, target, Reading(pool_tasks=pool)))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,39 @@ def test_a_split_refuses_other_records(world: World, tmp_path: Path) -> None:
         made_up(changed, list(world.rows.values())).mat.load_split(path)
 
 
+def test_a_split_is_written_as_its_suffix_says(world: World, tmp_path: Path) -> None:
+    made = world.mat.related(LUNG, size=8, validation=0.2)
+    for name in ("x.parquet", "x.json", "x.csv", "x.CSV"):
+        made.save(tmp_path / name)
+    assert (tmp_path / "x.parquet").read_bytes()[:4] == b"PAR1"
+    ids = {"train": made.train_positions, "validation": made.validation_positions, "test": made.test_positions}
+    expected = {part: world.mat.index["id"].take(places).to_pylist() for part, places in ids.items()}
+    told = json.loads((tmp_path / "x.json").read_text("utf-8"))
+    assert {part: list(records) for part, records in told["records"].items()} == expected
+    assert told["definition"] == made.definition
+    with (tmp_path / "x.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    assert rows == [["id", "part"], *([one, part] for part, names in expected.items() for one in names)]
+    assert (tmp_path / "x.csv").read_bytes() == (tmp_path / "x.CSV").read_bytes()
+    back = world.mat.load_split(tmp_path / "x.json")
+    assert str(back.audit()) == str(made.audit())
+    with pytest.raises(SplitError, match=r"a \.csv lists ids alone: mat\.split\(train='.*x\.csv'"):
+        world.mat.load_split(tmp_path / "x.csv")
+    for name in ("x.docx", "x", "x.yaml"):
+        with pytest.raises(SplitError, match=r"x\S*: a split is written as \.parquet or \.json, .* or as \.csv"):
+            made.save(tmp_path / name)
+        assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "null", '{"version": 2}', '{"version": 2, "records": {}}',
+                                  '{"version": 2, "records": {"train": {"a": "zz"}, "validation": {}, "test": {}}}',
+                                  '{"version": 2, "records": {"train": 3, "validation": {}, "test": {}}}'])  # fmt: skip
+def test_json_that_is_no_split(world: World, tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.json").write_text(text, "utf-8")
+    with pytest.raises(SplitError, match=r"x\.json is no split file that Med-MAT wrote"):
+        world.mat.load_split(tmp_path / "x.json")
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"{}"])
 def test_what_is_no_split_file(world: World, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.parquet").write_bytes(content)
@@ -96,6 +130,18 @@ def test_experiment_files_that_say_nothing_sound(world: World, tmp_path: Path, t
     (tmp_path / "x.yaml").write_text(text, "utf-8")
     with pytest.raises(SplitError, match=message):
         world.mat.experiment(tmp_path / "x.yaml")
+
+
+def test_a_part_that_nobody_knows_is_refused(world: World, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    world.mat.related(LUNG).save(tmp_path / "x.parquet")
+    table = pq.read_table(tmp_path / "x.parquet")
+    parts = pa.array([*table["part"].to_pylist()[:-1], "tested"], pa.string())
+    pq.write_table(table.set_column(1, table.schema.field(1), parts), tmp_path / "x.parquet")
+    with pytest.raises(SplitError, match="are to be of train, validation, test, and some are of another part"):
+        world.mat.load_split(tmp_path / "x.parquet")
 
 
 def test_a_damaged_definition_is_refused(world: World, tmp_path: Path) -> None:

@@ -41,8 +41,11 @@ def test_a_number_is_a_whole_number(world: World, name: str, value: Any) -> None
     [
         ({"size": 0}, "size is to be at least 1, or None for all, and is 0"),
         ({"cap": -3}, "cap is to be at least 1, or None for all, and is -3"),
-        ({"seed": -1}, r"seed is to be a whole number from 0 to 2\*\*64 - 1, and is -1"),
-        ({"seed": 2**64}, r"seed is to be a whole number from 0"),
+        ({"seed": -1}, "seed is to be a whole number from 0, and is -1"),
+        ({"shots": 0}, "shots is to be at least 1, or None for all, and is 0"),
+        ({"kinds": "all"}, "kinds: 'all' is not one of matched, any"),
+        ({"even": "subsets"}, r"even: 'subsets' is not one of subset, source\. Did you mean 'subset'"),
+        ({"among_trian": "source=a"}, r"no option 'among_trian'\. Did you mean 'among_train'"),
         ({"seed": None}, "seed is to be a whole number, and is None"),
         ({"test_on": "all of them"}, "test_on: 'all of them' is not one of test, all"),
         ({"test_on": True}, "test_on: True is not one of test, all"),
@@ -72,7 +75,7 @@ def test_options_of_their_kind_are_kept_as_plain_data(given: dict[str, Any]) -> 
     flags = {name: np.bool_(value) for name, value in given.items() if type(value) is bool}
     again = Options.of({**given, **numbers, **flags})
     assert again == Options.of(given)
-    assert {type(value) for value in again.to_data().values()} <= {bool, int, str, type(None)}
+    assert {type(value) for value in again.to_data().values()} <= {bool, int, float, str, type(None)}
 
 
 @pytest.mark.parametrize("n", [True, 1.0, "1", -1])

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,15 +19,16 @@ from med_mat import catalog, schema
 from med_mat.building.sides import key
 from med_mat.catalog import RowFacts
 from med_mat.dataset import MedMAT
+from med_mat.errors import AuditError, SplitError
 from med_mat.leakage import contradictions
 from med_mat.location import Folder
-from med_mat.taxonomy import MAT
+from med_mat.taxonomy import DRAWN, MAT
 
-WORDS = (("CT", "MRI", "US"), ("Lung", "Brain", "Skin"), ("Cancer", "COVID", "State", "Cancer Detection"))
+WORDS = (("CT", "MRI", "US"), ("Lung", "Brain", "Skin"), ("Cancer", "COVID", "State", "Level", "Cancer Detection"))
 MATS = [MAT(m, a, t) for m in WORDS[0] for a in WORDS[1] for t in WORDS[2]]
 LUNG = MAT("CT", "Lung", "Cancer")
 #: The target and the parts of its first combination, with something that shares nothing.
-MADE = [LUNG, MAT("CT", "Brain", "Cancer"), MAT("CT", "Lung", "COVID"), MAT("US", "Skin", "State")]
+MADE = [LUNG, MAT("CT", "Brain", "Cancer"), MAT("CT", "Lung", "COVID"), MAT("US", "Skin", "Level")]
 
 
 _numbers = itertools.count()
@@ -68,6 +69,7 @@ class Record:
     look: str | None = None  # perceptual hash; None: one of its own where there are pixels
     withheld: str | None = None
     path: str = "x.png"
+    silent: bool = False  # there is nothing to ask
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,10 @@ def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None 
         "image_id": [identity.replace(f"/{one.row}/", "/") for identity, one in zip(place["id"], ordered, strict=True)],
         "withheld": [one.withheld for one in ordered],
         "question": ["which?"] * n,
+        "open_question": ["which?"] * n,
+        "options": [[] if by_number[one.row].annotation in DRAWN else ["a", "b"] for one in ordered],
         "answer": ["A"] * n,
+        "target": [None if one.silent else "A" for one in ordered],
         "transform": ["none"] * n,
         "width": [64 + i for i in range(n)],
         "height": [64] * n,
@@ -259,7 +264,25 @@ def with_more(world: World, rows: Sequence[Row], records: Sequence[Record]) -> W
     return made_up([*world.records, *records], [*world.rows.values(), *rows])
 
 
+def tried(make: Callable[[], Any]) -> tuple[Any, str]:
+    """What was made, or None and why it cannot be, which is one sentence."""
+    try:
+        return make(), ""
+    except SplitError as error:
+        refused = str(error)
+    assert "\n" not in refused
+    return None, refused
+
+
+def audited(experiment: Any) -> tuple[Any, str]:
+    """The audit, or None and its violations in one line."""
+    try:
+        return experiment.audit(), ""
+    except AuditError as error:
+        return None, "; ".join(error.audit.violations)
+
+
 __all__ = [
-    "LUNG", "MADE", "MATS", "Record", "Row", "World", "look", "made_rows", "made_up", "many", "replace", "with_more",
-    "worlds",
+    "LUNG", "MADE", "MATS", "Record", "Row", "World", "audited", "look", "made_rows", "made_up", "many", "replace",
+    "tried", "with_more", "worlds",
 ]  # fmt: skip

@@ -1,0 +1,62 @@
+"""Commands that measure what a built Med-MAT, or an experiment made of it, gives away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from med_mat.commands import FOLDER
+
+
+@click.command()
+@click.argument("where", metavar="MED-MAT")
+@click.option(
+    "--experiment", "files", type=FOLDER, multiple=True, metavar="FILE", help="Of this experiment alone (repeatable)."
+)
+@click.option("--split", "splits", type=FOLDER, multiple=True, metavar="FILE", help="Of this saved split (repeatable).")
+@click.option("--text", is_flag=True, help="Also by a classifier of the words of question and options: minutes.")
+@click.option("--json", "as_json", is_flag=True, help="For programs, with intervals.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def blind(
+    where: str, files: tuple[Path, ...], splits: tuple[Path, ...], text: bool, as_json: bool, quiet: bool
+) -> None:
+    """Measure how many single-choice questions can be answered without their picture.
+
+    Of each subset and each row, or of each experiment that is given: what is reached on its test questions by what its
+    training questions teach (the commonest label, the options' number, length and place), against chance.
+
+    \b
+    Examples: med-mat blind Med-MAT
+              med-mat blind Med-MAT --text --json > blind.json
+              med-mat blind Med-MAT --experiment related.yaml --split unrelated.parquet
+    """
+    import med_mat
+    from med_mat.leakage import blind_report as report
+    from med_mat.progress import Bar
+
+    mat = med_mat.open(where)
+    parts: dict[str, Iterator[report.Entry]]
+    if files or splits:
+        made = [(str(file), mat.experiment(file)) for file in files]
+        made += [(str(file), mat.load_split(file)) for file in splits]
+        parts = {"experiment": (report.Entry(name, report.of_experiment(one, text=text)) for name, one in made)}
+        total, unit = len(made), "experiments"
+    else:
+        parts = {"subset": report.of_subsets(mat, text=text), "row": report.of_each_row(mat, text=text)}
+        total = len(mat.tags.facts) + len({row.subset for row in mat.tags.facts.values()} - {None})
+        unit = "subsets and rows"
+    found: dict[str, list[report.Entry]] = {}
+    with Bar(total, desc="measuring", unit=unit, shown=not quiet) as bar:
+        for title, entries in parts.items():
+            found[title] = []
+            for one in entries:
+                found[title].append(one)
+                bar.update()
+    if as_json:
+        data = {f"{title}s": [one.to_data() for one in entries] for title, entries in found.items()}
+        click.echo(json.dumps(data, indent=1, ensure_ascii=False))
+    else:
+        click.echo(report.to_text(found))

@@ -1,0 +1,93 @@
+"""Records by their ids: where they are in the index, and lists of them in files."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from med_mat.errors import SplitError
+from med_mat.location import INDEX, Location
+from med_mat.taxonomy import did_you_mean
+
+#: What a file of ids can end in.
+SUFFIXES = (".txt", ".csv", ".json", ".parquet")
+#: Known ids that a message looks through for the nearest.
+_COMPARED = 300
+
+
+def known_ids(location: Location) -> pa.ChunkedArray:
+    """The ids of a build, in the order of its index; all are different."""
+    return pq.read_table(location.local(INDEX), columns=["id"])["id"]
+
+
+def nearest_id(known: pa.ChunkedArray, wanted: str) -> str:
+    """What a message says of an unknown id: the nearest of those with its file name, or with its beginning."""
+    named = known.filter(pc.ends_with(known, "/" + wanted.rpartition("/")[2]))
+    low, high = 0, len(wanted)  # the longest beginning that some id has
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if pc.any(pc.starts_with(known, wanted[:middle])).as_py() else (low, middle - 1)
+    begun = known.filter(pc.starts_with(known, wanted[:low])) if low else known[:0]
+    return did_you_mean(wanted, [*named[:_COMPARED].to_pylist(), *begun[:_COMPARED].to_pylist()])
+
+
+def read_ids(path: Path, part: str) -> list[str]:
+    """The ids that a file lists for a part of a split.
+
+    ``.txt`` has an id a line. ``.csv`` and ``.parquet`` have a column ``id``, and may have a column ``part``, of which
+    only the rows of this part are taken. ``.json`` is a list, or a mapping of parts to lists; a saved split is read in
+    each of the forms that it is saved in.
+
+    Args:
+        path: of the file; its suffix says what it is.
+        part: "train", "test" or "validation".
+
+    Raises:
+        SplitError: a file that cannot be read, is of another kind, or lists nothing for the part.
+    """
+    suffix = path.suffix.lower()
+    try:
+        if suffix == ".txt":
+            found: Any = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
+        elif suffix == ".csv":
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                rows = csv.DictReader(file)
+                found = _of_part(path, rows.fieldnames or (), list(rows), part)
+        elif suffix == ".parquet":
+            names = pq.read_schema(path).names
+            wanted = [name for name in ("id", "part") if name in names]
+            found = _of_part(path, names, pq.read_table(path, columns=wanted).to_pylist(), part)
+        elif suffix == ".json":
+            found = _of_json(path, json.loads(path.read_text("utf-8-sig")), part)
+        else:
+            raise SplitError(f"{path}: a list of ids is a file that ends in {', '.join(SUFFIXES)}.")
+    except (OSError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
+        raise SplitError(f"{path}: the list of ids for {part} cannot be read ({error}).") from error
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise SplitError(f"{path}: expected ids as texts for {part}, such as busi/48/benign/benign (1).png.")
+    if not found:
+        raise SplitError(f"{path} lists no id for {part}.")
+    return found
+
+
+def _of_part(path: Path, names: Sequence[str], rows: Sequence[Any], part: str) -> list[Any]:
+    if "id" not in names:
+        raise SplitError(f"{path} has no column 'id': it has {', '.join(names) or 'none'}.")
+    return [row["id"] for row in rows if "part" not in names or row["part"] == part]
+
+
+def _of_json(path: Path, data: Any, part: str) -> Any:
+    if not isinstance(data, dict):
+        return data
+    lists = data.get("records", data)
+    having = lists if isinstance(lists, dict) else {}
+    if part not in having:
+        raise SplitError(f"{path} has no list of ids for {part}: it has {', '.join(having) or 'none'}.")
+    return [*lists[part]] if isinstance(lists[part], dict | list) else lists[part]

@@ -1,0 +1,88 @@
+"""The same experiment again with other seeds, and what experiments have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from med_mat.errors import SplitError
+from med_mat.splits.evidence import marked
+from med_mat.splits.experiment import Experiment
+from med_mat.splits.file import experiment as make
+
+Counts = npt.NDArray[np.int64]
+
+
+def repeat(experiment: Experiment, seeds: Iterable[int]) -> list[Experiment]:
+    """The same experiment with other seeds, made of its definition; :func:`overlap` says how much they differ.
+
+    Args:
+        experiment: any that is made by name. An arm that was as large as another has its size in its definition.
+        seeds: one for each, all different.
+
+    Raises:
+        SplitError: a seed that stands twice or is none, or an experiment that cannot be made with it.
+    """
+    wanted = list(seeds)
+    if len(set(wanted)) < len(wanted):
+        raise SplitError(f"The seeds of repeat are to be different, and are {wanted}.")
+    return [make(experiment.mat, {**experiment.definition, "seed": seed}) for seed in wanted]
+
+
+@dataclass(frozen=True, eq=False)
+class Overlap:
+    """How many records experiments have in common, part by part; its text is a table."""
+
+    names: tuple[str, ...]  # what tells each experiment from the others
+    parts: Mapping[str, Counts]  # part -> (n, n): records of the i-th that the j-th has too
+
+    def to_data(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"names": list(self.names), "parts": {name: counts.tolist() for name, counts in self.parts.items()}}
+
+    def __str__(self) -> str:
+        width = max(12, *(len(name) + 2 for name in self.names))
+        lines = []
+        for part, counts in self.parts.items():
+            lines.append(f"{part:<{width}}" + "".join(f"{name:>{width}}" for name in self.names))
+            lines += [
+                f"{name:<{width}}" + "".join(f"{count:>{width},}" for count in row)
+                for name, row in zip(self.names, counts.tolist(), strict=True)
+            ]
+        same = all(np.all(counts == counts.flat[0]) for counts in self.parts.values())
+        return "\n".join([*lines, "All are the same: nothing was drawn."] if same and len(self.names) > 1 else lines)
+
+
+def overlap(experiments: Sequence[Experiment]) -> Overlap:
+    """How many records each of some experiments over one build shares with each of the others.
+
+    Raises:
+        SplitError: no experiment, or experiments over several builds.
+    """
+    if not experiments:
+        raise SplitError("overlap compares experiments, and is given none.")
+    if any(one.mat is not experiments[0].mat for one in experiments):
+        raise SplitError("overlap compares experiments over one opened Med-MAT, and these are over several.")
+    sides = {
+        "train": [one.train_positions for one in experiments],
+        "validation": [one.validation_positions for one in experiments],
+        "test": [one.test_positions for one in experiments],
+    }
+    count = len(experiments[0].mat)
+    parts = {}
+    for name, positions in sides.items():
+        if any(len(one) for one in positions):
+            marks = [marked(one, count) for one in positions]
+            parts[name] = np.array([[np.count_nonzero(other[one]) for other in marks] for one in positions], np.int64)
+    return Overlap(tuple(differences(experiments)), parts)
+
+
+def differences(experiments: Sequence[Experiment]) -> list[str]:
+    """What tells each experiment from the others, such as "seed 3" or "fold 2"."""
+    definitions = [one.definition for one in experiments]
+    keys = [key for key in definitions[0] if any(one.get(key) != definitions[0][key] for one in definitions)]
+    return [", ".join(f"{key} {one.get(key)}" for key in keys) or one["experiment"] for one in definitions]

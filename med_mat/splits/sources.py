@@ -1,0 +1,105 @@
+"""Leaving one source out: tested on one source of the target, trained on the others (external validation)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from med_mat import catalog, strict
+from med_mat.catalog import RowFacts
+from med_mat.errors import SplitError
+from med_mat.selection import Selection, Selector, field
+from med_mat.splits.experiment import Experiment
+from med_mat.splits.options import Options, Rule
+from med_mat.splits.reading import find_target
+from med_mat.splits.study import Study
+from med_mat.taxonomy import did_you_mean
+
+if TYPE_CHECKING:
+    from med_mat.dataset import MedMAT
+
+log = logging.getLogger(__name__)
+
+
+def leave_source_out(
+    mat: MedMAT, target: Selector, source: str, *, train: Selector = None, **options: Any
+) -> Experiment:
+    """Test on the target's records of one source, train on the target in all other sources.
+
+    No record of the source is trained on, so that all of them are tested: ``test_on`` is "all" unless it is given. With
+    "test" those of its test part are, as for a model that was trained on its training part.
+
+    Args:
+        mat: a built Med-MAT.
+        target: a triplet, a pattern, or a selection of rows.
+        source: the name of the source to test on.
+        train: what to train on beside the target, such as ``"CT/*/*"``; nothing of the source is.
+        options: of :class:`~med_mat.splits.Options`.
+
+    Raises:
+        SplitError: the source is not in this build or has no test record of the target, or no other source trains.
+    """
+    strict.arguments({"source": str}, {"source": source}, "leave_source_out", error=SplitError)
+    given = Options.of({"test_on": "all", **options})
+    wanted, facts = mat.selection(target), mat.tags.facts
+    rows = find_target(facts, wanted, given.read).rows
+    _check_source(mat, wanted, source, {facts[row].source for row in rows})
+    study = Study.of(mat, wanted & field("source", source), given)
+    study = replace(study, target=replace(study.target, text=str(wanted)))
+    arguments: dict[str, Any] = {"source": source}
+    if train is not None:
+        beside = mat.selection(train)
+        named = find_target(facts, beside, given.read).rows
+        rows, study = rows | named, replace(study, named=named)
+        arguments["train"] = str(beside)
+    others = {row for row in rows if facts[row].source != source}
+    if not others:
+        known = _holders(wanted, given) - {source}
+        raise SplitError(
+            f"No other source here holds {wanted}, so that nothing is left to train on without {source}. Sources that "
+            f"hold it: {', '.join(sorted(known)) or 'none'}. Or name what to train on beside the target: train="
+        )
+    return study.make("leave_source_out", others, Rule(target_records=None, left_out=source), **arguments)
+
+
+def each_source_left_out(mat: MedMAT, target: Selector, **options: Any) -> Iterator[Experiment]:
+    """:func:`leave_source_out` for each source that holds the target, in alphabetic order.
+
+    A source without test records, or without which nothing is left to train on, is passed over, and its reason logged.
+
+    Raises:
+        SplitError: no source can be left out; it names each reason.
+    """
+    wanted = mat.selection(target)
+    facts = mat.tags.facts
+    rows = find_target(facts, wanted, Options.of(options).read).rows
+    reasons = []
+    for source in sorted({facts[row].source for row in rows}):
+        try:
+            made = leave_source_out(mat, wanted, source, **options)
+        except SplitError as error:
+            log.warning("leave_one_out passes over %s: %s", source, error)
+            reasons.append(f"{source}: {error}")
+        else:
+            yield made
+    if len(reasons) == len({facts[row].source for row in rows}):
+        why = " ".join(reasons) or f"This Med-MAT has no record of {wanted}."
+        raise SplitError(f"No source can be left out for {wanted}. {why}")
+
+
+def _check_source(mat: MedMAT, wanted: Selection, source: str, holding: set[str]) -> None:
+    """Raise where the build lacks the source, or the source the target."""
+    if source in holding:
+        return
+    having = f"Sources here that have some: {', '.join(sorted(holding)) or 'none'}."
+    if source not in mat.tags.sources:
+        raise SplitError(f"This Med-MAT has no source {source!r}.{did_you_mean(source, mat.tags.sources)} {having}")
+    raise SplitError(f"{source} has no record of {wanted}. {having}")
+
+
+def _holders(wanted: Selection, options: Options) -> set[str]:
+    """The sources of the catalog that hold the target."""
+    facts = {row.number: RowFacts.of(row, one) for one in catalog.load().values() for row in one.rows}
+    return {facts[row].source for row in find_target(facts, wanted, options.read).rows}

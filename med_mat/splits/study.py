@@ -1,0 +1,362 @@
+"""A target in a build: what is tested, what may train for it, and what each exclusion takes away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from med_mat import catalog
+from med_mat.catalog import RowFacts
+from med_mat.errors import SplitError
+from med_mat.selection import EVERYTHING, Selection, Selector
+from med_mat.splits import draw, validation
+from med_mat.splits.elsewhere import elsewhere
+from med_mat.splits.experiment import TESTED, Experiment
+from med_mat.splits.options import Options, Rule
+from med_mat.splits.reading import Element, Reading, Target, find_target
+from med_mat.tags import Positions
+from med_mat.taxonomy import AXES, DRAWN, SPLITS
+
+if TYPE_CHECKING:
+    from med_mat.dataset import MedMAT
+
+Mask = npt.NDArray[np.bool_]
+
+OVERLAPPING = "they hold what is the target's under another name (avoid='literal' keeps them)"
+UNMATCHED = "rows of boxes and masks, where the target has labels (kinds='any' keeps them)"
+SILENT = "they state nothing that could be asked"
+DISPUTED = "their picture carries contradictory labels"
+WITHHELD = "withheld: their group is held out, though not tested here"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A target in a build: what is tested, and what may train for it."""
+
+    mat: MedMAT
+    target: Target
+    options: Options
+    test: Positions
+    dropped_test: Mapping[str, int]  # reason -> target's records that are not tested
+    barred: Mask  # by group: a record of it is tested
+    named: frozenset[int]  # rows that are to train whatever they ask, for they were named
+
+    @classmethod
+    def of(cls, mat: MedMAT, target: Selector, options: Options, named: Collection[int] = ()) -> Study:
+        """Find the target and its test records.
+
+        Args:
+            mat: a built Med-MAT.
+            target: a triplet, a pattern, or a selection of rows.
+            options: of the experiment.
+            named: rows that are to train although the target names them too, and whatever they ask.
+
+        Raises:
+            SplitError: the build has no test record of the target, or what is left of them has one label.
+        """
+        selection = Selection.of(target)
+        found = find_target(mat.tags.facts, selection, options.read)
+        if named:
+            found = Target(found.text, found.mats, found.rows - frozenset(named))
+        split = "test" if options.test_on == "test" else None
+        every = mat.where_rows(found.rows, EVERYTHING, split=split)
+        test = mat.where_rows(found.rows, options.may("test"), split=split)
+        if not len(test):
+            raise _untestable(mat, found, selection, options, len(every))
+        barred = np.zeros(len(mat) + 1, dtype=bool)
+        barred[mat.tags.group[test]] = True
+        dropped = {}
+        if len(test) < len(every):
+            dropped[f"tested records that are left out{options.limits('test')}"] = len(every) - len(test)
+        for left_out, reason, told in (
+            (silent(mat, test), f"tested records: {SILENT}", "state nothing that could be asked: name another target"),
+            (
+                contested(mat, test) & (options.contradictory == "drop"),
+                "tested pictures that carry contradictory labels",
+                "show pictures that carry contradictory labels: contradictory='keep' tests on them",
+            ),
+        ):
+            if left_out.all():
+                raise SplitError(f"All {len(test):,} test records of {found} {told}.")
+            if left_out.any():
+                dropped[reason] = int(np.count_nonzero(left_out))
+                test = test[~left_out]
+        _check_labels(mat, f"The test of {found}", every, test, dropped)
+        kept = draw.equal_per_label(mat.tags, test, options.seed) if options.balanced_test else test
+        if options.balanced_test and asks_labels(mat, kept) and (label := _only_label(mat, kept)) is not None:
+            raise SplitError(
+                f"All {len(test):,} test records of {found} have one label, {label!r}, so that no test can be balanced"
+                f"{options.limits('test')}: balanced_test=False tests on them as they are."
+            )
+        if len(kept) < len(test):
+            dropped["tested records of labels that others do not match in number"] = len(test) - len(kept)
+        return cls(mat, found, options, kept, dropped, barred, frozenset(named))
+
+    @property
+    def reading(self) -> Reading:
+        """How rows are read."""
+        return self.options.read
+
+    @property
+    def matched(self) -> bool:
+        """Whether rows of boxes and masks are left out: see ``kinds`` of :class:`Options`."""
+        facts = self.mat.tags.facts
+        return (
+            self.options.kinds == "matched"
+            and not self.options.cross_tasks
+            and not any(facts[row].annotation in DRAWN for row in self.target.rows)
+        )
+
+    def others(self) -> dict[int, frozenset[str]]:
+        """The rows that are not the target's, by number, with the axes that they share with it."""
+        return {
+            number: self.target.shared(self.reading.elements(row))
+            for number, row in self.mat.tags.facts.items()
+            if number not in self.target.rows and not set(self.reading.wide_names(row)) & set(self.target.mats)
+        }
+
+    def apart(self, rows: Iterable[int], axes: Collection[str]) -> tuple[list[int], list[int]]:
+        """Of some rows those that hold nothing of the target on these axes; and those that do under another name."""
+        literal = [row for row in rows if not self._shares(row, axes)]
+        if self.options.avoid == "literal":
+            return literal, []
+        sure = [row for row in literal if not self.target.touched(self._elements(row)).intersection(axes)]
+        return sure, [row for row in literal if row not in sure]
+
+    def _shares(self, row: int, axes: Collection[str]) -> bool:
+        return bool(self.target.shared(self._elements(row)).intersection(axes))
+
+    def _elements(self, row: int) -> frozenset[Element]:
+        return self.reading.elements(self.mat.tags.facts[row])
+
+    def trainable(self, rows: Iterable[int]) -> tuple[Positions, dict[str, int]]:
+        """The training records of some rows; and why there are not more: reason -> records."""
+        mat, tags, options = self.mat, self.mat.tags, self.options
+        chosen = frozenset(rows)
+        every = self._of_train(chosen, EVERYTHING)
+        positions = self._of_train(chosen, options.may("train"))
+        dropped = {}
+        if len(positions) < len(every):
+            dropped[f"left out{options.limits('train')}"] = len(every) - len(positions)
+        unmatched = [row for row in chosen - self.named if tags.facts[row].annotation in DRAWN] if self.matched else []
+        exclusions: dict[str, Callable[[Positions], Mask]] = {
+            UNMATCHED: lambda places: np.isin(tags.row[places], unmatched),
+            TESTED: lambda places: self.barred[tags.group[places]],
+            WITHHELD: lambda places: tags.withheld[places] & (not options.withheld),
+            DISPUTED: lambda places: contested(mat, places) & (options.contradictory == "drop"),
+            SILENT: lambda places: silent(mat, places),
+        }
+        for reason, leaves_out in exclusions.items():
+            held = leaves_out(positions)
+            if held.any():
+                dropped[reason] = int(np.count_nonzero(held))
+                positions = positions[~held]
+        return positions, dropped
+
+    def _of_train(self, rows: frozenset[int], selection: Selection) -> Positions:
+        positions = self.mat.where_rows(rows, selection)
+        of_train: Positions = positions[self.mat.tags.split[positions] == SPLITS.index("train")]
+        return of_train
+
+    def make(
+        self,
+        name: str,
+        rows: Collection[int],
+        rule: Rule,
+        *,
+        left_out: Mapping[str, Iterable[int]] | None = None,
+        places: int | None = None,
+        like: Experiment | None = None,
+        **arguments: Any,
+    ) -> Experiment:
+        """The experiment that trains on these rows.
+
+        Args:
+            name: of the experiment.
+            rows: upstream's row numbers.
+            rule: to be kept.
+            left_out: reason -> rows that an exclusion takes away, whose training records are then listed.
+            places: how many of the training records are to be of rows of boxes and masks; None: as they come.
+            like: the arm that this one is to be compared with.
+            arguments: what else defines the experiment.
+
+        Raises:
+            SplitError: no training record, fewer than the size, or an exclusion leaves one label of several.
+        """
+        train, dropped = self.trainable(rows)
+        for reason, others in {**elsewhere(self, rows), **(left_out or {})}.items():
+            count = len(self.trainable(others)[0])
+            if count:
+                dropped[reason] = count
+        _check_labels(self.mat, f"The {name} arm for {self.target}", self._of_train(frozenset(rows), EVERYTHING), train,
+                      dropped)  # fmt: skip
+        return self.train_on(name, train, dropped, rule, places, like, **arguments)
+
+    def train_on(
+        self,
+        name: str,
+        train: Positions,
+        dropped: dict[str, int],
+        rule: Rule,
+        places: int | None = None,
+        like: Experiment | None = None,
+        /,
+        **arguments: Any,
+    ) -> Experiment:
+        """The experiment that trains on these records, as many of them as its options ask for: see :meth:`make`.
+
+        ``dropped`` says why there are not more: reason -> records.
+        """
+        tags, options = self.mat.tags, self.options
+        leaked = rule.target_records is None and TESTED in dropped
+        if not len(train) and not leaked:
+            raise SplitError(
+                f"The {name} arm for {self.target} has no training record in this Med-MAT"
+                f"{options.limits('train')}.{reasons(dropped)} Build more sources, or take another arm or target."
+            )
+        train, apart = validation.set_apart(tags, train, options)
+        most = len(train)
+        for limit, kept, reason in (
+            (options.shots, draw.shots, "more than {:,} of a label of a subset"),
+            (options.cap, draw.cap, "more than {:,} of a subset"),
+        ):
+            if limit is not None:
+                fewer = kept(tags, train, limit, options.seed)
+                if len(fewer) < len(train):
+                    dropped[reason.format(limit)] = len(train) - len(fewer)
+                train = fewer
+        if options.size is not None:
+            if options.size > len(train):
+                beside = f" beside {len(apart):,} for validation" if len(apart) else ""
+                raise SplitError(
+                    f"The {name} arm for {self.target} is to have {options.size:,} training records, of which there "
+                    f"are {len(train):,}{beside}{options.limits('train')}: pass the same smaller size= to all arms, or "
+                    f"build more sources.{reasons(dropped)}"
+                )
+            if options.size < len(train):
+                dropped["not sampled, to reach the size asked for"] = len(train) - options.size
+                train = self._sample(train, options.size, places)
+        if len(train) < most and len(apart):  # what validates is drawn as what trains is
+            fitting = validation.drawn(tags, apart, len(train), options)
+            if len(fitting) < len(apart):
+                dropped["set apart for validation and not drawn"] = len(apart) - len(fitting)
+            apart = fitting
+        dropped |= self.dropped_test
+        if places is not None:
+            arguments["places"] = places
+        return Experiment(name, self.target, self.mat, train, self.test, rule, options, arguments, dropped, like, apart)
+
+    def _sample(self, train: Positions, size: int, places: int | None) -> Positions:
+        """So many of the training records, of them so many of boxes and masks as far as there are enough of both."""
+        tags, options = self.mat.tags, self.options
+        if places is None:
+            return draw.take(tags, train, size, options.seed, options.even)
+        drawn = self.drawn(train)
+        first = min(max(places, size - np.count_nonzero(~drawn)), np.count_nonzero(drawn), size)
+        both = [
+            draw.take(tags, train[side], int(count), options.seed, options.even)
+            for side, count in ((drawn, first), (~drawn, size - first))
+        ]
+        return np.sort(np.concatenate(both))
+
+    def drawn(self, positions: Positions) -> Mask:
+        """Which of these records are of rows of boxes and masks."""
+        return drawn(self.mat, positions)
+
+    def check_covered(self, elements: Iterable[Element]) -> None:
+        """Raise where an element of the target is not among these, and say which sources would provide it."""
+        missing = self.target.elements - frozenset(elements)
+        for axis in AXES:
+            for word in sorted(word for kind, word in missing if kind == axis):
+                providers = ", ".join(self._providers((axis, word))) or "none"
+                raise SplitError(
+                    f"No training record in this Med-MAT but those of {self.target} itself holds its {axis}, {word}"
+                    f"{self.options.limits('train')}.{self._unmatched((axis, word))} Sources that would provide it: "
+                    f"{providers}."
+                )
+
+    def _unmatched(self, element: Element) -> str:
+        """What a message says where only rows of boxes and masks hold an element."""
+        facts = self.mat.tags.facts
+        if not self.matched or not any(
+            facts[row].annotation in DRAWN and element in self._elements(row) for row in self.others()
+        ):
+            return ""
+        return " Rows of boxes and masks hold it, and are left out for a target of labels: kinds='any' keeps them."
+
+    def _providers(self, element: Element) -> list[str]:
+        found = []
+        for source in catalog.load().values():
+            rows = [RowFacts.of(row, source) for row in source.rows]
+            if any(
+                element in self.reading.elements(row)
+                and not set(self.reading.wide_names(row)) & set(self.target.mats)
+                and not (self.matched and row.annotation in DRAWN)
+                for row in rows
+            ):
+                found.append(source.name)
+        return found
+
+
+def contested(mat: MedMAT, positions: Positions) -> Mask:
+    """Which of these records show a picture that carries contradictory labels."""
+    return np.isin(positions, mat.linked.contested)
+
+
+def silent(mat: MedMAT, positions: Positions) -> Mask:
+    """Which of these records have labels that state nothing: of no finding whether it is there."""
+    return mat.silent[positions] & ~drawn(mat, positions)
+
+
+def drawn(mat: MedMAT, positions: Positions) -> Mask:
+    """Which of these records are of rows of boxes and masks."""
+    rows = [number for number, row in mat.tags.facts.items() if row.annotation in DRAWN]
+    return np.isin(mat.tags.row[positions], rows)
+
+
+def asks_labels(mat: MedMAT, positions: Positions) -> bool:
+    """Whether none of these records is of a row of boxes or masks."""
+    return not drawn(mat, positions).any()
+
+
+def _only_label(mat: MedMAT, positions: Positions) -> str | None:
+    """The label set that all of these records have, or None where there are several."""
+    labels = np.unique(mat.tags.label[positions])
+    return mat.tags.label_sets[labels[0]] if len(labels) == 1 else None
+
+
+def _check_labels(mat: MedMAT, what: str, before: Positions, after: Positions, dropped: Mapping[str, int]) -> None:
+    """Raise where exclusions leave records of one label, of those of several."""
+    if len(after) and asks_labels(mat, after) and (label := _only_label(mat, after)) is not None:
+        before = before[~drawn(mat, before)]
+        if len(np.unique(mat.tags.label[before])) > 1:
+            raise SplitError(
+                f"{what} is left with one label, {label!r}, of several.{reasons(dropped)} Undo one of these "
+                "exclusions, or build more sources."
+            )
+
+
+def reasons(dropped: Mapping[str, int]) -> str:
+    """What is left out and why, as sentences with a blank before each."""
+    return "".join(f" {count:,} are left out: {reason.removeprefix('left out ')}." for reason, count in dropped.items())
+
+
+def _untestable(mat: MedMAT, target: Target, selection: Selection, options: Options, every: int) -> SplitError:
+    if every:
+        return SplitError(
+            f"{target} has {every:,} records to test here, and none is left{options.limits('test')}. What among= "
+            "leaves out, it leaves out of train and test; among_train= limits train alone."
+        )
+    if target.rows:
+        return SplitError(
+            f"{target} has records here, but none in the test part: its patients cannot be divided, or its "
+            "publisher labels no test images. test_on='all' tests on all of them."
+        )
+    everything = {row.number: RowFacts.of(row, source) for source in catalog.load().values() for row in source.rows}
+    rows = find_target(everything, selection, options.read).rows
+    names = dict.fromkeys(everything[number].source for number in sorted(rows))
+    return SplitError(f"This Med-MAT has no record of {target}. Sources that hold it: {', '.join(names) or 'none'}.")

@@ -1,0 +1,35 @@
+"""The validation part of an experiment: set apart from what may train, by whole groups, before anything is drawn.
+
+So it does not depend on how many records are trained on, and a larger draw holds a smaller one in both parts.
+"""
+
+from __future__ import annotations
+
+from med_mat.errors import SplitError
+from med_mat.splits import divide, draw
+from med_mat.splits.options import Options
+from med_mat.tags import Positions, Tags
+
+
+def set_apart(tags: Tags, train: Positions, options: Options) -> tuple[Positions, Positions]:
+    """What is left to train on, and what validates; both ascending.
+
+    Raises:
+        SplitError: a share is asked for, and no group can be set apart.
+    """
+    share = options.validation
+    if not share or not len(train):
+        return train, train[:0]
+    apart = divide.set_apart(tags, train, share, options.seed)
+    if not apart.any():
+        raise SplitError(
+            f"validation={share} sets none of the {len(train):,} training records apart: the groups of each label are "
+            "too few or too large. Give a larger share, or 0 for no validation part."
+        )
+    return train[~apart], train[apart]
+
+
+def drawn(tags: Tags, validation: Positions, trained: int, options: Options) -> Positions:
+    """As many of the validation records as fit a draw of so many training records; ascending."""
+    wanted = max(round(trained * options.validation / (1 - options.validation)), 1)
+    return draw.take(tags, validation, wanted, options.seed, options.even)

@@ -1,0 +1,176 @@
+"""The terms that travel with records: under which licence each source is, who may pass it on, and how it is cited.
+
+What a record's own columns and the audit say of licences is what the build knew (:class:`~med_mat.catalog.RowFacts`);
+words, pages and citations are those of the cards that are installed.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from med_mat import catalog
+from med_mat.summary import CERTAINTY, MAY
+from med_mat.tags import Positions, Tags
+from med_mat.taxonomy import LicenseCertainty
+
+if TYPE_CHECKING:
+    import datasets
+
+Records = TypeVar("Records", "datasets.Dataset", "datasets.IterableDataset")
+
+#: The paper whose experiments these are (arXiv 2412.20070).
+PAPER = """\
+@inproceedings{cai2025exploring,
+  title     = {Exploring Compositional Generalization of Multimodal {LLM}s for Medical Imaging},
+  author    = {Cai, Zhenyang and Chen, Junying and Wang, Rongsheng and Wang, Weihong and Deng, Yonglin and
+               Song, Dingjie and Chen, Yize and Zhang, Zixu and Wang, Benyou},
+  booktitle = {Proceedings of the 63rd Annual Meeting of the Association for Computational Linguistics (Volume 1: Long
+               Papers)},
+  pages     = {13057--13079},
+  year      = {2025},
+  address   = {Vienna, Austria},
+  publisher = {Association for Computational Linguistics},
+  doi       = {10.18653/v1/2025.acl-long.639},
+  note      = {arXiv:2412.20070}
+}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one source."""
+
+    source: str
+    title: str
+    license: str  # a Hub licence identifier; "other" and "unknown" are among them
+    certainty: LicenseCertainty  # how the licence is known
+    redistributable: bool | None  # whether its images may be passed on; None: unknown
+    words: str  # the terms in words
+    homepage: str
+    citation: str  # BibTeX; "" where none is known
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source} ({self.title}): licence {self.license} ({CERTAINTY[self.certainty]}); may its images be "
+            f"passed on: {MAY[self.redistributable]}. {self.words} {self.homepage}".rstrip()
+        )
+
+
+def of(tags: Tags, positions: Positions) -> tuple[Terms, ...]:
+    """The terms of the sources that have records at these positions, in the order of their first rows.
+
+    Args:
+        tags: of a build. A source whose card is not installed has what the build knows, and no citation.
+        positions: in its index, in any order.
+    """
+    cards = catalog.load()
+    found: dict[str, Terms] = {}
+    for row in map(tags.facts.__getitem__, sorted(tags.counts(positions))):
+        if row.source not in found:
+            card = cards.get(row.source)
+            found[row.source] = Terms(
+                source=row.source,
+                title=row.source if card is None else card.title,
+                license=row.license,
+                certainty=row.license_certainty,
+                redistributable=row.redistributable,
+                words="Its card is not installed here." if card is None else card.terms,
+                homepage="" if card is None else card.homepage,
+                citation="" if card is None else card.citation,
+            )
+    return tuple(found.values())
+
+
+def put_terms(dataset: Records, tags: Tags, positions: Positions) -> Records:
+    """A dataset of the records at these positions, after its ``info`` was given the terms of their sources."""
+    for name, text in info(of(tags, positions)).items():
+        setattr(dataset.info, name, text)
+    return dataset
+
+
+def info(sources: Iterable[Terms]) -> dict[str, str]:
+    """What ``datasets`` keeps with records of these sources: ``license``, ``citation``, ``homepage``, ``description``.
+
+    Args:
+        sources: the terms of each.
+    """
+    every = tuple(sources)
+    lines = "\n".join(f"- {one}" for one in every)
+    return {
+        "license": "; ".join(f"{one.source}: {one.license} ({one.certainty})" for one in every),
+        "citation": bibtex(every),
+        "homepage": "\n".join(dict.fromkeys(one.homepage for one in every if one.homepage)),
+        "description": (
+            "Records of a Med-MAT. Each source keeps its own terms, and they hold for every copy: push_to_hub does not "
+            f"ask about them, 'med-mat push' does.\n{lines}"
+        ),
+    }
+
+
+def bibtex(sources: Iterable[Terms]) -> str:
+    """The citations of the paper and of these sources, each work once; sources without one are named in a comment.
+
+    Args:
+        sources: the terms of each, in the order in which they are to be cited.
+    """
+    every = tuple(sources)
+    works: dict[str, str] = {}  # what tells a work from others -> its entry
+    keys: set[str] = set()
+    remarks = []
+    for source, citation in (("", PAPER), *((one.source, one.citation) for one in every)):
+        entries, rest = _entries(citation)
+        remarks += [f"% {source}: {_mute(line)}" for line in rest]
+        for kind, key, body in entries:
+            work = _work(body)
+            if work not in works:
+                name = key if key.casefold() not in keys else f"{key}-{source}"
+                keys.add(name.casefold())
+                works[work] = f"@{kind}{{{name},{body}}}"
+    silent = [one for one in every if not one.citation]
+    if silent:
+        remarks.append("% No citation is known of these sources; they are named by their pages:")
+        remarks += [f"% {one.source}: {_mute(one.homepage or 'no page is known')}" for one in silent]
+    return "\n\n".join([*works.values(), *(["\n".join(remarks)] if remarks else [])])
+
+
+@functools.cache
+def _entries(text: str) -> tuple[list[tuple[str, str, str]], list[str]]:
+    """The BibTeX entries of a text, as kind, key and what follows the key; and the lines that are in none."""
+    found, rest, place = [], [], 0
+    for match in re.finditer(r"@(\w+)\s*\{\s*([^\s,{}]+)\s*,", text):
+        if match.start() < place:
+            continue
+        end = _closing(text, match.end())
+        if end is not None:
+            found.append((match[1], match[2], text[match.end() : end]))
+            rest.append(text[place : match.start()])
+            place = end + 1
+    rest.append(text[place:])
+    return found, [line.strip() for part in rest for line in part.splitlines() if line.strip()]
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Where the brace is closed that was opened before; None: nowhere."""
+    depth = 1
+    for place in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if not depth:
+            return place
+    return None
+
+
+def _work(body: str) -> str:
+    """What tells a work from others: the letters and digits of its title; without one, all of its entry."""
+    start = re.search(r"(?<![\w-])title\s*=\s*([{\"])", body, re.IGNORECASE)
+    if start is None:
+        return body
+    end = _closing(body, start.end()) if start[1] == "{" else body.find('"', start.end())
+    return "".join(one for one in body[start.end() : end].casefold() if one.isalnum()) or body
+
+
+def _mute(text: str) -> str:
+    """Without the sign that begins an entry, which even a comment of BibTeX may not hold."""
+    return text.replace("@", "(at)")
