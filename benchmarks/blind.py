@@ -21,9 +21,10 @@ import numpy as np
 import pyarrow as pa
 
 from med_mat import catalog
+from med_mat.building.sides import key
 from med_mat.catalog import Row, Source
 from med_mat.leakage import blind, blind_report
-from med_mat.qa import Questioner
+from med_mat.questions import Questioner
 
 #: Records of a row at most, as drawn.
 MOST = 6_000
@@ -63,8 +64,9 @@ def _ask(questioner: Questioner, row: Row, source: Source) -> pa.Table:
     """The questions of a row, as a build would ask them."""
     random = np.random.default_rng(row.number)
     found = []
+    raw = f"{max(row.scales, key=lambda part: int(row.scales[part].last))}/1" if row.scales else ""
     for number, labels in enumerate(_drawn(row, source, random)):
-        one = questioner.ask(f"{row.source}/{row.number}/{number}.png", row, **labels)
+        one = questioner.ask(key(f"{row.source}/{row.number}/{number}.png"), row, raw_label=raw, **labels)
         found.append((one.open_question, one.options, one.answer or None, number % 3 == 0))
     return pa.Table.from_arrays(
         [pa.array(column, field.type) for column, field in zip(zip(*found, strict=True), _SCHEMA, strict=True)],

@@ -13,6 +13,7 @@ import ast
 import functools
 import logging
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from importlib import metadata as installed
@@ -80,6 +81,14 @@ class Subset:
         return f"subset-{self.number:02d}"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scale:
+    """A scale of grades that one part of the body has, where the parts in a row differ."""
+
+    part: str  # as it reads inside a sentence
+    last: str  # raw label; the scale goes from the card's first label to this one
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A source under one task: one of upstream's 109 numbered entries."""
@@ -93,6 +102,10 @@ class Row:
     upstream: Upstream
     instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
     always: bool = False  # boxes and masks: every image shows something
+    traced: bool = False  # masks of lines, such as vessels, of which boxes say nothing: no box is asked for
+    scales: Mapping[str, Scale] = field(default_factory=dict)  # grades: by what stands before "/" in the raw label
+    counts: Mapping[str, int] = field(default_factory=dict)  # findings: human label -> images, as far as they are known
+    images: int | None = None  # of the source, as its publisher counts them
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -504,6 +517,8 @@ class _RowEntry:
     labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
     instructions: tuple[str, ...] = ()
     always: bool = False
+    traced: bool = False
+    scales: Mapping[str, Scale] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -582,7 +597,7 @@ def read_card(name: str, text: str) -> Source:
             "loader": f"med_mat.loaders.{name}",
             "title": card.pretty_name,
             "license": card.license,
-            "rows": tuple(_row(name, entry, block.labels) for entry in block.rows),
+            "rows": tuple(_row(name, entry, block) for entry in block.rows),
             "downloads": block.download,
             "layouts": block.layout,
             "patients_of": block.patients_of or name,
@@ -614,6 +629,14 @@ def _check(block: _Block, where: str) -> None:
                 f"'labels', a list of those of {', '.join(block.labels)} that it can draw: of an image where one of "
                 "these is not drawn the record says that it is absent."
             )
+        for part, scale in row.scales.items():
+            if row.kind != "grades" or scale.last not in (block.labels if row.labels is None else row.labels):
+                raise CardError(
+                    f"{where}: row {row.number}, of {row.kind}, has under 'scales' that of {part!r}, which ends with "
+                    f"{scale.last!r}. Scales are for rows of grades, and end with one of their raw labels."
+                )
+        if row.traced and row.kind != "masks":
+            raise CardError(f"{where}: row {row.number}, of {row.kind}, is 'traced', which only rows of masks can be.")
         for raw in row.labels or ():
             if raw not in block.labels:
                 hint = did_you_mean(raw, block.labels)
@@ -643,8 +666,12 @@ def _check_pattern(pattern: str, where: str) -> None:
         )
 
 
-def _row(source: str, entry: _RowEntry, labels: Mapping[str, str]) -> Row:
-    chosen = labels if entry.labels is None else {raw: labels[raw] for raw in entry.labels}
+def _row(source: str, entry: _RowEntry, block: _Block) -> Row:
+    chosen = block.labels if entry.labels is None else {raw: block.labels[raw] for raw in entry.labels}
+    counts: Counter[str] = Counter()
+    if entry.kind == "findings":
+        for raw, human in chosen.items():
+            counts[human] += block.counts.labels.get(raw) or 0
     return Row(
         number=entry.number,
         source=source,
@@ -655,4 +682,8 @@ def _row(source: str, entry: _RowEntry, labels: Mapping[str, str]) -> Row:
         upstream=entry.upstream,
         instructions=entry.instructions,
         always=entry.always,
+        traced=entry.traced,
+        scales=entry.scales,
+        counts=dict(+counts),
+        images=block.counts.images,
     )

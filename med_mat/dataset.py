@@ -8,12 +8,9 @@ selections.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
-import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -22,9 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat import schema, strict
+from med_mat import schema, shards, strict
 from med_mat.errors import BuildError, VocabularyError
 from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate
+from med_mat.questions import SEED, Form
+from med_mat.questions.view import View
 from med_mat.splits.methods import Experiments
 from med_mat.tags import COLUMNS, Positions, Tags, encode
 from med_mat.taxonomy import MAT, SPLITS, WITHHELD
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 
     from med_mat.selection import Selection, Selector
 
-_BATCH_ROWS = 64
 #: What arguments of a selection are.
 _SELECT = {"streaming": bool, "one_per": Literal["record", "image"], "columns": tuple[str, ...]}
+_QUESTIONS = {"questions": Form, "seed": int}
 #: Seconds to wait for a build that is putting its files in place, one try after the other.
 _SWITCHING = (0.05, 0.2, 0.75, 2.0)
 
@@ -79,6 +78,7 @@ class MedMAT(Experiments):
         self.tags = Tags.read(location.index(COLUMNS), manifest)
         self._arrow: dict[str, datasets.Dataset] = {}
         self._columns: dict[str, pa.ChunkedArray] = {}
+        self._views: dict[tuple[Form, int], View] = {}
 
     def __len__(self) -> int:
         return len(self.tags.row)
@@ -194,6 +194,8 @@ class MedMAT(Experiments):
         columns: Sequence[str] = ...,
         withheld: bool = ...,
         one_per: Literal["record", "image"] = ...,
+        questions: Form = ...,
+        seed: int = ...,
         **fields: Any,
     ) -> datasets.Dataset: ...
     @overload
@@ -205,6 +207,8 @@ class MedMAT(Experiments):
         columns: Sequence[str] = ...,
         withheld: bool = ...,
         one_per: Literal["record", "image"] = ...,
+        questions: Form = ...,
+        seed: int = ...,
         **fields: Any,
     ) -> datasets.IterableDataset: ...
     def select(
@@ -215,6 +219,8 @@ class MedMAT(Experiments):
         columns: Sequence[str] = (),
         withheld: bool = False,
         one_per: Literal["record", "image"] = "record",
+        questions: Form = "default",
+        seed: int = SEED,
         **fields: Any,
     ) -> datasets.Dataset | datasets.IterableDataset:
         """The records that fulfil the conditions of :meth:`where`, as a plain ``datasets.Dataset``.
@@ -230,6 +236,7 @@ class MedMAT(Experiments):
             withheld: as for :meth:`where`.
             one_per: "image" gives the first record alone of those that share an image, such as a row of classes and one
                 of masks.
+            questions, seed: the form of the questions and the seed of their draws, as for :meth:`questions`.
             fields: further conditions by name, e.g. ``split="train"``: see :meth:`where`.
 
         Raises:
@@ -245,12 +252,17 @@ class MedMAT(Experiments):
             images, _ = encode(self._record_facts("image_id").take(pa.array(positions)).dictionary_encode())
             positions = positions[np.sort(np.unique(images, return_index=True)[1])]
         if streaming:
-            return self.stream(positions, columns)
-        taken = self.take(positions)
+            return self.stream(positions, columns, questions=questions, seed=seed)
+        taken = self.take(positions, questions=questions, seed=seed)
         return taken.select_columns(list(columns)) if columns else taken
 
-    def take(self, positions: npt.NDArray[np.int64]) -> datasets.Dataset:
-        """The records at these positions of the index, in that order, memory-mapped."""
+    def take(self, positions: Positions, *, questions: Form = "default", seed: int = SEED) -> datasets.Dataset:
+        """The records at these positions of the index, in that order, memory-mapped.
+
+        Args:
+            positions: in the index, in any order.
+            questions, seed: as for :meth:`questions`. The pixels stay where they are.
+        """
         import datasets
 
         file, position, names = self.places
@@ -260,30 +272,36 @@ class MedMAT(Experiments):
             return datasets.Dataset.from_dict({name: [] for name in features}, features=features)
         parts = [self._shard(names[code]) for code in used]
         starts = np.concatenate(([0], np.cumsum([len(part) for part in parts])[:-1]))
-        whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+        if self._view(questions, seed) is not None:
+            asked = self.questions(positions, questions, seed)
+            whole = shards.beside(parts, asked, codes, position[positions], f"{questions} {seed}")
+        else:
+            whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
         return put_terms(whole.select(starts[codes] + position[positions]), self.tags, positions)
 
-    def stream(self, positions: npt.NDArray[np.int64], columns: Sequence[str] = ()) -> datasets.IterableDataset:
+    def stream(
+        self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED
+    ) -> datasets.IterableDataset:
         """The records at these positions of the index, read as they are asked for; the order is the index's.
 
         Args:
             positions: as :meth:`where` gives them.
             columns: of the record, those to read; none means all.
+            questions, seed: the form of the questions and the seed of their draws, as for :meth:`questions`.
         """
         import datasets
 
         features = schema.features()
-        file, position, names = self.places
-        used = file[positions]
-        pieces = [(names[code], position[positions[used == code]].tolist()) for code in np.unique(used)]
         found = datasets.IterableDataset.from_generator(
-            _stream,
+            shards.stream,
             features=datasets.Features.from_dict({name: features[name] for name in columns or features}),
-            gen_kwargs={"location": self.location, "pieces": pieces, "columns": tuple(columns)},
+            gen_kwargs=self._reading(np.unique(positions), columns, questions, seed),
         )
         return put_terms(found, self.tags, positions)
 
-    def read(self, positions: npt.NDArray[np.int64], columns: Sequence[str] = ()) -> list[dict[str, Any]]:
+    def read(
+        self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED
+    ) -> list[dict[str, Any]]:
         """The records at these positions of the index, in that order, as plain values; a picture is bytes and a path.
 
         Reads the row groups that hold them and makes no copy on the disk: for a few records among many.
@@ -291,21 +309,57 @@ class MedMAT(Experiments):
         Args:
             positions: in the index, in any order.
             columns: of the record, those to read; none means all.
+            questions, seed: the form of the questions and the seed of their draws, as for :meth:`questions`.
         """
-        file, position, names = self.places
         once, back = np.unique(positions, return_inverse=True)
-        used = file[once]
-        pieces = [(names[code], position[once[used == code]].tolist()) for code in dict.fromkeys(used.tolist())]
-        found = list(_stream(self.location, pieces, tuple(columns)))
+        found = list(shards.stream(**self._reading(once, columns, questions, seed)))
         return [found[place] for place in back.tolist()]
 
-    def questions(self, positions: npt.NDArray[np.int64]) -> pa.Table:
+    def questions(self, positions: Positions, form: Form = "default", seed: int = SEED) -> pa.Table:
         """What these records ask, in that order: the columns of :data:`med_mat.schema.QUESTION_COLUMNS`.
+
+        They are made of the records' columns in the index, the cards of their rows, and the seed: no build, no image.
+        Those of the form "default" and the seed 0 a build stores; they are read.
 
         Args:
             positions: in the index, in any order.
+            form: "default"; "row", with distractors from the row's own labels alone; or "paper", by upstream's own
+                rules, where options of findings are the sets of labels that occur in the subset in this build.
+            seed: of all draws: a whole number of any length.
+
+        Raises:
+            CardError: records are of a source whose card is not installed.
+            VocabularyError: another form, or a seed that is no whole number.
         """
-        return pa.table({name: self._record_facts(name).take(pa.array(positions)) for name in schema.QUESTION_COLUMNS})
+        view = self._view(form, seed)
+        if view is None:
+            names: Sequence[str] = schema.QUESTION_COLUMNS
+            return pa.table({name: self._record_facts(name).take(pa.array(positions)) for name in names})
+        numbers = self.tags.row[positions]
+        names = view.columns(np.unique(numbers).tolist())
+        facts = pa.table({name: self._record_facts(name).take(pa.array(positions)) for name in names})
+        return view.ask(numbers.tolist(), self.tags.key[positions].view(np.int64).tolist(), facts)
+
+    def _view(self, form: Form, seed: int) -> View | None:
+        """What asks the questions of a form; None where the build has them."""
+        given = strict.arguments(_QUESTIONS, {"questions": form, "seed": seed}, "A selection", error=VocabularyError)
+        if given == {"questions": "default", "seed": SEED}:
+            return None
+        known = (form, given["seed"])
+        if known not in self._views:
+            self._views[known] = View.of(self.tags, *known)
+        return self._views[known]
+
+    def _reading(self, once: Positions, columns: Sequence[str], questions: Form, seed: int) -> dict[str, Any]:
+        """The arguments of :func:`med_mat.shards.stream` for these records, given ascending, each once."""
+        view = self._view(questions, seed)
+        if view is not None:
+            view.columns(np.unique(self.tags.row[once]).tolist())  # a card may be missing
+        file, position, names = self.places
+        stretches = np.split(once, np.flatnonzero(np.diff(file[once])) + 1) if len(once) else ()
+        keys = self.tags.key.view(np.int64)
+        pieces = [(names[file[one[0]]], position[one], keys[one]) for one in stretches]
+        return {"location": self.location, "pieces": pieces, "columns": tuple(columns), "view": view}
 
     def _column(self, positions: Positions, name: str, wanted: Any) -> npt.NDArray[np.bool_]:
         """Which of these records have one of the wanted values, or lie within wanted bounds."""
@@ -340,44 +394,5 @@ class MedMAT(Experiments):
         import datasets
 
         if name not in self._arrow:
-            self._arrow[name] = datasets.Dataset.from_file(str(_arrow_file(self.location, name)))
+            self._arrow[name] = datasets.Dataset.from_file(str(shards.arrow_file(self.location, name)))
         return self._arrow[name]
-
-
-def _arrow_file(location: Location, name: str) -> Path:
-    """The Arrow copy of a shard, in the cache of ``datasets``; made row group by row group, and renamed when whole."""
-    import datasets
-
-    digest = hashlib.blake2b(location.key(name).encode(), digest_size=16).hexdigest()
-    path = Path(datasets.config.HF_DATASETS_CACHE) / "med_mat" / f"{digest}.arrow"
-    if path.is_file():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        with (
-            pq.ParquetFile(location.local(name)) as parquet,
-            pa.OSFile(str(temporary), "wb") as sink,
-            pa.ipc.new_stream(sink, parquet.schema_arrow) as writer,
-        ):
-            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
-                writer.write_batch(batch)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
-
-
-def _stream(
-    location: Location, pieces: list[tuple[str, list[int]]], columns: tuple[str, ...]
-) -> Iterator[dict[str, Any]]:
-    for name, positions in pieces:
-        with location.open(name) as file, pq.ParquetFile(file) as parquet:
-            start = 0
-            wanted = set(positions)
-            for group in range(parquet.num_row_groups):
-                count = parquet.metadata.row_group(group).num_rows
-                inside = [position - start for position in range(start, start + count) if position in wanted]
-                if inside:
-                    yield from location.read_row_group(file, parquet, group, columns).take(inside).to_pylist()
-                start += count

@@ -15,7 +15,8 @@ labels        human labels present in the image
 labels_absent, labels_unknown   labels stated to be absent; labels uncertain or not mentioned (unknown is not absent)
 raw_label     what the publisher's file says
 path          of the raw file, below the root of the source, with the frame or slice in it
-boxes         corners in pixels of the image as shown: origin at its top left corner, x right, y down; with human label;
+boxes         corners in pixels of the image as shown: origin at its top left corner, x right, y down, xmax and ymax
+              just past the last pixel; with human label;
               null where this row has no boxes or masks, empty where somebody looked and found nothing
 mask          PNG of the image's size; each value stands for the set of labels that hold there, 0 for none of them;
               null where the image has no mask, all 0 where somebody looked and found nothing
@@ -24,11 +25,13 @@ patient       number of the patient, from 0, in the order in which the source's 
               publisher gives no patient
 attributes    age group, sex, device and view as the publisher states them; null where it does not
 spacing       millimetres per pixel along x and y of the image as shown (DICOM, NIfTI); null where it is not known
-question, options   single choice, in upstream's form; where there are no options, the question for an open answer
+question, options   single choice, in upstream's form; where there are no options, the question for an open answer.
+              Made of other columns, the row's card and a seed, and so asked otherwise without a build
+              (:meth:`med_mat.dataset.MedMAT.questions`)
 answer        the letter of the right option; null where there are no options
 open_question, open_answer  the same without options; ``open_answer`` is null where the labels do not say
 target        what answers ``question``: the letter where there are options, else ``open_answer``; null where there is
-              nothing to ask. Never empty
+              no answer as text: the labels do not say, or the mask is the answer. Never empty
 sha256        of the raw file
 pixel_hash    of the decoded pixels; null where the build passed the bytes through without decoding them
 perceptual_hash   of what the picture looks like (:mod:`med_mat.leakage`); null as ``pixel_hash`` is, and if all is flat
@@ -54,7 +57,7 @@ from typing import Any
 import pyarrow as pa
 
 #: Raised whenever the meaning of a column changes; part of every build's manifest.
-VERSION = 3
+VERSION = 4
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _STRINGS = pa.list_(pa.string())

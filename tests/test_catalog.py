@@ -327,6 +327,15 @@ def test_a_missing_key_is_named(key: str) -> None:
         (changed("US/Breast/Cancer\n", "Ultrasound/Breast/Cancer\n"), r"rows\[0\]\.triplet: .* Did you mean 'US'"),
         (changed("US/Breast/Cancer\n", "US/Breast\n"), r"rows\[0\]\.triplet: 'US/Breast' is not a triplet"),
         (changed("US/Breast/Cancer\n", "US/*/Cancer\n"), r"row 48 leaves an element of its triplet open: US/\*/Cancer"),
+        (
+            changed("kind: classes", "kind: classes\n      scales: {Left: {part: the left breast, last: benign}}"),
+            r"row 48, of classes, has under 'scales' that of 'Left', .*Scales are for rows of grades",
+        ),
+        (
+            changed("kind: classes", "kind: grades\n      scales: {Left: {part: the left breast, last: grave}}"),
+            r"'Left', which ends with 'grave'\. Scales are for rows of grades, and end with one of their raw labels",
+        ),
+        (changed("kind: classes", "kind: classes\n      traced: true"), r"row 48, of classes, is 'traced'"),
         (changed("labels: [benign, malignant]", "labels: [benin]"), r"row 97 .* 'benin', .* Did you mean 'benign'\?"),
         (changed("labels: [benign, malignant]", "labels: [benign, no]"), r"labels\[1\] is to be a text, and is False"),
         (changed("benign: Benign", "benign: ''"), r"labels\.benign is '', which is no label"),

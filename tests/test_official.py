@@ -25,7 +25,7 @@ from med_mat.official import overlaps
 from med_mat.official.labels import known_labels, split_labels
 from med_mat.official.overlaps import to_text as overlaps_text
 from med_mat.official.paths import Found, Paths
-from med_mat.qa import SUFFIX
+from med_mat.questions import SUFFIX
 
 GOOD = {
     "id": 1,

@@ -16,7 +16,7 @@ from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError, ReadError
 from med_mat.example import Example, Slice
 from med_mat.image import Check
-from med_mat.qa import Questioner
+from med_mat.questions import Questioner
 from med_mat.taxonomy import DRAWN
 
 OnError = Literal["raise", "skip"]
@@ -115,5 +115,5 @@ def _notes(record: dict[str, Any], row: Row, drawn: Drawn) -> Iterator[str]:
             yield WITHOUT_PLACE
         if row.always and not named:
             yield EMPTY
-    if record["target"] is None:
+    if record["target"] is None and not row.traced:
         yield UNANSWERED

@@ -6,18 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from med_mat.building.drawn import Drawn
 from med_mat.building.sides import key
 from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError
 from med_mat.example import Box, Example
 from med_mat.image import Stored
-from med_mat.qa import Questioner
+from med_mat.questions import Questioner
 from med_mat.raw.labels import as_listed
 from med_mat.taxonomy import DRAWN
 
 #: The Hub's picture suffix for each stored format.
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
+
+_BOX = ("xmin", "ymin", "xmax", "ymax", "label")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,7 @@ def record(
     identity = f"{row.source}/{row.number}/{example.name}"
     found = drawn.boxes or ()
     boxes = [
-        {"xmin": box.xmin, "ymin": box.ymin, "xmax": box.xmax, "ymax": box.ymax, "label": human(row, box.label)}
+        (_stored(box.xmin), _stored(box.ymin), _stored(box.xmax), _stored(box.ymax), human(row, box.label))
         for box in found
     ]
     legend = [
@@ -74,14 +78,16 @@ def record(
         for value, labels in drawn.masks.legend
     ]
     label, present, absent, unknown = _labels(example, row, drawn)
+    raw_label = _raw_label(example, found)
     question = questioner.ask(
-        identity,
+        key(identity),
         row,
         label=label,
         present=present,
         absent=absent,
         unknown=unknown,
-        boxes=[(b.xmin, b.ymin, b.xmax, b.ymax, human(row, b.label)) for b in found],
+        raw_label=raw_label,
+        boxes=boxes,
         size=(stored.width, stored.height),
     )
     file_name = example.path.stem + _SUFFIXES[stored.format] if stored.transform != "none" else example.path.name
@@ -100,19 +106,14 @@ def record(
         "labels": present,
         "labels_absent": absent,
         "labels_unknown": unknown,
-        "raw_label": _raw_label(example, found),
+        "raw_label": raw_label,
         "path": example.reference,
-        "boxes": None if drawn.boxes is None else boxes,
+        "boxes": None if drawn.boxes is None else [dict(zip(_BOX, box, strict=True)) for box in boxes],
         "mask_legend": None if drawn.masks.png is None else legend,
         "patient": placed.patient,
         "attributes": None if example.attributes is None else asdict(example.attributes),
         "spacing": stored.spacing,
-        "question": question.question,
-        "options": question.options,
-        "answer": question.answer or None,
-        "open_question": question.open_question,
-        "open_answer": question.open_answer or None,
-        "target": question.answer or question.open_answer or None,
+        **question.columns(),
         "sha256": stored.sha256,
         "pixel_hash": stored.pixel_hash,
         "perceptual_hash": stored.perceptual_hash,
@@ -151,6 +152,11 @@ def stratum(example: Example) -> str:
     if example.label is not None:
         return example.label
     return next((raw for raw, state in example.labels.items() if state), "masks" if example.masks else "")
+
+
+def _stored(value: float) -> float:
+    """A coordinate as a record holds it, in 32 bits: the question asks for just that."""
+    return float(np.float32(value))
 
 
 def human(row: Row, raw: str) -> str:

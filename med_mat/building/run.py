@@ -37,7 +37,7 @@ from med_mat.errors import BuildError, LayoutError, LoaderError, MedMATError, Re
 from med_mat.image import DECODERS, Check
 from med_mat.location import MANIFEST
 from med_mat.progress import Bar
-from med_mat.qa import Questioner
+from med_mat.questions import Questioner
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.layout import locate, recognise
 

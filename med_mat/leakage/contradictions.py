@@ -36,7 +36,7 @@ from med_mat.catalog import Row
 from med_mat.leakage.forest import components
 from med_mat.leakage.links import FRAME, LINK_SCHEMA, encoded
 from med_mat.leakage.near import THRESHOLD, unpacked
-from med_mat.qa import Synonyms
+from med_mat.questions import Synonyms
 from med_mat.raw.names import folded
 
 Array = NDArray[Any]

@@ -15,7 +15,7 @@ from med_mat.official.holdings import Built, Holdings
 from med_mat.official.labels import known_labels, split_labels
 from med_mat.official.matching import WHY_NOT, Match, Outcome, match
 from med_mat.official.reading import Entry, File, find_files
-from med_mat.qa import Synonyms
+from med_mat.questions import Synonyms
 from med_mat.shell import printable
 
 #: Kind of fault -> what it says of an entry.

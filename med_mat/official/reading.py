@@ -28,7 +28,7 @@ from typing import Any
 
 from med_mat.catalog import Catalog
 from med_mat.errors import LayoutError, ReadError
-from med_mat.qa import SUFFIX
+from med_mat.questions import SUFFIX
 from med_mat.shell import printable
 
 log = logging.getLogger(__name__)

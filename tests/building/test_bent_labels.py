@@ -25,7 +25,7 @@ from med_mat.errors import LabelError
 from med_mat.example import Box, Example, Mask, Polygon, RunLengths
 from med_mat.image import FileCache, Stored
 from med_mat.leakage.fingerprint import Look
-from med_mat.qa import Questioner
+from med_mat.questions import Questioner
 
 MakeToy = Callable[..., Toy]
 AB = {"a": "Benign", "b": "Malignant"}

@@ -68,7 +68,9 @@ def test_what_all_pixels_pass_through_remakes_all(built: Path, change: Callable[
     assert ahead(built, DICOM) == ("decode", {module})
 
 
-@pytest.mark.parametrize("module", ["med_mat.qa", "med_mat.annotations", "med_mat.building.record", "med_mat.schema"])
+@pytest.mark.parametrize(
+    "module", ["med_mat.questions.asking", "med_mat.annotations", "med_mat.building.record", "med_mat.schema"]
+)
 def test_questions_and_annotations_are_made_anew_over_stored_images(
     built: Path, change: Callable[[str], None], module: str
 ) -> None:
@@ -107,9 +109,9 @@ def test_stored_images_with_new_records_give_the_same_bytes_as_decoding(
     built: Path, tmp_path: Path, change: Callable[[str], None]
 ) -> None:
     make(built / "raw", tmp_path / "out", PNG, DICOM)
-    change("med_mat.qa")
+    change("med_mat.questions.asking")
     report = make(built / "raw", tmp_path / "out", PNG, DICOM)
     assert (report.kept, report.copied) == (0, 2)
-    assert report.stale == {PNG: ("med_mat.qa",), DICOM: ("med_mat.qa",)}
+    assert report.stale == {PNG: ("med_mat.questions.asking",), DICOM: ("med_mat.questions.asking",)}
     make(built / "raw", tmp_path / "fresh", PNG, DICOM)
     assert content(tmp_path / "out") == content(tmp_path / "fresh")

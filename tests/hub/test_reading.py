@@ -13,6 +13,7 @@ import pytest
 from hub_client import Built, Client
 from hub_server import TOKEN, File, Hub, Repository, Request, serve
 
+import med_mat
 from med_mat import catalog, schema
 from med_mat.building.writer import open_writer
 from med_mat.catalog import RowFacts
@@ -122,10 +123,14 @@ def test_streaming_two_columns_leaves_the_pixels_on_the_hub(client: Client, buil
 import json, med_mat
 mat = med_mat.open("org/Med-MAT")
 stream = mat.select("US/Breast/Cancer", split="train", streaming=True, columns=["id", "label"])
-print(json.dumps(list(stream)))
+asked = mat.select("US/Breast/Cancer", split="train", streaming=True, columns=["question"], questions="paper")
+print(json.dumps([list(stream), list(asked)]))
 """,
     )
-    assert got == small.select(["id", "label"]).to_pylist()
+    assert got[0] == small.select(["id", "label"]).to_pylist()
+    mat = med_mat.open(built.out)
+    local = mat.questions(mat.where("US/Breast/Cancer", split="train"), "paper")
+    assert got[1] == local.select(["question"]).to_pylist() != small.select(["question"]).to_pylist()
     assert storage_bytes(client.hub) < len(large.content) / 50
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from med_mat import catalog
 from med_mat.catalog import Row, Upstream
 from med_mat.leakage.contradictions import COLUMNS, SCHEMA, Contested, Stated, contradict, count, settle
-from med_mat.qa import Synonyms
+from med_mat.questions import Synonyms
 from med_mat.taxonomy import MAT, Kind
 
 WORDS = Upstream("", "", "", "", "")

@@ -1,0 +1,54 @@
+"""A question with its answer, and the columns that it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from med_mat.questions.draws import Draws
+from med_mat.questions.texts import LETTERS, SUFFIX, for_choice, for_open
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a record asks. ``options`` is empty, and ``answer`` with it, where no honest choice can be offered."""
+
+    question: str  # upstream's form: instruction, options, suffix
+    options: tuple[str, ...]
+    answer: str  # a letter
+    open_question: str
+    open_answer: str  # "" where the labels do not say
+
+    def columns(self) -> dict[str, Any]:
+        """The columns :data:`med_mat.schema.QUESTION_COLUMNS`; null where there is nothing to say."""
+        return {
+            "question": self.question,
+            "options": list(self.options),
+            "answer": self.answer or None,
+            "open_question": self.open_question,
+            "open_answer": self.open_answer or None,
+            "target": self.answer or self.open_answer or None,
+        }
+
+
+def single_choice(
+    draws: Draws, instruction: str, answer: str, distractors: Sequence[str], *, verbatim: bool = False
+) -> Question:
+    """A question whose options are the answer, at a random place, and the distractors; open where there are none.
+
+    Args:
+        draws: of the record.
+        instruction: what is asked, with what it says of the form of an open answer in brackets.
+        answer: as text.
+        distractors: at most three, in the order in which they stand.
+        verbatim: whether the instruction keeps what it says of the form of an open answer.
+    """
+    whole = for_open(instruction)
+    if not distractors:
+        return Question(whole, (), "", whole, answer)
+    place = draws.below(len(distractors) + 1)
+    options = (*distractors[:place], answer, *distractors[place:])
+    lines = "\n".join([f"{letter}: {option}" for letter, option in zip(LETTERS, options, strict=False)])
+    asked = whole if verbatim else for_choice(instruction)
+    return Question(f"{asked}\n{lines}\n{SUFFIX}", options, LETTERS[place], whole, answer)

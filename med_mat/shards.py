@@ -1,0 +1,109 @@
+"""The data files of a build as ``datasets`` need them: copied to Arrow once, streamed, or with other questions."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from med_mat import schema
+from med_mat.location import Location
+from med_mat.questions.view import FACTS, View
+
+if TYPE_CHECKING:
+    import datasets
+
+_BATCH_ROWS = 64
+#: A file, the places of records in it, and the key of each.
+Piece = tuple[str, npt.NDArray[np.int32], npt.NDArray[np.int64]]
+
+
+def arrow_file(location: Location, name: str) -> Path:
+    """The Arrow copy of a shard, in the cache of ``datasets``; made row group by row group, and renamed when whole."""
+    import datasets
+
+    digest = hashlib.blake2b(location.key(name).encode(), digest_size=16).hexdigest()
+    path = Path(datasets.config.HF_DATASETS_CACHE) / "med_mat" / f"{digest}.arrow"
+    if path.is_file():
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    try:
+        with (
+            pq.ParquetFile(location.local(name)) as parquet,
+            pa.OSFile(str(temporary), "wb") as sink,
+            pa.ipc.new_stream(sink, parquet.schema_arrow) as writer,
+        ):
+            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
+                writer.write_batch(batch)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def stream(
+    location: Location, pieces: list[Piece], columns: tuple[str, ...], view: View | None
+) -> Iterator[dict[str, Any]]:
+    """The records of some places; their questions are those that a view asks, if there is one."""
+    wanted = columns or tuple(name for name, _ in schema.FIELDS)
+    if view is None or not set(wanted).intersection(schema.QUESTION_COLUMNS):
+        view, needed = None, columns
+    else:
+        needed = tuple(dict.fromkeys((*wanted, "row", *FACTS)))
+    for name, places, keys in pieces:
+        with location.open(name) as file, pq.ParquetFile(file) as parquet:
+            start = 0
+            for group in range(parquet.num_row_groups):
+                count = parquet.metadata.row_group(group).num_rows
+                inside = np.flatnonzero((start <= places) & (places < start + count))
+                if len(inside):
+                    part = location.read_row_group(file, parquet, group, needed).take(places[inside] - start)
+                    if view is not None:
+                        asked = view.ask(part["row"].to_pylist(), keys[inside].tolist(), part)
+                        part = pa.table(
+                            {name: (asked if name in asked.column_names else part)[name] for name in wanted}
+                        )
+                    yield from part.to_pylist()
+                start += count
+
+
+def beside(
+    parts: Sequence[datasets.Dataset], asked: pa.Table, codes: npt.NDArray[Any], places: npt.NDArray[Any], name: str
+) -> datasets.Dataset:
+    """Shards, one after the other, with other questions at some places and none elsewhere. No pixel is touched.
+
+    ``datasets`` would copy all pixels to put columns beside a selection; beside whole files it need not. Each file gets
+    columns of its own: what is sent to a worker then holds them once.
+
+    Args:
+        parts: the shards, as they are.
+        asked: (n,) the other questions.
+        codes: (n,) which of the shards each is for.
+        places: (n,) and where in it.
+        name: of form and seed: by this the same selection in the same form is known again to the cache of ``datasets``.
+    """
+    import datasets
+    from datasets.table import InMemoryTable, concat_tables
+
+    names = parts[0].column_names
+    start = names.index(schema.QUESTION_COLUMNS[0])
+    before, after = names[:start], names[start + len(schema.QUESTION_COLUMNS) :]
+    order = np.argsort(codes, kind="stable")
+    digest = hashlib.blake2b(name.encode(), digest_size=8)
+    tables = []
+    for part, mine in zip(parts, np.split(order, np.cumsum(np.bincount(codes))[:-1]), strict=True):
+        spread = np.full(len(part), -1)
+        spread[places[mine]] = mine
+        digest.update(part._fingerprint.encode() + spread.tobytes())
+        new = InMemoryTable(asked.take(pa.array(spread, mask=spread < 0)))
+        tables.append(concat_tables([part.data.select(before), new, part.data.select(after)], axis=1))
+    return datasets.Dataset(concat_tables(tables), info=parts[0].info.copy(), fingerprint=digest.hexdigest())
