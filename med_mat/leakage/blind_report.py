@@ -56,9 +56,9 @@ def of_rows(mat: MedMAT, rows: Iterable[int], *, text: bool = False) -> Blind:
 
 def of_experiment(experiment: Experiment, *, text: bool = False) -> Blind:
     """What the test questions of an experiment give away to who has read its training questions."""
-    mat = experiment.mat
+    mat, form = experiment.mat, experiment.options.questions
     sides = (_some(mat, positions) for positions in (experiment.train_positions, experiment.test_positions))
-    return measure(*map(mat.questions, sides), text=text)
+    return measure(*(mat.questions(positions, form) for positions in sides), text=text)
 
 
 def of_subsets(mat: MedMAT, *, text: bool = False) -> Iterator[Entry]:

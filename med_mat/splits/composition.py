@@ -53,7 +53,7 @@ def compose(experiment: Experiment, side: Side) -> Composition:
         "test": experiment.test_positions,
     }[side]
     mat, tags = experiment.mat, experiment.mat.tags
-    asked = mat.questions(positions)
+    asked = mat.questions(positions, experiment.options.questions)
     number = np.asarray(pc.fill_null(pc.list_value_length(asked["options"]), 0))
     places, silent = drawn(mat, positions), np.asarray(asked["target"].is_null())
     choice = ~silent & (number > 0)

@@ -44,17 +44,17 @@ class Experiment:
     @functools.cached_property
     def train(self) -> datasets.Dataset:
         """The training records; their ``info`` has the terms of their sources (:meth:`MedMAT.select`)."""
-        return self.mat.take(self.train_positions)
+        return self.mat.take(self.train_positions, questions=self.options.questions)
 
     @functools.cached_property
     def test(self) -> datasets.Dataset:
         """The target's test records, with terms as the training records have them."""
-        return self.mat.take(self.test_positions)
+        return self.mat.take(self.test_positions, questions=self.options.questions)
 
     @functools.cached_property
     def validation(self) -> datasets.Dataset:
         """The records that are set apart from train to choose a model by; none where none were asked for."""
-        return self.mat.take(self.validation_positions)
+        return self.mat.take(self.validation_positions, questions=self.options.questions)
 
     @property
     def leaked(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_type_hints
 
 from med_mat import strict
 from med_mat.errors import SplitError
+from med_mat.questions import Form
 from med_mat.selection import Selection, Selector
 from med_mat.splits.draw import Even
 from med_mat.splits.reading import Reading
@@ -70,7 +71,7 @@ class Options:
     cap: int | None = None
     kinds: Literal["matched", "any"] = "matched"
     avoid: Literal["wide", "literal"] = "wide"
-    questions: Literal["default", "paper", "row"] = "default"
+    questions: Form = "default"
     balanced_test: bool = False
     contradictory: Literal["keep", "drop"] = "keep"
     withheld: bool = False
