@@ -80,7 +80,7 @@ def _made(mat: MedMAT, target: Selector, k: int, only: int | None, given: dict[s
         arm = replace(study, test=test, barred=barred)
         train = pool[number != one]
         may = np.isin(train, mat.where_rows(study.target.rows, study.options.may("train")))
-        left_out = {f"left out{study.options.limits('train')}": int(np.count_nonzero(~may))} if not may.all() else {}
+        left_out = {study.options.outside("train"): int(np.count_nonzero(~may))} if not may.all() else {}
         made.append(arm.train_on("fold", train[may], {**dropped, **left_out}, rule, k=k, fold=one, over=over))
     return made
 

@@ -130,8 +130,16 @@ class Options:
 
     def limits(self, side: Literal["train", "test"]) -> str:
         """The same in words, as an error names it: `` (among source=busi)``, or nothing."""
-        given = [(name, getattr(self, name)) for name in ("among", f"among_{side}") if getattr(self, name) != "*"]
-        return f" ({', '.join(f'{name}={text}' for name, text in given)})" if given else ""
+        given = self._given(side)
+        return f" ({given})" if given else ""
+
+    def outside(self, side: Literal["train", "test"]) -> str:
+        """Why records are left out that may not be used: ``they are not of among=source=busi``."""
+        return f"they are not of {self._given(side)}"
+
+    def _given(self, side: str) -> str:
+        names = ("among", f"among_{side}")
+        return ", ".join(f"{name}={getattr(self, name)}" for name in names if getattr(self, name) != "*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ class Reading:
 
     Args:
         triplets: "own" takes each row's corrected triplet; "paper" takes its subset's modality and area as upstream
-            prints them, with each task that the paper counts the subset as.
+            prints them, with each task that the paper counts the subset as. Which rows a subset has is our reading in
+            both: rows 43, 44, 64 and 83 stand in other subsets upstream, and their cards say why.
         pool_tasks: COVID and Cancer also count as State.
         cross_tasks: a detection task also counts as the classification task that names what it finds.
     """

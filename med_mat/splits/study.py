@@ -71,7 +71,7 @@ class Study:
         barred[mat.tags.group[test]] = True
         dropped = {}
         if len(test) < len(every):
-            dropped[f"tested records that are left out{options.limits('test')}"] = len(every) - len(test)
+            dropped[f"tested records: {options.outside('test')}"] = len(every) - len(test)
         for left_out, reason, told in (
             (silent(mat, test), f"tested records: {SILENT}", "state nothing that could be asked: name another target"),
             (
@@ -141,7 +141,7 @@ class Study:
         positions = self._of_train(chosen, options.may("train"))
         dropped = {}
         if len(positions) < len(every):
-            dropped[f"left out{options.limits('train')}"] = len(every) - len(positions)
+            dropped[options.outside("train")] = len(every) - len(positions)
         unmatched = [row for row in chosen - self.named if tags.facts[row].annotation in DRAWN] if self.matched else []
         exclusions: dict[str, Callable[[Positions], Mask]] = {
             UNMATCHED: lambda places: np.isin(tags.row[places], unmatched),
@@ -342,7 +342,7 @@ def _check_labels(mat: MedMAT, what: str, before: Positions, after: Positions, d
 
 def reasons(dropped: Mapping[str, int]) -> str:
     """What is left out and why, as sentences with a blank before each."""
-    return "".join(f" {count:,} are left out: {reason.removeprefix('left out ')}." for reason, count in dropped.items())
+    return "".join(f" {count:,} are left out: {reason}." for reason, count in dropped.items())
 
 
 def _untestable(mat: MedMAT, target: Target, selection: Selection, options: Options, every: int) -> SplitError:
