@@ -47,7 +47,8 @@ class Audit:
     target: Sequence[str]  # triplets
     train: Mapping[str, int]  # triplet -> records
     test: Mapping[str, int]
-    covered: Mapping[str, Mapping[str, int]]  # element of the target -> subset or row that holds it -> train records
+    # element of the target -> subset or row that holds it -> train records; empty where the target itself trains
+    covered: Mapping[str, Mapping[str, int]]
     shared: Mapping[str, int]  # groups, patients, files, pictures, looks, published ids, links: on both sides
     train_labels: Mapping[str, int]  # label set -> records
     test_labels: Mapping[str, int]
@@ -146,7 +147,7 @@ def audit(experiment: Experiment) -> Audit:
     shared_axes = {row: target.shared(reading.elements(facts[row])) for row in train_rows}
     held_axes = {row: target.touched(reading.elements(facts[row])) for row in train_rows} if rule.wide else shared_axes
     covered: dict[str, dict[str, int]] = {}
-    for axis in AXES:
+    for axis in () if rule.target_records is None else AXES:
         for word in sorted(word for kind, word in target.elements if kind == axis):
             holders = covered.setdefault(f"{axis} {word}", {})
             for row, count in train_rows.items():
