@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shlex
 import shutil
 import socket
 import subprocess
@@ -22,12 +23,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import requests
+from click.testing import CliRunner
 from PIL import Image
 from workshop import Workshop
 
 import med_mat
 from med_mat.browse import views
 from med_mat.browse.serve import _private, application, serve
+from med_mat.cli import cli
 from med_mat.dataset import MedMAT
 from med_mat.errors import BrowseError, MissingExtraError
 from med_mat.leakage.groups import DUPLICATES
@@ -129,6 +132,28 @@ def test_what_the_split_builder_gives_makes_the_same_split(mat: MedMAT, workshop
     assert "--part CT/Lung/COVID --part CT/Brain/Cancer" in views.code("x", parts)[1]
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda mat: mat.unrelated("CT/Lung/Cancer"),
+        lambda mat: mat.related(
+            "CT/Lung/Cancer", among_train="!source=covid_ct", questions="row", shots=3, kinds="any"
+        ),
+        lambda mat: mat.folds("CT/Lung/COVID", 3)[1],
+        lambda mat: mat.leave_source_out("CT/Lung/COVID", "covid_ct", validation=0.2),
+        lambda mat: mat.without("CT/Lung/Cancer", "area", avoid="literal", even="source"),
+    ],
+)
+def test_what_the_page_says_makes_every_experiment_again(mat: MedMAT, workshop: Workshop, make: Any) -> None:
+    made = make(mat)
+    python, command = views.code(str(workshop.out), made)
+    names: dict[str, Any] = {}
+    exec(python, names)
+    assert names["exp"].train_positions.tolist() == made.train_positions.tolist()
+    said = CliRunner().invoke(cli, shlex.split(command)[1:], catch_exceptions=False)
+    assert said.output == f"{names['exp'].audit()}\n"
+
+
 def test_a_chosen_cell_keeps_the_other_conditions() -> None:
     assert views.narrowed("*", "US/Breast/*") == "US/Breast/*"
     assert (
@@ -147,7 +172,7 @@ def test_what_becomes_html_is_escaped(hostile: Path) -> None:
     mat = med_mat.open(hostile)
     links = views.linked(mat, "any", False)
     assert links.num_rows > 0
-    made = views.experiment(mat, "related", "US/Breast/Cancer", {})
+    made = views.experiment(mat, "related", "US/Breast/Cancer", {"kinds": "any"})
     record = mat.read(mat.where("US/*/*")[:1])[0]
     side = views.report.Side(HOSTILE, "busi", "test", HOSTILE, 0)
     pictures = views.pictures(made.audit())

@@ -84,6 +84,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 @click.argument("target", required=False)
 @_options
 @click.option("--axis", type=click.Choice(["modality", "area", "task"]), help="Of 'without'.")
+@click.option("--places", type=int, help="Training records of rows of boxes and masks, of 'unrelated'.")
 @click.option("--n", type=int, help="Records of the target in train, of 'limited'.")
 @click.option("--base", help="The arm that 'limited' adds to: related, unrelated, all_data...")
 @click.option("--part", "parts", multiple=True, help="A triplet to train on, of 'combination' (repeatable).")
