@@ -106,8 +106,7 @@ def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.
 
 def _strata(tags: Tags, positions: Positions, keys: draw.Keys) -> draw.Codes:
     """The stratum of each record, numbered by least keys: an order that other subsets of the build do not change."""
-    labels = draw.units(tags, positions) * len(tags.label_sets) + tags.label[positions]
-    _, stratum = np.unique(labels, return_inverse=True)
+    _, stratum = np.unique(draw.strata(tags, positions), return_inverse=True)
     found: draw.Codes = np.argsort(np.argsort(_least(stratum, keys), kind="stable"), kind="stable")[stratum]
     return found
 
