@@ -75,7 +75,7 @@ class Study:
         for left_out, reason, told in (
             (silent(mat, test), f"tested records: {SILENT}", "state nothing that could be asked: name another target"),
             (
-                contested(mat, test) & (options.contradictory == "drop"),
+                _disputed(mat, test, options),
                 "tested pictures that carry contradictory labels",
                 "show pictures that carry contradictory labels: contradictory='keep' tests on them",
             ),
@@ -147,7 +147,7 @@ class Study:
             UNMATCHED: lambda places: np.isin(tags.row[places], unmatched),
             TESTED: lambda places: self.barred[tags.group[places]],
             WITHHELD: lambda places: tags.withheld[places] & (not options.withheld),
-            DISPUTED: lambda places: contested(mat, places) & (options.contradictory == "drop"),
+            DISPUTED: lambda places: _disputed(mat, places, options),
             SILENT: lambda places: silent(mat, places),
         }
         for reason, leaves_out in exclusions.items():
@@ -302,8 +302,10 @@ class Study:
         return found
 
 
-def contested(mat: MedMAT, positions: Positions) -> Mask:
-    """Which of these records show a picture that carries contradictory labels."""
+def _disputed(mat: MedMAT, positions: Positions, options: Options) -> Mask:
+    """Which of these records are left out since their picture carries contradictory labels; else no link is read."""
+    if options.contradictory == "keep":
+        return np.zeros(len(positions), dtype=bool)
     return np.isin(positions, mat.linked.contested)
 
 
