@@ -12,12 +12,15 @@ import pyarrow.parquet as pq
 from med_mat import catalog, schema
 from med_mat.building.index import ROW_GROUP_RECORDS
 from med_mat.catalog import RowFacts
+from med_mat.leakage import contradictions
+from med_mat.leakage.groups import DUPLICATES
 
 SHARD = 2_000
 
 
 def write_index(path: Path, records: int) -> dict[str, Any]:
-    """Write it in pieces, so that its size does not matter; the manifest of the build that it would be of."""
+    """Write it in pieces, so that its size does not matter, and no link beside it; the manifest of such a build."""
+    pq.write_table(contradictions.SCHEMA.empty_table(), path.with_name(DUPLICATES))
     sources = catalog.load()
     rows = [(row, sources[row.source]) for row in sources.rows]
     random = np.random.default_rng(0)
@@ -52,6 +55,10 @@ def _stretch(
         "task": pa.repeat(row.mat.task, count),
         "split": pa.repeat(split, count),
         "label_set": label,
+        "options": pa.repeat(pa.scalar([*row.names][:4], pa.list_(pa.string())), count),
+        "answer": pa.repeat("A", count),
+        "open_question": pa.repeat("Which?", count),
+        "target": pa.repeat("A", count),
         "sha256": sha256,
         # a patient has three records, and one in a hundred is also found in another place of the build
         "group": pa.array(
