@@ -333,12 +333,31 @@ class MedMAT(Experiments):
         """
         view = self._view(form, seed)
         if view is None:
-            names: Sequence[str] = schema.QUESTION_COLUMNS
-            return pa.table({name: self._record_facts(name).take(pa.array(positions)) for name in names})
+            return self.facts(positions, schema.QUESTION_COLUMNS)
         numbers = self.tags.row[positions]
-        names = view.columns(np.unique(numbers).tolist())
-        facts = pa.table({name: self._record_facts(name).take(pa.array(positions)) for name in names})
+        facts = self.facts(positions, view.columns(np.unique(numbers).tolist()))
         return view.ask(numbers.tolist(), self.tags.key[positions].view(np.int64).tolist(), facts)
+
+    def facts(self, positions: Positions, columns: Sequence[str]) -> pa.Table:
+        """Columns of the index for these records, in that order. Only the row groups that hold them are read.
+
+        Args:
+            positions: in the index, in any order.
+            columns: of the index.
+        """
+        order = np.argsort(positions, kind="stable")
+        ascending, start = positions[order], 0
+        with pq.ParquetFile(self.location.index(columns)) as parquet:
+            found = [parquet.schema_arrow.empty_table().select(list(columns))]
+            for group in range(parquet.num_row_groups):
+                count = parquet.metadata.row_group(group).num_rows
+                low, high = np.searchsorted(ascending, (start, start + count))
+                if high > low:
+                    part = parquet.read_row_group(group, columns=list(columns)).select(list(columns))
+                    found.append(part.take(pa.array(ascending[low:high] - start)))
+                start += count
+        whole = pa.concat_tables(found)
+        return whole if np.array_equal(ascending, positions) else whole.take(pa.array(np.argsort(order)))
 
     def _view(self, form: Form, seed: int) -> View | None:
         """What asks the questions of a form; None where the build has them."""

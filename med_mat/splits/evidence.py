@@ -14,11 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from med_mat import catalog
 from med_mat.catalog import SharedId
-from med_mat.location import INDEX
 from med_mat.splits.experiment import Experiment
 from med_mat.splits.looks import COMPARED, SetAside, set_aside, shared_looks
 from med_mat.tags import Positions
@@ -196,21 +194,9 @@ def _read(experiment: Experiment, positions: Positions, only: _Side | None = Non
 
 
 def _chunks(experiment: Experiment, positions: Positions) -> Iterator[pa.Table]:
-    """The columns of these records, some row groups of the index at a time."""
-    with pq.ParquetFile(experiment.mat.location.local(INDEX)) as parquet:
-        start, held = 0, 0
-        waiting: list[pa.Table] = []
-        for number in range(parquet.num_row_groups):
-            count = parquet.metadata.row_group(number).num_rows
-            low, high = np.searchsorted(positions, (start, start + count))
-            if high > low:
-                chunk = parquet.read_row_group(number, columns=list(_COLUMNS))
-                waiting.append(chunk.take(pa.array(positions[low:high] - start)))
-                held += high - low
-            start += count
-            if held >= _CHUNK or (waiting and number == parquet.num_row_groups - 1):
-                yield pa.concat_tables(waiting).combine_chunks()
-                waiting, held = [], 0
+    """The columns of these records, a stretch of them at a time."""
+    for start in range(0, len(positions), _CHUNK):
+        yield experiment.mat.facts(positions[start : start + _CHUNK], _COLUMNS).combine_chunks()
 
 
 def _shared_ids(experiment: Experiment) -> dict[str, Sequence[SharedId]]:

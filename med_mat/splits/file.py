@@ -30,7 +30,6 @@ import pyarrow.parquet as pq
 
 from med_mat import __version__
 from med_mat.errors import CardError, MedMATError, SplitError
-from med_mat.location import INDEX
 from med_mat.splits import arms
 from med_mat.splits.experiment import Experiment
 from med_mat.splits.folds import fold
@@ -230,7 +229,7 @@ def _restore(
 
 def _content(mat: MedMAT, positions: Positions) -> tuple[pa.Array, pa.Array]:
     """The ids of some records, and a hash of what each is."""
-    table = pq.read_table(mat.location.local(INDEX), columns=list(_CONTENT)).take(pa.array(positions))
+    table = mat.facts(positions, _CONTENT)
     columns = [pc.cast(table[name], pa.binary()) for name in _CONTENT]
     facts = pc.binary_join_element_wise(*columns, b"\x1f", null_handling="replace", null_replacement=b"\x00")
     hashes = [hashlib.blake2b(one, digest_size=8).digest() for one in facts.to_pylist()]

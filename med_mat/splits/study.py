@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,7 @@ class Study:
             if left_out.any():
                 dropped[reason] = int(np.count_nonzero(left_out))
                 test = test[~left_out]
-        _check_labels(mat, f"The test of {found}", every, test, dropped)
+        _check_labels(mat, f"The test of {found}", lambda: every, test, dropped)
         kept = draw.equal_per_label(mat.tags, test, options.seed) if options.balanced_test else test
         if options.balanced_test and asks_labels(mat, kept) and (label := _only_label(mat, kept)) is not None:
             raise SplitError(
@@ -137,9 +138,10 @@ class Study:
         """The training records of some rows; and why there are not more: reason -> records."""
         mat, tags, options = self.mat, self.mat.tags, self.options
         chosen = frozenset(rows)
-        every = self._of_train(chosen, EVERYTHING)
-        positions = self._of_train(chosen, options.may("train"))
+        every = positions = self._of_train(chosen, EVERYTHING)
         dropped = {}
+        if options.limits("train"):
+            positions = self._of_train(chosen, options.may("train"))
         if len(positions) < len(every):
             dropped[options.outside("train")] = len(every) - len(positions)
         unmatched = [row for row in chosen - self.named if tags.facts[row].annotation in DRAWN] if self.matched else []
@@ -192,8 +194,8 @@ class Study:
             count = len(self.trainable(others)[0])
             if count:
                 dropped[reason] = count
-        _check_labels(self.mat, f"The {name} arm for {self.target}", self._of_train(frozenset(rows), EVERYTHING), train,
-                      dropped)  # fmt: skip
+        every = functools.partial(self._of_train, frozenset(rows), EVERYTHING)
+        _check_labels(self.mat, f"The {name} arm for {self.target}", every, train, dropped)
         return self.train_on(name, train, dropped, rule, places, like, **arguments)
 
     def train_on(
@@ -311,13 +313,27 @@ def _disputed(mat: MedMAT, positions: Positions, options: Options) -> Mask:
 
 def silent(mat: MedMAT, positions: Positions) -> Mask:
     """Which of these records have labels that state nothing: of no finding whether it is there."""
-    return mat.silent[positions] & ~drawn(mat, positions)
+    tags = mat.tags
+    if "" not in tags.label_sets:
+        return np.zeros(len(positions), dtype=bool)
+    # only of findings may none be present, and then what the record says of the others decides
+    found: Mask = _of_kinds(mat, positions, ("findings",)) & (tags.label[positions] == tags.label_sets.index(""))
+    if found.any():
+        found[found] = mat.silent[positions[found]]
+    return found
 
 
 def drawn(mat: MedMAT, positions: Positions) -> Mask:
     """Which of these records are of rows of boxes and masks."""
-    rows = [number for number, row in mat.tags.facts.items() if row.annotation in DRAWN]
-    return np.isin(mat.tags.row[positions], rows)
+    return _of_kinds(mat, positions, DRAWN)
+
+
+def _of_kinds(mat: MedMAT, positions: Positions, kinds: Collection[str]) -> Mask:
+    tags = mat.tags
+    wanted = np.zeros(max(tags.facts, default=0) + 1, dtype=bool)
+    wanted[[number for number, row in tags.facts.items() if row.annotation in kinds]] = True
+    found: Mask = wanted[tags.row[positions]]
+    return found
 
 
 def asks_labels(mat: MedMAT, positions: Positions) -> bool:
@@ -327,15 +343,17 @@ def asks_labels(mat: MedMAT, positions: Positions) -> bool:
 
 def _only_label(mat: MedMAT, positions: Positions) -> str | None:
     """The label set that all of these records have, or None where there are several."""
-    labels = np.unique(mat.tags.label[positions])
-    return mat.tags.label_sets[labels[0]] if len(labels) == 1 else None
+    labels = mat.tags.label[positions]
+    return mat.tags.label_sets[labels[0]] if len(labels) and (labels == labels[0]).all() else None
 
 
-def _check_labels(mat: MedMAT, what: str, before: Positions, after: Positions, dropped: Mapping[str, int]) -> None:
-    """Raise where exclusions leave records of one label, of those of several."""
-    if len(after) and asks_labels(mat, after) and (label := _only_label(mat, after)) is not None:
-        before = before[~drawn(mat, before)]
-        if len(np.unique(mat.tags.label[before])) > 1:
+def _check_labels(
+    mat: MedMAT, what: str, before: Callable[[], Positions], after: Positions, dropped: Mapping[str, int]
+) -> None:
+    """Raise where exclusions leave records of one label, of those of several; these are looked up only then."""
+    if (label := _only_label(mat, after)) is not None and asks_labels(mat, after):
+        every = before()
+        if len(np.unique(mat.tags.label[every[~drawn(mat, every)]])) > 1:
             raise SplitError(
                 f"{what} is left with one label, {label!r}, of several.{reasons(dropped)} Undo one of these "
                 "exclusions, or build more sources."
