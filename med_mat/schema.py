@@ -45,7 +45,8 @@ image         the picture: the publisher's bytes where a browser shows them, els
 The index holds all columns but the pixels, and six more: ``label_set`` (the label, or the labels in a row, as one
 text: what records are balanced over), ``group`` (records that must stay on one side of a split share its number),
 ``withheld`` (why a record of train or validation is withheld, and for which source's held-out part; null where it is
-not), ``key`` (what seeded draws hang on, from the id alone), ``file`` and ``position`` (where the pixels are).
+not), ``key`` (what seeded draws hang on: source, row, sha256 of the raw file, and frame), ``file`` and ``position``
+(where the pixels are).
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ from typing import Any
 import pyarrow as pa
 
 #: Raised whenever the meaning of a column changes; part of every build's manifest.
-VERSION = 4
+VERSION = 5
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _STRINGS = pa.list_(pa.string())
@@ -138,7 +139,7 @@ INDEX_FIELDS = (
 #: What a build keeps of every record for itself, below ``.build``, and never publishes.
 PRIVATE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("patient_key", pa.string()),  # the source whose patient numbers these are, and the number as published
-    ("key", pa.int64()),  # what seeded draws of the record hang on: see med_mat.building.sides
+    ("key", pa.int64()),  # what seeded draws of the record hang on: see med_mat.building.record
     ("image_key", pa.int64()),  # the same of its image: what the seeded split hangs on
     ("stratum", pa.string()),  # what the seeded split is even over
     ("ordinal", pa.int32()),  # place in the chunk
