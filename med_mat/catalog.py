@@ -182,11 +182,11 @@ class LicenseRead:
 
     by: StatedBy
     at: str  # URL
-    on: datetime.date
+    when: datetime.date
 
     def __str__(self) -> str:
         who = {"publisher": "the publisher", "article": "the authors' article"}.get(self.by, f"a {self.by}")
-        return f"stated by {'public code' if self.by == 'code' else who} at {self.at}, read on {self.on}"
+        return f"stated by {'public code' if self.by == 'code' else who} at {self.at}, read on {self.when}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -45,7 +45,7 @@ pitfalls. `med-mat sources --markdown` prints this page.
 tables* (the publisher's tables or some of its files were read), *public listings* (several public sources show it),
 *facts only* (the layout is known from descriptions: expect to have to adapt). **Sure** is how sure the card is of
 its facts. Behind a **license** stands how it is known: *confirmed* (read where the publisher states it), *reported*
-(by a copy, a catalogue or public code), or *unknown*. **May be passed on** tells it of images and labels, each with *yes*,
+(by a copy, a catalogue or public code), or *unknown*. **May be passed on** tells it of images and labels, with *yes*,
 *no* or *unknown*, and unknown is never taken for yes. A source marked *augmented* ships transformed copies of its own
 images, not all of which can be found.
 

@@ -211,7 +211,7 @@ def test_how_the_licence_is_known_and_when_it_was_read_is_said(name: str) -> Non
     assert known == (source.license_certainty != "unknown") == (source.license_read is not None)
     if source.license_read is not None:
         assert re.fullmatch(r"https?://\S+", source.license_read.at)
-        assert datetime.date(2025, 1, 1) <= source.license_read.on <= datetime.date.today()
+        assert datetime.date(2025, 1, 1) <= source.license_read.when <= datetime.date.today()
     said = f"{source.terms} {source.prose}"
     assert not re.search(r"(?i)remembered|from memory|as is usual|usual (on|at) ", said), "what is not known is unknown"
     if source.redistributable:

@@ -377,11 +377,11 @@ def test_a_missing_key_is_named(key: str) -> None:
             r"license_read is to be a mapping with the keys by, at",
         ),
         (
-            changed("  access:", "  license_read: {by: publisher, at: x, on: soon}\n  access:"),
-            r"license_read\.on is to be a date such as 2026-11-30, and is 'soon'",
+            changed("  access:", "  license_read: {by: publisher, at: x, when: soon}\n  access:"),
+            r"license_read\.when is to be a date such as 2026-11-30, and is 'soon'",
         ),
         (
-            changed("  access:", "  license_read: {by: publisher, at: x, on: 2026-11-30}\n  access:"),
+            changed("  access:", "  license_read: {by: publisher, at: x, when: 2026-11-30}\n  access:"),
             r"stated by 'publisher', and license_certainty is 'unknown'\.",
         ),
         (
