@@ -12,8 +12,29 @@ MAY = {True: "yes", False: "no", None: "unknown"}
 CERTAINTY: Mapping[LicenseCertainty, str] = {
     "confirmed": "read where the publisher states it",
     "reported": "told by a copy, a catalogue or public code, and not read at the publisher's",
-    "unknown": "as remembered, or as is usual at that place",
+    "unknown": "not known",
 }
+
+#: Where nobody has looked at what identifies.
+_NOT_LOOKED = "not looked at, so that file names and raw labels count as identifying"
+
+
+def words(source: Source) -> dict[str, str]:
+    """The terms of a source in words: what is asked -> the answer, as every page and card gives it."""
+    how = "none is known" if source.license == "unknown" else CERTAINTY[source.license_certainty]
+    found = source.identifying
+    return {
+        "licence": f"{source.license} ({source.license_read or how})",
+        "terms": source.terms,
+        "access": source.access,
+        "images may be passed on": MAY[source.redistributable],
+        "labels may be passed on": MAY[source.labels_redistributable],
+        "commercial use": MAY[source.commercial],
+        "what identifies": _NOT_LOOKED
+        if found is None
+        else "; ".join(f"{one.where}: {one.what}" for one in found) or "nothing is known to",
+    }
+
 
 _HEAD = """# All sources
 
@@ -24,11 +45,12 @@ pitfalls. `med-mat sources --markdown` prints this page.
 tables* (the publisher's tables or some of its files were read), *public listings* (several public sources show it),
 *facts only* (the layout is known from descriptions: expect to have to adapt). **Sure** is how sure the card is of
 its facts. Behind a **license** stands how it is known: *confirmed* (read where the publisher states it), *reported*
-(by a copy, a catalogue or public code), or *unknown* (as remembered, or as is usual at that place). A source marked
-*augmented* ships transformed copies of its own images, not all of which can be found.
+(by a copy, a catalogue or public code), or *unknown*. **May be passed on** tells it of images and labels, with *yes*,
+*no* or *unknown*, and unknown is never taken for yes. A source marked *augmented* ships transformed copies of its own
+images, not all of which can be found.
 
-| row | source | triplet | subset | labels | access | may be passed on | license | verified | sure |
-|---:|---|---|---:|---|---|---|---|---|---|
+| row | source | triplet | subset | labels | access | may be passed on | commercial use | license | verified | sure |
+|---:|---|---|---:|---|---|---|---|---|---|---|
 """
 
 
@@ -44,7 +66,8 @@ def page(sources: Sequence[Source]) -> str:
             str(row.subset or ""),
             row.kind,
             source.access,
-            MAY[source.redistributable],
+            f"images {MAY[source.redistributable]}, labels {MAY[source.labels_redistributable]}",
+            MAY[source.commercial],
             licence(source),
             source.verified,
             source.certainty,

@@ -367,6 +367,27 @@ def test_a_missing_key_is_named(key: str) -> None:
         ),
         (changed("redistributable: null", 'redistributable: "true"'), r"and is 'true'\. Write it without quotes"),
         (changed("redistributable: null", "redistributable: unknown"), r"true, false or null, and is 'unknown'\.$"),
+        (changed("  access:", "  labels_redistributable: 1\n  access:"), r"true, false or null, and is 1\.$"),
+        (
+            changed("  access:", "  commercial: maybe\n  access:"),
+            r"commercial is to be true, false or null, and is 'maybe'",
+        ),
+        (
+            changed("  access:", "  license_read: yesterday\n  access:"),
+            r"license_read is to be a mapping with the keys by, at",
+        ),
+        (
+            changed("  access:", "  license_read: {by: publisher, at: x, when: soon}\n  access:"),
+            r"license_read\.when is to be a date such as 2026-11-30, and is 'soon'",
+        ),
+        (
+            changed("  access:", "  license_read: {by: publisher, at: x, when: 2026-11-30}\n  access:"),
+            r"stated by 'publisher', and license_certainty is 'unknown'\.",
+        ),
+        (
+            changed("  access:", "  identifying: [{where: file name, what: x}]\n  access:"),
+            r"identifying\[0\]\.where: 'file name' is not one of file names, .* Did you mean 'file names'\?",
+        ),
         (changed("  overlaps: {}", "  overlap: {kvasir: x}"), r"unknown key 'overlap'\. Did you mean 'overlaps'\?"),
         (
             changed("  overlaps: {}", "  overlaps: [kvasir]"),

@@ -28,7 +28,7 @@ def mat(workshop: Workshop) -> MedMAT:
 
 
 def one(source: str = "toy", citation: str = "", homepage: str = "https://example.org/toy") -> Terms:
-    return Terms(source, "A toy", "cc-by-4.0", "reported", None, "Words.", homepage, citation)
+    return Terms(source, "A toy", "cc-by-4.0", "reported", None, None, None, "Words.", homepage, citation)
 
 
 def said(info: object, source: str) -> None:
