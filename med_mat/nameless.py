@@ -15,26 +15,26 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from med_mat.building.files import SCHEMA, FileIndex
-from med_mat.catalog import Source
+from med_mat.catalog import Place, Source
 
 #: The key of a manifest under which it holds, for each source without names, what of it identifies.
 WITHOUT_NAMES = "without_names"
 #: What :func:`public_ids` reads of an index.
 COLUMNS = ("id", "path", "sha256")
-FILE_NAMES, RAW_LABELS, TABLES = "file names", "raw labels", "tables"
+FILE_NAMES: Place = "file names"
+RAW_LABELS: Place = "raw labels"
+TABLES: Place = "tables"
 
 _DIGITS = 20  # of 64: two different files have the same ones once in 10^12 builds of a million files
 _ID = r"^(?P<source>[^/]*)/(?P<row>\d+)/"
 _FRAME = r"(?P<frame>#(?:frame=\d+|slice=\d+(?:,axis=\d)?(?:,volume=\d+)?))$"  # as Example.frame writes it
-_UNTOLD = "not told, since the text may hold names"
+_NOTHING = pa.scalar(None, pa.string())
+_UNTOLD = "for reasons not told here, which may hold names"
 
 
-def identifies(source: Source) -> tuple[str, ...]:
+def identifies(source: Source) -> tuple[Place, ...]:
     """What of a source may identify people, of what a set without pixels would hold; all of it where nobody looked."""
-    if source.identifying is None:
-        return FILE_NAMES, RAW_LABELS, TABLES
-    places = {one.where for one in source.identifying}
-    return tuple(one for one in (FILE_NAMES, RAW_LABELS, TABLES) if one in places)
+    return tuple(one for one in (FILE_NAMES, RAW_LABELS, TABLES) if source.identifies(one))
 
 
 def public_ids(records: pa.Table) -> tuple[pa.Array, pa.Array]:
@@ -82,71 +82,63 @@ class Nameless:
     """How the records of a build are told where some of its sources go without names.
 
     Args:
-        records: :data:`COLUMNS` of the whole index.
+        records: :data:`COLUMNS` of the index: all records of the sources in ``hidden``.
+        sources: by name, those in ``hidden``: what their cards list as raw labels is no secret.
         hidden: source -> what of it identifies, as :func:`identifies` says.
-        vocabulary: source -> the raw labels that its card lists, which are no secret.
     """
 
-    def __init__(
-        self, records: pa.Table, hidden: Mapping[str, Collection[str]], vocabulary: Mapping[str, Collection[str]]
-    ) -> None:
-        self._hidden, self._vocabulary = hidden, vocabulary
-        self._old = _whole(records["id"])
-        public = public_ids(records)
-        source = pc.struct_field(pc.extract_regex(self._old, _ID), "source")
-        unnamed = pc.is_in(source, pa.array(self._of(FILE_NAMES), pa.string()))
-        images = pc.replace_substring_regex(self._old, r"^([^/]*)/\d+/", r"\1/")
-        self._ids, self._images = (
-            pc.if_else(unnamed, new, old) for new, old in zip(public, (self._old, images), strict=True)
+    def __init__(self, records: pa.Table, sources: Mapping[str, Source], hidden: Mapping[str, Collection[str]]) -> None:
+        self._unnamed, self._unlabelled = (
+            [name for name, places in hidden.items() if what in places] for what in (FILE_NAMES, RAW_LABELS)
         )
-
-    def _of(self, what: str) -> list[str]:
-        return [name for name, places in self._hidden.items() if what in places]
+        self._listed = {name: _listed(sources[name]) for name in self._unlabelled}
+        self._old = _whole(records["id"])
+        self._ids, self._images = public_ids(records)
 
     def table(self, records: pa.Table) -> pa.Table:
-        """Records, or rows of the index, with public ids in place of names; all else as it is."""
+        """Records, or rows of the index, without names: another ``id`` and ``image_id``, and no ``path``.
+
+        Where raw labels identify, ``raw_label`` is null but for what the card lists, which ``label`` tells as well.
+        """
+        unnamed = self._is_of(records["source"], self._unnamed)
         at = pc.index_in(_whole(records["id"]), self._old)
-        unnamed = pc.is_in(records["source"], pa.array(self._of(FILE_NAMES), pa.string()))
-        nothing = pa.scalar(None, pa.string())
-        columns: dict[str, Any] = {
-            "id": self._ids.take(at),
-            "path": pc.if_else(unnamed, nothing, records["path"]),
+        columns = {
+            "id": pc.if_else(unnamed, self._ids.take(at), records["id"]),
+            "image_id": pc.if_else(unnamed, self._images.take(at), records["image_id"]),
+            "path": pc.if_else(unnamed, _NOTHING, records["path"]),
             "raw_label": self._raw_labels(records),
         }
-        # an image id may be spelt otherwise than the id where no name is hidden
-        columns["image_id"] = pc.if_else(unnamed, self._images.take(at), records["image_id"])
-        for name, column in columns.items():
-            place = records.schema.get_field_index(name)
-            records = records.set_column(place, records.schema.field(place), column)
-        return records
+        return _replaced(records, columns)
 
     def links(self, links: pa.Table) -> pa.Table:
-        """Links between records, as ``duplicates.parquet`` holds them, with public ids for both ends."""
-        for name in ("first", "second"):
-            ends = self._ids.take(pc.index_in(_whole(links[name]), self._old))
-            place = links.schema.get_field_index(name)
-            links = links.set_column(place, links.schema.field(place), ends)
-        return links
+        """Links between records, as ``duplicates.parquet`` holds them: both ends by such ids."""
+        columns = {}
+        for end in ("first", "second"):
+            at = pc.index_in(_whole(links[end]), self._old)
+            unnamed = self._is_of(links[f"{end}_source"], self._unnamed)
+            columns[end] = pc.if_else(unnamed, self._ids.take(at), links[end])
+        return _replaced(links, columns)
 
     def _raw_labels(self, records: pa.Table) -> pa.ChunkedArray:
-        """Raw labels; null, where they identify, for what is no word of the source's card."""
-        column, nothing = records["raw_label"], pa.scalar(None, pa.string())
-        for name in self._of(RAW_LABELS):
+        column = records["raw_label"]
+        for name in self._unlabelled:
             mine = pc.equal(records["source"], name)
-            known = self._vocabulary[name]
-            listed = [
-                one for one in pc.unique(column.filter(mine)).to_pylist() if one and set(one.split("|")) <= set(known)
-            ]
-            secret = pc.and_(mine, pc.invert(pc.is_in(column, pa.array(listed, pa.string()))))
-            column = pc.if_else(secret, nothing, column)
+            said = pc.unique(column.filter(mine)).to_pylist()
+            listed = [one for one in said if one is not None and self._listed[name].issuperset(one.split("|"))]
+            secret = pc.and_(mine, pc.invert(self._is_of(column, listed)))
+            column = pc.if_else(secret, _NOTHING, column)
         return column
+
+    @staticmethod
+    def _is_of(column: pa.ChunkedArray, values: list[str]) -> pa.ChunkedArray:
+        return pc.is_in(column, pa.array(values, pa.string()))
 
 
 def nameless_ledger(entry: Mapping[str, Any]) -> dict[str, Any]:
     """The brief ledger of a source, its counts alone: reasons, and the first example of each, may hold names."""
     counts = {
         "skipped_by_reason": _sum(entry["skipped_by_reason"].values()),
-        "missing_by_table": _sums("images", entry["missing_by_table"]),
+        "missing_by_table": _sums("images", entry["missing_by_table"], "a table"),
         "rows_unread_by_reason": _sums("rows", entry["rows_unread_by_reason"]),
         "tables_noted": _sums("places", entry["tables_noted"]),
     }
@@ -159,14 +151,28 @@ def nameless_ledger(entry: Mapping[str, Any]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _listed(source: Source) -> set[str]:
+    """The raw labels that a card lists, with the parts of the body whose grades they are."""
+    scaled = {f"{part}/{raw}" for row in source.rows for part in row.scales for raw in row.labels}
+    return scaled | {raw for row in source.rows for raw in row.labels}
+
+
+def _replaced(table: pa.Table, columns: Mapping[str, Any]) -> pa.Table:
+    """A table with other values in some of its columns."""
+    for name, column in columns.items():
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, table.schema.field(place), column)
+    return table
+
+
 def _sum(counts: Iterable[int]) -> dict[str, int]:
     total = sum(counts)
     return {_UNTOLD: total} if total else {}
 
 
-def _sums(what: str, found: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _sums(what: str, found: Mapping[str, Mapping[str, Any]], reason: str = _UNTOLD) -> dict[str, dict[str, Any]]:
     total = sum(one[what] for one in found.values())
-    return {_UNTOLD: {what: total, "first": None}} if total else {}
+    return {reason: {what: total, "first": None}} if total else {}
 
 
 def _numbered(source: pa.Array, wanted: pa.Array, names: pa.Array) -> pa.Array:

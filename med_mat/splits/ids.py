@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 
 from med_mat.errors import SplitError
 from med_mat.location import INDEX, Location
+from med_mat.nameless import COLUMNS as PUBLIC
+from med_mat.nameless import public_ids
 from med_mat.taxonomy import did_you_mean
 
 #: What a file of ids can end in.
@@ -25,6 +27,24 @@ _COMPARED = 300
 def known_ids(location: Location) -> pa.ChunkedArray:
     """The ids of a build, in the order of its index; all are different."""
     return pq.read_table(location.local(INDEX), columns=["id"])["id"]
+
+
+def places_of(location: Location, ids: pa.Array, public: pa.Array | None = None) -> pa.Array:
+    """Where records are in the index, by their ids in it or by those that they have without names.
+
+    Args:
+        location: of a build, which may itself hold records without names.
+        ids: (n,) as some build of the same records has them.
+        public: (n,) as :func:`med_mat.nameless.public_ids` gives them, where they are known; else ``ids`` may be such.
+
+    Returns:
+        (n,) positions; null for those that the build lacks.
+    """
+    places = pc.index_in(ids, known_ids(location).combine_chunks())
+    if not places.null_count:
+        return places
+    known, _ = public_ids(pq.read_table(location.local(INDEX), columns=list(PUBLIC)))
+    return pc.coalesce(places, pc.index_in(ids if public is None else public, known))
 
 
 def nearest_id(known: pa.ChunkedArray, wanted: str) -> str:
