@@ -48,7 +48,7 @@ def public_ids(records: pa.Table) -> tuple[pa.Array, pa.Array]:
         records: (n,) with the columns :data:`COLUMNS`: all records of their sources, in whatever order.
 
     Returns:
-        (n,) strings, twice.
+        (n,) strings, twice; null where there is a path and no sha256, which no build leaves.
     """
     ids, paths, digests = (_whole(records[name]) for name in COLUMNS)
     place = pc.extract_regex(ids, _ID)
@@ -61,8 +61,7 @@ def public_ids(records: pa.Table) -> tuple[pa.Array, pa.Array]:
     _, first = np.unique(codes, return_index=True)
     wanted = pc.binary_join_element_wise(digits, frame, "").take(pa.array(first))
     tails = _numbered(source.take(pa.array(first)), wanted, images.dictionary).take(images.indices)
-    named = pc.is_valid(paths)
-    tails = pc.if_else(named, tails, rest)
+    tails = pc.if_else(pc.is_null(paths), rest, pc.if_else(pc.is_valid(digests), tails, _NOTHING))
     return pc.binary_join_element_wise(source, row, tails, "/"), pc.binary_join_element_wise(source, tails, "/")
 
 

@@ -27,7 +27,7 @@ from med_mat.catalog import Catalog, Source, load
 from med_mat.errors import HubError
 from med_mat.hub.errors import check_held
 from med_mat.location import INDEX, MANIFEST, Location, locate
-from med_mat.nameless import WITHOUT_NAMES, Nameless, nameless_files
+from med_mat.nameless import WITHOUT_NAMES, Nameless
 from med_mat.raw.folder import RawFolder
 from med_mat.validate import differences, scanned
 
@@ -144,9 +144,11 @@ def _compare_nameless(recorded: FileIndex, built: FileIndex, root: str) -> None:
     wanted, used = recorded.files.to_pylist(), _used(built)
     there = Counter((one["sha256"], one["bytes"], one["role"]) for one in used.to_pylist())
     lacking = [one for one in wanted if not _taken(there, (one["sha256"], one["bytes"], one["role"]))]
-    if lacking or not nameless_files(built).files.equals(recorded.files):
-        known = pa.array([one["sha256"] for one in wanted], pa.string())
-        others = used.filter(pc.invert(pc.is_in(used["sha256"], known)))
+    if lacking or len(used) != len(wanted):
+        other = pc.invert(pc.is_in(built.files["sha256"], recorded.files["sha256"].combine_chunks()))
+        sizes = pa.array([one["bytes"] for one in lacking], pa.int64())  # what cannot be read is used by no record
+        near = pc.or_(pc.not_equal(built.files["role"], "skipped"), pc.is_in(built.files["bytes"], sizes))
+        others = built.files.filter(pc.and_(other, near))
         raise _unlike(recorded.source, root, lacking, "no such file", others)
 
 

@@ -44,7 +44,7 @@ def places_of(location: Location, ids: pa.Array, public: pa.Array | None = None)
     if not places.null_count:
         return places
     known, _ = public_ids(pq.read_table(location.local(INDEX), columns=list(PUBLIC)))
-    return pc.coalesce(places, pc.index_in(ids if public is None else public, known))
+    return pc.coalesce(places, pc.index_in(ids if public is None else public, known, skip_nulls=True))
 
 
 def nearest_id(known: pa.ChunkedArray, wanted: str) -> str:
