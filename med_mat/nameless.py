@@ -7,7 +7,9 @@ Everything here follows from an index or a list of files, and is the same on eve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,7 @@ TABLES: Place = "tables"
 _DIGITS = 20  # of 64: two different files have the same ones once in 10^12 builds of a million files
 _ID = r"^(?P<source>[^/]*)/(?P<row>\d+)/"
 _FRAME = r"(?P<frame>#(?:frame=\d+|slice=\d+(?:,axis=\d)?(?:,volume=\d+)?))$"  # as Example.frame writes it
+_EXAMPLE = re.compile(r"\s*\([^()]*\)")
 _NOTHING = pa.scalar(None, pa.string())
 _UNTOLD = "for reasons not told here, which may hold names"
 
@@ -35,6 +38,12 @@ _UNTOLD = "for reasons not told here, which may hold names"
 def identifies(source: Source) -> tuple[Place, ...]:
     """What of a source may identify people, of what a set without pixels would hold; all of it where nobody looked."""
     return tuple(one for one in (FILE_NAMES, RAW_LABELS, TABLES) if source.identifies(one))
+
+
+def without_examples(source: Source) -> Source:
+    """A source whose card tells what identifies, and not how such a name looks: what stands in brackets is left out."""
+    told = tuple(replace(one, what=_EXAMPLE.sub("", one.what)) for one in source.identifying or ())
+    return replace(source, identifying=told or source.identifying)
 
 
 def public_ids(records: pa.Table) -> tuple[pa.Array, pa.Array]:

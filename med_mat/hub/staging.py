@@ -28,7 +28,15 @@ from med_mat.errors import BuildError, MissingExtraError
 from med_mat.hub.publication import Publication
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.location import INDEX, MANIFEST, TAGS, TAGS_COLUMNS
-from med_mat.nameless import COLUMNS, FILE_NAMES, WITHOUT_NAMES, Nameless, nameless_files, nameless_ledger
+from med_mat.nameless import (
+    COLUMNS,
+    FILE_NAMES,
+    WITHOUT_NAMES,
+    Nameless,
+    nameless_files,
+    nameless_ledger,
+    without_examples,
+)
 from med_mat.permission import Entry, entry
 from med_mat.schema import PIXEL_COLUMNS
 from med_mat.taxonomy import MAT
@@ -95,7 +103,8 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
         ledger["sources"][name] = nameless_ledger(ledger["sources"][name])
     records = pq.read_table(files[INDEX], columns=list(COUNTED))
     picture = _draw_grid(records, scratch / _PICTURE)
-    write_cards(scratch, publication.sources, records, list(shards), ledger["sources"], name=repo_id, hosted=True,
+    told = [without_examples(one) if one.name in publication.hidden else one for one in publication.sources]
+    write_cards(scratch, told, records, list(shards), ledger["sources"], name=repo_id, hosted=True,
                 without_pixels=publication.bare, without_names=publication.hidden, picture=picture)  # fmt: skip
     manifest = {
         **_of_sources(publication.manifest, names),

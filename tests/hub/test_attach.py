@@ -6,12 +6,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hub_client import SOURCES, Built, Client
+from hub_client import SOURCES, Built, Client, settled
+from hub_server import Hub
 from PIL import Image
 from workshop import digests
 
 import med_mat
-from med_mat.catalog import load
 from med_mat.errors import HubError, LayoutError, UnknownSourceError
 from med_mat.hub.publication import choose
 from med_mat.hub.staging import stage
@@ -21,6 +21,12 @@ from med_mat.hub.staging import stage
 def names(request: pytest.FixtureRequest) -> bool:
     """Whether the set that was published has file names."""
     return bool(request.param == "with names")
+
+
+@pytest.fixture
+def client(hub: Hub, tmp_path: Path) -> Client:
+    """A user of the cards as they are."""
+    return Client(hub, tmp_path / "home", settled=False)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,7 @@ def bare(built: Built, names: bool, tmp_path_factory: pytest.TempPathFactory) ->
     """The files of a set without pixels, as a push sends them."""
     scratch, folder = tmp_path_factory.mktemp("scratch"), tmp_path_factory.mktemp("bare")
     manifest = json.loads((built.out / "med_mat.json").read_text("utf-8"))
-    publication = choose(built.out, manifest, load(), pixels="none", names=names)
+    publication = choose(built.out, manifest, settled(), pixels="none", names=names)
     for name, path in stage(publication, "org/bare", scratch).files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, folder / name)

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hub_client import Built, Client
+from hub_server import Hub
 from workshop import Workshop, digests, once
 
 import med_mat
@@ -32,6 +33,12 @@ from med_mat.validate import compare, validate
 
 #: Numbers of patients in file names; ages and findings in raw labels; several scales; volumes.
 SOURCES = ("pad_ufes_20", "shenzhen_cxr", "arthrosis", "busi", "head_ct")
+
+
+@pytest.fixture
+def client(hub: Hub, tmp_path: Path) -> Client:
+    """A user of the cards as they are."""
+    return Client(hub, tmp_path / "home", settled=False)
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +157,7 @@ def test_no_name_of_any_source_goes(workshop: Workshop, tmp_path: Path) -> None:
                 cells(folder / "files" / f"{source}.parquet"),
                 json.dumps(ledger["sources"][source]),
                 (folder / "cards" / f"{source}.md").read_text("utf-8"),
+                (folder / "LICENSES.md").read_text("utf-8"),
             ]
         )
         names = set(images) | {PurePosixPath(path).name for path in images}
@@ -211,7 +219,7 @@ def test_only_what_identifies_is_left_out(small: Built, tmp_path: Path) -> None:
 
 def test_records_with_pixels_keep_their_names(small: Built, tmp_path: Path) -> None:
     (tmp_path / "scratch").mkdir()
-    folder = publish(small.out, tmp_path, pixels="all", without_pixels=["busi"])
+    folder = publish(small.out, tmp_path, looked_at(dict.fromkeys(SOURCES)), pixels="all", without_pixels=["busi"])
     rows = pq.read_table(folder / "index.parquet", columns=["source", "path"]).to_pylist()
     assert {one["source"] for one in rows if one["path"] is None} == {"busi"}
 

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from hub_client import Built, Client
+from hub_client import Built, Client, settled
 from hub_server import TOKEN, File, Request, serve
 
 from med_mat.errors import HubError, UnknownSourceError
@@ -29,7 +29,7 @@ upload.push(sys.argv[1], "org/Med-MAT", leave_out=["aptos_2019"], allow=["busi",
 
 def test_what_the_terms_forbid_or_leave_open_is_refused_by_name(built: Built) -> None:
     with pytest.raises(HubError) as caught:
-        push(built.out, "org/Med-MAT")
+        push(built.out, "org/Med-MAT", catalog=settled())
     text = str(caught.value)
     assert "terms of aptos_2019 forbid" in text
     assert "busi, kvasir_seg" in text
@@ -40,7 +40,7 @@ def test_what_the_terms_forbid_or_leave_open_is_refused_by_name(built: Built) ->
 
 def test_what_is_forbidden_cannot_be_allowed(built: Built) -> None:
     with pytest.raises(HubError, match="terms of aptos_2019 forbid"):
-        push(built.out, "org/Med-MAT", allow=["aptos_2019", "busi", "kvasir_seg"])
+        push(built.out, "org/Med-MAT", allow=["aptos_2019", "busi", "kvasir_seg"], catalog=settled())
 
 
 @pytest.mark.parametrize("option", ["only", "leave_out", "without_pixels", "allow"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hub_client import Built, Client
+from hub_client import Built, Client, settled
 
 from med_mat.catalog import Catalog, load
 from med_mat.errors import HubError
@@ -21,7 +21,7 @@ ALLOW = ("--allow", "busi", "--allow", "kvasir_seg")
 
 def chosen(built: Built, catalog: Catalog | None = None, **options: Any) -> Publication:
     manifest = json.loads((built.out / "med_mat.json").read_text("utf-8"))
-    return choose(built.out, manifest, catalog or load(), **options)
+    return choose(built.out, manifest, catalog or settled(), **options)
 
 
 def goes(publication: Publication) -> dict[str, str]:
@@ -77,10 +77,11 @@ def test_allowed_refuses_only_where_nothing_is_left(built: Built) -> None:
         chosen(built, catalog, pixels="allowed", only=["acrima", "busi"])
 
 
-def test_labels_of_credentialed_sources_never_go() -> None:
+def test_labels_that_terms_forbid_to_pass_on_never_go() -> None:
     """Whatever is wanted, and whatever the user says may go."""
-    closed = [one.name for one in load().values() if one.access in ("credentialed", "request", "competition")]
+    closed = [one.name for one in load().values() if one.labels_redistributable is False]
     assert {"vindr_mammo", "vindr_spinexr", "vindr_pcxr"} <= set(closed)
+    assert {one.name for one in load().values() if one.access in ("credentialed", "request")} <= set(closed)
     manifest = {"sources": {name: {"records": 1, "synthetic": False} for name in ["acrima", *closed]}}
     found = choose(Path("x"), manifest, load(), pixels="allowed", allow=closed)
     assert [one.name for one in found.sources] == ["acrima"]
