@@ -4,8 +4,8 @@
 column        meaning
 ============  ======================================================================================================
 id            stable name: ``source/row/path inside the source[#frame]``, in the publisher's spelling, NFC.
-              In a set that was published without names, digits of ``sha256`` stand for the path, ``path`` is null, and so
-              may ``raw_label`` be: see :mod:`med_mat.nameless`
+              In a set that was published without names, digits of ``sha256`` stand for the path, ``path`` is null, and
+              so may ``raw_label`` be: see :mod:`med_mat.nameless`
 image_id      the same without the row: what the records of one image share
 source, row, subset   the source's name, upstream's row number (1 to 109), upstream's subset number (1 to 53)
 modality, area, task  the triplet, from the closed vocabularies of :mod:`med_mat.taxonomy`
