@@ -19,6 +19,8 @@ from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder, is_hidden
 
 #: The file that marks a folder of synthetic images.
 NOTICE = "SYNTHETIC.txt"
+#: No miniature has so many bytes, and hardly any source so few.
+MINIATURE_BYTES = 2_000_000
 OUTSIDE = "outside the layout that the loader reads"
 _NO_IMAGES = {"found": 0, "in_records": 0, "annotations": 0, "unused": 0, "unused_by_reason": {}}
 _VOLUMES = (".nii", ".nii.gz", ".img", ".mha", ".svs")
@@ -132,7 +134,9 @@ def balance(
         images: the files that examples take their pixels from, with how many examples each gives.
         masks: the files that examples take their masks from.
     """
-    ledger = Ledger(source.name, raw.variant, seed, checked, is_miniature(raw.root))
+    # what is drawn may be published: real files that were put into the folder of a miniature must not pass for it
+    drawn = is_miniature(raw.root) and sum(facts.size for facts in raw.files.values()) < MINIATURE_BYTES
+    ledger = Ledger(source.name, raw.variant, seed, checked, drawn)
     lost: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     for result in results:
