@@ -31,13 +31,10 @@ import pyarrow.parquet as pq
 
 from med_mat import __version__
 from med_mat.errors import CardError, MedMATError, SplitError
-from med_mat.location import INDEX
-from med_mat.nameless import COLUMNS as PUBLIC
-from med_mat.nameless import public_ids
 from med_mat.splits import arms
 from med_mat.splits.experiment import Experiment
 from med_mat.splits.folds import fold
-from med_mat.splits.ids import places_of
+from med_mat.splits.ids import ids_of, places_of
 from med_mat.splits.options import Options, Rule
 from med_mat.splits.own import split
 from med_mat.splits.reading import Target
@@ -141,8 +138,7 @@ def save(made: Experiment, path: str | os.PathLike[str]) -> None:
         "dropped": dict(made.dropped),
         "med_mat": __version__,
     }
-    records = pq.read_table(made.mat.location.local(INDEX), columns=list(PUBLIC))
-    ids, public = (one.take(pa.array(positions)) for one in (records["id"].combine_chunks(), public_ids(records)[0]))
+    ids, public = ids_of(made.mat.location, positions)
     table = pa.Table.from_arrays([ids, part, _content(made.mat, positions), public], schema=_COLUMNS)
     write_atomically(target, _WRITERS[target.suffix.lower()](table, facts))
 

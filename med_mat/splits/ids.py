@@ -16,6 +16,7 @@ from med_mat.errors import SplitError
 from med_mat.location import INDEX, Location
 from med_mat.nameless import COLUMNS as PUBLIC
 from med_mat.nameless import public_ids
+from med_mat.tags import Positions
 from med_mat.taxonomy import did_you_mean
 
 #: What a file of ids can end in.
@@ -27,6 +28,25 @@ _COMPARED = 300
 def known_ids(location: Location) -> pa.ChunkedArray:
     """The ids of a build, in the order of its index; all are different."""
     return pq.read_table(location.local(INDEX), columns=["id"])["id"]
+
+
+def ids_of(location: Location, positions: Positions) -> tuple[pa.Array, pa.Array]:
+    """The ids of records in the index, and those that they have without names.
+
+    Args:
+        location: of a build.
+        positions: (n,) in the index.
+
+    Returns:
+        (n,) strings, twice.
+    """
+    table = pq.read_table(location.local(INDEX), columns=list(PUBLIC)).combine_chunks()
+    taken = table.take(pa.array(positions))
+    # equal files are told apart by all that there are of them; of others nothing need be known
+    alike = table.filter(pc.is_in(table["sha256"], taken["sha256"].combine_chunks()))
+    public, _ = public_ids(alike)
+    ids = taken["id"].combine_chunks()
+    return ids, public.take(pc.index_in(ids, alike["id"].combine_chunks()))
 
 
 def places_of(location: Location, ids: pa.Array, public: pa.Array | None = None) -> pa.Array:
