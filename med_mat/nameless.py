@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from med_mat.building.files import SCHEMA, FileIndex
 from med_mat.catalog import Place, Source
+from med_mat.errors import BuildError
 
 #: The key of a manifest under which it holds, for each source without names, what of it identifies.
 WITHOUT_NAMES = "without_names"
@@ -54,7 +55,8 @@ def public_ids(records: pa.Table) -> tuple[pa.Array, pa.Array]:
     row. Records that have no path have such an id already.
 
     Args:
-        records: (n,) with the columns :data:`COLUMNS`: all records of their sources, in whatever order.
+        records: (n,) with the columns :data:`COLUMNS`, in whatever order: of a source all records, or all those of
+            some files and of their equals.
 
     Returns:
         (n,) strings, twice; null where there is a path and no sha256, which no build leaves.
@@ -90,7 +92,7 @@ class Nameless:
     """How the records of a build are told where some of its sources go without names.
 
     Args:
-        records: :data:`COLUMNS` of the index: all records of the sources in ``hidden``.
+        records: all of those sources, in the order of the index: :data:`COLUMNS` and ``source``.
         sources: by name, those in ``hidden``: what their cards list as raw labels is no secret.
         hidden: source -> what of it identifies, as :func:`identifies` says.
     """
@@ -100,19 +102,28 @@ class Nameless:
             [name for name, places in hidden.items() if what in places] for what in (FILE_NAMES, RAW_LABELS)
         )
         self._listed = {name: _listed(sources[name]) for name in self._unlabelled}
-        self._old = _whole(records["id"])
-        self._ids, self._images = public_ids(records)
+        unnamed = records.filter(_is_of(records["source"], self._unnamed))
+        self._old = _whole(unnamed["id"])
+        self._ids, self._images = public_ids(unnamed)
 
     def table(self, records: pa.Table) -> pa.Table:
-        """Records, or rows of the index, without names: another ``id`` and ``image_id``, and no ``path``.
+        """Records that follow each other in the index, without names: another ``id`` and ``image_id``, no ``path``.
 
         Where raw labels identify, ``raw_label`` is null but for what the card lists, which ``label`` tells as well.
+
+        Raises:
+            BuildError: the index holds other records.
         """
-        unnamed = self._is_of(records["source"], self._unnamed)
-        at = pc.index_in(_whole(records["id"]), self._old)
+        unnamed = _whole(_is_of(records["source"], self._unnamed))
+        mine = _whole(records["id"]).filter(unnamed)
+        start = max(pc.index(self._old, mine[0]).as_py(), 0) if len(mine) else 0
+        if not self._old.slice(start, len(mine)).equals(mine):
+            raise BuildError(f"The index and a data file differ: it does not hold {mine[0]} and what follows there.")
+        places = pa.array(start + np.cumsum(unnamed.to_numpy(zero_copy_only=False)) - 1)
+        places = pc.if_else(unnamed, places, pa.scalar(None, pa.int64()))
         columns = {
-            "id": pc.if_else(unnamed, self._ids.take(at), records["id"]),
-            "image_id": pc.if_else(unnamed, self._images.take(at), records["image_id"]),
+            "id": pc.if_else(unnamed, self._ids.take(places), records["id"]),
+            "image_id": pc.if_else(unnamed, self._images.take(places), records["image_id"]),
             "path": pc.if_else(unnamed, _NOTHING, records["path"]),
             "raw_label": self._raw_labels(records),
         }
@@ -123,8 +134,7 @@ class Nameless:
         columns = {}
         for end in ("first", "second"):
             at = pc.index_in(_whole(links[end]), self._old)
-            unnamed = self._is_of(links[f"{end}_source"], self._unnamed)
-            columns[end] = pc.if_else(unnamed, self._ids.take(at), links[end])
+            columns[end] = pc.coalesce(self._ids.take(at), links[end])
         return _replaced(links, columns)
 
     def _raw_labels(self, records: pa.Table) -> pa.ChunkedArray:
@@ -133,13 +143,9 @@ class Nameless:
             mine = pc.equal(records["source"], name)
             said = pc.unique(column.filter(mine)).to_pylist()
             listed = [one for one in said if one is not None and self._listed[name].issuperset(one.split("|"))]
-            secret = pc.and_(mine, pc.invert(self._is_of(column, listed)))
+            secret = pc.and_(mine, pc.invert(_is_of(column, listed)))
             column = pc.if_else(secret, _NOTHING, column)
         return column
-
-    @staticmethod
-    def _is_of(column: pa.ChunkedArray, values: list[str]) -> pa.ChunkedArray:
-        return pc.is_in(column, pa.array(values, pa.string()))
 
 
 def nameless_ledger(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,6 +163,10 @@ def nameless_ledger(entry: Mapping[str, Any]) -> dict[str, Any]:
         **entry, **counts, "images": images, "files": files,
         "contradictions": told and told.partition(", first: ")[0],
     }  # fmt: skip
+
+
+def _is_of(column: pa.ChunkedArray, values: list[str]) -> pa.ChunkedArray:
+    return pc.is_in(column, pa.array(values, pa.string()))
 
 
 def _listed(source: Source) -> set[str]:
@@ -202,6 +212,6 @@ def _numbered(source: pa.Array, wanted: pa.Array, names: pa.Array) -> pa.Array:
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
-    """A column as one array of texts."""
+    """A column as one array."""
     found = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     return pa.concat_arrays(found.chunks) if isinstance(found, pa.ChunkedArray) else found

@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from med_mat.building.card import COUNTED, HEADS, write_cards
 from med_mat.building.files import FOLDER as FILES
 from med_mat.building.files import read_index, sha256, write_index
+from med_mat.building.index import ROW_GROUP_RECORDS
 from med_mat.building.writer import open_writer
 from med_mat.errors import BuildError, MissingExtraError
 from med_mat.hub.publication import Publication
@@ -140,9 +141,8 @@ def _nameless(publication: Publication) -> Nameless:
     hidden = publication.hidden
     sources = {one.name: one for one in publication.sources if one.name in hidden}
     if not hidden:
-        return Nameless(pa.table({name: pa.array([], pa.string()) for name in COLUMNS}), sources, hidden)
-    records = pq.read_table(publication.folder / INDEX, columns=[*COLUMNS, "source"], read_dictionary=["source"])
-    return Nameless(records.filter(pc.is_in(records["source"], pa.array(list(hidden), pa.string()))), sources, hidden)
+        return Nameless(pa.table({name: pa.array([], pa.string()) for name in (*COLUMNS, "source")}), {}, {})
+    return Nameless(pq.read_table(publication.folder / INDEX, columns=[*COLUMNS, "source"]), sources, hidden)
 
 
 def _as_it_is(table: pa.Table) -> pa.Table:
@@ -153,9 +153,11 @@ def _write_bare(whole: Path, bare: Path, change: _Change) -> Path:
     """Write a data file with null in place of all pixels, the same records in the same row groups."""
     bare.parent.mkdir(parents=True, exist_ok=True)
     with pq.ParquetFile(whole) as reader, open_writer(bare, reader.schema_arrow) as writer:
-        columns = [name for name in reader.schema_arrow.names if name not in PIXEL_COLUMNS]
+        names = [name for name in reader.schema_arrow.names if name not in PIXEL_COLUMNS]
+        records, start = change(reader.read(columns=names)), 0
         for group in range(reader.num_row_groups):
-            table = change(reader.read_row_group(group, columns=columns))
+            table = records.slice(start, reader.metadata.row_group(group).num_rows)
+            start += table.num_rows
             arrays = [
                 pa.nulls(table.num_rows, field.type) if field.name in PIXEL_COLUMNS else table[field.name]
                 for field in reader.schema_arrow
@@ -174,12 +176,12 @@ def _told(whole: Path, part: Path, publication: Publication, columns: Sequence[s
         return whole
     wanted = pa.array([source.name for source in publication.sources], pa.string())
     with pq.ParquetFile(whole) as reader, open_writer(part, reader.schema_arrow, text_codec="zstd") as writer:
-        for group in range(reader.num_row_groups):
-            table = reader.read_row_group(group)
+        links = len(columns) > 1  # they are few, and finding their ends costs the same for one as for all
+        for table in (reader.read(),) if links else map(reader.read_row_group, range(reader.num_row_groups)):
             for column in columns:
                 table = table.filter(pc.is_in(table[column], wanted))
             if table.num_rows:
-                writer.write_table(change(table))
+                writer.write_table(change(table), row_group_size=ROW_GROUP_RECORDS)
     return part
 
 
