@@ -53,11 +53,12 @@ class Edits:
         """The file with all that done."""
         if not self._made:
             return Clean(data, (), complete)
-        pieces, at = [], 0
+        view, at = memoryview(data), 0
+        pieces: list[memoryview | bytes] = []
         for start, end, instead in self._made:
-            pieces += [data[at:start], instead]
+            pieces += [view[at:start], instead]
             at = end
-        return Clean(b"".join([*pieces, data[at:]]), tuple(kind for kind in KINDS if kind in self._kinds), complete)
+        return Clean(b"".join([*pieces, view[at:]]), tuple(kind for kind in KINDS if kind in self._kinds), complete)
 
 
 def told(removed: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,15 +21,11 @@ _SOI, _EOI, _SOS, _DNL, _COM = 0xD8, 0xD9, 0xDA, 0xDC, 0xFE
 _XMP = (b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0")
 _ICC = b"ICC_PROFILE\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
+_WINDOW = 1 << 16  # bytes looked at together: they, and what is found in them, stay in the processor's cache
 
 
-class Segment(NamedTuple):
-    """A marker and what belongs to it."""
-
-    marker: int  # its second byte
-    start: int  # with the fill bytes before it
-    body: int  # after the length
-    end: int
+#: The second byte of a marker; where it starts, with the fill bytes before it; where its body starts; where it ends.
+Segment = tuple[int, int, int, int]
 
 
 class Parts(NamedTuple):
@@ -96,6 +93,8 @@ def clean(data: bytes, found: Parts) -> Clean:
         marker, start, body, end = segment
         if end > len(data):
             raise ValueError(f"its segment {marker:02X} is cut short")
+        if marker in _TABLES:
+            continue
         if marker in _SOF:
             frames += 1
             if frames > 1:
@@ -112,14 +111,14 @@ def clean(data: bytes, found: Parts) -> Clean:
         elif marker == 0xEE and data.startswith(b"Adobe", body) and end - body >= 12:
             if end - body > 12:
                 edits.drop(start, end, ("other data",), _packed(0xEE, data[body : body + 12]))
-        elif not (marker in _TABLES or (profiled and marker == 0xE2 and data.startswith(_ICC, body))):
+        elif not (profiled and marker == 0xE2 and data.startswith(_ICC, body)):
             edits.drop(start, end, _kinds(marker, data[body:end]))
     return _scans(data, found.scan, edits)
 
 
 def _scans(data: bytes, scan: Segment, edits: Edits) -> Clean:
     """Follow the scans, and drop what lies between them and after them."""
-    marks = _marks(data, scan.end)
+    marks = _marks(data, scan[3])
     segment: Segment | None = scan
     while segment is not None:
         marker, start, body, end = segment
@@ -131,8 +130,8 @@ def _scans(data: bytes, scan: Segment, edits: Edits) -> Clean:
                 edits.drop(end, len(data), ("further images" if more else "data after the image",))
             return edits.result(data, complete=True)
         if marker == _SOS:
-            place = marks.searchsorted(end)
-            end = int(marks[place]) if place < len(marks) else len(data)
+            place = bisect_left(marks, end)
+            end = marks[place] if place < len(marks) else len(data)
         elif not (marker in _TABLES or (marker == _DNL and end - body == 2)):
             edits.drop(start, end, _kinds(marker, data[body:end]))
         segment = _segment(data, end)
@@ -150,22 +149,28 @@ def _segment(data: bytes, start: int) -> Segment | None:
         return None
     marker = data[at + 1]
     if marker == _EOI or marker == 0x01 or 0xD0 <= marker <= _SOI:  # no length follows
-        return Segment(marker, start, at + 2, at + 2)
+        return marker, start, at + 2, at + 2
     if at + 4 > size:
         return None
     length = data[at + 2] << 8 | data[at + 3]
-    return Segment(marker, start, at + 4, at + 2 + max(length, 2))
+    return marker, start, at + 4, at + 2 + max(length, 2)
 
 
-def _marks(data: bytes, start: int) -> Array:
+def _marks(data: bytes, start: int) -> list[int]:
     """Where a marker stands, from there on: in entropy coded data FF is followed by 00 or by RST0 to RST7."""
-    values = np.frombuffer(data, np.uint8)[start:]
-    found = values[:-1] == 0xFF
-    found &= values[1:] != 0
-    places: Array = np.flatnonzero(found)
-    following = values[places + 1]
-    places = places[((following & 0xF8) != 0xD0) & (following != 0xFF)]
-    return places + start
+    values = np.frombuffer(data, np.uint8)
+    marks: list[int] = []
+    for at in range(start, len(data) - 1, _WINDOW):
+        end = min(at + _WINDOW, len(data) - 1)
+        found = values[at:end] == 0xFF
+        numbers = found.view(np.uint8)
+        np.minimum(numbers, values[at + 1 : end + 1], out=numbers)  # and what follows is not 0
+        first = int(found.argmax())
+        if found[first]:
+            places: Array = np.flatnonzero(found[first:]) + (at + first)
+            following = values[places + 1]
+            marks += places[((following & 0xF8) != 0xD0) & (following != 0xFF)].tolist()
+    return marks
 
 
 def _packed(marker: int, body: bytes) -> bytes:
