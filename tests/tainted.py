@@ -69,7 +69,7 @@ def told_by_segments(orientation: int = 1) -> bytes:
     iptc = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(NAME)) + NAME
     return b"".join(
         [
-            segment(0xE0, b"JFXX\0\x13" + bytes([2, 2]) + NAME[:12]),
+            segment(0xE0, b"JFXX\0\x13" + bytes([3, 2]) + NAME + b"  "),
             segment(0xE1, exif(orientation)),
             segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + XMP),
             segment(0xE1, b"http://ns.adobe.com/xmp/extension/\0" + NAME),
@@ -84,7 +84,7 @@ def told_by_segments(orientation: int = 1) -> bytes:
 
 def tainted_jpeg(data: bytes, orientation: int = 1) -> bytes:
     """A JPEG with all of it: before the frame, between the scans, before the end and after it."""
-    head = data[:2] + segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\2\2" + NAME[:12]) + told_by_segments(orientation)
+    head = data[:2] + segment(0xE0, b"JFIF\0\1\1\0\0\1\0\1\3\2" + NAME + b"  ") + told_by_segments(orientation)
     body = data[20:] if data[2:4] == b"\xff\xe0" else data[2:]
     later = [at for at in range(len(body) - 1) if body[at] == 0xFF and body[at + 1] == 0xDA][1:]
     for at in reversed(later):  # between two scans, before the tables of the second
