@@ -27,7 +27,7 @@ CASES: tuple[tuple[str, int, str, dict[str, Any], bool], ...] = (
     ("PNG, large", 450, "PNG", {"compress_level": 1}, False),
     ("PNG, large, with metadata", 450, "PNG", {"compress_level": 1}, True),
 )
-IMAGES = 300
+IMAGES = 200
 
 
 def raw_folder(root: Path, side: int, kind: str, options: dict[str, Any], *, metadata: bool) -> Path:
@@ -87,7 +87,7 @@ def share(name: str, raw: Path, out: Path) -> None:
         shutil.rmtree(out, ignore_errors=True)
         build(find({"ct_kidney": raw}, None), out, Options(jobs=1, check="header"))
 
-    best = compare({"read": lambda: read(paths), "follow": lambda: follow(paths), "build": built}, repeats=4)
+    best = compare({"read": lambda: read(paths), "follow": lambda: follow(paths), "build": built}, repeats=3)
     each, whole = (1e6 * best[way] / len(paths) for way in ("follow", "build"))
     each -= 1e6 * best["read"] / len(paths)
     title = f"{name}, {size:.0f} kB"
