@@ -329,7 +329,7 @@ def _read_picture(
     picture, change = pictures.shown(found, mat, path, why)
     notes = [
         *([f"{found.kind} to PNG"] if found.kind != "PNG" else []),
-        *([f"encoded as PNG, for nobody knows what else it holds: {fault}"] if fault else []),
+        *([f"encoded as PNG, not passed on as published: {fault}"] if fault else []),
         *found.notes,
         *([f"frame {index or 0} of {found.frames}"] if index is not None or found.frames > 1 else []),
         *([f"exif orientation {turned} applied"] if turned != 1 else []),

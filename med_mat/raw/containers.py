@@ -2,7 +2,7 @@
 
 A container is followed from its first byte to its last, and keeps what is on its format's list of what shows the
 picture; the compressed image data stay byte for byte, so its pixels do. A container that cannot be followed is refused
-here: what may hide in it nobody knows.
+here: what else it holds is unknown.
 """
 
 from __future__ import annotations

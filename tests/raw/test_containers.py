@@ -219,7 +219,7 @@ def test_what_cannot_be_followed_is_encoded_anew(tmp_path: Path, case: str) -> N
     expected = np.asarray(Image.open(io.BytesIO(raw)).convert("RGB"))
     result = stored(tmp_path, raw, "a.x")
     assert (result.format, result.encoded) == ("PNG", True)
-    assert "encoded as PNG, for nobody knows what else it holds: " in result.transform
+    assert "encoded as PNG, not passed on as published: " in result.transform
     assert traces(result.data) == []
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(result.data)).convert("RGB")), expected)
 

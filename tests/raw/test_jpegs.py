@@ -122,7 +122,7 @@ def test_the_note_reaches_who_stores_the_picture(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(data[:-2] + bytes(range(1, 40)) + b"\xff\xd9")
     stored = read(tmp_path, PurePosixPath("a.jpg"), mat=None, cache=FileCache())
     assert len(stored.notes) == 1
-    assert stored.format == "PNG"  # what these bytes are nobody knows, so they are not passed on
+    assert stored.format == "PNG"  # what those bytes are is unknown, so they are not passed on
     assert stored.transform.endswith(stored.notes[0])
 
 
