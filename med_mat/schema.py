@@ -35,13 +35,15 @@ open_question, open_answer  the same without options; ``open_answer`` is null wh
 target        what answers ``question``: the letter where there are options, else ``open_answer``; null where there is
               no answer as text: the labels do not say, or the mask is the answer. Never empty
 sha256        of the raw file
-pixel_hash    of the decoded pixels; null where the build passed the bytes through without decoding them
+pixel_hash    of the decoded pixels, as stored; null where the build passed them through without decoding them
 perceptual_hash   of what the picture looks like (:mod:`med_mat.leakage`); null as ``pixel_hash`` is, and if all is flat
 width, height in pixels, as shown (EXIF orientation applied)
-transform     what was done to the pixels; "none": the publisher's bytes
+transform     what was done to the pixels, and what was removed from the file beside them: EXIF, GPS position, XMP,
+              comment…; "none": the publisher's bytes
 license       the source's licence, as a Hub identifier
 license_certainty   how it is known: "confirmed", "reported" (by a copy or a catalogue), or "unknown"
-image         the picture: the publisher's bytes where a browser shows them, else PNG
+image         the picture: the publisher's file without its metadata where a browser shows it, else PNG. Its compressed
+              image data, orientation and colour profile are the publisher's
 ============  ======================================================================================================
 
 The index holds all columns but the pixels, and six more: ``label_set`` (the label, or the labels in a row, as one
@@ -151,6 +153,8 @@ PRIVATE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("raw_height", pa.int32()),
     ("orientation", pa.int8()),
     ("notes", _STRINGS),  # what may be wrong with its pixels
+    ("encoded", pa.bool_()),  # the stored image is a PNG that the build made
+    ("removed", _STRINGS),  # what the raw file held beside its picture
     ("descriptor", pa.binary()),  # finds pictures that are turned, shifted or zoomed: see med_mat.leakage
 )
 

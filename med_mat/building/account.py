@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from med_mat.building.words import counted
+from med_mat.building.words import counted, removed
 
 
 def account(ledger: Mapping[str, Any]) -> Iterator[str]:
@@ -36,6 +36,7 @@ def account(ledger: Mapping[str, Any]) -> Iterator[str]:
         yield f"{counted(count, 'record')} skipped: {plain(reason.rstrip('.'))}"
     for note, count in ledger["notes"].items():
         yield f"{counted(count, 'record')} noted: {plain(note)}"
+    yield from removed(ledger["metadata_removed"])
     if ledger["contradictions"]:
         yield f"Contradictions: {plain(ledger['contradictions'])}"
 

@@ -90,7 +90,7 @@ def record(
         boxes=boxes,
         size=(stored.width, stored.height),
     )
-    file_name = example.path.stem + _SUFFIXES[stored.format] if stored.transform != "none" else example.path.name
+    file_name = example.path.stem + _SUFFIXES[stored.format] if stored.encoded else example.path.name
     return {
         "id": identity,
         "image_id": f"{row.source}/{example.name}",
@@ -142,6 +142,8 @@ def private(example: Example, stored: Stored, source: Source, row: Row) -> dict[
         "raw_height": stored.raw_height,
         "orientation": stored.orientation,
         "notes": list(stored.notes),
+        "encoded": stored.encoded,
+        "removed": list(stored.removed),
         "descriptor": stored.descriptor,
         "thumbnail": stored.thumbnail,
     }
