@@ -41,6 +41,18 @@ Certainty = Literal["high", "medium", "low"]
 Split = Literal["train", "validation", "test"]
 #: Who states a licence: the publisher (its page, its README, the article of its authors), or somebody else.
 StatedBy = Literal["publisher", "article", "copy", "catalogue", "code"]
+#: Who gave the labels: readers of the images, histology, laboratory or follow-up, the text of reports, a folder's name
+#: of which no reader is told, the web page or article of a picture, or another source.
+Labeler = Literal[
+    "several readers",
+    "one reader",
+    "laboratory or follow-up",
+    "reports",
+    "folder names",
+    "web or articles",
+    "another source",
+    "not stated",
+]
 #: Where in what a publisher ships something stands that tells who a person is, or narrows it down.
 Place = Literal["file names", "raw labels", "tables", "pixels", "headers"]
 DownloadKind = Literal[
@@ -190,6 +202,14 @@ class LicenseRead:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LabeledBy:
+    """How the labels, boxes and masks of a source were made."""
+
+    who: Labeler
+    how: str  # in words
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Identifier:
     """What in the files of a source tells who a person is, or narrows it down."""
 
@@ -230,6 +250,7 @@ class Source:
     labels_redistributable: bool | None = None  # whether labels, boxes and masks may be passed on; None: unknown
     commercial: bool | None = None  # whether it may be used commercially; None: unknown
     identifying: tuple[Identifier, ...] | None = None  # None: nobody has looked; (): nothing is known to
+    labeled_by: LabeledBy | None = None  # None: nobody has looked
     augmented: bool = False  # it ships transformed copies of its own images, not all of which can be found
 
     def identifies(self, where: Place) -> bool:
@@ -598,6 +619,7 @@ class _Block:
     labels_redistributable: bool | None = None  # without the key: as the images
     commercial: bool | None = None
     identifying: tuple[Identifier, ...] | None = None
+    labeled_by: LabeledBy | None = None
     augmented: bool = False
     patients_of: str = ""
     shared_ids: tuple[SharedId, ...] | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
-from med_mat.catalog import Source
+from med_mat.catalog import Labeler, Source
 from med_mat.taxonomy import LicenseCertainty
 
 MAY = {True: "yes", False: "no", None: "unknown"}
@@ -22,7 +23,7 @@ _NOT_LOOKED = "not looked at, so that file names and raw labels count as identif
 def words(source: Source) -> dict[str, str]:
     """The terms of a source in words: what is asked -> the answer, as every page and card gives it."""
     how = "none is known" if source.license == "unknown" else CERTAINTY[source.license_certainty]
-    found = source.identifying
+    found, made = source.identifying, source.labeled_by
     return {
         "licence": f"{source.license} ({source.license_read or how})",
         "terms": source.terms,
@@ -30,6 +31,7 @@ def words(source: Source) -> dict[str, str]:
         "images may be passed on": MAY[source.redistributable],
         "labels may be passed on": MAY[source.labels_redistributable],
         "commercial use": MAY[source.commercial],
+        "labels given by": "not looked at" if made is None else f"{made.who}: {made.how}",
         "what identifies": _NOT_LOOKED
         if found is None
         else "; ".join(f"{one.where}: {one.what}" for one in found) or "nothing is known to",
@@ -75,6 +77,15 @@ def page(sources: Sequence[Source]) -> str:
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     head = _HEAD.format(sources=len(sources), rows=len(lines))
     return head + "\n".join(lines) + "\n"
+
+
+def labelers(sources: Sequence[Source]) -> str:
+    """Who gave the labels, and in which sources, as a table in Markdown for ``docs/ethics.md``."""
+    lines = ["| labels given by | sources | which |", "|---|---:|---|"]
+    for who in get_args(Labeler):
+        names = [source.name for source in sources if source.labeled_by is not None and source.labeled_by.who == who]
+        lines.append(f"| {who} | {len(names)} | {', '.join(names)} |")
+    return "\n".join(lines) + "\n"
 
 
 def licence(source: Source) -> str:

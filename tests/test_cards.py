@@ -190,7 +190,7 @@ def test_what_cannot_be_had_freely_is_not_passed_on(name: str) -> None:
 def test_what_may_be_passed_on_is_said_of_images_and_of_labels(name: str) -> None:
     source = CATALOG[name]
     stated = yaml_load(front_of(name))["med_mat"]
-    assert {"redistributable", "labels_redistributable", "commercial", "identifying"} <= set(stated)
+    assert {"redistributable", "labels_redistributable", "commercial", "identifying", "labeled_by"} <= set(stated)
     if source.labels_redistributable:
         assert source.license != "unknown"
         assert source.access in ("open", "account"), "what one signs or enters a competition for binds labels too"
