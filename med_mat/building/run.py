@@ -109,13 +109,16 @@ class Forecast:
     stale: set[str] = field(default_factory=set)  # modules whose change is the reason
 
 
-def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog | None = None) -> dict[str, RawFolder]:
+def find(
+    folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog | None = None, *, follow: bool = True
+) -> dict[str, RawFolder]:
     """The raw folders to build from.
 
     Args:
         folders: source name -> its folder, or None for "below ``root``". Empty: whatever is recognised below ``root``.
         root: where sources lie, each as ``root/<source>`` or under any name that its layout identifies.
         catalog: the sources' cards.
+        follow: whether links to files may lead out of the folder of a source.
 
     Raises:
         UnknownSourceError, LayoutError: a name or a folder that does not fit.
@@ -126,7 +129,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
             raise LayoutError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
-        known = recognise(root, catalog, examples_of)
+        known = recognise(root, catalog, examples_of, follow=follow)
         for name in [name for name in known if not has_loader(catalog[name])]:
             log.warning("%s is recognised in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:
@@ -144,7 +147,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
                     f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
                 )
             folder = root / name if (root / name).exists() else root
-        found[name] = locate(source, folder, examples_of(source), catalog)
+        found[name] = locate(source, folder, examples_of(source), catalog, follow=follow)
     return found
 
 
@@ -447,7 +450,7 @@ def _describe(
         text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
         write_atomically(store.next / "ledger" / f"{name}.json", text.encode())
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
-    lists = ("source", "quarantine", "skipped_files", "missing", "rows_unread", "tables_noted_at", "noted")
+    lists = ("source", "quarantine", "skipped_files", "links", "missing", "rows_unread", "tables_noted_at", "noted")
     brief = {name: {k: v for k, v in entry.items() if k not in lists} for name, entry in ledgers.items()}
     write_atomically(store.next / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
     write_cards(store.next, sources, written.records, files, brief)
