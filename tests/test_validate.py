@@ -97,7 +97,7 @@ def test_missing_extra_altered_truncated_and_moved(original: Path, copy: Path) -
     assert "🩺 extra.png" in text
 
 
-def test_folders_around_it_do_not_matter_and_links_out_are_not_followed(original: Path, copy: Path) -> None:
+def test_neither_folders_around_it_nor_links_matter(original: Path, copy: Path) -> None:
     deep = copy / "a b" / "c" / "other name"
     deep.mkdir(parents=True)
     busi(copy).rename(deep / "moved")
@@ -106,8 +106,7 @@ def test_folders_around_it_do_not_matter_and_links_out_are_not_followed(original
     image = deep / "moved" / IMAGE
     image.rename(copy / "elsewhere.png")
     image.symlink_to(copy / "elsewhere.png")
-    (found,) = json.loads(run(f"busi={deep}", "--against", against, "--json", code=1).output)
-    assert found["missing"] == [IMAGE]
+    assert "the same" in run(f"busi={deep}", "--against", against, "--level", "hash").output
 
 
 def test_a_source_that_is_not_there_is_missing_as_a_whole(original: Path, copy: Path) -> None:

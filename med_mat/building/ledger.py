@@ -48,6 +48,7 @@ class Ledger:
     images: dict[str, Any] = field(default_factory=lambda: dict(_NO_IMAGES))  # images by their name, or in a record
     skipped_files: dict[str, str] = field(default_factory=dict)  # path -> reason
     unseen: dict[str, str] = field(default_factory=dict)  # a folder or link that was not followed -> why
+    links: dict[str, str] = field(default_factory=dict)  # a file that was read through a link -> where it leads
     missing: dict[str, str] = field(default_factory=dict)  # image that is not in the folder -> file that names it
     faults: dict[str, str] = field(default_factory=dict)  # file and line of a row that could not be read -> why
     oddities: dict[str, str] = field(default_factory=dict)  # file, and line where there is one -> what is odd there
@@ -93,6 +94,7 @@ class Ledger:
             "skipped": len(self.skipped),
             "skipped_by_reason": _counted(grouped((skip.path, skip.reason) for skip in self.skipped)),
             "images": self.images,
+            "read_through_links": len(self.links),
             "missing_by_table": self.missing_by_table(),
             "rows_unread_by_reason": self.rows_by_reason(),
             "tables_noted": self.oddities_by_kind(),
@@ -116,6 +118,7 @@ class Ledger:
         lists = {
             "quarantine": [{"id": s.id, "path": s.path, "reason": s.reason} for s in self.skipped],
             "skipped_files": self.skipped_files,
+            "links": self.links,
             "missing": dict(sorted(self.missing.items())),
             "rows_unread": self.faults,
             "tables_noted_at": self.oddities,
@@ -194,6 +197,7 @@ def balance(
     ledger.read = images.total() if any(number > 1 for number in images.values()) else len(images)
     ledger.unseen = {p: why for p, why in ledger.skipped_files.items() if p not in raw.files and p not in unused}
     ledger.missing, ledger.faults, ledger.oddities = raw.missing, raw.faults, raw.notes
+    ledger.links = {path: target for path, target in raw.links.items() if not is_hidden(path)}
     ledger.files = {
         "found": len(raw.files.keys() | raw.skipped.keys()),
         "images": fates["images"],

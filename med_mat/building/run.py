@@ -5,12 +5,12 @@ A pure function of raw files, loaders, cards, options and of the code that these
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
@@ -29,8 +29,9 @@ from med_mat.building.loader import examples_of, has_loader
 from med_mat.building.outcomes import OnError, Setting
 from med_mat.building.plan import Chunk
 from med_mat.building.settle import Settled, settle, why
-from med_mat.building.store import Store, clear, resume, switch
+from med_mat.building.store import Store, clear, resume, sweep, switch
 from med_mat.building.words import nothing
+from med_mat.building.workers import parallel
 from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, LoaderError, MedMATError, ReadError
@@ -108,13 +109,16 @@ class Forecast:
     stale: set[str] = field(default_factory=set)  # modules whose change is the reason
 
 
-def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog | None = None) -> dict[str, RawFolder]:
+def find(
+    folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog | None = None, *, follow: bool = True
+) -> dict[str, RawFolder]:
     """The raw folders to build from.
 
     Args:
         folders: source name -> its folder, or None for "below ``root``". Empty: whatever is recognised below ``root``.
         root: where sources lie, each as ``root/<source>`` or under any name that its layout identifies.
         catalog: the sources' cards.
+        follow: whether links to files may lead out of the folder of a source.
 
     Raises:
         UnknownSourceError, LayoutError: a name or a folder that does not fit.
@@ -125,7 +129,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
             raise LayoutError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
-        known = recognise(root, catalog, examples_of)
+        known = recognise(root, catalog, examples_of, follow=follow)
         for name in [name for name in known if not has_loader(catalog[name])]:
             log.warning("%s is recognised in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:
@@ -143,7 +147,7 @@ def find(folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog
                     f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
                 )
             folder = root / name if (root / name).exists() else root
-        found[name] = locate(source, folder, examples_of(source), catalog)
+        found[name] = locate(source, folder, examples_of(source), catalog, follow=follow)
     return found
 
 
@@ -172,7 +176,12 @@ def build(
     _claim(out, raw.values())
     try:
         with filelock.FileLock(out / ".build" / "lock", timeout=0):
-            return _build(raw, Store(out), options, catalog, progress)
+            store = Store(out)
+            try:
+                return _build(raw, store, options, catalog, progress)
+            except BaseException:  # a full disk is not left fuller than it was, nor one where somebody interrupts
+                sweep(store)
+                raise
     except filelock.Timeout:
         raise BuildError(
             f"Another build is writing to {out.absolute()}. Wait for it to end, or build into another folder."
@@ -291,10 +300,10 @@ def _build_source(
                 run.needs[need] += 1
 
         calls = ((chunk, setting, store, kept) for chunk, kept in pending())
-        written = (_sealed(result, facts, inputs) for result in _parallel(write_chunk, calls, options.jobs))
-        for result in _committed(written, store):
-            results[result.name] = result
-            bar.update(result.examples)
+        with closing(parallel(write_chunk, calls, options.jobs)) as written:
+            for result in _committed((_sealed(one, facts, inputs) for one in written), store):
+                results[result.name] = result
+                bar.update(result.examples)
     for example, reason in refused.entries:
         if options.on_error == "raise":
             raise ReadError(f"{example.path}: {reason} ('skip' for on_error notes it in the ledger and goes on)")
@@ -318,17 +327,6 @@ def _need(store: Store, chunk: Chunk, inputs: Inputs) -> tuple[Need, Result | No
     if (done.pixels, done.records) == (pixels, records):
         return "keep", done, []
     return ("copy" if done.pixels == pixels else "decode"), done, changed(done.code, code)
-
-
-def _parallel(write: Callable[..., Result], calls: Iterable[tuple[Any, ...]], jobs: int | None) -> Iterator[Result]:
-    """Write chunks, in this process or in joblib's workers (processes, or the user's Dask or Ray cluster)."""
-    if jobs == 1:
-        yield from itertools.starmap(write, calls)
-        return
-    import joblib
-
-    parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs")
-    yield from parallel(joblib.delayed(write)(*call) for call in calls)
 
 
 def _sealed(result: Result, facts: dict[str, Chunk], inputs: Inputs) -> Result:
@@ -380,8 +378,9 @@ def _finish(
     settled = settle(store, sources, results, seeds, progress=progress)
     chunks = {(one.source, one.name): one for ordered in results.values() for one in ordered}
     moves = [(chunks[which], places, store) for which, places in settled.moves.items()]
-    for made in _committed(_parallel(move_chunk, moves, options.jobs if len(moves) > 1 else 1), store):
-        chunks[made.source, made.name] = made
+    with closing(parallel(move_chunk, moves, options.jobs if len(moves) > 1 else 1)) as moved:
+        for made in _committed(moved, store):
+            chunks[made.source, made.name] = made
     files = _in_order([name for made in chunks.values() for name in made.data], sources)
     written = write_index(store, files, settled, sources)
     for name, entry in ledgers.items():
@@ -451,7 +450,7 @@ def _describe(
         text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
         write_atomically(store.next / "ledger" / f"{name}.json", text.encode())
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
-    lists = ("source", "quarantine", "skipped_files", "missing", "rows_unread", "tables_noted_at", "noted")
+    lists = ("source", "quarantine", "skipped_files", "links", "missing", "rows_unread", "tables_noted_at", "noted")
     brief = {name: {k: v for k, v in entry.items() if k not in lists} for name, entry in ledgers.items()}
     write_atomically(store.next / "ledger.json", (json.dumps({**totals, "sources": brief}, indent=1) + "\n").encode())
     write_cards(store.next, sources, written.records, files, brief)

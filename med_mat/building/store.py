@@ -96,12 +96,17 @@ def clear(store: Store, sources: Collection[str]) -> None:
         store: of the build.
         sources: those of this run: what was finished of them is kept.
     """
-    journal = store.out / JOURNAL
-    for stray in (*store.next.rglob(".*.tmp"), *journal.parent.glob(f".{journal.name}.*.tmp")):
-        stray.unlink(missing_ok=True)
+    sweep(store)
     for folder in (*store.next.glob("data/*"), *store.next.glob(".build/*")):
         if folder.name not in sources:
             shutil.rmtree(folder)
+
+
+def sweep(store: Store) -> None:
+    """Remove the files that were begun and not finished; nobody else writes while the build has the lock."""
+    journal = store.out / JOURNAL
+    for stray in (*store.next.rglob(".*.tmp"), *journal.parent.glob(f".{journal.name}.*.tmp")):
+        stray.unlink(missing_ok=True)
 
 
 def _is_ours(name: str) -> bool:

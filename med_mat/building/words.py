@@ -95,6 +95,9 @@ def _details(source: Source, ledger: Ledger) -> Iterator[str]:
         },
         "place",
     )
+    if ledger.links:
+        link, target = next(iter(ledger.links.items()))
+        yield f"{counted(len(ledger.links), 'file')} read through links (first: {link} -> {target})"
     for reason, names in grouped(ledger.unseen.items()).items():
         yield f"{counted(len(names), 'entry', 'entries')} not looked into: {_bare(reason)} (first: {names[0]})"
     # records whose image is in no record at all were told with their file

@@ -13,6 +13,13 @@ FOLDER = click.Path(path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+def follow() -> Callable[[Command], Command]:
+    """The option ``--no-follow``."""
+    return click.option(
+        "--follow/--no-follow", default=True, help="Whether links to files may lead out of the folder (they may)."
+    )
+
+
 def jobs(what: str = "Processes.") -> Callable[[Command], Command]:
     """The option ``--jobs``."""
     return click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help=what)

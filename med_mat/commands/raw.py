@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from med_mat.commands import FOLDER, jobs
+from med_mat.commands import FOLDER, follow, jobs
 from med_mat.errors import LayoutError, MedMATError
 
 if TYPE_CHECKING:
@@ -64,11 +64,12 @@ def download(
 @click.argument("folder", metavar="PATH", type=FOLDER)
 @click.option("--against", type=FOLDER, help="A Med-MAT, or its files/, that knows what the raw files were.")
 @click.option("--quick", is_flag=True, help="Look at names only; do not read label tables to count images.")
+@follow()
 @click.option("--json", "as_json", is_flag=True, help="All that was found, for programs.")
-def doctor(folder: Path, against: Path | None, quick: bool, as_json: bool) -> None:
+def doctor(folder: Path, against: Path | None, quick: bool, follow: bool, as_json: bool) -> None:
     """Name the sources that lie below PATH, what of them is missing, and the command that helps.
 
-    Exit status 1 where something is missing, or nothing was found. Nothing is changed, unpacked or followed out.
+    Exit status 1 where something is missing, or nothing was found. Nothing is changed or unpacked.
 
     \b
     Example: med-mat doctor /data/raw
@@ -76,7 +77,7 @@ def doctor(folder: Path, against: Path | None, quick: bool, as_json: bool) -> No
     from med_mat import catalog
     from med_mat import doctor as module
 
-    found = module.diagnose(folder, catalog.load(), against=against, tables=not quick)
+    found = module.diagnose(folder, catalog.load(), against=against, tables=not quick, follow=follow)
     click.echo(json.dumps(module.to_json(found), indent=1) if as_json else module.to_text(found))
     raise click.exceptions.Exit(0 if module.healthy(found) else 1)
 
@@ -142,6 +143,7 @@ def validate(
     help="Decode every image, or trust those whose header and end are sound: faster, but duplicates are not found.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the 9:1 split, where a publisher has none.")
+@follow()
 @click.option("--allow-fewer", is_flag=True, help="Go on where records that the Med-MAT holds would be gone from it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be built, from where, and how much decoded.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -153,6 +155,7 @@ def build(
     on_error: Any,
     check: Any,
     seed: int,
+    follow: bool,
     allow_fewer: bool,
     dry_run: bool,
     quiet: bool,
@@ -175,7 +178,7 @@ def build(
         source, given, folder = name.partition("=")
         folders[source] = Path(folder) if given else None
     try:
-        found = find(folders, raw)
+        found = find(folders, raw, follow=follow)
     except LayoutError:
         _tell_unread(raw, names, {}, err=True)
         raise

@@ -19,15 +19,16 @@ from med_mat.raw.members import is_archive
 
 
 def diagnose(
-    folder: Path | str, catalog: Catalog, *, against: Path | None = None, tables: bool = True
+    folder: Path | str, catalog: Catalog, *, against: Path | None = None, tables: bool = True, follow: bool = True
 ) -> tuple[Finding, ...]:
-    """Name the sources that lie below a folder, and what keeps each from being built. One scan; links are not followed.
+    """Name the sources that lie below a folder, and what keeps each from being built. One scan.
 
     Args:
         folder: any folder, or an archive.
         catalog: the sources to look for.
         against: a Med-MAT, or index files of one, to compare with; else those that lie in the folder itself.
         tables: read label tables to count images and find those that are missing; else only names are looked at.
+        follow: whether links to files may lead out of the folder. Links to folders are named, not followed.
 
     Raises:
         LayoutError: there is no such folder.
@@ -38,7 +39,7 @@ def diagnose(
         return tuple(packed(Visit(RawFolder(top.parent), [top.name], catalog, {}, tables)))
     if not top.is_dir():
         raise LayoutError(f"{top} is not a folder. Name the folder in which the raw data lie.")
-    raw = RawFolder(top)
+    raw = RawFolder(top, follow=follow)
     paths = sorted(path for path in raw.files if not is_hidden(path))
     return tuple(_findings(Visit(raw, paths, catalog, read_indexes(against) if against else {}, tables)))
 

@@ -29,7 +29,9 @@ IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm", ".dcm", ".dicom")
 )
 HIDDEN = "hidden file"
-_LEADS_OUT = "a link that leads out of the folder"
+_LEADS_OUT = "a link that leads out of the folder, which --no-follow refuses"
+#: What lies below these is no data: devices, and what the system says of itself.
+_SYSTEM = ("/dev/", "/proc/", "/sys/", "/run/")
 
 _Patterns = str | Sequence[str]
 _Key = Callable[[PurePosixPath], str]
@@ -58,38 +60,39 @@ class RawFolder:
     their paths in NFC and without case, so that copies which differ in these alone have one order. Hidden files (a part
     that begins with a dot, ``__MACOSX``) match no pattern.
 
-    Links that lead out of the tree, links to folders, and what is no regular file are not followed but noted in
-    ``skipped``.
+    Links to regular files are read, wherever these lie: so do the Hub's ``snapshot_download``, git-annex and farms of
+    links lay out a folder. Links to folders, links to the system's own files, broken ones, and what is no regular file
+    are noted in ``skipped``.
 
     Args:
         root: the folder that the layout of the card is relative to.
         variant: the name of the layout of the card that matched; "" where none was asked for.
+        follow: whether links may lead out of the folder.
     """
 
-    def __init__(self, root: Path | str, variant: str = "") -> None:
+    def __init__(self, root: Path | str, variant: str = "", *, follow: bool = True) -> None:
         self.root = Path(root).absolute()
         self.variant = variant
+        self.follow = follow
         self.read: set[str] = set()
         self.missing: dict[str, str] = {}
         self.faults: dict[str, str] = {}  # file and line of a row that cannot be read -> why
         self.notes: dict[str, str] = {}  # file, and line where there is one -> what is odd there and yet read
         self._skipped: dict[str, str] = {}
-        self._links: set[str] = set()  # to files inside, which are read
+        self._links: dict[str, str] = {}  # link to a file, which is read -> where it leads, as the link says
 
     def __repr__(self) -> str:
         return f"RawFolder({str(self.root)!r}, {self.variant!r})"
 
     def below(self, folder: str, variant: str = "") -> RawFolder:
         """A folder inside this one as a raw folder of its own, without another scan. "": this one."""
-        inner = RawFolder(self.root / folder, variant)
+        inner = RawFolder(self.root / folder, variant, follow=self.follow)
         start = f"{folder}/" if folder else ""
         inside = [path for path in self._alike(start, chr(0x10FFFF)) if path.startswith(start)]
-        out = {
-            path
-            for path in self._links & set(inside)
-            if not _within(os.path.realpath(self.root / path), str(inner._real_root))
-        }
+        links = {path: target for path in inside if (target := self._links.get(path)) is not None}
+        out = {path for path in links if refused_link(str(self.root / path), inner._real_root, self.follow)}
         inner._files = {path[len(start) :]: self._files[path] for path in inside if path not in out}
+        inner._links = {path[len(start) :]: target for path, target in links.items() if path not in out}
         noted = {
             path[len(start) :]: why for path, why in self._skipped.items() if path.startswith(start) and path != start
         }
@@ -109,6 +112,12 @@ class RawFolder:
         by_form = ((folded(path), path) for path in self._files)
         pairs = itertools.pairwise(by_form)  # they are in the order of that form
         return frozenset(path for one, other in pairs if one[0] == other[0] for path in (one[1], other[1]))
+
+    @property
+    def links(self) -> Mapping[str, str]:
+        """The files that are read through a link: path -> where it leads, as the link says."""
+        self._files  # noqa: B018  # the scan notes them
+        return MappingProxyType(self._links)
 
     @property
     def skipped(self) -> dict[str, str]:
@@ -151,7 +160,8 @@ class RawFolder:
         relative = PurePosixPath(path)
         full = self.root / relative
         inside = not relative.is_absolute() and ".." not in relative.parts and "\0" not in str(relative)
-        if not inside or not _within(os.path.realpath(full), self._real_root):
+        known = inside and str(relative) in self._files  # a link too: the scan has looked where it leads
+        if not inside or not (known or _within(os.path.realpath(full), self._real_root)):
             raise ReadError(
                 f"{str(path)!r} leads out of {self.root}. Paths must be relative and stay inside the folder."
             )
@@ -402,15 +412,14 @@ class RawFolder:
 
     def _facts(self, path: str, entry: os.DirEntry[str]) -> FileFacts | None:
         try:
-            if entry.is_symlink():
-                if not _within(os.path.realpath(entry.path), self._real_root):
-                    self._skipped[path] = _LEADS_OUT
-                    return None
-                if entry.is_dir():
-                    self._skipped[path] = "a link to a folder"
-                    return None
-                self._links.add(path)
+            target = os.readlink(entry.path) if entry.is_symlink() else None  # noqa: PTH115 - the inner loop of a scan
             facts = entry.stat()
+            if target is not None:
+                reason = refused_link(entry.path, self._real_root, self.follow)
+                if reason:
+                    self._skipped[path] = reason
+                    return None
+                self._links[path] = target
         except OSError as error:
             self._skipped[path] = f"cannot be read: {error.strerror or error}"
             return None
@@ -547,6 +556,24 @@ def _tuple(patterns: _Patterns) -> tuple[str, ...]:
 
 def _suffix(path: str) -> str:
     return posixpath.splitext(path)[1].lower()
+
+
+def refused_link(place: str, root: str, follow: bool) -> str:
+    """Why a link is not followed, in words; "" where it is.
+
+    Args:
+        place: of the link.
+        root: the folder that is read, without links in its path.
+        follow: whether a link may lead out of it.
+    """
+    target = os.path.realpath(place)
+    if os.path.isdir(target):  # noqa: PTH112 - the inner loop of a scan
+        return "a link to a folder"
+    if _within(target, root):
+        return ""
+    if target.startswith(_SYSTEM):
+        return "a link to a file of the system"
+    return "" if follow else _LEADS_OUT
 
 
 def _within(path: str, root: str) -> bool:

@@ -26,7 +26,12 @@ Reader = Callable[[RawFolder], Iterable[Any]]
 
 
 def locate(
-    source: Source, folder: Path | str, reader: Reader | None = None, catalog: Mapping[str, Source] | None = None
+    source: Source,
+    folder: Path | str,
+    reader: Reader | None = None,
+    catalog: Mapping[str, Source] | None = None,
+    *,
+    follow: bool = True,
 ) -> RawFolder:
     """The root of a source in a folder, or up to four levels below it: the shallowest, by the first layout that fits.
 
@@ -36,6 +41,7 @@ def locate(
         reader: the loader's ``examples``. Who names a source and its folder need not prove what it is: where no layout
             fits, the first place counts in which the loader finds anything, and a warning says what is missing there.
         catalog: all sources; a folder that is laid out as another one is not read so.
+        follow: whether links may lead out of the folder.
 
     Raises:
         LayoutError: none fits; the message says what was expected, what is there, and what to do.
@@ -43,12 +49,12 @@ def locate(
     top = Path(folder).absolute()
     if not top.is_dir():
         raise LayoutError(_no_folder(source, top))
-    tree = Tree(top)
+    tree = Tree(top, follow=follow)
     for level in levels(tree, LEVELS):
         for layout in source.layouts:
             for parts in level:
                 if fits(tree, parts, layout):
-                    return RawFolder(top.joinpath(*parts), layout.variant)
+                    return RawFolder(top.joinpath(*parts), layout.variant, follow=follow)
     others: dict[Parts, str] = {}
     found = _readable(source, tree, reader, catalog or {}, others) if reader else None
     if found is None:
@@ -60,7 +66,7 @@ def locate(
 def has_all_parts(source: Source, raw: RawFolder) -> bool:
     """Whether no part of the layout lacks by which a folder was located: another download may bring the others."""
     layout = next(one for one in source.layouts if one.variant == raw.variant)
-    return all(matches(Tree(raw.root), (), part) for part in layout.parts)
+    return all(matches(Tree(raw.root, follow=raw.follow), (), part) for part in layout.parts)
 
 
 def _readable(
@@ -70,7 +76,7 @@ def _readable(
 
     Places that are laid out as another source are passed over, and noted in ``others``.
     """
-    whole = RawFolder(tree.top)
+    whole = RawFolder(tree.top, follow=tree.follow)
     candidates = Candidates.of(catalog.values())
     for level in levels(tree, LEVELS, others.keys()):
         for parts in level[:_TRIED]:
@@ -84,7 +90,7 @@ def _readable(
                     place = tree.top.joinpath(*parts)
                     missing = ", ".join(lacks[variant])
                     log.warning("%s lacks %s of %s: what is there is read", place, missing, source.name)
-                    return RawFolder(place, variant)
+                    return RawFolder(place, variant, follow=tree.follow)
     return None
 
 
@@ -96,7 +102,11 @@ def _finds(reader: Reader, raw: RawFolder) -> bool:
 
 
 def recognise(
-    folder: Path | str, catalog: Mapping[str, Source], readers: Callable[[Source], Reader] | None = None
+    folder: Path | str,
+    catalog: Mapping[str, Source],
+    readers: Callable[[Source], Reader] | None = None,
+    *,
+    follow: bool = True,
 ) -> dict[str, RawFolder]:
     """The sources that lie below a folder, each where it is shallowest, in the catalog's order.
 
@@ -108,6 +118,7 @@ def recognise(
         folder: where to look.
         catalog: what to look for.
         readers: the loader of a source, for :func:`locate` where a folder is called as a source.
+        follow: whether links may lead out of the folder.
 
     Raises:
         LayoutError: there is no such folder.
@@ -117,7 +128,7 @@ def recognise(
         raise LayoutError(
             f"{top} is not a folder. Name the folder in which the sources lie, each in a folder of its own."
         )
-    tree = Tree(top, sample=True)
+    tree = Tree(top, sample=True, follow=follow)
     found: dict[str, RawFolder] = {}
     claimed: set[Parts] = set()
     entries = {name.lower(): name for name in sorted((one.name for one in top.iterdir()), reverse=True)}
@@ -125,7 +136,7 @@ def recognise(
         own = top / name if (top / name).is_dir() else top / entries.get(name.lower(), name)
         if own.is_dir():
             try:
-                found[name] = locate(source, own, readers(source) if readers else None, catalog)
+                found[name] = locate(source, own, readers(source) if readers else None, catalog, follow=follow)
                 claimed.add((own.name,))
             except LayoutError as error:
                 log.warning("%s", error)
@@ -135,7 +146,7 @@ def recognise(
             chosen = candidates.best(tree, parts, without=found)
             if len(chosen) == 1:
                 ((name, layout),) = chosen.items()
-                found[name] = RawFolder(top.joinpath(*parts), layout.variant)
+                found[name] = RawFolder(top.joinpath(*parts), layout.variant, follow=follow)
                 if parts:
                     claimed.add(parts)
             elif chosen:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from med_mat.raw.folder import IMAGE_SUFFIXES, is_hidden
+from med_mat.raw.folder import IMAGE_SUFFIXES, is_hidden, refused_link
 
 _SAMPLE = 60
 _OTHER_IMAGES = (".gz", ".nii", ".img", ".hdr", ".mha", ".raw", ".npy", ".svs")
@@ -33,10 +33,14 @@ class Listing(NamedTuple):
 
 @dataclass
 class Tree:
-    """What a folder holds, listed where and when somebody looks. Hidden files and links to folders are left out."""
+    """What a folder holds, listed where and when somebody looks.
+
+    Hidden files, links to folders and what cannot be looked at are left out, each by itself.
+    """
 
     top: Path
     sample: bool = False  # keep a sample of the images of each folder
+    follow: bool = True  # whether links may lead out of it
     listings: dict[Parts, Listing] = field(default_factory=dict)
 
     def __getitem__(self, parts: Parts) -> Listing:
@@ -54,15 +58,19 @@ class Tree:
                         continue
                     if entry.is_dir(follow_symlinks=False):
                         folders.append(entry.name)
-                    elif entry.is_file(follow_symlinks=False) or self._inner_link(entry):
+                    elif self._is_read(entry):
                         files.append(entry.name)
         except OSError:
             return Listing((), ())
         return Listing(tuple(sampled(sorted(files)) if self.sample else sorted(files)), tuple(sorted(folders)))
 
-    def _inner_link(self, entry: os.DirEntry[str]) -> bool:
-        top = os.path.realpath(self.top)
-        return entry.is_symlink() and entry.is_file() and os.path.realpath(entry.path).startswith(top + os.sep)
+    def _is_read(self, entry: os.DirEntry[str]) -> bool:
+        try:
+            if not entry.is_symlink():
+                return entry.is_file(follow_symlinks=False)
+            return entry.is_file() and not refused_link(entry.path, os.path.realpath(self.top), self.follow)
+        except OSError:  # a link to itself, or into a folder that cannot be entered
+            return False
 
 
 class _Known(Tree):

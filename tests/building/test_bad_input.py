@@ -285,7 +285,7 @@ def test_a_name_that_is_not_text_is_skipped(toy: MakeToy) -> None:
     assert ledger(source.out)["skipped_files"] == {"a/\\xff.png": "its name is not valid UTF-8: rename it"}
 
 
-def test_a_link_out_of_the_tree_is_not_followed(toy: MakeToy) -> None:
+def test_links_to_files_are_read_and_others_are_named(toy: MakeToy) -> None:
     source = toy(CLASS_FOLDERS)
     source.draw("a/1.png")
     secret = draw(source.raw.parent / "secret" / "2.png", 9)
@@ -296,10 +296,13 @@ def test_a_link_out_of_the_tree_is_not_followed(toy: MakeToy) -> None:
     (source.raw / "a/5.png").symlink_to("nowhere.png")
     (source.raw / "a/loop").symlink_to("..")
     source.build()
-    assert {one["id"] for one in records(source.out)} == {"toy/48/a/1.png", "toy/48/a/4.png"}
-    skipped = ledger(source.out)["skipped_files"]
-    assert skipped.keys() == {"a/2.png", "a/3.png", "b", "a/5.png", "a/loop"}
-    assert all("link that leads out" in skipped[name] for name in ("a/2.png", "a/3.png", "b"))
+    assert {one["id"] for one in records(source.out)} == {f"toy/48/a/{number}.png" for number in range(1, 5)}
+    account = ledger(source.out)
+    assert account["links"] == {"a/2.png": str(secret), "a/3.png": "../../secret/2.png", "a/4.png": "1.png"}
+    assert account["read_through_links"] == 3
+    assert account["skipped_files"].keys() == {"b", "a/5.png", "a/loop"}
+    assert account["skipped_files"]["b"] == account["skipped_files"]["a/loop"] == "a link to a folder"
+    assert str(secret) not in (source.out / "ledger.json").read_text("utf-8"), "paths of this machine are not published"
 
 
 def test_a_pipe_in_the_folder_does_not_hang_the_build(toy: MakeToy) -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,12 +48,16 @@ class Clean:
             assert content(out) == self.content
         return self.measured[jobs]
 
-    def start(self, out: Path, jobs: int) -> "subprocess.Popen[str]":
+    def start(self, out: Path, jobs: int, stderr: int | None = None) -> "subprocess.Popen[str]":
         """A real ``med-mat build``, in a process group of its own."""
         program = f"{SMALL_CHUNKS}; from med_mat.cli import main; main()"
         arguments = ["build", "--raw", str(self.raw), "--out", str(out), "--quiet", "--jobs", str(jobs)]
         return subprocess.Popen(
-            [sys.executable, "-c", program, *arguments], stdout=subprocess.DEVNULL, start_new_session=True, text=True
+            [sys.executable, "-c", program, *arguments],
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+            text=True,
         )
 
     def check_killed(self, out: Path) -> None:
@@ -118,6 +123,52 @@ def test_workers_that_outlive_a_killed_run_do_no_harm(clean: Clean, tmp_path: Pa
         make(clean.raw, tmp_path, *SOURCES)  # beside them
         clean.check_killed(tmp_path)
         assert (tmp_path / "med_mat.json").exists()
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+    clean.check_resumed(tmp_path)
+
+
+def processes(session: int) -> set[int]:
+    """The living processes of a session."""
+    found = set()
+    for place in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = place.read_text().rsplit(")", 1)[1].split()  # state, parent, group, session
+            if int(fields[3]) == session and fields[0] != "Z":
+                found.add(int(place.parent.name))
+    return found
+
+
+def until(happens: Callable[[], object], seconds: float = 30) -> bool:
+    """Whether it happens in time."""
+    end = time.monotonic() + seconds
+    while not happens():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+@pytest.mark.parametrize(("signal_sent", "status"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGKILL", -9)])
+def test_whatever_ends_a_build_ends_its_workers_and_what_it_can_tidy_up_it_does(
+    clean: Clean, tmp_path: Path, signal_sent: str, status: int
+) -> None:
+    run = clean.start(tmp_path, 2, stderr=subprocess.PIPE)
+    try:
+        begun = until(lambda: run.poll() is not None or list(tmp_path.rglob(".*.parquet.*.tmp")), 60)
+        assert begun
+        assert run.poll() is None, "the build ended before the signal"
+        run.send_signal(getattr(signal, signal_sent))
+        said = run.communicate(timeout=60)[1]
+        assert run.returncode == status
+        assert until(lambda: not processes(run.pid)), [
+            Path(f"/proc/{p}/cmdline").read_bytes()[-200:] for p in processes(run.pid)
+        ]
+        if signal_sent != "SIGKILL":
+            assert "Interrupted. Run the same command to go on" in said
+            assert not list(tmp_path.rglob("*.tmp"))
     finally:
         with suppress(ProcessLookupError):
             os.killpg(run.pid, signal.SIGKILL)

@@ -240,14 +240,23 @@ def test_links_and_special_files(tmp_path: Path) -> None:
     (root / "broken.png").symlink_to(root / "none.png")
     (root / "circle.png").symlink_to(root / "circle.png")
     os.mkfifo(root / "pipe.png")
-    assert list(raw.files) == ["a/1.png", "in.png"]
-    assert raw.skipped.keys() == {"out.png", "up", "loop", "broken.png", "circle.png", "pipe.png"}
-    assert "leads out" in raw.skipped["out.png"]
-    assert "leads out" in raw.skipped["up"]
-    assert raw.skipped["loop"] == "a link to a folder"
+    (root / "device.png").symlink_to("/dev/null")
+    (root / "system.png").symlink_to("/proc/self/environ")
+    assert list(raw.files) == ["a/1.png", "in.png", "out.png"]
+    assert raw.links == {"in.png": str(root / "a" / "1.png"), "out.png": str(outside / "secret.png")}
+    assert raw.text("out.png") == "x"
+    turned_down = {"up", "loop", "broken.png", "circle.png", "pipe.png", "device.png", "system.png"}
+    assert raw.skipped.keys() == turned_down
+    assert raw.skipped["up"] == raw.skipped["loop"] == "a link to a folder"
     assert raw.skipped["pipe.png"] == "not a regular file"
+    assert raw.skipped["device.png"] == raw.skipped["system.png"] == "a link to a file of the system"
+    kept = RawFolder(root, follow=False)
+    assert list(kept.files) == ["a/1.png", "in.png"]
+    assert kept.skipped.keys() == turned_down | {"out.png"}
+    assert "leads out" in kept.skipped["out.png"]
+    with pytest.raises(ReadError, match="leads out of"):
+        kept.text("out.png")
     for path in (
-        "out.png",
         "up/secret.png",
         "../root of another/secret.png",
         str(outside / "secret.png"),

@@ -140,16 +140,18 @@ def test_the_wrong_and_the_incomplete_folder(tmp_path: Path) -> None:
     assert f"{top / 'x'} nearly fits (layout variant 0): it lacks {{malignant,normal}}/*_mask.png." in text
 
 
-def test_hidden_files_and_links_out_identify_nothing(tmp_path: Path) -> None:
+def test_hidden_files_and_links_to_folders_identify_nothing_and_links_to_files_do(tmp_path: Path) -> None:
     outside = tree(tmp_path / "outside", *BUSI_FILES)
     top = tree(tmp_path / "top", *(f"__MACOSX/{path}" for path in BUSI_FILES), "other.txt")
     (top / "link").symlink_to(outside)
-    (top / "benign").mkdir()
-    (top / "normal").mkdir()
-    for path in BUSI_FILES:
-        (top / path).symlink_to(outside / path)
     misfit(BUSI, top)
     assert recognise(top, CATALOG) == {}
+    for path in BUSI_FILES:
+        (top / path).parent.mkdir(exist_ok=True)
+        (top / path).symlink_to(outside / path)
+    (top / "benign" / "to itself.png").symlink_to("to itself.png")
+    assert recognise(top, CATALOG).keys() == {"busi"}
+    assert recognise(top, CATALOG, follow=False) == {}
 
 
 # ---- parts
