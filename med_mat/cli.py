@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -13,14 +14,27 @@ from med_mat.commands import catalog, experiments, hub, looking, measuring, raw,
 from med_mat.errors import MedMATError
 
 
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM: what docker, systemd and SLURM send before they kill. It is handled like Ctrl-C."""
+
+
+def _terminate(number: int, _: Any) -> NoReturn:
+    signal.signal(number, signal.SIG_IGN)  # a second one does not disturb the tidying up
+    raise _TerminatedError
+
+
 def main() -> NoReturn:
-    """Run the command line; errors become one sentence on standard error and exit status 1."""
+    """Run the command line; errors become one sentence on standard error and exit status 1.
+
+    Interrupted by Ctrl-C the exit status is 130, by SIGTERM 143.
+    """
+    signal.signal(signal.SIGTERM, _terminate)
     status: object = 0
     try:
         status = cli.main(standalone_mode=False)
-    except click.Abort:
+    except click.Abort as error:
         click.echo("\nInterrupted. Run the same command to go on: finished work is kept.", err=True)
-        sys.exit(130)
+        sys.exit(128 + (signal.SIGTERM if isinstance(error.__cause__, _TerminatedError) else signal.SIGINT))
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
