@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from med_mat.commands import FOLDER, jobs
+from med_mat.commands import FOLDER, jobs, next_step
 
 
 @click.command()
@@ -96,4 +96,4 @@ def attach(
 
     folders = {name: Path(folder) if given else None for name, given, folder in (one.partition("=") for one in names)}
     mat = run(dataset, raw, out, sources=folders, revision=revision, jobs=jobs, progress=not quiet)
-    click.echo(f'{mat}: the same as {dataset}. Next: load_dataset("{out}", split="train")')
+    click.echo(f"{mat}: the same as {dataset}. {next_step(out)}")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from med_mat.commands import FOLDER, follow, jobs
+from med_mat.commands import FOLDER, follow, jobs, next_step
 from med_mat.errors import LayoutError, MedMATError
+from med_mat.shell import printable
 
 if TYPE_CHECKING:
     from med_mat.building import Report
@@ -171,7 +172,6 @@ def build(
     from med_mat import catalog
     from med_mat.building import Options, find, forecast, words
     from med_mat.building import build as run
-    from med_mat.shell import printable
 
     folders = {}
     for name in names:
@@ -223,7 +223,7 @@ def _result(report: Report, out: Path) -> str:
     kept = f", {report.kept} chunks kept from an earlier run" if report.kept else ""
     withheld = f", {report.withheld:,} withheld" if report.withheld else ""
     failed = f"; NOT BUILT, for the reason above: {', '.join(report.failed)}" if report.failed else ""
-    return f'{report.total:,} records in {out}{own}{withheld}{kept}. Next: load_dataset("{out}", split="train"){failed}'
+    return f"{report.total:,} records in {printable(str(out))}{own}{withheld}{kept}. {next_step(out)}{failed}"
 
 
 @click.command()
