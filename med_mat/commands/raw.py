@@ -24,9 +24,16 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only say what would be fetched, or how to get it by hand.")
 @click.option("--accept-terms", is_flag=True, help="Do not ask for consent to the terms.")
 @click.option("--keep-archives", is_flag=True, help="Leave the archives in RAW/.downloads.")
+@click.option("--allow-http", is_flag=True, help="Fetch over plain http too what no digest verifies.")
 @click.option("--route", type=int, help="Which of the routes that --dry-run lists; without it, the easiest.")
 def download(
-    names: tuple[str, ...], raw: Path, dry_run: bool, accept_terms: bool, keep_archives: bool, route: int | None
+    names: tuple[str, ...],
+    raw: Path,
+    dry_run: bool,
+    accept_terms: bool,
+    keep_archives: bool,
+    allow_http: bool,
+    route: int | None,
 ) -> None:
     """Fetch SOURCE into RAW/<source>, or say how to get it where its publisher wants a person.
 
@@ -52,7 +59,7 @@ def download(
                 number=route,
                 dry_run=dry_run,
                 keep_archives=keep_archives,
-                settings=Settings(progress=sys.stderr.isatty()),
+                settings=Settings(progress=sys.stderr.isatty(), allow_http=allow_http),
             )
         except MedMATError as error:
             failed = True
