@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import io
@@ -466,3 +467,16 @@ def test_a_picture_that_is_passed_through_loads_no_decoder(tmp_path: Path) -> No
     )
     run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
+
+
+def test_nothing_that_pillow_warns_of_reaches_the_terminal(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    Image.new("1", (13_000, 7_000)).save(tmp_path / "large.png")  # Pillow warns from 89,478,485 pixels on
+    Image.new("L", (13_000, 7_000)).save(tmp_path / "large.jpg")
+    Image.new("L", (13_000, 7_000)).save(tmp_path / "large.gif")
+    for name in ("large.png", "large.jpg", "large.gif"):
+        assert read(tmp_path, PurePosixPath(name), mat=None, cache=FileCache()).width == 13_000
+    data = encoded(GREY, "TIFF")
+    (tmp_path / "cut.tif").write_bytes(data[: len(data) - 40])
+    with contextlib.suppress(ReadError):
+        read(tmp_path, PurePosixPath("cut.tif"), mat=None, cache=FileCache())
+    assert [str(one.message) for one in recwarn.list] == []

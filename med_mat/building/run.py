@@ -31,7 +31,7 @@ from med_mat.building.plan import Chunk
 from med_mat.building.settle import Settled, settle, why
 from med_mat.building.store import Store, clear, resume, sweep, switch
 from med_mat.building.words import nothing
-from med_mat.building.workers import parallel
+from med_mat.building.workers import enough, parallel
 from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, LoaderError, MedMATError, ReadError
@@ -173,6 +173,7 @@ def build(
     import filelock
 
     catalog, options = catalog or load(), options or Options()
+    options = replace(options, jobs=enough(options.jobs))
     _claim(out, raw.values())
     try:
         with filelock.FileLock(out / ".build" / "lock", timeout=0):

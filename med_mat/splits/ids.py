@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from med_mat.errors import SplitError
 from med_mat.location import INDEX, Location
+from med_mat.strict import only_a_file
 from med_mat.taxonomy import did_you_mean
 
 #: What a file of ids can end in.
@@ -54,6 +55,7 @@ def read_ids(path: Path, part: str) -> list[str]:
     """
     suffix = path.suffix.lower()
     try:
+        only_a_file(path)
         if suffix == ".txt":
             found: Any = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
         elif suffix == ".csv":
