@@ -89,6 +89,7 @@ def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: File
     """
     if masks is None:
         return NOTHING
+    cache.used.add("mask")
     order: dict[str, int] = {}
     sets: list[tuple[int, ...]] = [()]
     numbers: dict[tuple[int, ...], int] = {(): 0}

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from med_mat import __version__
-from med_mat.commands import catalog, experiments, hub, looking, measuring, raw, upstream
+from med_mat.commands import caching, catalog, experiments, hub, looking, measuring, raw, upstream
 from med_mat.errors import MedMATError
 
 
@@ -82,6 +82,7 @@ for command in (
     looking.cite,
     looking.duplicates,
     looking.browse,
+    caching.cache,
     measuring.blind,
     hub.push,
     hub.attach,

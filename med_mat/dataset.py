@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat import schema, shards, strict
+from med_mat import copies, schema, shards, strict
 from med_mat.errors import BuildError, VocabularyError
 from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate
 from med_mat.questions import SEED, Form
@@ -410,8 +410,6 @@ class MedMAT(Experiments):
         return codes, table["position"].to_numpy(), names
 
     def _shard(self, name: str) -> datasets.Dataset:
-        import datasets
-
         if name not in self._arrow:
-            self._arrow[name] = datasets.Dataset.from_file(str(shards.arrow_file(self.location, name)))
+            self._arrow[name] = copies.opened(self.location, name)
         return self._arrow[name]

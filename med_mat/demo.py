@@ -9,6 +9,8 @@ from med_mat.building.ledger import NOTICE
 from med_mat.building.loader import has_loader, loader_of
 from med_mat.building.run import Options, build, find
 from med_mat.catalog import Source, load
+from med_mat.errors import BuildError
+from med_mat.location import taken_for_pattern
 from med_mat.raw.miniature import Miniature
 
 #: The paper's first combination: Lung COVID + Brain Cancer -> Lung Cancer, all CT.
@@ -51,7 +53,15 @@ def demo(raw: Path, out: Path, *, jobs: int | None, say: Callable[[str], None], 
         jobs: worker processes.
         say: takes each line of the account.
         progress: whether to show bars.
+
+    Raises:
+        BuildError: ``load_dataset`` would not open ``out``, or nothing can be built there.
     """
+    if taken_for_pattern(out):
+        raise BuildError(
+            f"{out.absolute()}: load_dataset takes *, ?, [...] and :: in a path for a pattern. Name a folder without "
+            "these for the demonstration (--out)."
+        )
     say("The images of this demonstration are synthetic: Med-MAT draws them. No medical data is used or downloaded.")
     folders = miniature(raw)
     say(f"1. Miniature raw folders of {len(folders)} sources, as their publishers lay them out: {raw}")

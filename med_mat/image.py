@@ -38,9 +38,12 @@ Check = Literal["header", "decode"]
 #: sources) in a quarter of its time, and smaller ones than level 4 in half of its time.
 PNG_PACKING: Mapping[str, int] = {"compress_level": 6, "compress_type": zlib.Z_RLE}
 
-#: Decoder -> the modules that nothing else needs: they are imported where it is asked for, and ``FileCache.used`` tells
-#: which were. A PNG that is stored as it was published asks for none.
+#: Decoder, or what else stands between files and records -> the modules that nothing else needs: they are imported
+#: where it is asked for, and ``FileCache.used`` tells which were. A PNG that is stored as it was published asks for
+#: none: what its pixels are is beyond doubt.
 DECODERS: Mapping[str, tuple[str, ...]] = {
+    "look": (),  # hashes of decoded pixels
+    "mask": (),  # a label map, encoded
     "JPEG": ("med_mat.raw.jpegs",),
     "picture": (
         *("med_mat.raw.pictures", "med_mat.raw.tiffs", "med_mat.raw.tiff_tags", "med_mat.raw.jpegs"),
@@ -48,6 +51,7 @@ DECODERS: Mapping[str, tuple[str, ...]] = {
     ),
     "window": ("med_mat.raw.planes",),
     "DICOM": ("med_mat.raw.dicom", "med_mat.raw.dicom_doubts", "med_mat.raw.jpegs", "med_mat.raw.planes"),
+    "compressed DICOM": (),
     "volume": ("med_mat.raw.volumes", "med_mat.raw.grids", "med_mat.raw.planes"),
 }
 
@@ -109,7 +113,7 @@ def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode"
         path = pixels
         data = _bytes(root, path)
         sha256 = hashlib.sha256(data).hexdigest()
-        dataset = _dataset(data, path)
+        dataset = _dataset(data, path, cache)
     if dataset is not None:
         return _read_dataset(dataset, index, mat, sha256, path, cache)
     kind = headers.sniff(data, path)
@@ -151,14 +155,14 @@ def values(
             data, dataset = held.data, held.dataset
         else:
             data = _bytes(root, path)
-            dataset = _dataset(data, path)
+            dataset = _dataset(data, path, cache)
         if dataset is None:
             content = _content(data, path, index, cache)
             found = _matrix(content, want) if isinstance(content, Image.Image) else content
         else:
             from med_mat.raw import dicom
 
-            cache.used.add("DICOM")
+            cache.used.update(dicom.decoders(dataset))
             found = dicom.stored_values(dataset, index, name)
     if want == "color":
         if found.ndim == 2:
@@ -200,7 +204,7 @@ def _bytes(root: Path, path: PurePosixPath) -> bytes:
 def _opened(root: Path, path: PurePosixPath, cache: FileCache) -> _Opened:
     def made(_: Path) -> tuple[_Opened, int]:
         data = _bytes(root, path)
-        dataset = _dataset(data, path)
+        dataset = _dataset(data, path, cache)
         return _Opened(data, hashlib.sha256(data).hexdigest(), dataset), len(data) * (1 if dataset is None else 2)
 
     try:
@@ -209,12 +213,13 @@ def _opened(root: Path, path: PurePosixPath, cache: FileCache) -> _Opened:
         raise ReadError(f"{path}: cannot be opened ({error.strerror}).") from error
 
 
-def _dataset(data: bytes, path: PurePosixPath) -> Any:
+def _dataset(data: bytes, path: PurePosixPath, cache: FileCache) -> Any:
     """A parsed DICOM file; None for other kinds."""
     if headers.sniff(data, path) != "DICOM":
         return None
     from med_mat.raw import dicom
 
+    cache.used.add("DICOM")
     return dicom.open_dataset(data, str(path))
 
 
@@ -236,12 +241,20 @@ def _web(
     data: bytes, kind: Literal["JPEG", "PNG"], path: PurePosixPath, cache: FileCache
 ) -> tuple[Image.Image, tuple[str, ...]]:
     """A JPEG or PNG of 8 bit, decoded, and what may be wrong with it."""
-    if kind == "PNG":
-        return opened.loaded(opened.picture(data, path), path), ()
-    from med_mat.raw import jpegs
+    odd: tuple[str, ...] = ()
+    try:
+        if kind == "PNG":
+            return opened.loaded(opened.picture(data, path), path), odd
+        from med_mat.raw import jpegs
 
-    cache.used.add("JPEG")
-    return jpegs.decoded(data, path)
+        cache.used.add("JPEG")
+        picture, odd = jpegs.decoded(data, path)
+    except ReadError:
+        cache.used.add("picture")  # another version of Pillow may decode it
+        raise
+    if odd:
+        cache.used.add("picture")
+    return picture, odd
 
 
 def _read_web(
@@ -271,6 +284,7 @@ def _read_web(
         picture, odd = _web(clean.data, kind, path, cache)
         if odd:  # bytes that nothing shows lie within its image data
             return _read_picture(data, None, mat, sha256, path, cache, fault=odd[0])
+        cache.used.add("look")
         known = look(opened.upright(picture, orientation))
     return _passed(clean, kind, width, height, sha256, known, raw_width, raw_height, orientation)
 
@@ -311,7 +325,7 @@ def _read_picture(
     """
     from med_mat.raw import gif_container, pictures, webp_container
 
-    cache.used.add("picture")
+    cache.used.update(("picture", "look"))
     found = pictures.picture(data, index or 0, path)
     raw_width, raw_height = found.size
     turned = found.orientation
@@ -355,7 +369,7 @@ def _read_dataset(
 ) -> Stored:
     from med_mat.raw import dicom
 
-    cache.used.add("DICOM")
+    cache.used.update((*dicom.decoders(dataset), "look"))
     count = dicom.frames(dataset)
     plane = dicom.frame(dataset, index or 0, str(path))
     notes = ["DICOM to PNG", *([f"frame {index or 0} of {count}"] if index is not None or count > 1 else [])]
@@ -365,7 +379,7 @@ def _read_dataset(
 def _read_slice(root: Path, reference: Slice, mat: MAT | None, cache: FileCache) -> Stored:
     from med_mat.raw import volumes
 
-    cache.used.add("volume")
+    cache.used.update(("volume", "look"))
     plane, volume = volumes.plane(root, reference, cache)
     return _from_plane(plane, mat, volume.sha256, str(reference.path), ["volume to PNG"], volume)
 

@@ -28,6 +28,7 @@ INDEX = "index.parquet"
 #: What a push puts beside the index: the columns that opening and selecting read, a twentieth of its bytes.
 TAGS = "tags.parquet"
 TAGS_COLUMNS = ("row", "split", "label_set", "group", "withheld", "key", "file", "position")
+_PATTERN = re.compile(r"[*?]|\[.+\]|::", re.DOTALL)
 _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
@@ -70,10 +71,15 @@ class Folder:
         del file
         return parquet.read_row_group(group, columns=list(columns) or None)
 
+    @property
+    def identity(self) -> str:
+        """What tells this build from all others: its absolute path."""
+        return str(self.root.resolve())
+
     def key(self, name: str) -> str:
         """What identifies the content of a file, for the cache."""
         facts = self.local(name).stat()
-        return f"{self.root.resolve()}/{name}/{facts.st_size}/{facts.st_mtime_ns}"
+        return f"{self.identity}/{name}/{facts.st_size}/{facts.st_mtime_ns}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +141,25 @@ class HubRepository:
 
         return read_row_group(file, parquet, group, columns)
 
+    @property
+    def identity(self) -> str:
+        """What tells this build from all others: dataset and commit."""
+        return f"{self.repo_id}@{self.commit}"
+
     def key(self, name: str) -> str:
         """What identifies the content of a file, for the cache."""
-        return f"{self.repo_id}@{self.commit}/{name}"
+        return f"{self.identity}/{name}"
 
 
 Location = Folder | HubRepository
+
+
+def taken_for_pattern(folder: str | os.PathLike[str]) -> bool:
+    """Whether ``load_dataset`` takes the path of a folder for a pattern, or for one inside an archive.
+
+    It then finds no files, or those of other folders (https://github.com/huggingface/datasets/issues/7468).
+    """
+    return _PATTERN.search(str(Path(folder).absolute())) is not None
 
 
 def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[Location, Mapping[str, Any]]:

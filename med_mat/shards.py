@@ -1,12 +1,9 @@
-"""The data files of a build as ``datasets`` need them: copied to Arrow once, streamed, or with other questions."""
+"""The data files of a build as ``datasets`` need them: streamed, or with other questions than they were built with."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,33 +18,8 @@ from med_mat.questions.view import FACTS, View
 if TYPE_CHECKING:
     import datasets
 
-_BATCH_ROWS = 64
 #: A file, the places of records in it, and the key of each.
 Piece = tuple[str, npt.NDArray[np.int32], npt.NDArray[np.int64]]
-
-
-def arrow_file(location: Location, name: str) -> Path:
-    """The Arrow copy of a shard, in the cache of ``datasets``; made row group by row group, and renamed when whole."""
-    import datasets
-
-    digest = hashlib.blake2b(location.key(name).encode(), digest_size=16).hexdigest()
-    path = Path(datasets.config.HF_DATASETS_CACHE) / "med_mat" / f"{digest}.arrow"
-    if path.is_file():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
-    try:
-        with (
-            pq.ParquetFile(location.local(name)) as parquet,
-            pa.OSFile(str(temporary), "wb") as sink,
-            pa.ipc.new_stream(sink, parquet.schema_arrow) as writer,
-        ):
-            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
-                writer.write_batch(batch)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path
 
 
 def stream(

@@ -9,11 +9,14 @@ refused in a sentence that names the document and the key. Nothing is converted:
 from __future__ import annotations
 
 import datetime
+import errno
 import functools
 import json
+import stat
 import types
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from med_mat.errors import CardError, MedMATError, VocabularyError
@@ -55,6 +58,18 @@ def yaml_load(text: str, where: str = "A text of Med-MAT") -> Any:
     except RecursionError as error:
         raise CardError(f"{where} is nested too deeply.") from error
     return data
+
+
+def only_a_file(path: Path) -> None:
+    """Refuse a pipe, a device or a folder in place of a document: reading it may never end.
+
+    Raises:
+        OSError: it is one, or is not there.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        what = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        raise OSError(errno.EINVAL, f"it is {what}, where a file is expected", str(path))
 
 
 class _TwiceError(Exception):

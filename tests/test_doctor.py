@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -15,9 +16,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from med_mat import cli as cli_module
 from med_mat import doctor as module
@@ -27,8 +30,9 @@ from med_mat.building.loader import loader_of
 from med_mat.catalog import Catalog, load
 from med_mat.cli import cli
 from med_mat.demo import miniature
-from med_mat.doctor import Finding, diagnose, healthy, to_text
+from med_mat.doctor import Finding, contents, diagnose, healthy, to_text
 from med_mat.example import Example
+from med_mat.raw import RawFolder
 from med_mat.raw import members as archives
 from med_mat.raw.members import members
 from med_mat.shell import printable, quote
@@ -652,3 +656,85 @@ def test_an_empty_folder_is_no_success(raw: Path) -> None:
     assert diagnose(raw, load()) == ()
     assert "No source" in doctor(raw, code=1).output
     assert module.to_json(()) == []
+
+
+# --------------------------------------------------------------------------------- names that promise what is not there
+
+
+def cut_tiff(path: Path) -> None:
+    Image.effect_noise((300, 300), 50).save(path, "TIFF")
+    path.write_bytes(path.read_bytes()[:40_000])  # its directory comes last
+    data = io.BytesIO()
+    Image.effect_noise((300, 300), 50).save(data, "TIFF", compression="tiff_lzw")
+    path.write_bytes(data.getvalue()[: len(data.getvalue()) // 2])
+
+
+def cut(path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda path: path.write_bytes(b""), "is empty: download it again"),
+        (lambda path: path.write_bytes(bytes(5000)), "is no image of a known format"),
+        (lambda path: path.write_bytes(b"<!DOCTYPE html><html><body>Log in</body></html>"), "a web page, not an image"),
+        (lambda path: path.write_bytes(b"version https://git-lfs.github.com/spec/v1\n"), "a Git LFS pointer"),
+        (cut, "download it again"),
+        (cut_tiff, "download it again"),
+    ],
+)
+def test_what_lies_in_the_place_of_images_is_named(
+    put: Callable[..., Path], raw: Path, spoil: Callable[[Path], object], told: str
+) -> None:
+    for image in put("busi", "busi").rglob("*.png"):
+        spoil(image)
+    one = by_source(raw)["busi"]
+    assert not one.complete
+    (note,) = (note for note in one.notes if told in note)
+    assert "benign (1).png" in note
+    assert note.endswith("others may be the same")
+    doctor(raw, code=1)
+
+
+def test_one_bad_file_among_sound_ones_is_left_to_the_build(put: Callable[..., Path], raw: Path) -> None:
+    (next(put("busi", "busi").rglob("benign (1).png"))).write_bytes(b"")
+    assert by_source(raw)["busi"].complete
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_sound_images_of_every_format_are_not_doubted(put: Callable[..., Path], raw: Path, name: str) -> None:
+    assert list(contents.wrong(RawFolder(put(name, name)), sorted(RawFolder(raw / name).files))) == []
+
+
+def test_images_that_may_not_be_read(put: Callable[..., Path], raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = put("busi", "busi")
+    original = Path.open
+
+    def refused(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self.suffix == ".png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    note = next(iter(contents.wrong(RawFolder(folder), sorted(RawFolder(folder).files))))
+    assert "may not be read: Permission denied. Allow it: chmod u+r " in note
+
+
+def test_a_table_that_may_not_be_read_is_not_downloaded_again(
+    put: Callable[..., Path], raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put("isic_2019", "isic_2019")
+    original = Path.open
+
+    def refused(self: Path, *arguments: Any, **options: Any) -> Any:
+        if self.suffix == ".csv":
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    notes = " ".join(by_source(raw)["isic_2019"].notes)
+    assert "chmod u+r " in notes
+    assert "Download it again" not in notes
+    assert folder.is_dir()

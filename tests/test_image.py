@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import io
@@ -445,16 +446,23 @@ def decoders(root: Path, name: str, data: bytes) -> set[str]:
 
 
 def test_a_build_learns_which_decoders_it_used(tmp_path: Path) -> None:
-    assert decoders(tmp_path, "a.png", encoded(GREY, "PNG")) == set()
-    assert decoders(tmp_path, "a.jpg", encoded(GREY, "JPEG")) == {"JPEG"}
-    assert decoders(tmp_path, "a.tif", encoded(GREY, "TIFF")) == {"picture"}
-    assert decoders(tmp_path, "b.png", encoded(GREY.astype(np.uint16), "PNG")) == {"picture", "window"}
+    jpeg = encoded(GREY, "JPEG")
+    assert decoders(tmp_path, "a.png", encoded(GREY, "PNG")) == {"look"}
+    assert decoders(tmp_path, "a.jpg", jpeg) == {"JPEG", "look"}
+    assert decoders(tmp_path, "a.tif", encoded(GREY, "TIFF")) == {"picture", "look"}
+    assert decoders(tmp_path, "b.png", encoded(GREY.astype(np.uint16), "PNG")) == {"picture", "window", "look"}
     Miniature(tmp_path).dicom("a.dcm")
-    assert decoders(tmp_path, "a.dcm", (tmp_path / "a.dcm").read_bytes()) == {"DICOM"}
+    assert decoders(tmp_path, "a.dcm", (tmp_path / "a.dcm").read_bytes()) == {"DICOM", "look"}
     Miniature(tmp_path).volume("a.nii", (4, 5, 6), labels=True)
     cache = FileCache()
     values(tmp_path, Slice(PurePosixPath("a.nii"), 0), cache, want="index")
     assert cache.used == {"volume"}
+    for name, data in (("d.jpg", jpeg[: len(jpeg) // 2]), ("d.png", encoded(GREY, "PNG")[:60])):
+        cache = FileCache()
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(ReadError):
+            read(tmp_path, PurePosixPath(name), mat=None, cache=cache)
+        assert "picture" in cache.used, "what one version of Pillow refuses another may decode"
     assert cache.used <= set(image.DECODERS)
     assert all(importlib.util.find_spec(name) for modules in image.DECODERS.values() for name in modules)
 
@@ -469,3 +477,16 @@ def test_a_picture_that_is_passed_through_loads_no_decoder(tmp_path: Path) -> No
     )
     run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
+
+
+def test_nothing_that_pillow_warns_of_reaches_the_terminal(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    Image.new("1", (13_000, 7_000)).save(tmp_path / "large.png")  # Pillow warns from 89,478,485 pixels on
+    Image.new("L", (13_000, 7_000)).save(tmp_path / "large.jpg")
+    Image.new("L", (13_000, 7_000)).save(tmp_path / "large.gif")
+    for name in ("large.png", "large.jpg", "large.gif"):
+        assert read(tmp_path, PurePosixPath(name), mat=None, cache=FileCache()).width == 13_000
+    data = encoded(GREY, "TIFF")
+    (tmp_path / "cut.tif").write_bytes(data[: len(data) - 40])
+    with contextlib.suppress(ReadError):
+        read(tmp_path, PurePosixPath("cut.tif"), mat=None, cache=FileCache())
+    assert [str(one.message) for one in recwarn.list] == []

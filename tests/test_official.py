@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -652,3 +653,10 @@ def test_what_cannot_be_counted_is_said(workshop: Workshop, tmp_path: Path) -> N
     found = overlaps(med_mat.open(tmp_path / "out"))
     assert all(one.missing for one in found)
     assert "60 could not be counted" in overlaps_text(found)
+
+
+def test_a_pipe_among_the_files_is_a_sentence_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "Subset-1-train.json")
+    done = CliRunner().invoke(cli, ["official", "check", str(tmp_path)])
+    assert done.exit_code == 1
+    assert "a pipe, a socket or a device" in done.output

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from med_mat import image
+from med_mat.building import libraries
 from med_mat.building.kept import Kept, kept_records
 from med_mat.building.outcomes import Notes, Setting, Skip, outcomes
 from med_mat.building.plan import Chunk
@@ -38,6 +39,7 @@ class Result:
     records: str = ""  # digest of what all else in the records depends on
     decoders: list[str] = field(default_factory=list)  # those that its images and masks needed
     code: dict[str, str] = field(default_factory=dict)  # module -> digest, of the code that it depends on
+    libraries: dict[str, str] = field(default_factory=dict)  # library -> version, of those that it depends on
     examples: int = 0
     found: int = 0  # records
     written: int = 0
@@ -157,6 +159,7 @@ def move_chunk(made: Result, places: Places, store: Store) -> Result:
         BuildError: the output cannot be written.
     """
     result = Result.from_json(made.to_json())
+    result.libraries |= libraries.writer()
     result.files = {name: size for name, size in made.files.items() if name == made.thumbnails}
     with _Files(store, made.source, made.name) as files:
         for values in kept_records(store, made.data):

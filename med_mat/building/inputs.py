@@ -1,26 +1,25 @@
 """What the records of a source depend on, as digests: a chunk is made again where one of them changes, and only then.
 
 Two digests, so that less is done again: ``pixels`` (raw bytes, decoders, windowing, libraries), without which an image
-is decoded, and ``records`` (loader, card, questions, annotations, schema), without which text and masks are made anew
-and the stored images are copied.
+is decoded, and ``records`` (loader, card, questions, annotations, schema, what writes Parquet), without which text and
+masks are made anew and the stored images are copied. Libraries count where the chunk needed them.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from importlib import metadata, resources
+from importlib import resources
+from typing import NamedTuple
 
 from med_mat import schema
+from med_mat.building import libraries
 from med_mat.building.fingerprint import module_digests
 from med_mat.building.plan import Chunk
 from med_mat.catalog import Catalog, Source
 from med_mat.image import DECODERS, Check
 
-#: What the pixels and the bytes of the output depend on beside Med-MAT itself.
-LIBRARIES = ("nibabel", "numpy", "pillow", "pyarrow", "pydicom")
 #: What the questions are made of.
 _TEXTS = ("instructions.yaml", "synonyms.yaml")
 #: The facts of a card that are in its records; its rows and labels among them.
@@ -28,6 +27,15 @@ _FACTS = ("name", "rows", "license", "license_certainty", "patients_of")
 #: Where the code that makes pixels begins, and the code that makes records; the loader aside.
 _PIXEL_CODE = ("med_mat.image",)
 _RECORD_CODE = ("med_mat.building.outcomes", "med_mat.building.writer")
+
+
+class Digests(NamedTuple):
+    """What one chunk depends on."""
+
+    pixels: str
+    records: str
+    code: dict[str, str]  # module -> digest
+    libraries: dict[str, str]  # library -> version, or a digest of what it does
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class Inputs:
         texts = ((resources.files("med_mat.data") / name).read_text("utf-8") for name in _TEXTS)
         return cls(
             loader=source.loader,
-            pixels=_digest([check, repr([row.mat for row in source.rows]), *map(" ".join, versions().items())]),
+            pixels=_digest([check, repr([row.mat for row in source.rows])]),
             records=_digest(
                 [
                     repr([getattr(source, name) for name in _FACTS]),
@@ -57,12 +65,13 @@ class Inputs:
             ),
         )
 
-    def digests(self, chunk: Chunk, decoders: Collection[str]) -> tuple[str, str, dict[str, str]]:
-        """The digests of a chunk whose images and masks need these decoders, and the modules that they are made of."""
+    def digests(self, chunk: Chunk, decoders: Collection[str]) -> Digests:
+        """What a chunk depends on whose images and masks need these decoders."""
         for_pixels, for_records = _code(self.loader, frozenset(decoders))
-        pixels = _digest([self.pixels, chunk.pixels, repr(for_pixels)])
-        records = _digest([pixels, self.records, chunk.said, repr(for_records)])
-        return pixels, records, {**for_records, **for_pixels}
+        decode, write = libraries.of_pixels(decoders), libraries.of_records(decoders)
+        pixels = _digest([self.pixels, chunk.pixels, repr(for_pixels), repr(decode)])
+        records = _digest([pixels, self.records, chunk.said, repr(for_records), repr(write)])
+        return Digests(pixels, records, {**for_records, **for_pixels}, dict(sorted({**decode, **write}.items())))
 
 
 def _code(loader: str, decoders: frozenset[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -73,12 +82,6 @@ def _code(loader: str, decoders: frozenset[str]) -> tuple[dict[str, str], dict[s
         module_digests([*_PIXEL_CODE, *needed], without=without),
         module_digests([loader, *_RECORD_CODE], without=without),
     )
-
-
-@functools.cache
-def versions() -> dict[str, str]:
-    """The libraries that the bytes of a build depend on -> their versions."""
-    return {name: metadata.version(name) for name in LIBRARIES}
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from med_mat import __version__, schema, strict
-from med_mat.building import plan
+from med_mat.building import libraries, plan
 from med_mat.building.card import write_cards
 from med_mat.building.chunk import Result, commit, earlier, move_chunk, sizes, write_chunk
 from med_mat.building.fewer import fewer, held, refusal
 from med_mat.building.files import FOLDER, record_files
 from med_mat.building.fingerprint import changed
 from med_mat.building.index import Written, write_index
-from med_mat.building.inputs import Inputs, versions
+from med_mat.building.inputs import Inputs
 from med_mat.building.ledger import Ledger, balance
 from med_mat.building.loader import examples_of, has_loader
 from med_mat.building.outcomes import OnError, Setting
@@ -31,7 +31,7 @@ from med_mat.building.plan import Chunk
 from med_mat.building.settle import Settled, settle, why
 from med_mat.building.store import Store, clear, resume, sweep, switch
 from med_mat.building.words import nothing
-from med_mat.building.workers import parallel
+from med_mat.building.workers import enough, parallel
 from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, LoaderError, MedMATError, ReadError
@@ -82,7 +82,7 @@ class Report:
     kept: int  # chunks that an earlier run had finished
     copied: int  # chunks of which the stored images were kept
     moved: int  # chunks whose records changed sides
-    stale: Mapping[str, tuple[str, ...]]  # source -> the modules whose change made chunks of it be made again
+    stale: Mapping[str, tuple[str, ...]]  # source -> modules and libraries whose change made chunks be made again
     total: int  # records in the whole Med-MAT, of earlier runs too
     withheld: int  # of these
     contested: Mapping[str, str]  # source -> which of its pictures go by labels that contradict each other
@@ -106,7 +106,7 @@ class Forecast:
     copy: int = 0
     keep: int = 0
     fault: str = ""  # why nothing can be said, and nothing could be built
-    stale: set[str] = field(default_factory=set)  # modules whose change is the reason
+    stale: set[str] = field(default_factory=set)  # modules and libraries whose change is the reason
 
 
 def find(
@@ -173,6 +173,7 @@ def build(
     import filelock
 
     catalog, options = catalog or load(), options or Options()
+    options = replace(options, jobs=enough(options.jobs))
     _claim(out, raw.values())
     try:
         with filelock.FileLock(out / ".build" / "lock", timeout=0):
@@ -319,19 +320,21 @@ def _build_source(
 
 
 def _need(store: Store, chunk: Chunk, inputs: Inputs) -> tuple[Need, Result | None, list[str]]:
-    """What is to be done with a chunk, what an earlier run made of it, and which modules have changed since."""
+    """What is to be done with a chunk, what an earlier run made of it, and what of code and libraries has changed."""
     done = earlier(store, chunk.source, chunk.name)
     if done is None or not set(done.decoders) <= set(DECODERS):
         return "decode", None, []
-    pixels, records, code = inputs.digests(chunk, done.decoders)
-    if (done.pixels, done.records) == (pixels, records):
+    now = inputs.digests(chunk, done.decoders)
+    if (done.pixels, done.records) == (now.pixels, now.records):
         return "keep", done, []
-    return ("copy" if done.pixels == pixels else "decode"), done, changed(done.code, code)
+    differs = [*changed(done.code, now.code), *libraries.changes(done.libraries, now.libraries)]
+    return ("copy" if done.pixels == now.pixels else "decode"), done, differs
 
 
 def _sealed(result: Result, facts: dict[str, Chunk], inputs: Inputs) -> Result:
     """A written chunk with its digests, which need to know the decoders that it turned out to need."""
-    result.pixels, result.records, result.code = inputs.digests(facts.pop(result.name), result.decoders)
+    on = inputs.digests(facts.pop(result.name), result.decoders)
+    result.pixels, result.records, result.code, result.libraries = on
     return result
 
 
@@ -386,7 +389,8 @@ def _finish(
     for name, entry in ledgers.items():
         entry["contradictions"] = str(written.contested[name]) if name in written.contested else None
     _check_fewer(store, options, run)
-    _describe(store, sources, ledgers, written, files, settled)
+    built_with = {source.name: _libraries(chunks.values(), source.name) for source in sources}
+    _describe(store, sources, ledgers, written, files, settled, built_with)
     kept = {*sizes(chunks.values()), *(made.marker for made in chunks.values())}
     for source in sources:
         name = source.name
@@ -444,6 +448,7 @@ def _describe(
     written: Written,
     files: Sequence[str],
     settled: Settled,
+    built_with: Mapping[str, Mapping[str, str]],
 ) -> None:
     """Write ledgers, cards and manifest."""
     for name, entry in ledgers.items():
@@ -458,13 +463,13 @@ def _describe(
         "med_mat": __version__,
         "schema": schema.VERSION,
         "build": written.build,
-        "libraries": versions(),
         "sources": {
             source.name: {
                 "records": ledgers[source.name]["written"],
                 **{key: ledgers[source.name][key] for key in ("variant", "split", "seed", "checked")},
                 "augmented": source.augmented,
                 "synthetic": ledgers[source.name]["synthetic"],
+                "libraries": built_with[source.name],
             }
             for source in sources
         },
@@ -474,6 +479,11 @@ def _describe(
         "near_duplicates": written.facts,
     }
     write_atomically(store.next / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+
+
+def _libraries(chunks: Iterable[Result], source: str) -> dict[str, str]:
+    """The libraries that the records of a source depend on."""
+    return dict(sorted({item for one in chunks if one.source == source for item in one.libraries.items()}))
 
 
 def _check_fewer(store: Store, options: Options, run: _Run) -> None:

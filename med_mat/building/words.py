@@ -36,7 +36,7 @@ def lines(source: Source, ledger: Ledger, where: str) -> list[str]:
 
 
 def expected(told: Forecast) -> str:
-    """What a build would do for a source, and which changed modules are the reason."""
+    """What a build would do for a source, and which changed modules and libraries are the reason."""
     if told.fault:
         return f"nothing can be built. {printable(told.fault)}"
     parts = [

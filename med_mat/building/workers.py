@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 import time
@@ -10,13 +11,31 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import Any, TypeVar
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+#: Processes for each core, at most: chunks are decoded, which is a processor's work, and read, which waits a little.
+_PER_CORE = 2
 
 _LOOK_SECONDS = 1.0  # how often a worker looks whether its parent still lives
 
 
+def enough(jobs: int | None) -> int | None:
+    """As many processes as were asked for, or as help: more of them share the same cores, and each takes memory."""
+    if jobs is None or jobs < 0:
+        return jobs
+    import joblib
+
+    most = _PER_CORE * int(joblib.cpu_count())
+    if jobs > most:
+        log.warning("%d processes were asked for; %d are started, for no more help on this machine", jobs, most)
+    return min(jobs, most)
+
+
 def parallel(work: Callable[..., T], calls: Iterable[tuple[Any, ...]], jobs: int | None) -> Generator[T, None, None]:
     """Call a function many times, in this process or in joblib's workers; results come as they are ready.
+
+    No more workers are started than there are calls.
 
     Close the iterator where it is not exhausted: the workers are gone when that returns.
 
@@ -25,9 +44,14 @@ def parallel(work: Callable[..., T], calls: Iterable[tuple[Any, ...]], jobs: int
         calls: the arguments of each call.
         jobs: processes; None: what joblib's ``parallel_config`` says, so also the user's Dask or Ray cluster, else 1.
     """
-    if jobs == 1:
+    calls = iter(calls)
+    first = list(itertools.islice(calls, 1 if jobs is None else max(jobs, 1)))
+    calls = itertools.chain(first, calls)
+    if jobs == 1 or not first or (jobs is not None and jobs > len(first) == 1):
         yield from itertools.starmap(work, calls)
         return
+    if jobs is not None and jobs > 0:
+        jobs = min(jobs, len(first))
     import joblib
     from joblib.parallel import get_active_backend
 

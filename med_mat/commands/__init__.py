@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from med_mat.location import taken_for_pattern
+from med_mat.shell import printable
 
 FOLDER = click.Path(path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -23,3 +27,20 @@ def follow() -> Callable[[Command], Command]:
 def jobs(what: str = "Processes.") -> Callable[[Command], Command]:
     """The option ``--jobs``."""
     return click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help=what)
+
+
+def next_step(out: Path, *, built: bool = True) -> str:
+    """What to do with a folder that was written: how it is opened, or why ``load_dataset`` does not open it there.
+
+    Args:
+        out: the folder.
+        built: it is a Med-MAT, which ``med_mat.open`` opens wherever it lies.
+    """
+    python = printable(json.dumps(str(out), ensure_ascii=False))
+    if not taken_for_pattern(out):
+        return f'Next: load_dataset({python}, split="train")'
+    ways = f"Next: med_mat.open({python}), or move it" if built else "Move it"
+    return (
+        f"Warning: load_dataset takes *, ?, [...] and :: in a path for a pattern, and so does not open "
+        f"{printable(str(out.absolute()))}. {ways} to a folder without these."
+    )

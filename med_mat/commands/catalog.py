@@ -65,6 +65,7 @@ def show(name: str) -> None:
     Example: med-mat show busi
     """
     from med_mat import catalog
+    from med_mat.download.plan import verified
     from med_mat.summary import words
 
     source = catalog.load()[name]
@@ -80,6 +81,7 @@ def show(name: str) -> None:
     for way in source.downloads:
         lines.append(f"  get it: {way.kind} {way.at}" + (f" ({', '.join(way.files)})" if way.files else ""))
         lines += [f"    {way.note}"] if way.note else []
+        lines.append(f"    verified {verified(way)}")
     lines += [f"  put it below: RAW/{source.name}/, so that below that folder, or one around it, lie"]
     for layout in source.layouts:
         lines.append(f"    {layout.variant}{f': {layout.edition}' if layout.edition else ''}")

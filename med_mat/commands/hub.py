@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from med_mat.commands import FOLDER, jobs
+from med_mat.commands import FOLDER, jobs, next_step
 
 if TYPE_CHECKING:
     from med_mat.permission import Pixels
@@ -116,4 +116,4 @@ def attach(
 
     folders = {name: Path(folder) if given else None for name, given, folder in (one.partition("=") for one in names)}
     mat = run(dataset, raw, out, sources=folders, revision=revision, jobs=jobs, progress=not quiet)
-    click.echo(f'{mat}: the same as {dataset}. Next: load_dataset("{out}", split="train")')
+    click.echo(f"{mat}: the same as {dataset}. {next_step(out)}")

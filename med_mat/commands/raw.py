@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from med_mat.commands import FOLDER, follow, jobs
+from med_mat.commands import FOLDER, follow, jobs, next_step
 from med_mat.errors import LayoutError, MedMATError
+from med_mat.shell import printable
 
 if TYPE_CHECKING:
     from med_mat.building import Report
@@ -23,9 +24,16 @@ if TYPE_CHECKING:
 @click.option("--dry-run", is_flag=True, help="Only say what would be fetched, or how to get it by hand.")
 @click.option("--accept-terms", is_flag=True, help="Do not ask for consent to the terms.")
 @click.option("--keep-archives", is_flag=True, help="Leave the archives in RAW/.downloads.")
+@click.option("--allow-http", is_flag=True, help="Fetch over plain http too what no digest verifies.")
 @click.option("--route", type=int, help="Which of the routes that --dry-run lists; without it, the easiest.")
 def download(
-    names: tuple[str, ...], raw: Path, dry_run: bool, accept_terms: bool, keep_archives: bool, route: int | None
+    names: tuple[str, ...],
+    raw: Path,
+    dry_run: bool,
+    accept_terms: bool,
+    keep_archives: bool,
+    allow_http: bool,
+    route: int | None,
 ) -> None:
     """Fetch SOURCE into RAW/<source>, or say how to get it where its publisher wants a person.
 
@@ -51,7 +59,7 @@ def download(
                 number=route,
                 dry_run=dry_run,
                 keep_archives=keep_archives,
-                settings=Settings(progress=sys.stderr.isatty()),
+                settings=Settings(progress=sys.stderr.isatty(), allow_http=allow_http),
             )
         except MedMATError as error:
             failed = True
@@ -171,7 +179,6 @@ def build(
     from med_mat import catalog
     from med_mat.building import Options, find, forecast, words
     from med_mat.building import build as run
-    from med_mat.shell import printable
 
     folders = {}
     for name in names:
@@ -223,7 +230,7 @@ def _result(report: Report, out: Path) -> str:
     kept = f", {report.kept} chunks kept from an earlier run" if report.kept else ""
     withheld = f", {report.withheld:,} withheld" if report.withheld else ""
     failed = f"; NOT BUILT, for the reason above: {', '.join(report.failed)}" if report.failed else ""
-    return f'{report.total:,} records in {out}{own}{withheld}{kept}. Next: load_dataset("{out}", split="train"){failed}'
+    return f"{report.total:,} records in {printable(str(out))}{own}{withheld}{kept}. {next_step(out)}{failed}"
 
 
 @click.command()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from med_mat.commands import FOLDER
+from med_mat.commands import FOLDER, next_step
 from med_mat.shell import printable
 
 
@@ -64,7 +64,7 @@ def official_attach(place: Path, where: str, out: Path) -> None:
 
     for name, (entries, attached) in module.write(place, med_mat.open(where), out).items():
         click.echo(f"{printable(name)}: {attached:,} of {entries:,} entries attached")
-    click.echo(f"'med-mat official check' says why others are not. Next: load_dataset({str(out)!r}, split='train')")
+    click.echo(f"'med-mat official check' says why others are not. {next_step(out, built=False)}")
 
 
 @official.command("overlaps")

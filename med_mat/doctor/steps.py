@@ -7,7 +7,10 @@ from pathlib import Path
 from med_mat.building.loader import has_loader
 from med_mat.catalog import Source
 from med_mat.download.plan import plan
+from med_mat.raw.refusals import let_in
 from med_mat.shell import quote
+
+__all__ = ["build", "doctor", "let_in", "move", "move_files", "move_inside", "obtain", "show", "unpack"]
 
 
 def show(source: Source) -> str:
@@ -48,11 +51,6 @@ def move_files(folder: Path, pattern: str, where: Path) -> str:
         f"mkdir -p {there} && find {quote(str(folder))} -maxdepth 1 -type f -iname {quote(pattern)} "
         f"-exec mv {{}} {there} \\;"
     )
-
-
-def let_in(folder: str) -> str:
-    """Lets its owner open a folder."""
-    return f"chmod u+rx {quote(folder)}"
 
 
 def unpack(archive: Path, target: Path) -> str:

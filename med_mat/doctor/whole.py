@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from posixpath import splitext
 
 from med_mat.building.files import FileIndex
 from med_mat.building.ledger import is_miniature
 from med_mat.catalog import Layout, Source
 from med_mat.doctor import steps
+from med_mat.doctor.contents import wrong
 from med_mat.doctor.count import Count, counted
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.visit import Visit, images_in, images_of
-from med_mat.errors import MedMATError
 from med_mat.raw.fit import fits, lacking
-from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder, is_hidden
-from med_mat.raw.headers import foreign
+from med_mat.raw.folder import RawFolder, is_hidden
 from med_mat.raw.layout import LEVELS
 from med_mat.raw.tree import Parts
 from med_mat.validate import Differences, differences, scanned
 
-_OPENED = 200  # folders and ways of naming of which images are opened
-_TRIED = 3  # images of each
 #: The share of the images that may lack, by how sure the card is of its count.
 _LEEWAY = {"high": 0.0, "medium": 0.02, "low": 0.5}
 
@@ -102,15 +96,15 @@ def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Fin
             notes.append(f"the tables name {len(raw.missing):,} further images, which the publisher does not ship")
         else:
             missing |= dict.fromkeys(raw.missing)
-    pointers = list(_pointers(raw, visible))
-    notes += pointers
+    bad = list(wrong(raw, visible))
+    notes += bad
     differ = Differences()
     if source.name in visit.indexes and visit.indexes[source.name].named:
         differ, unused = _compared(raw, visit.indexes[source.name])
         missing |= dict.fromkeys(differ.missing)
         notes += [f"{unused:,} files that no record needs are no longer there"] if unused else []
         notes.append("compared with the index of an earlier build, by names and sizes")
-    complete = not (missing or differ.altered or count.unread or short or pointers)
+    complete = not (missing or differ.altered or count.unread or short or bad)
     advice = [*([] if complete else [steps.show(source)]), *steps.build(source, where)]
     if count.read is not None and count.unread:
         advice = [steps.show(source)]  # its build would say no more
@@ -144,29 +138,6 @@ def _parts(source: Source, layout: Layout, count: Count) -> Mapping[str, int]:
     totals = source.counts.get("splits") or {}
     known = count.read and layout.images is None and totals.keys() <= {"train", "validation", "test"}
     return totals if known else {}
-
-
-def _pointers(raw: RawFolder, paths: Sequence[str]) -> Iterator[str]:
-    """What lies in the place of images and masks: the first bytes of some of each kind tell."""
-    alike: defaultdict[tuple[str, str], list[str]] = defaultdict(list)  # masks have names of their own
-    for path in paths:
-        folder, _, name = path.rpartition("/")
-        if splitext(name)[1].lower() in IMAGE_SUFFIXES:
-            alike[folder, re.sub(r"\d+", "0", name)].append(path)
-    for kind in sorted(alike)[:_OPENED]:
-        found = [_what(raw, path) for path in alike[kind][:_TRIED]]
-        if all(found):
-            yield f"{alike[kind][0]} is {found[0]}; others may be the same"
-            return
-
-
-def _what(raw: RawFolder, path: str) -> str:
-    """What a file is that is called as an image and is none; "" where nothing speaks against it."""
-    try:
-        with raw.absolute(path).open("rb") as file:
-            return foreign(file.read(512))
-    except (OSError, MedMATError):
-        return ""  # the scan has told it
 
 
 def _compared(raw: RawFolder, index: FileIndex) -> tuple[Differences, int]:

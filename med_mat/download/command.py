@@ -57,7 +57,7 @@ def obtain(
         say(f"  {next_step(source, raw)}")
         return
     for one in ways.routes:
-        say(f"  {'->' if one is route else '  '} {one}")
+        say(f"  {'->' if one is route else '  '} {one}; verified {one.verified}")
     if number is None and ways.by_hand(route):
         _tell(ways, route, say)
         if dry_run:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from med_mat import __version__
 from med_mat.download.unpack import is_archive, safe_path
@@ -58,6 +58,11 @@ class Remote:
     page: str = ""  # where a person finds it
     strip: int = 0  # wrapper folders inside that are not the publisher's
 
+    @property
+    def in_the_open(self) -> bool:
+        """Whether somebody on its way could put other bytes in its place, and nothing would tell."""
+        return is_open(self.url) and not self.digests
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -69,6 +74,7 @@ class Settings:
     timeout: tuple[float, float] = (20.0, 90.0)  # to connect, and between two bytes
     chunk: int = 1 << 16  # what a broken connection loses at most
     progress: bool = False
+    allow_http: bool = False  # fetch what is sent in the open, and of which no digest is known
 
 
 class _Again(Exception):  # noqa: N818 - it is a wish, no error
@@ -85,7 +91,7 @@ def missing(package: str) -> MissingExtraError:
 
 
 def open_session() -> requests.Session:
-    """A session that follows redirects within http and https only, and from https not back to http.
+    """A session that follows redirects within http and https only, from https not back to http, and to no nonsense.
 
     Raises:
         MissingExtraError: requests is not installed.
@@ -99,7 +105,7 @@ def open_session() -> requests.Session:
         def get_redirect_target(self, resp: Any) -> str | None:
             target: str | None = super().get_redirect_target(resp)
             if target is not None:
-                old, new = urlsplit(resp.url).scheme, urlsplit(target).scheme or urlsplit(resp.url).scheme
+                old, new = urlsplit(resp.url).scheme, _scheme(target, resp.url)
                 if new not in ("http", "https") or (old, new) == ("https", "http"):
                     raise DownloadError(f"{resp.url} redirects to {target!r}, which is not followed: it must be https.")
             return target
@@ -107,6 +113,22 @@ def open_session() -> requests.Session:
     session = Session()
     session.headers["User-Agent"] = f"med-mat/{__version__}"
     return session
+
+
+def _scheme(target: str, url: str) -> str:
+    """The scheme of where an address redirects to.
+
+    Raises:
+        DownloadError: that is no address.
+    """
+    try:
+        parts = urlsplit(urljoin(url, target))
+        parts.port  # noqa: B018 - it is read when it is asked for, and may be no number
+    except ValueError as error:
+        raise DownloadError(f"{url} redirects to {target!r}, which is no address ({error}).") from error
+    if not parts.hostname and parts.scheme in ("http", "https"):
+        raise DownloadError(f"{url} redirects to {target!r}, which is no address (it names no server).")
+    return parts.scheme
 
 
 def get_json(url: str, session: requests.Session, settings: Settings) -> Any:
@@ -143,6 +165,11 @@ def fetch(
         MissingExtraError: the extra ``download`` is not installed.
     """
     session, settings = session or open_session(), settings or Settings()
+    if remote.in_the_open and not settings.allow_http:
+        raise DownloadError(
+            f"{remote.url} is not fetched: it comes over plain http and no digest of it is known, so whoever sits "
+            "between could change images and labels unseen. --allow-http fetches it all the same."
+        )
     target = folder / safe_path(remote.name, remote.url)
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists() and not _mistake(target, remote):
@@ -154,6 +181,16 @@ def fetch(
     transfer.part.replace(target)
     transfer.note.unlink(missing_ok=True)
     return target
+
+
+def is_open(url: str) -> bool:
+    """Whether an address is of plain http, on another machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:  # no address at all, which is told where it is asked for
+        return False
+    return parts.scheme == "http" and not (host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host))
 
 
 def digests(path: Path, kinds: set[str]) -> dict[str, str]:
@@ -354,11 +391,15 @@ def _answer(
     import requests
     from urllib3.exceptions import HTTPError
 
-    if urlsplit(url).scheme not in ("http", "https"):
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as error:
+        raise DownloadError(f"{url} is no address to fetch from: {error}.") from error
+    if scheme not in ("http", "https"):
         raise DownloadError(f"{url} is not fetched: only http and https are.")
     try:
         response = session.get(url, headers=dict(headers), stream=True, timeout=settings.timeout)
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema) as error:
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, ValueError) as error:
         raise DownloadError(f"{url} is no address to fetch from: {error}.") from error
     except requests.exceptions.TooManyRedirects as error:
         raise DownloadError(f"{url} redirects in circles. Open it in a browser.") from error

@@ -7,12 +7,41 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from med_mat.catalog import Download, Source
+from med_mat.download.fetch import is_open
 from med_mat.download.repositories import KAGGLE_TOKEN, page
 from med_mat.errors import DownloadError
 
 _BY_HAND = frozenset(("page", "physionet"))
 #: Access by which nothing is fetched unless a route is named: a person has to sign, or to ask.
 _ASKED = frozenset(("request", "credentialed"))
+
+
+#: Kind -> how what arrives is verified, where the card knows no digest.
+_VERIFIED = {
+    "zenodo": "by the md5 that Zenodo's API gives for each file",
+    "figshare": "by the md5 that figshare's API gives for each file",
+    "mendeley": "by the sha256 that Mendeley's API gives for each file; by nothing but https where it comes as one zip",
+    "huggingface": "by the size that the Hub gives for each file, by its client",
+    "github": "by the digest that GitHub's API gives for a file of a release; by nothing but https for the repository",
+    "kaggle": "by Kaggle's client alone: Kaggle publishes no digest",
+    "kaggle-competition": "by Kaggle's client alone: Kaggle publishes no digest",
+    "google-drive": "by nothing but https and the size",
+    "https": "by nothing but https and the size",
+    "physionet": "by you: sha256sum -c SHA256SUMS.txt, which comes with it",
+    "page": "by you, where the page gives a digest",
+}
+
+
+def verified(download: Download) -> str:
+    """How the bytes are verified that arrive by an entry of a card, for a sentence."""
+    known = [name for name in download.files if name in download.sha256]
+    if known and len(known) == len(download.files):
+        return "by the sha256 in the card"
+    if is_open(download.at):
+        rest = "by nothing: it comes over plain http, and only with --allow-http"
+    else:
+        rest = _VERIFIED[download.kind]
+    return f"{', '.join(known)} by the sha256 in the card, the rest {rest}" if known else rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +71,14 @@ class Route:
                 f"To fetch it, {KAGGLE_TOKEN}; and accept the rules at "
                 f"https://www.kaggle.com/competitions/{first.at}/rules."
             )
+        if any(is_open(one.at) and not set(one.files) <= one.sha256.keys() for one in self.downloads):
+            return "To fetch it, pass --allow-http: it comes over plain http, and no digest of it is known."
         return f"To fetch it, {KAGGLE_TOKEN}." if self.kind == "kaggle" else ""
+
+    @property
+    def verified(self) -> str:
+        """How what arrives is verified, for a sentence."""
+        return "; ".join(dict.fromkeys(map(verified, self.downloads)))
 
     def __str__(self) -> str:
         what = ", ".join(page(one) for one in self.downloads)

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from med_mat.leakage.fingerprint import BITS
 from med_mat.leakage.groups import DUPLICATES, REASONS
 from med_mat.location import INDEX
+from med_mat.raw.opened import unwarned
 from med_mat.shell import printable
 
 if TYPE_CHECKING:
@@ -291,7 +292,8 @@ def _thumbnails(mat: MedMAT, sides: Iterable[Side]) -> dict[str, str]:
 def _data_uri(data: bytes) -> str:
     from PIL import Image, ImageOps
 
-    picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    with unwarned():
+        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)

@@ -30,6 +30,7 @@ from med_mat.catalog import Catalog
 from med_mat.errors import LayoutError, ReadError
 from med_mat.questions import SUFFIX
 from med_mat.shell import printable
+from med_mat.strict import only_a_file
 
 log = logging.getLogger(__name__)
 
@@ -139,6 +140,7 @@ def _file(path: Path, top: Path) -> File | None:
 def _objects(path: Path) -> Iterator[tuple[int, Any]]:
     """The elements of the list that a file holds, each with its place from 1, parsed as the file is read."""
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+    only_a_file(path)
     with path.open(encoding="utf-8") as file:
         text = _Text(file, path)
         if text.next() != "[":

@@ -54,6 +54,13 @@ def frames(dataset: Dataset) -> int:
             return 1
 
 
+def decoders(dataset: Dataset) -> tuple[str, ...]:
+    """What its pixels need, as in ``med_mat.image.DECODERS``."""
+    syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
+    plain = syntax is None or syntax.is_private or not syntax.is_compressed
+    return ("DICOM",) if plain else ("DICOM", "compressed DICOM")
+
+
 def frame(dataset: Dataset, index: int, name: str) -> Plane:
     """One frame: colour of 8 bit as RGB, all else as stored with the functions that show it."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):

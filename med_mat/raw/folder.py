@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from med_mat.errors import LayoutError, ReadError
 from med_mat.raw import tables
 from med_mat.raw.names import composed, folded
+from med_mat.raw.refusals import cannot_read
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
@@ -348,7 +349,7 @@ class RawFolder:
                 header = pydicom.dcmread(full, stop_before_pixels=True, force=True)
             known = "SOPClassUID" in header or "Rows" in header or "Modality" in header
         except Exception as error:  # pydicom lets through whatever its parser stumbles over
-            raise ReadError(f"{self._at(path)} is not a DICOM file: {error}. Download it again.") from error
+            raise ReadError(cannot_read(full, error, "is not a DICOM file")) from error
         if not known:
             raise ReadError(f"{self._at(path)} is not a DICOM file: it names no SOP class, modality or size.")
         return header
@@ -364,9 +365,7 @@ class RawFolder:
             orient: Any = nibabel.orientations.io_orientation
             order = orient(image.affine)[:, 0]
         except Exception as error:  # nibabel lets through whatever its parser stumbles over
-            raise ReadError(
-                f"{self._at(path)} is not a NIfTI or Analyze volume: {error}. Download it again."
-            ) from error
+            raise ReadError(cannot_read(full, error, "is not a NIfTI or Analyze volume")) from error
         if len(shape) < 2 or min(shape) < 1:
             raise ReadError(f"{self._at(path)} holds no volume: its shape is {shape}.")
         spatial = (*shape, 1)[:3]
@@ -519,7 +518,7 @@ class RawFolder:
         try:
             return full.read_bytes()
         except OSError as error:
-            raise ReadError(f"{full} cannot be read: {error.strerror or error}.") from error
+            raise ReadError(cannot_read(full, error)) from error
 
 
 def is_hidden(path: str) -> bool:

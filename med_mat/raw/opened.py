@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -97,7 +99,8 @@ def picture(data: bytes, name: object, *, file: io.BytesIO | None = None, otherw
         ReadError: it is no image, or none of a sane size.
     """
     try:
-        return Image.open(file or io.BytesIO(data))
+        with unwarned():
+            return Image.open(file or io.BytesIO(data))
     except UnidentifiedImageError:
         what = otherwise or headers.foreign(data)
         raise ReadError(f"{name}: is {what}." if what else f"{name}: is no image of a known format.") from None
@@ -107,6 +110,28 @@ def picture(data: bytes, name: object, *, file: io.BytesIO | None = None, otherw
         raise ReadError(f"{name}: cannot be opened as an image ({sentence(error)}).") from error
 
 
+@contextmanager
+def file(path: Path, name: object) -> Iterator[Image.Image]:
+    """A file that Pillow knows, of which only the header is read.
+
+    Raises:
+        ReadError: it is no image.
+    """
+    try:
+        with unwarned(), Image.open(path) as picture:
+            yield picture
+    except UnidentifiedImageError:
+        raise ReadError(f"{name}: is no image of a known format.") from None
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Without what Pillow warns of: what is too large or damaged is refused in a sentence, all else is read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def loaded(opened: Image.Image, name: object) -> Image.Image:
     """The same picture, decoded.
 
@@ -114,7 +139,8 @@ def loaded(opened: Image.Image, name: object) -> Image.Image:
         ReadError: its decoder gives up.
     """
     try:
-        opened.load()
+        with unwarned():
+            opened.load()
     except Exception as error:
         raise ReadError(f"{name}: the {opened.format} cannot be decoded ({sentence(error)}).") from error
     return opened
@@ -127,9 +153,10 @@ def sought(opened: Image.Image, index: int, name: object) -> int:
         ReadError: it has no such frame, or cannot go there.
     """
     try:
-        count = int(getattr(opened, "n_frames", 1))
-        if index and index < count:
-            opened.seek(index)
+        with unwarned():
+            count = int(getattr(opened, "n_frames", 1))
+            if index and index < count:
+                opened.seek(index)
     except Exception as error:
         raise ReadError(f"{name}: the {opened.format} cannot be read ({sentence(error)}).") from error
     if not 0 <= index < count:

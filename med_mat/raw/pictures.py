@@ -66,7 +66,8 @@ def picture(data: bytes, index: int, name: object) -> Picture:
     if deep(found) and "transparency" in image.info:
         found.notes.append("one value that stands for transparent is shown")
     try:
-        orientation = int(image.getexif().get(_ORIENTATION, 1))
+        with opened.unwarned():
+            orientation = int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # an EXIF block that cannot be read turns nothing
         orientation = 1
     found.orientation = orientation if 1 <= orientation <= 8 else 1

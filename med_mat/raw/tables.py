@@ -19,6 +19,7 @@ from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
 from med_mat.errors import ReadError
+from med_mat.raw.refusals import cannot_read
 
 WORKBOOK_LIMIT = 256 << 20  # bytes that the parts of an xlsx file may unpack to; shared strings are held in memory
 LINE_LIMIT = 16 << 20  # characters, of a line and of a cell: run lengths of a large mask are long
@@ -150,7 +151,7 @@ def _delimited(
     except (UnicodeError, LookupError) as error:
         raise ReadError(f"{full} is not text in {encoding}: {error}. Pass the right encoding=….") from error
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        raise ReadError(f"{full} cannot be read: {error}. Download it again.") from error
+        raise ReadError(cannot_read(full, error)) from error
 
 
 class _Lines:
@@ -278,7 +279,7 @@ def _stream(full: Path) -> tuple[Callable[[], IO[bytes]], str]:
         with zipfile.ZipFile(full) as archive:
             members = [one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX/")]
     except (OSError, zipfile.BadZipFile) as error:
-        raise ReadError(f"{full} is not a zip archive: {error}. Download it again.") from error
+        raise ReadError(cannot_read(full, error, "is not a zip archive")) from error
     if len(members) != 1:
         raise ReadError(f"{full} holds {len(members)} files, where one table is expected. Unpack it first.")
     inner = PurePath(members[0]).suffix.lower()
@@ -340,7 +341,7 @@ def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
         with zipfile.ZipFile(full) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())
     except (OSError, zipfile.BadZipFile) as error:
-        raise ReadError(f"{full} is not an xlsx workbook: {error}. Download it again.") from error
+        raise ReadError(cannot_read(full, error, "is not an xlsx workbook")) from error
     if unpacked > WORKBOOK_LIMIT:  # zipfile never unpacks more than is declared
         raise ReadError(
             f"{full} would unpack to {unpacked >> 20:,} MiB, over the limit of {WORKBOOK_LIMIT >> 20} MiB. If it is "
@@ -351,7 +352,7 @@ def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
             warnings.simplefilter("ignore")  # styles and validations that openpyxl does not know
             book = openpyxl.load_workbook(full, read_only=True, data_only=True, keep_links=False)
     except Exception as error:  # openpyxl lets through whatever its parser stumbles over
-        raise ReadError(f"{full} is not an xlsx workbook: {error}. Download it again.") from error
+        raise ReadError(cannot_read(full, error, "is not an xlsx workbook")) from error
     try:
         pages = {page.title: page for page in book.worksheets}
         if not pages or (sheet is not None and sheet not in pages):
@@ -365,7 +366,7 @@ def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
     except ReadError:
         raise
     except Exception as error:
-        raise ReadError(f"{full} is not an xlsx workbook: {error}. Download it again.") from error
+        raise ReadError(cannot_read(full, error, "is not an xlsx workbook")) from error
     finally:
         book.close()
 

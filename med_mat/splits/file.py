@@ -39,7 +39,7 @@ from med_mat.splits.options import Options, Rule
 from med_mat.splits.own import split
 from med_mat.splits.reading import Target
 from med_mat.splits.sources import leave_source_out
-from med_mat.strict import yaml_load
+from med_mat.strict import only_a_file, yaml_load
 from med_mat.tags import Positions
 from med_mat.taxonomy import MAT, did_you_mean
 
@@ -204,6 +204,7 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
 
 def _parts(path: Path) -> tuple[pa.Table, dict[str, Any]]:
     """The records of a split file, and what it says of them."""
+    only_a_file(path)
     if path.suffix.lower() == ".csv":
         raise ValueError(f"a .csv lists ids alone: mat.split(train='{path}', test='{path}') tests and trains on them")
     if path.suffix.lower() != ".json":
@@ -246,6 +247,7 @@ def _content(mat: MedMAT, positions: Positions) -> pa.Array:
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
     try:
+        only_a_file(path)
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise SplitError(f"{path}: the experiment file cannot be read ({error}).") from error

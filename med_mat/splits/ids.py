@@ -16,6 +16,7 @@ from med_mat.errors import SplitError
 from med_mat.location import INDEX, Location
 from med_mat.nameless import COLUMNS as PUBLIC
 from med_mat.nameless import public_ids
+from med_mat.strict import only_a_file
 from med_mat.tags import Positions
 from med_mat.taxonomy import did_you_mean
 
@@ -94,6 +95,7 @@ def read_ids(path: Path, part: str) -> list[str]:
     """
     suffix = path.suffix.lower()
     try:
+        only_a_file(path)
         if suffix == ".txt":
             found: Any = [line.strip() for line in path.read_text("utf-8-sig").splitlines() if line.strip()]
         elif suffix == ".csv":

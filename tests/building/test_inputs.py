@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from building import content, make
+from PIL import Image
 
-from med_mat.building import Options, find, forecast, inputs
+from med_mat.building import Options, find, forecast, inputs, libraries
 from med_mat.demo import miniature
 
 PNG, DICOM = "head_ct", "vindr_mammo"
@@ -115,3 +118,101 @@ def test_stored_images_with_new_records_give_the_same_bytes_as_decoding(
     assert report.stale == {PNG: ("med_mat.questions.asking",), DICOM: ("med_mat.questions.asking",)}
     make(built / "raw", tmp_path / "fresh", PNG, DICOM)
     assert content(tmp_path / "out") == content(tmp_path / "fresh")
+
+
+# ----------------------------------------------------------------------------------------------------------- libraries
+
+
+@pytest.fixture
+def upgrade(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """What makes a library look upgraded; gives how that is told."""
+    real = libraries.version
+
+    def upgraded(name: str) -> str:
+        monkeypatch.setattr(libraries, "version", lambda one: "99" if one == name else real(one))
+        return f"{name} {real(name)} -> 99"
+
+    return upgraded
+
+
+@pytest.mark.parametrize(
+    ("library", "png", "dicom"),
+    [
+        ("pyarrow", "copy", "copy"),
+        ("PNG encoding", "keep", "decode"),
+        ("picture hashes", "decode", "decode"),
+        ("pydicom", "keep", "decode"),
+        ("numpy", "keep", "decode"),
+        ("nibabel", "keep", "keep"),
+        ("JPEG decoding", "keep", "keep"),
+        ("pillow", "keep", "keep"),
+        ("python-gdcm", "keep", "keep"),
+    ],
+)
+def test_a_library_remakes_only_what_it_may_make_otherwise(
+    built: Path, upgrade: Callable[[str], str], library: str, png: str, dicom: str
+) -> None:
+    told = upgrade(library)
+    assert ahead(built, PNG) == (png, set() if png == "keep" else {told})
+    assert ahead(built, DICOM) == (dicom, set() if dicom == "keep" else {told})
+
+
+def test_the_manifest_says_which_libraries_each_source_depends_on(built: Path, upgrade: Callable[[str], str]) -> None:
+    def recorded(out: Path) -> dict[str, dict[str, str]]:
+        sources = json.loads((out / "med_mat.json").read_text("utf-8"))["sources"]
+        return {name: facts["libraries"] for name, facts in sources.items()}
+
+    before = recorded(built / "out")
+    assert set(before[PNG]) == {"picture hashes", "pyarrow"}
+    assert set(before[DICOM]) == {"PNG encoding", "numpy", "picture hashes", "pyarrow", "pydicom"}
+    out = built / "again"
+    make(built / "raw", out, PNG, DICOM)
+    upgrade("pydicom")
+    report = make(built / "raw", out, DICOM)
+    assert report.stale == {DICOM: (f"pydicom {before[DICOM]['pydicom']} -> 99",)}
+    assert recorded(out) == {PNG: before[PNG], DICOM: {**before[DICOM], "pydicom": "99"}}
+
+
+def test_masks_are_encoded_anew_over_stored_images(tmp_path: Path, upgrade: Callable[[str], str]) -> None:
+    miniature(tmp_path / "raw", ["busi"])
+    make(tmp_path / "raw", tmp_path / "out", "busi")
+    told = upgrade("PNG encoding")
+    assert ahead(tmp_path, "busi") == ("copy", {told})
+
+
+def test_a_jpeg_that_is_not_decoded_depends_on_what_writes_parquet_alone(tmp_path: Path) -> None:
+    miniature(tmp_path / "raw", ["ct_kidney"])
+    make(tmp_path / "raw", tmp_path / "out", "ct_kidney", check="header")
+    manifest = json.loads((tmp_path / "out" / "med_mat.json").read_text("utf-8"))
+    assert list(manifest["sources"]["ct_kidney"]["libraries"]) == ["pyarrow"]
+
+
+@pytest.mark.parametrize("name", libraries._PROBES)
+def test_what_a_library_does_is_the_same_each_time(name: str) -> None:
+    assert libraries.version.__wrapped__(name) == libraries.version.__wrapped__(name)
+
+
+def test_another_decoder_of_one_subsampling_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = libraries.version.__wrapped__("JPEG decoding")
+    seen = set()
+    original = Image.open
+
+    def opened(file: Any) -> Image.Image:
+        picture = original(file)
+        sampling = tuple(part[1:3] for part in picture.layer)
+        seen.add((picture.mode, sampling[0], bool(picture.info.get("progressive"))))
+        if sampling[0] == (1, 2):
+            picture.load()
+            picture.putpixel((5, 5), (1, 2, 3))
+        return picture
+
+    monkeypatch.setattr(Image, "open", opened)
+    assert libraries.version.__wrapped__("JPEG decoding") != before
+    assert seen >= {("RGB", sampling, False) for sampling in ((1, 1), (2, 1), (2, 2), (1, 2), (4, 1))}
+    assert seen >= {("RGB", (2, 2), True), ("L", (1, 1), False), ("L", (1, 1), True)}
+
+
+def test_another_packing_of_png_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = libraries.version.__wrapped__("PNG encoding")
+    monkeypatch.setattr("med_mat.image.PNG_PACKING", {"compress_level": 5})
+    assert libraries.version.__wrapped__("PNG encoding") != before

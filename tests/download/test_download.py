@@ -21,6 +21,7 @@ from med_mat.cli import cli
 from med_mat.download import download, plan
 from med_mat.download.command import obtain
 from med_mat.download.fetch import Settings
+from med_mat.download.plan import verified
 from med_mat.download.repositories import Bases
 from med_mat.errors import DownloadError, LayoutError, MedMATError
 
@@ -316,6 +317,30 @@ def test_command_names_other_routes_where_one_fails(server: Server, tmp_path: Pa
     one = source(Download("https", f"{server.base}/gone.zip"), Download("kaggle", "me/it"))
     with pytest.raises(DownloadError, match=r"404.*Other routes \(--route N\): route 2: kaggle"):
         obtain(one, tmp_path, say=lambda _: None, agree=None, settings=QUICK)
+
+
+def test_what_comes_in_the_open_is_told_and_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    one = source(Download("https", "http://192.0.2.1/toy.zip", ("toy.zip",)), Download("kaggle", "me/it"))
+    monkeypatch.setattr(catalog, "load", lambda: {"toy": one})
+    code, text = run("toy", "--raw", str(tmp_path), "--dry-run")
+    assert code == 0
+    assert "verified by nothing: it comes over plain http, and only with --allow-http" in text
+    code, text = run("toy", "--raw", str(tmp_path), "--accept-terms")
+    assert code == 1
+    assert "Other routes (--route N): route 2: kaggle" in text
+    assert not plan(one, tmp_path).unattended, "doctor does not advise it"
+
+
+@pytest.mark.parametrize("name", sorted(catalog.load()))
+def test_every_route_says_how_it_is_verified(name: str, tmp_path: Path) -> None:
+    for route in plan(catalog.load()[name], tmp_path).routes:
+        assert route.verified.startswith(("by ", f"{route.downloads[0].files[:1] and route.downloads[0].files[0]}"))
+
+
+def test_a_digest_in_the_card_verifies_what_it_names(tmp_path: Path) -> None:
+    half = Download("https", "https://x.org/", ("a", "b"), {"a": "0" * 64})
+    assert verified(half) == "a by the sha256 in the card, the rest by nothing but https and the size"
+    assert verified(replace(half, files=("a",))) == "by the sha256 in the card"
 
 
 def test_command_mistakes(toy: Source, tmp_path: Path) -> None:

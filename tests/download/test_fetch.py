@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving import Server, serve
 
-from med_mat.download.fetch import Remote, Settings, fetch, get_json, open_session
+from med_mat.download.fetch import Remote, Settings, fetch, get_json, is_open, open_session
 from med_mat.errors import DownloadError, MedMATError
 
 DATA = random.Random(7).randbytes(100_000)
@@ -243,7 +244,42 @@ def test_redirects_elsewhere_are_refused(server: Server, tmp_path: Path, target:
     assert leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "", "http://", "no address"])
+@pytest.mark.parametrize(
+    "target", ["http://[::1", "https://[", "http://127.0.0.1:port/x", "//[x", "https://", "https://a]b/"]
+)
+def test_redirects_to_no_address_are_a_sentence(server: Server, tmp_path: Path, target: str) -> None:
+    message = refusal(server.file("/data", b"", redirect=target), tmp_path)
+    assert "no address" in message
+    assert f"{server.base}/data redirects to" in message
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("url", ["http://example.org/data.zip", "HTTP://192.0.2.1/data", "http://127.example.org/x"])
+def test_what_anybody_could_change_on_its_way_is_refused(tmp_path: Path, url: str) -> None:
+    if not url.startswith("http://127."):
+        message = refusal(url, tmp_path)
+        assert "plain http" in message
+        assert "--allow-http" in message
+    assert is_open(url)
+    assert Remote(url, "x").in_the_open
+    assert not Remote(url, "x", digests={"sha256": SHA256}).in_the_open
+    assert not Remote(url.lower().replace("http:", "https:"), "x").in_the_open
+
+
+def test_plain_http_is_fetched_where_a_digest_is_known_or_one_says_so(tmp_path: Path) -> None:
+    url = "http://192.0.2.1/data"  # leads nowhere, and the test lets no connection out
+    with pytest.raises(AssertionError, match="asked for"):
+        get(url, tmp_path, digests={"sha256": SHA256})
+    with pytest.raises(AssertionError, match="asked for"):
+        fetch(Remote(url, "data"), tmp_path, settings=replace(QUICK, allow_http=True))
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:8/x", "http://localhost/x", "http://[::1]/x", "https://x.org/y"])
+def test_nobody_sits_between_here_and_here(url: str) -> None:
+    assert not is_open(url)
+
+
+@pytest.mark.parametrize("url", ["http://[::1", "file:///etc/passwd", "ftp://127.0.0.1/x", "", "http://", "no address"])
 def test_other_schemes_are_refused(tmp_path: Path, url: str) -> None:
     refusal(url, tmp_path)
 

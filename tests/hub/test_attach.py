@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hub_client import SOURCES, Built, Client, settled
 from hub_server import Hub
@@ -130,6 +133,36 @@ def test_pictures_other_than_the_published_ones_are_refused(bare: Path, built: B
     files[name]["sha256"] = "0" * 64
     (other / "med_mat.json").write_text(json.dumps(manifest), "utf-8")
     with pytest.raises(HubError, match=f"{name} does not hold the published pictures"):
+        med_mat.attach(other, built.raw, tmp_path / "out", sources=["busi"])
+
+
+def test_what_other_libraries_decode_otherwise_is_told_and_the_rest_compared(
+    bare: Path, raw: Path, built: Built, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = Path(shutil.copytree(bare, tmp_path / "other"))
+    manifest = json.loads((other / "med_mat.json").read_text("utf-8"))
+    manifest["sources"]["busi"]["libraries"]["picture hashes"] = "0"
+    (other / "med_mat.json").write_text(json.dumps(manifest), "utf-8")
+    index = pq.read_table(other / "index.parquet")
+    hashes = pa.array(["0" * 32] * len(index), pa.string())
+    index = index.set_column(index.schema.get_field_index("pixel_hash"), index.schema.field("pixel_hash"), hashes)
+    pq.write_table(index, other / "index.parquet")
+    med_mat.attach(other, built.raw, tmp_path / "out", sources=["busi"])
+    assert re.search(r"busi: .*decoded otherwise here \(picture hashes 0 -> \w+\)", caplog.text)
+    widths = pa.array([7] * len(index), index.schema.field("width").type)
+    index = index.set_column(index.schema.get_field_index("width"), index.schema.field("width"), widths)
+    pq.write_table(index, other / "index.parquet")
+    with pytest.raises(HubError, match="differs in 'width': expected 7"):
+        med_mat.attach(other, built.raw, tmp_path / "out", sources=["busi"])
+
+
+def test_hashes_of_pixels_count_where_the_libraries_are_the_same(bare: Path, built: Built, tmp_path: Path) -> None:
+    other = Path(shutil.copytree(bare, tmp_path / "other"))
+    index = pq.read_table(other / "index.parquet")
+    hashes = pa.array(["0" * 32] * len(index), pa.string())
+    index = index.set_column(index.schema.get_field_index("pixel_hash"), index.schema.field("pixel_hash"), hashes)
+    pq.write_table(index, other / "index.parquet")
+    with pytest.raises(HubError, match="differs in 'pixel_hash'"):
         med_mat.attach(other, built.raw, tmp_path / "out", sources=["busi"])
 
 

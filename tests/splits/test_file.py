@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,15 @@ def test_a_damaged_definition_is_refused(world: World, tmp_path: Path) -> None:
     for changes in ({"rule": {}}, {"rule": {"x": 1}}, {"target": {"mats": ["CT"], "rows": []}}, {"definition": 3}):
         with pytest.raises(SplitError, match="damaged"):
             world.mat.load_split(damaged(**changes))
+
+
+@pytest.mark.parametrize("name", ["x.yaml", "x.json", "x.parquet", "x.txt", "x.csv"])
+def test_a_pipe_in_place_of_a_file_is_a_sentence_at_once(world: World, tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    ways = {".yaml": [world.mat.experiment], ".txt": [], ".csv": []}
+    for way in ways.get(Path(name).suffix, [world.mat.experiment, world.mat.load_split]):
+        with pytest.raises(SplitError, match="a pipe, a socket or a device"):
+            way(tmp_path / name)
+    if not name.endswith(".yaml"):
+        with pytest.raises(SplitError, match="a pipe, a socket or a device"):
+            world.mat.split(train=tmp_path / name, test=tmp_path / name)

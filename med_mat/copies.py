@@ -1,0 +1,198 @@
+"""Arrow copies of data files, in the cache of ``datasets``: what selections are memory-mapped from.
+
+Each is made when it is first needed, row group by row group, and renamed when it is whole. It says in itself which file
+of which build it copies, so that it can be told later whether that is still there (:func:`copies`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from med_mat.errors import BuildError
+from med_mat.location import Folder, Location
+
+if TYPE_CHECKING:
+    import datasets
+
+_BATCH_ROWS = 64
+#: Where a copy says of what it is one, in the metadata of its schema.
+_OF = b"med_mat.copy"
+_OURS = re.compile(r"[0-9a-f]{32}\.arrow(\.\d+\.\d+\.tmp)?")
+_ABANDONED = 3600  # seconds after which nobody writes to an unfinished copy any more
+
+State = Literal["in use", "on the Hub", "stale", "unfinished", "unreadable"]
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One Arrow file in the cache."""
+
+    path: Path
+    build: str  # a folder, or a dataset and commit on the Hub; "" where it does not say
+    file: str  # of the build
+    size: int  # bytes
+    state: State
+
+    @property
+    def stale(self) -> bool:
+        """Whether nothing will read it again."""
+        return self.state in ("stale", "unfinished", "unreadable")
+
+
+def folder() -> Path:
+    """Where the copies lie."""
+    import datasets
+
+    return Path(datasets.config.HF_DATASETS_CACHE) / "med_mat"
+
+
+def opened(location: Location, name: str) -> datasets.Dataset:
+    """A data file of a build, memory-mapped from its copy. A copy that a power cut has damaged is made again.
+
+    Raises:
+        BuildError: as :func:`arrow_file`.
+    """
+    import datasets
+
+    try:
+        return datasets.Dataset.from_file(str(arrow_file(location, name)))
+    except (pa.ArrowException, OSError):
+        clear([_unreadable(arrow_file(location, name))])
+        return datasets.Dataset.from_file(str(arrow_file(location, name)))
+
+
+def arrow_file(location: Location, name: str) -> Path:
+    """The Arrow copy of a data file of a build, made where it is not there yet.
+
+    Raises:
+        BuildError: the cache cannot be written, or is full; the message names its folder and the ways around it.
+    """
+    of = location.key(name)
+    path = folder() / f"{hashlib.blake2b(of.encode('utf-8', 'surrogateescape'), digest_size=16).hexdigest()}.arrow"
+    if path.is_file():
+        return path
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    about = {_OF: json.dumps({"build": location.identity, "file": name, "of": of}).encode()}
+    with _told(path.parent):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with pa.OSFile(str(temporary), "wb") as sink:
+                batches = _batches(location, name)
+                kind = next(batches).schema
+                kind = kind.with_metadata({**(kind.metadata or {}), **about})
+                with pa.ipc.new_stream(sink, kind) as writer:
+                    for batch in batches:
+                        writer.write_batch(batch.replace_schema_metadata(kind.metadata))
+            temporary.replace(path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+    return path
+
+
+def _batches(location: Location, name: str) -> Iterator[pa.RecordBatch]:
+    """An empty batch, for the schema, and then the records of a data file.
+
+    Raises:
+        BuildError: it is damaged.
+    """
+    path = location.local(name)
+    try:
+        with pq.ParquetFile(path) as parquet:
+            yield pa.RecordBatch.from_pylist([], schema=parquet.schema_arrow)
+            yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
+    except (OSError, pa.ArrowException) as error:
+        raise BuildError(
+            f"{path} cannot be read: {_reason(error)}. If it is damaged, run 'med-mat build' again; what came from the "
+            "Hub comes again once this file is removed."
+        ) from error
+
+
+@contextmanager
+def _told(where: Path) -> Iterator[None]:
+    """The system's refusals to write, as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        raise BuildError(
+            f"Pixels cannot be copied to {where}: {_reason(error)}. Set the environment variable HF_DATASETS_CACHE to "
+            "a folder of your own that has room, before Python starts; or pass streaming=True, which needs no copy. "
+            "'med-mat cache --clear' removes stale copies."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What the system, or Arrow, says: pyarrow puts paths and numbers around it."""
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return str(error).strip().rstrip(".")
+
+
+def copies() -> list[Copy]:
+    """The copies that lie in the cache, by build and file. Nothing else in its folder is looked at.
+
+    Raises:
+        BuildError: the folder cannot be opened.
+    """
+    place = folder()
+    try:
+        with os.scandir(place) as entries:
+            ours = [Path(one) for one in entries if _OURS.fullmatch(one.name) and one.is_file(follow_symlinks=False)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BuildError(f"{place} cannot be opened: {_reason(error)}.") from error
+    return sorted(filter(None, map(_examined, ours)), key=lambda one: (one.build, one.file, one.path))
+
+
+def clear(found: Iterable[Copy]) -> None:
+    """Remove copies. What is open stays readable where it is open.
+
+    Raises:
+        BuildError: one cannot be removed.
+    """
+    for one in found:
+        try:
+            one.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise BuildError(f"{one.path} cannot be removed: {_reason(error)}.") from error
+
+
+def _unreadable(path: Path) -> Copy:
+    return Copy(path, "", "", path.stat().st_size, "unreadable")
+
+
+def _examined(path: Path) -> Copy | None:
+    """What a file is; None where it is being written, or has just gone."""
+    try:
+        facts = path.stat()
+        if path.suffix == ".tmp":
+            left = time.time() - facts.st_mtime > _ABANDONED
+            return Copy(path, "", "", facts.st_size, "unfinished") if left else None
+        with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
+            about = json.loads((reader.schema.metadata or {})[_OF])
+            build, name, of = str(about["build"]), str(about["file"]), str(about["of"])
+    except FileNotFoundError:
+        return None
+    except (OSError, pa.ArrowException, LookupError, ValueError, TypeError):
+        return _unreadable(path)
+    if not Path(build).is_absolute():
+        return Copy(path, build, name, facts.st_size, "on the Hub")
+    try:
+        current = Folder(Path(build)).key(name) == of
+    except (BuildError, OSError):
+        current = False
+    return Copy(path, build, name, facts.st_size, "in use" if current else "stale")

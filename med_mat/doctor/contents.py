@@ -1,0 +1,114 @@
+"""What lies in the place of images and masks: of each kind some are opened, for a name promises nothing."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+from posixpath import splitext
+
+from med_mat.errors import MedMATError
+from med_mat.raw import headers, jpeg_container, png_container
+from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder
+from med_mat.raw.refusals import cannot_read
+
+_KINDS = 200  # so many kinds of images are looked at: folders and ways of naming, numbers aside
+_TRIED = 3  # of each kind: one bad file among sound ones is the build's to tell
+_NUMBERED = re.compile(r"[a-z0-9]*\d[a-z0-9]*", re.IGNORECASE)  # what differs in names of one kind
+_HEAD = 1 << 16  # bytes that hold the header of nearly every file
+_DECODED = 64 << 20  # bytes; a larger file is not decoded to see what is wrong with it
+_TILES = ((273, 279), (324, 325))  # tags of a TIFF: where its strips or tiles lie, and how long they are
+
+
+def wrong(raw: RawFolder, paths: Sequence[str]) -> Iterator[str]:
+    """Of each kind of image of which the first ones cannot be read, what they are instead, in a sentence.
+
+    Args:
+        raw: the folder of a source.
+        paths: the files in it.
+    """
+    alike: defaultdict[str, list[str]] = defaultdict(list)
+    for path in paths:
+        if splitext(path)[1].lower() in IMAGE_SUFFIXES:
+            alike[_NUMBERED.sub("0", path)].append(path)
+    for kind in sorted(alike)[:_KINDS]:
+        tried = alike[kind][:_TRIED]
+        found = [_what(raw, path, closely=len(tried) == _TRIED) for path in tried]
+        if all(found):
+            yield f"{found[0]}; others may be the same"
+            return
+
+
+def _what(raw: RawFolder, path: str, *, closely: bool) -> str:
+    """What is wrong with a file that is called as an image; "" where nothing speaks against it.
+
+    Args:
+        raw: the folder of its source.
+        path: where it lies there.
+        closely: whether one that is damaged counts, and not only one that is something else.
+    """
+    try:
+        full = raw.absolute(path)
+        with full.open("rb") as file:
+            head, size = file.read(_HEAD), full.stat().st_size
+    except OSError as error:
+        return cannot_read(raw.root / path, error).rstrip(".")
+    except MedMATError:
+        return ""  # the scan has told it
+    if not size:
+        return f"{path} is empty: download it again"
+    told = headers.foreign(head)
+    if told:
+        return f"{path} is {told}"
+    return _refusal(raw, path, size) if closely and not _plausible(raw, path, head, size) else ""
+
+
+#: What a whole file ends with, and in how many of its last bytes: some writers append a little.
+_END = {"JPEG": b"\xff\xd9", "PNG": b"IEND\xaeB`\x82"}
+_TAIL = 1024
+
+
+def _plausible(raw: RawFolder, path: str, head: bytes, size: int) -> bool:
+    """Whether its header can be read, and speaks of no more than there is. Nothing is decoded."""
+    kind = headers.sniff(head, PurePosixPath(path))
+    try:
+        if kind in ("JPEG", "PNG"):
+            with raw.absolute(path).open("rb") as file:
+                file.seek(max(size - _HEAD, len(head)))
+                tail = file.read() or head
+            (jpeg_container if kind == "JPEG" else png_container).parts(head)
+            return _END[kind] in tail[-_TAIL:]
+        if kind == "DICOM":
+            return head[128:132] == b"DICM"
+        if head.startswith(b"BM"):
+            return int.from_bytes(head[2:6], "little") <= size
+        return _whole(raw, path, size)
+    except Exception:  # whatever a broken header makes Pillow stumble over
+        return False
+
+
+def _whole(raw: RawFolder, path: str, size: int) -> bool:
+    """Whether Pillow knows a file, and where it is a TIFF, its pixels lie within it."""
+    from med_mat.raw import opened
+
+    with opened.file(raw.absolute(path), path) as picture:
+        tags = getattr(picture, "tag_v2", {})
+        for offsets, counts in _TILES:
+            ends = [at + length for at, length in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=True)]
+            if ends and max(ends) > size:
+                return False
+    return True
+
+
+def _refusal(raw: RawFolder, path: str, size: int) -> str:
+    """Why a file cannot be read, by reading it; "" where it can, after all."""
+    if size > _DECODED:
+        return f"{path} seems to be damaged: download it again"
+    from med_mat import image
+
+    try:
+        image.read(raw.root, PurePosixPath(path), mat=None, cache=image.FileCache())
+    except MedMATError as error:
+        return f"{str(error).rstrip('.')}: download it again"
+    return ""
