@@ -75,6 +75,7 @@ class RawFolder:
         self.variant = variant
         self.follow = follow
         self.read: set[str] = set()
+        self.latest = ""  # the annotation file that was read last
         self.missing: dict[str, str] = {}
         self.faults: dict[str, str] = {}  # file and line of a row that cannot be read -> why
         self.notes: dict[str, str] = {}  # file, and line where there is one -> what is odd there and yet read
@@ -517,6 +518,7 @@ class RawFolder:
             (name,) = alike
             full = self.absolute(name)
         self.read.add(name)
+        self.latest = name
         return full
 
     def _bytes(self, path: PurePosixPath | str) -> bytes:
