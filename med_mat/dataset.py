@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import schema, shards, strict
-from med_mat.errors import BuildError, VocabularyError
+from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
 from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
@@ -59,6 +59,10 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
             if opened.is_of_one_build():
                 return opened
             damage = "it is of another build than the manifest"
+        except HubError:
+            raise
+        except MedMATError as error:  # the manifest, or a file of this build: of which one, is to be said
+            raise BuildError(str(error) if str(location) in str(error) else f"{where}: {error}") from error
         except (OSError, pa.ArrowInvalid, LookupError) as error:
             damage = str(error)
         if wait is None or not isinstance(location, Folder):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import PurePosixPath
@@ -298,11 +298,11 @@ class Example:
             raise TypeError(f"attributes is to be made by Attributes.of, and is {self.attributes!r:.80}")
 
 
-def _all_of(name: str, values: Any, kind: Any) -> tuple[Any, ...]:
+def _all_of(name: str, values: Any, kind: Any) -> Sequence[Any]:
     if values is None:
         return ()
-    if not isinstance(values, tuple):
-        raise TypeError(f"{name} is to be a tuple or None, and is {values!r:.80}")
+    if not isinstance(values, tuple | list):
+        raise TypeError(f"{name} is to be a tuple, a list or None, and is {values!r:.80}")
     for one in values:
         if not isinstance(one, kind):
             raise TypeError(f"{name} holds {one!r:.80}, which does not belong there")

@@ -118,7 +118,7 @@ def test_what_was_built_of_a_source_does_not_mix_with_half_of_a_new_build(
         ("label='a', key='\\ud800'", "key is to be a text"),
         ("labels=['a']", "labels is to be a mapping"),
         ("labels={'a': 1}", "each True, False or None"),
-        ("label='a', boxes=[Box(0, 0, 1, 1, 'a')]", "boxes is to be a tuple"),
+        ("label='a', boxes={Box(0, 0, 1, 1, 'a')}", "boxes is to be a tuple, a list or None"),
         ("label='a', boxes=((0, 0, 1, 1),)", "boxes holds"),
         ("label='a', boxes=(Box(0, 0, '1', 1, 'a'),)", "a box is to hold four numbers and a text"),
         ("label='a', masks=('m.png',)", "masks holds 'm.png'"),
