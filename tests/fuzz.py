@@ -57,7 +57,7 @@ DOCUMENTS = {".json", ".xml"}
 def spoil(file: Path, draw: random.Random) -> str:
     """Change a file as chance has it; what was done."""
     data = file.read_bytes()
-    how = draw.choice(["cut", "flip", "shape", "inside", "inside", "inside", "gone", "empty", "link", "folder"])
+    how = draw.choice(["cut", "flip", "shape", "inside", "inside", "inside", "gone", "empty", "link", "folder", "name"])
     if how == "inside" and file.suffix.lower() in DOCUMENTS | TABLES:
         data = (_values if file.suffix.lower() == ".json" else _cells)(data, draw)
     elif how == "shape":
@@ -66,6 +66,13 @@ def spoil(file: Path, draw: random.Random) -> str:
         data = data[: draw.randrange(len(data) + 1)]
     elif how == "empty":
         data = b""
+    elif how == "name":
+        stem = draw.choice(
+            ["copy of {}", "{} (1)", "a_{}", "{}_b", "{}_1_2_3", "{0}_{0}", "-", "{}.x", "\u202e{}", "{}\n{}"]
+        )
+        name = stem.format(file.stem, file.stem)[:200] + file.suffix
+        file.rename(file.with_name(name))
+        return f"name {name!r}"
     elif how in ("gone", "link", "folder"):
         file.unlink()
         if how == "link":

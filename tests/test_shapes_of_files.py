@@ -16,7 +16,6 @@ from med_mat.catalog import load
 from med_mat.errors import LoaderError, MedMATError
 from med_mat.raw.layout import locate
 
-
 CATALOG = load()
 TABLES = {".csv", ".tsv", ".txt", ".xlsx", ".gz"}
 DOCUMENTS = {".json", ".xml"}
@@ -28,7 +27,7 @@ def shapes(data: bytes, draw: random.Random) -> Iterator[bytes]:
     """What may stand in a file instead."""
     yield from (b"[1]", b"{}", b"null", b'"x"', b"[[[1], []], {}]", b"3", b"", b"[null]", b'{"a": {"b": []}}', b"<a/>")
     yield from (b"<annotation><object/></annotation>", b"[" * 20_000, b"a,b\n1,2\n", b"\xff\xfe\x00", b"\x00" * 9)
-    yield data[: draw.randrange(1, len(data))]
+    yield data[: draw.randrange(len(data) + 1)]
     yield data[: len(data) // 2]
     yield data.swapcase()
 
