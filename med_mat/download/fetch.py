@@ -354,7 +354,11 @@ def _answer(
     import requests
     from urllib3.exceptions import HTTPError
 
-    if urlsplit(url).scheme not in ("http", "https"):
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError as error:  # http://[::1
+        raise DownloadError(f"{url} is no address to fetch from: {error}.") from error
+    if scheme not in ("http", "https"):
         raise DownloadError(f"{url} is not fetched: only http and https are.")
     try:
         response = session.get(url, headers=dict(headers), stream=True, timeout=settings.timeout)
@@ -364,6 +368,8 @@ def _answer(
         raise DownloadError(f"{url} redirects in circles. Open it in a browser.") from error
     except (requests.RequestException, HTTPError) as error:
         raise _Again(f"no connection ({_cause(error)})") from error
+    except ValueError as error:  # requests and urllib let through what they stumble over in the address of a redirect
+        raise DownloadError(f"{url} redirects to what is no address: {error}. Open it in a browser.") from error
     try:
         yield response
     except requests.RequestException as error:  # while the body is read

@@ -243,7 +243,26 @@ def test_redirects_elsewhere_are_refused(server: Server, tmp_path: Path, target:
     assert leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "", "http://", "no address"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://[::1",
+        "http://[x]/",
+        "http://a:b/",
+        "http://127.0.0.1:99999/",
+        "http://",
+        "http://\u2100.org/",
+        "//[",
+        "\\\\",
+    ],
+)
+def test_redirects_to_what_is_no_address_are_refused(server: Server, tmp_path: Path, target: str) -> None:
+    message = refusal(server.file("/data", b"", redirect=target), tmp_path)
+    assert "\n" not in message
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "", "http://", "no address", "http://[::1"])
 def test_other_schemes_are_refused(tmp_path: Path, url: str) -> None:
     refusal(url, tmp_path)
 
