@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat import schema
-from med_mat.location import Location
+from med_mat.location import Location, reading
 from med_mat.questions.view import FACTS, View
 
 if TYPE_CHECKING:
@@ -38,16 +38,27 @@ def arrow_file(location: Location, name: str) -> Path:
     temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     try:
         with (
-            pq.ParquetFile(location.local(name)) as parquet,
+            _opened(location, name, location.local(name)) as parquet,
             pa.OSFile(str(temporary), "wb") as sink,
             pa.ipc.new_stream(sink, parquet.schema_arrow) as writer,
         ):
-            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
+            batches = parquet.iter_batches(batch_size=_BATCH_ROWS)
+            while (batch := _next(location, name, batches)) is not None:
                 writer.write_batch(batch)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def _opened(location: Location, name: str, file: Any) -> pq.ParquetFile:
+    with reading(location, name):
+        return pq.ParquetFile(file)
+
+
+def _next(location: Location, name: str, batches: Iterator[pa.RecordBatch]) -> pa.RecordBatch | None:
+    with reading(location, name):
+        return next(batches, None)
 
 
 def stream(
@@ -60,13 +71,14 @@ def stream(
     else:
         needed = tuple(dict.fromkeys((*wanted, "row", *FACTS)))
     for name, places, keys in pieces:
-        with location.open(name) as file, pq.ParquetFile(file) as parquet:
+        with location.open(name) as file, _opened(location, name, file) as parquet:
             start = 0
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
                 inside = np.flatnonzero((start <= places) & (places < start + count))
                 if len(inside):
-                    part = location.read_row_group(file, parquet, group, needed).take(places[inside] - start)
+                    with reading(location, name):
+                        part = location.read_row_group(file, parquet, group, needed).take(places[inside] - start)
                     if view is not None:
                         asked = view.ask(part["row"].to_pylist(), keys[inside].tolist(), part)
                         part = pa.table(

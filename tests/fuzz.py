@@ -210,10 +210,13 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--start", type=int, default=0, help="the number of the first case, to run one again")
     given = parser.parse_args()
-    count, broken = run(given.seed, given.count, start=given.start)
-    for number, found in broken.items():
-        print(*(f"case {number}: {one}" for one in found), sep="\n")
-    print(f"seed {given.seed}: {count} inputs, {len(broken)} of them broke something")
+    broken = 0
+    for number in range(given.start, given.start + given.count):
+        found = run(given.seed, 1, start=number)[1].get(number, [])
+        broken += bool(found)
+        for one in found:
+            print(f"case {number}: {one}", flush=True)
+    print(f"seed {given.seed}: {given.count} inputs, {broken} of them broke something")
     sys.exit(bool(broken))
 
 

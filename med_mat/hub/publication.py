@@ -28,7 +28,7 @@ from med_mat.errors import BuildError, HubError, MissingExtraError
 from med_mat.hub.errors import check_held
 from med_mat.hub.pixels import write_bare
 from med_mat.leakage.groups import DUPLICATES
-from med_mat.location import INDEX, MANIFEST, TAGS, TAGS_COLUMNS
+from med_mat.location import INDEX, MANIFEST, TAGS, TAGS_COLUMNS, reading
 from med_mat.taxonomy import MAT
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,8 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> dict[str, Pa
         if source in publication.bare:
             facts = {"bytes": files[name].stat().st_size, "sha256": sha256(files[name])}
             originals.setdefault(source, {})[name] = facts
-            files[name] = write_bare(folder / name, scratch / name)
+            with reading(folder, name):
+                files[name] = write_bare(folder / name, scratch / name)
     files |= {f"{FILES}/{name}.parquet": folder / FILES / f"{name}.parquet" for name in names}
     files[INDEX] = folder / INDEX
     if (folder / DUPLICATES).is_file():
@@ -124,8 +125,9 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> dict[str, Pa
             files[DUPLICATES] = _kept(
                 folder / DUPLICATES, scratch / DUPLICATES, ["first_source", "second_source"], names
             )
-    files[TAGS] = write_tags(files[INDEX], scratch / TAGS)
-    records = pq.read_table(files[INDEX], columns=list(COUNTED))
+    with reading(folder, INDEX):
+        files[TAGS] = write_tags(files[INDEX], scratch / TAGS)
+        records = pq.read_table(files[INDEX], columns=list(COUNTED))
     picture = _draw_grid(records, scratch / _PICTURE)
     write_cards(scratch, publication.sources, records, list(shards), ledger["sources"], name=repo_id, hosted=True,
                 without_pixels=publication.bare, picture=picture)  # fmt: skip
@@ -187,7 +189,8 @@ def _shards(folder: Path, sources: Sequence[str]) -> dict[str, str]:
     Raises:
         BuildError: the index names what no build writes, or what is not there.
     """
-    column = pq.read_table(folder / INDEX, columns=["file"], read_dictionary=["file"])["file"]
+    with reading(folder, INDEX):
+        column = pq.read_table(folder / INDEX, columns=["file"], read_dictionary=["file"])["file"]
     shards = {}
     for name in pc.unique(column).cast(pa.string()).to_pylist():
         match = _SHARD.fullmatch(name)
