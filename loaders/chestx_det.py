@@ -9,9 +9,10 @@ test_data/36199.png
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from med_mat.example import Box, Example, Polygon, Split
-from med_mat.raw import Miniature, RawFolder, matched
+from med_mat.raw import Miniature, RawFolder, entries, matched
 
 _PARTS: tuple[Split, ...] = ("train", "test")
 _FINDINGS = (
@@ -31,13 +32,21 @@ _FINDINGS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    file_name: str
+    syms: tuple[str, ...]
+    boxes: tuple[tuple[float, float, float, float], ...]
+    polygons: tuple[tuple[tuple[float, float], ...], ...]
+
+
 def examples(raw: RawFolder) -> Iterator[Example]:
     for part in _PARTS:
         images = raw.by_name(f"{part}*/**/*.png")
         table = f"ChestX_Det_{part}.json"
-        entries = raw.json(table) if raw.first(table) else ()
-        for entry, image in matched(raw, table, ((entry["file_name"], entry) for entry in entries), images):
-            found, boxes, contours = entry["syms"], entry["boxes"], entry["polygons"]
+        listed = entries(raw, table, _Entry, name="file_name", images=images) if raw.first(table) else ()
+        for entry, image in matched(raw, table, ((entry.file_name, entry) for entry in listed), images):
+            found, boxes, contours = entry.syms, entry.boxes, entry.polygons
             if not len(found) == len(boxes) == len(contours):
                 raw.skip(image, f"{table} gives it {len(found)} findings, {len(boxes)} boxes, {len(contours)} contours")
                 continue
@@ -45,16 +54,10 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             yield Example(
                 image,
                 labels=labels,
-                boxes=tuple(
-                    Box(left, top, right, bottom, label)
-                    for (left, top, right, bottom), label in zip(boxes, found, strict=True)
-                ),
-                masks=tuple(
-                    Polygon(tuple((x, y) for x, y in contour), label)
-                    for contour, label in zip(contours, found, strict=True)
-                ),
+                boxes=tuple(Box(*corners, label) for corners, label in zip(boxes, found, strict=True)),
+                masks=tuple(Polygon(contour, label) for contour, label in zip(contours, found, strict=True)),
                 split=part,
-                key=entry["file_name"],
+                key=entry.file_name,
             )
 
 

@@ -29,7 +29,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
 def _facts(line: str) -> tuple[str, tuple[str, str]]:
     """File name -> class and patient. A name may hold blanks; the number of a patient is that of a collection."""
     patient, _, rest = line.partition(" ")
-    name, label, collection = [*rest.rsplit(maxsplit=2), "", ""][:3]
+    name, label, collection = [*rest.rsplit(maxsplit=2), "", "", ""][:3]
     collection = collection.lower().replace("rnsa", "rsna")
     return name.strip(), (label, f"{collection} {patient}")
 

@@ -9,11 +9,28 @@ Kvasir-SEG/
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from med_mat.example import BinaryMask, Box, Example
-from med_mat.raw import Miniature, RawFolder, aligned, stated_size
+from med_mat.raw import Miniature, RawFolder, aligned, named_entries, stated_size
 
 _SPECK = 100  # pixels: some masks have a lone white pixel in a corner
+
+
+@dataclass(frozen=True, slots=True)
+class _Polyp:
+    label: str
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    bbox: tuple[_Polyp, ...]
+    width: int | None = None
+    height: int | None = None
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
@@ -35,12 +52,12 @@ def _boxes(raw: RawFolder) -> dict[str, tuple[Box, ...]]:
     """Stem of the image -> its boxes."""
     listed = raw.first("{kavsir,kvasir}_bboxes.json")
     found = {}
-    for stem, entry in (raw.json(listed) if listed else {}).items():
-        drawn_on = stated_size(entry.get("width"), entry.get("height"))
-        found[stem] = tuple(
-            Box(box["xmin"], box["ymin"], box["xmax"], box["ymax"], box["label"], drawn_on=drawn_on)
-            for box in entry["bbox"]
-        )
+    for stem, entry in (named_entries(raw, listed, _Entry) if listed else {}).items():
+        with raw.reading(f"{listed}, entry {stem!r}"):
+            drawn_on = stated_size(entry.width, entry.height)
+            found[stem] = tuple(
+                Box(one.xmin, one.ymin, one.xmax, one.ymax, one.label, drawn_on=drawn_on) for one in entry.bbox
+            )
     return found
 
 

@@ -21,7 +21,7 @@ _SPECK = 20_000  # two masks have a stray second blob: what is smaller gets no b
 def examples(raw: RawFolder) -> Iterator[Example]:
     masks = dict.fromkeys(raw.images(f"ManualMask/{{{','.join(_SIDES)}}}/*.png"))
     for film in raw.images("CXR_png/MCUCXR_*_{0,1}.png"):
-        _, patient, label = film.stem.split("_")
+        patient, _, label = film.stem.partition("_")[2].rpartition("_")
         found = {side: mask for side in _SIDES for mask in raw.siblings(film, f"../ManualMask/{side}/{film.name}")}
         for mask in found.values():
             masks.pop(mask, None)

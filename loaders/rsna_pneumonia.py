@@ -15,19 +15,37 @@ mdai_rsna_project_x9N20BZa_images_2018-07-20-153330/<study>/<series>/<instance>.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 from med_mat.example import Box, Example
-from med_mat.raw import Miniature, RawFolder, corners, matched, stated_size
+from med_mat.raw import Miniature, Place, RawFolder, corners, entries, matched, stated_size
 
 _CLASSES = "stage_2_detailed_class_info.csv"
 _BOXES = "stage_2_train_labels.csv"
 _EXPORT = "pneumonia-challenge-annotations-adjudicated-kaggle_2018.json"
 _MAPPING = "pneumonia-challenge-dataset-mappings_2018.json"
+_SIDES = ("x", "y", "width", "height")
 _OPACITY = "Lung Opacity"
 #: The label group "Calculated" of the export: what holds after adjudication. All else is of single readers.
 _CALCULATED = {"L_o8w": "Normal", "L_yd0": "No Lung Opacity / Not Normal", "L_v8n": _OPACITY}
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    subset_img_id: str
+    img_id: str
+    instance: str = field(default="", metadata={"key": "SOPInstanceUID"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    label: str = field(metadata={"key": "labelId"})
+    instance: str = field(metadata={"key": "SOPInstanceUID"})
+    data: Place | None = None
+    width: int | None = None
+    height: int | None = None
+
 
 _Facts = tuple[dict[str, str], dict[str, tuple[Box, ...]]]  # image -> its class; image -> its boxes
 
@@ -35,21 +53,19 @@ _Facts = tuple[dict[str, str], dict[str, tuple[Box, ...]]]  # image -> its class
 def examples(raw: RawFolder) -> Iterator[Example]:
     exported = raw.variant == "rsna"
     images = raw.by_stem("mdai_rsna_project_*/**/*.dcm" if exported else "stage_2_train_images/**/*.dcm")
-    classes, boxes = _export(raw) if exported else _tables(raw, images)
-    mapping: list[dict[str, Any]] = raw.json(_MAPPING) if raw.first(_MAPPING) else []
-    known = {str(entry["SOPInstanceUID" if exported else "subset_img_id"]): entry for entry in mapping}
+    classes, boxes = _export(raw, images) if exported else _tables(raw, images)
+    mapping = entries(raw, _MAPPING, _Origin) if raw.first(_MAPPING) else ()
+    known = {entry.instance if exported else entry.subset_img_id: entry for entry in mapping}
     facts = ((name, (name, label)) for name, label in classes.items())
     for (name, label), image in matched(raw, _EXPORT if exported else _CLASSES, facts, images):
-        if raw.is_skipped(image):
-            continue  # for one of its boxes
-        origin = known.get(name, {"subset_img_id": name, "img_id": name})
+        origin = known.get(name, _Origin(name, name))
         yield Example(
             image,
             label=label,
             boxes=boxes.get(name, ()) if boxes else None,
-            patient=str(origin["img_id"]).partition("_")[0],  # 00000001_000.png: the patient, then the visit
+            patient=origin.img_id.partition("_")[0],  # 00000001_000.png: the patient, then the visit
             split="train",
-            key=f"{origin['subset_img_id']}.dcm",
+            key=f"{origin.subset_img_id}.dcm",
         )
     for image in raw.images("stage_2_test_images/**"):
         raw.skip(image, "a test image: its label was never published")
@@ -58,30 +74,27 @@ def examples(raw: RawFolder) -> Iterator[Example]:
 def _tables(raw: RawFolder, images: Mapping[str, PurePosixPath]) -> _Facts:
     classes = {row["patientId"]: row["class"] for row in raw.table(_CLASSES, columns=["patientId", "class"])}
     boxes: dict[str, tuple[Box, ...]] = {}
-    sides = ["x", "y", "width", "height"]
-    for row in raw.table(_BOXES, columns=["patientId", *sides]) if raw.first(_BOXES) else ():
+    for row in raw.table(_BOXES, columns=["patientId", *_SIDES]) if raw.first(_BOXES) else ():
         with raw.reading(row, images.get(row["patientId"])):
-            place = corners(row, sides)
+            place = corners(row, _SIDES)
             if place is not None:
                 boxes[row["patientId"]] = (*boxes.get(row["patientId"], ()), Box.xywh(*place, _OPACITY))
     return classes, boxes
 
 
-def _export(raw: RawFolder) -> _Facts:
+def _export(raw: RawFolder, images: Mapping[str, PurePosixPath]) -> _Facts:
     classes: dict[str, str] = {}
     boxes: dict[str, tuple[Box, ...]] = {}
-    for note in raw.json(_EXPORT)["datasets"][0]["annotations"]:
-        label = _CALCULATED.get(note["labelId"])
-        if label is None:
+    for note in entries(raw, _EXPORT, _Note, "datasets", 0, "annotations", name="SOPInstanceUID", images=images):
+        name, place = note.instance, note.data
+        if (label := _CALCULATED.get(note.label)) is None:
             continue
-        name = note["SOPInstanceUID"]
         classes[name] = label
-        place = note.get("data")
         if label == _OPACITY and place:
-            drawn_on = stated_size(note.get("width"), note.get("height"))
-            corner, sides = (place["x"], place["y"]), (place["width"], place["height"])
-            box = Box.xywh(*corner, *sides, _OPACITY, drawn_on=drawn_on)
-            boxes[name] = (*boxes.get(name, ()), box)
+            with raw.reading(f"{_EXPORT}, image {name}", images.get(name)):
+                size = stated_size(note.width, note.height)
+                box = Box.xywh(place.x, place.y, place.width, place.height, _OPACITY, drawn_on=size)
+                boxes[name] = (*boxes.get(name, ()), box)
     return classes, boxes
 
 
@@ -97,9 +110,8 @@ def miniature(raw: Miniature) -> None:
             left, top, right, bottom = raw.box(size, f"{name} {side}")
             sides = (f"{left}.0", f"{top}.0", f"{right - left}.0", f"{bottom - top}.0", 1)
             boxes.append((name, *sides) if label == _OPACITY else (name, "", "", "", "", 0))
-        identifiers = {"SOPInstanceUID": f"1.2.276.0.4.{number}", "SeriesInstanceUID": f"1.2.276.0.3.{number}"}
         nih = f"{number // 2 + 1:08d}_{number % 2:03d}.png"
-        mapping.append({"subset_img_id": name, "img_id": nih, "orig_labels": ["Infiltration"], **identifiers})
+        mapping.append({"subset_img_id": name, "img_id": nih, "SOPInstanceUID": f"1.2.276.0.4.{number}"})
     for number in (1, 2):
         raw.dicom(f"stage_2_test_images/{number:08x}-0000-4e49-80ba-63a80b6bddd6.dcm", size=size, compressed=True)
     raw.csv(_BOXES, boxes, header="patientId,x,y,width,height,Target")

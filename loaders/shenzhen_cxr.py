@@ -20,7 +20,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_stem(f"{{CXR_png/,}}{names}.png")
     readings = aligned(raw.by_stem([f"ClinicalReadings/{names}.txt", f"{{CXR_png/,}}{names}.txt"]), images)
     for stem, image in images.items():
-        _, number, label = stem.split("_")
+        number, _, label = stem.partition("_")[2].rpartition("_")
         text = readings.pop(stem, None)
         said = "; ".join(" ".join(line.split()) for line in raw.lines(text)) if text else None
         stated = sex_and_age(said or "")

@@ -34,8 +34,6 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         rows = raw.table(table, columns=["image_id", *_DIAGNOSES]) if raw.first(table) else ()
         facts = ((row["image_id"], row) for row in rows)
         for row, image in matched(raw, table, facts, images):
-            if raw.is_skipped(image):
-                continue  # for one of its boxes
             with raw.reading(row, image):
                 # a blank says no, as the publisher's zeros do
                 labels = {diagnosis: bool(state) for diagnosis, state in multi_hot(row, _DIAGNOSES).items()}

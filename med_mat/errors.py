@@ -47,6 +47,10 @@ class LoaderError(BuildError):
     """A loader cannot be imported, or stumbles by a fault of its own; the message says where, and asks for a report."""
 
 
+class FaultError(BuildError):
+    """Something of Med-MAT, or of a library below it, stumbles over one source; the message says where."""
+
+
 class SplitError(MedMATError):
     """A split that cannot be made."""
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Any, Literal, get_args
 
 Split = Literal["train", "validation", "test"]
+_SPLITS = get_args(Split)
 _AGE = re.compile(r"0*(\d{1,3})(?:\.\d*)?\+?[\s-]*(?:y|yrs?|years?|(m|mos?|months?|w|wks?|weeks?|d|days?))?")
 _OLDEST = 120  # years: what is beyond is a mistake of the table
 
@@ -267,3 +269,49 @@ class Example:
     def name(self) -> str:
         """Its stable name inside the source: the key, or the reference; in NFC, however the disk spells accents."""
         return unicodedata.normalize("NFC", self.reference if self.key is None else self.key)
+
+    def check(self) -> None:
+        """Refuse values of other types than the annotations name: a record would hold them, or stumble over them.
+
+        Raises:
+            TypeError: names the field.
+        """
+        for name in ("label", "patient", "raw_label", "key"):
+            value = getattr(self, name)
+            if not (value is None or (isinstance(value, str) and _is_text(value))):
+                raise TypeError(f"{name} is to be a text or None, and is {value!r:.80}")
+        if not isinstance(self.pixels, PurePosixPath | Frame | Slice):
+            raise TypeError(f"pixels is to be a path, a Frame or a Slice, and is {self.pixels!r:.80}")
+        if self.split is not None and self.split not in _SPLITS:
+            raise TypeError(f"split is to be one of {', '.join(_SPLITS)} or None, and is {self.split!r:.80}")
+        if not isinstance(self.labels, Mapping):
+            raise TypeError(f"labels is to be a mapping, and is {self.labels!r:.80}")
+        for label, state in self.labels.items():
+            if not (isinstance(label, str) and _is_text(label)) or not (state is None or isinstance(state, bool)):
+                raise TypeError(
+                    f"labels is to hold texts, each True, False or None, and holds {label!r:.80}: {state!r:.80}"
+                )
+        for box in _all_of("boxes", self.boxes, Box):
+            corners = (box.xmin, box.ymin, box.xmax, box.ymax)
+            if not all(isinstance(one, Real) for one in corners) or not isinstance(box.label, str):
+                raise TypeError(f"a box is to hold four numbers and a text, and is {box!r:.200}")
+        _all_of("masks", self.masks, Mask)
+        _all_of("rows", self.rows, int)
+        if not isinstance(self.attributes, Attributes | None):
+            raise TypeError(f"attributes is to be made by Attributes.of, and is {self.attributes!r:.80}")
+
+
+def _all_of(name: str, values: Any, kind: Any) -> Sequence[Any]:
+    if values is None:
+        return ()
+    if not isinstance(values, tuple | list):
+        raise TypeError(f"{name} is to be a tuple, a list or None, and is {values!r:.80}")
+    for one in values:
+        if not isinstance(one, kind):
+            raise TypeError(f"{name} holds {one!r:.80}, which does not belong there")
+    return values
+
+
+def _is_text(text: str) -> bool:
+    """Whether a text can be written down: half a character, by an escape of JSON, cannot."""
+    return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)

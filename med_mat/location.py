@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -160,6 +160,39 @@ def taken_for_pattern(folder: str | os.PathLike[str]) -> bool:
     It then finds no files, or those of other folders (https://github.com/huggingface/datasets/issues/7468).
     """
     return _PATTERN.search(str(Path(folder).absolute())) is not None
+
+
+def read_table(location: Location, name: str, columns: Iterable[str] | None = None) -> pa.Table:
+    """A Parquet file of a build, or some columns of it.
+
+    Raises:
+        BuildError: it is not there, or damaged.
+    """
+    import pyarrow.parquet as pq
+
+    path = location.local(name)
+    with reading(location, name):
+        return pq.read_table(path, columns=None if columns is None else list(columns))
+
+
+@contextmanager
+def reading(location: Location | Path, name: str) -> Iterator[None]:
+    """Around what reads a Parquet file of a build.
+
+    Raises:
+        BuildError: it is damaged; names it.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+            raise  # of the system or the network, not of what the file holds
+        raise BuildError(
+            f"{location}: {name} is damaged ({' '.join(str(error).split())}). Remove it and run 'med-mat build' again, "
+            "or fetch it anew: the rest is kept."
+        ) from error
 
 
 def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[Location, Mapping[str, Any]]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat import schema
-from med_mat.location import Location
+from med_mat.location import Location, reading
 from med_mat.questions.view import FACTS, View
 
 if TYPE_CHECKING:
@@ -32,13 +32,14 @@ def stream(
     else:
         needed = tuple(dict.fromkeys((*wanted, "row", *FACTS)))
     for name, places, keys in pieces:
-        with location.open(name) as file, pq.ParquetFile(file) as parquet:
+        with location.open(name) as file, _opened(location, name, file) as parquet:
             start = 0
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
                 inside = np.flatnonzero((start <= places) & (places < start + count))
                 if len(inside):
-                    part = location.read_row_group(file, parquet, group, needed).take(places[inside] - start)
+                    with reading(location, name):
+                        part = location.read_row_group(file, parquet, group, needed).take(places[inside] - start)
                     if view is not None:
                         asked = view.ask(part["row"].to_pylist(), keys[inside].tolist(), part)
                         part = pa.table(
@@ -46,6 +47,11 @@ def stream(
                         )
                     yield from part.to_pylist()
                 start += count
+
+
+def _opened(location: Location, name: str, file: Any) -> pq.ParquetFile:
+    with reading(location, name):
+        return pq.ParquetFile(file)
 
 
 def beside(

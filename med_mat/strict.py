@@ -125,8 +125,8 @@ def read(
 
     Args:
         kind: a dataclass, ``str``, ``int``, ``float`` (takes whole numbers too), ``bool``, ``date``, ``MAT`` (as text),
-            ``Any``;
-            of these ``tuple[X, ...]`` (a list), ``Mapping[str, X]`` and unions such as ``X | None``; ``Literal``.
+            ``Any``; of these ``tuple[X, ...]`` (a list), ``tuple[X, Y]`` (a list of two), ``Mapping[str, X]`` and
+            unions such as ``X | None``; ``Literal``.
         data: as YAML or JSON give it.
         where: the document, as the subject of a sentence.
         key: where in the document, e.g. ``rows[0].number``.
@@ -195,16 +195,33 @@ class _Reader:
         if kind is MAT and isinstance(data, str):
             return self.triplet(data, key)
         if origin is tuple and isinstance(data, list):
-            return tuple(self.read(arguments[0], one, f"{key}[{number}]") for number, one in enumerate(data))
+            return self.list(kind, data, key)
         if origin is Mapping and isinstance(data, dict):
             return {self.name(name, key): self.read(arguments[1], one, _below(key, name)) for name, one in data.items()}
         if is_dataclass(kind) and kind is not MAT and isinstance(data, dict):
             return self.record(kind, data, key)
         if kind is float and type(data) is int:
-            return float(data)
-        if type(data) is kind:
+            return self.float(data, key)
+        if type(data) is kind and not (kind is str and _is_broken(data)):
             return data
         raise self.wrong(kind, data, key)
+
+    def list(self, kind: Any, data: list[Any], key: str) -> tuple[Any, ...]:
+        """A list as a tuple: of any length where the kind ends in an ellipsis, else of its own."""
+        kinds = get_args(kind)
+        if kinds[-1] is Ellipsis:
+            kinds = kinds[:1] * len(data)
+        elif len(kinds) != len(data):
+            raise self.wrong(kind, data, key)
+        pairs = enumerate(zip(kinds, data, strict=True))
+        return tuple(self.read(one, value, f"{key}[{number}]") for number, (one, value) in pairs)
+
+    def float(self, data: int, key: str) -> float:
+        """A whole number as a number."""
+        try:
+            return float(data)
+        except OverflowError:
+            raise self.fault(key, f" is {_quoted(data)}, which is larger than any number can be.") from None
 
     def one_of(self, kinds: tuple[Any, ...], data: Any, key: str) -> Any:
         """A union: the first kind that may fit."""
@@ -230,8 +247,10 @@ class _Reader:
 
     def name(self, name: Any, key: str) -> str:
         """A key of a mapping."""
-        if isinstance(name, str):
+        if isinstance(name, str) and not _is_broken(name):
             return name
+        if isinstance(name, str):
+            raise self.fault(key, f" has the key {_quoted(name)}, which holds half a character (a lone surrogate).")
         raise self.fault(key, f" has the key {_quoted(name)}, which YAML does not read as a text: write it in quotes.")
 
     def record(self, kind: Any, data: Mapping[Any, Any], key: str) -> Any:
@@ -254,7 +273,9 @@ class _Reader:
     def wrong(self, kind: Any, data: Any, key: str) -> MedMATError:
         wants, text = _described(kind), isinstance(data, str)
         hint = ""
-        if data is not None and not isinstance(data, str | dict | list | tuple) and "a text" in wants:
+        if text and _is_broken(data):
+            hint = " It holds half a character (a lone surrogate)."
+        elif data is not None and not isinstance(data, str | dict | list | tuple) and "a text" in wants:
             hint = " Write it in quotes."
         elif text and ("number" in wants or "true" in wants):
             hint = " Write it without quotes." if _reads_as(kind, data) else ""
@@ -291,7 +312,7 @@ def _described(kind: Any) -> str:
         words = [word for part in parts for word in part.split(" or ")]
         return f"{', '.join(words[:-1])} or {words[-1]}"
     if origin is tuple:
-        return "a list"
+        return "a list" if arguments[-1] is Ellipsis else f"a list of {len(arguments)}"
     if origin is Mapping:
         return "a mapping"
     if is_dataclass(kind) and kind is not MAT:
@@ -299,6 +320,14 @@ def _described(kind: Any) -> str:
     return _WORDS.get(kind, str(kind))
 
 
+def _is_broken(text: str) -> bool:
+    """Whether a text holds half a character, by an escape of JSON or YAML: it cannot be written anywhere."""
+    return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def _quoted(data: Any) -> str:
-    text = repr(data)
+    try:
+        text = repr(data)
+    except ValueError:  # Python does not print whole numbers of more than 4,300 digits
+        text = f"a {type(data).__name__} that is too long to print"
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"

@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from med_mat import image
-from med_mat.building import libraries
+from med_mat.building import faults, libraries
 from med_mat.building.kept import Kept, kept_records
 from med_mat.building.outcomes import Notes, Setting, Skip, outcomes
 from med_mat.building.plan import Chunk
+from med_mat.building.record import Placed, rows_served
 from med_mat.building.store import Store
 from med_mat.building.writer import RecordFile, temporary_path, write_atomically
-from med_mat.errors import BuildError, ReadError
+from med_mat.errors import BuildError, MedMATError, ReadError
+from med_mat.example import Example
 from med_mat.leakage import thumbnails
 
 #: A record's side, and the split of the files that it goes to: the same, or "withheld".
@@ -44,6 +46,7 @@ class Result:
     found: int = 0  # records
     written: int = 0
     decoded: int = 0  # images, by the run that wrote it
+    starved: bool = False  # a file of it needed more memory than there was: another run tries again
     skipped: list[Skip] = field(default_factory=list)
     notes: Notes = field(default_factory=dict)
     cleaned: int = 0  # images that are stored without what their files held beside the picture
@@ -109,7 +112,17 @@ def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | Non
     Raises:
         ReadError: a bad example, where ``on_error`` is "raise".
         BuildError: the output cannot be written.
+        FaultError: something else stumbles.
     """
+    try:
+        return _write_chunk(chunk, setting, store, kept)
+    except (MedMATError, OSError):
+        raise
+    except Exception as error:  # told here: what crosses processes loses its place, or cannot cross
+        raise faults.of_source(setting.source, setting.root, error) from error
+
+
+def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | None) -> Result:
     result = Result(chunk.source, chunk.name)
     cache = image.FileCache()
     small: list[bytes] = []
@@ -120,7 +133,7 @@ def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | Non
         for example, placed in chunk.examples:
             result.examples += 1
             before = result.written
-            for outcome in outcomes(example, placed, setting, cache, result.notes, old):
+            for outcome in _made(example, placed, setting, cache, result, old):
                 result.found += 1
                 if isinstance(outcome, Skip):
                     if setting.on_error == "raise":
@@ -145,6 +158,21 @@ def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | Non
         result.decoded = result.examples - (0 if old is None else old.used)
     result.decoders = sorted({*cache.used, *(kept.decoders if kept is not None else ())})
     return result
+
+
+def _made(
+    example: Example, placed: Placed, setting: Setting, cache: image.FileCache, result: Result, old: Kept | None
+) -> list[dict[str, Any] | Skip]:
+    """The outcomes of one example; where something stumbles over its files that should not, they are skips."""
+    try:
+        return list(outcomes(example, placed, setting, cache, result.notes, old))
+    except MedMATError:
+        raise
+    except Exception as error:
+        result.starved |= isinstance(error, MemoryError)
+        reason, source = faults.of_file(example, error), setting.source
+        rows = rows_served(example, source.rows)
+        return [Skip(f"{source.name}/{row.number}/{example.name}", str(example.path), reason) for row in rows]
 
 
 def move_chunk(made: Result, places: Places, store: Store) -> Result:

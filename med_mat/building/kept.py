@@ -23,6 +23,8 @@ _FACTS = (
     *("descriptor", "thumbnail", "format", "raw_width", "raw_height", "orientation", "notes"),
     *("encoded", "removed"),
 )
+#: What reading a file raises that an earlier build wrote whole and that is not whole any more.
+_DAMAGED = (OSError, pa.ArrowException, LookupError)
 
 
 @dataclass
@@ -68,11 +70,14 @@ class Kept:
     _files: dict[str, _File] = field(default_factory=dict)
 
     def __enter__(self) -> Kept:
-        for name in self.result.data:
-            facts = pq.read_table(self.store.path(index_part(name)), columns=list(_FACTS)).to_pylist()
-            for position, one in enumerate(facts):
-                self._where.setdefault(one["image_id"], (name, position, one))
-        self._thumbnails = Thumbnails([self.store.path(self.result.thumbnails)])
+        try:
+            for name in self.result.data:
+                facts = pq.read_table(self.store.path(index_part(name)), columns=list(_FACTS)).to_pylist()
+                for position, one in enumerate(facts):
+                    self._where.setdefault(one["image_id"], (name, position, one))
+            self._thumbnails = Thumbnails([self.store.path(self.result.thumbnails)])
+        except _DAMAGED:
+            self._where.clear()  # all are decoded anew
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -80,19 +85,22 @@ class Kept:
             file.parquet.close()
 
     def stored(self, image_id: str) -> Stored | None:
-        """The stored image of that id; None where there was none."""
+        """The stored image of that id; None where there was none, or its file is damaged."""
         if image_id not in self._where:
             return None
         name, position, facts = self._where[image_id]
-        if name not in self._files:
-            self._files[name] = _File.open(self.store.path(name))
+        try:
+            if name not in self._files:
+                self._files[name] = _File.open(self.store.path(name))
+            data, small = self._files[name].image(position), None
+            if facts["thumbnail"] is not None:
+                small = self._thumbnails.take(np.array([facts["thumbnail"]]))[0].tobytes()
+        except _DAMAGED:
+            return None
         self.used += 1
         spacing = facts["spacing"]
-        small = None
-        if facts["thumbnail"] is not None:
-            small = self._thumbnails.take(np.array([facts["thumbnail"]]))[0].tobytes()
         return Stored(
-            data=self._files[name].image(position),
+            data=data,
             format=facts["format"],
             width=facts["width"],
             height=facts["height"],

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import traceback
 from collections.abc import Iterator
 from types import ModuleType
 
+from med_mat.building.faults import place, source_file, told
 from med_mat.building.plan import Examples
 from med_mat.catalog import Source
 from med_mat.errors import LoaderError, MedMATError
@@ -53,6 +53,7 @@ def examples_of(source: Source) -> Examples:
             for example in module.examples(raw):
                 if not isinstance(example, Example):
                     raise TypeError(f"it yields {type(example).__name__} {example!r:.80}, which is no Example")
+                example.check()
                 strange = [str(path) for path in example.files if str(path) not in raw.files]
                 if strange:
                     raise ValueError(f"it yields {strange[0]!r}, which is no file of {raw.root}")
@@ -60,28 +61,19 @@ def examples_of(source: Source) -> Examples:
         except MedMATError:
             raise
         except Exception as error:
-            raise _fault(source, "fails", error) from error
+            raise _fault(source, "fails", error, raw) from error
 
     return examples
 
 
-def _fault(source: Source, what: str, error: Exception) -> LoaderError:
-    """The sentence on a fault of a loader, with the line of it at which it shows."""
-    told = " ".join(str(error).split())
+def _fault(source: Source, what: str, error: Exception, raw: RawFolder | None = None) -> LoaderError:
+    """The sentence on a fault of a loader, with the line of it at which it shows, and the file that it read last."""
+    whose = "This is a fault of the loader, not of the data: please report it."
+    if raw is not None and raw.latest:
+        whose = (
+            f"It had read {raw.root / raw.latest} last: is that as its publisher ships it? Then this is a fault of the "
+            "loader: please report it."
+        )
     return LoaderError(
-        f"The loader of {source.name!r} {what}, {_place(source, error)}: {type(error).__name__}{told and f': {told}'}. "
-        "This is a fault of the loader, not of the data: please report it."
+        f"The loader of {source.name!r} {what}, {place(error, source_file(source))}: {told(error)}. {whose}"
     )
-
-
-def _place(source: Source, error: Exception) -> str:
-    """The deepest line of the loader's own file that led to the error, else that file."""
-    try:
-        spec = importlib.util.find_spec(source.loader)
-    except Exception:  # the package around it is what stumbles
-        spec = None
-    file = (spec and spec.origin) or source.loader
-    if isinstance(error, SyntaxError) and error.filename and error.lineno:
-        return f"{error.filename}, line {error.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    return f"{file}, line {lines[-1]}" if lines else file

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
 from med_mat import __version__, schema, strict
-from med_mat.building import libraries, plan
+from med_mat.building import faults, libraries, plan
 from med_mat.building.card import write_cards
 from med_mat.building.chunk import Result, commit, earlier, move_chunk, sizes, write_chunk
 from med_mat.building.fewer import fewer, held, refusal
@@ -34,7 +34,7 @@ from med_mat.building.words import nothing
 from med_mat.building.workers import enough, parallel
 from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
-from med_mat.errors import BuildError, LayoutError, LoaderError, MedMATError, ReadError
+from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.image import DECODERS, Check
 from med_mat.location import MANIFEST
 from med_mat.progress import Bar
@@ -44,8 +44,6 @@ from med_mat.raw.layout import locate, recognise
 
 log = logging.getLogger(__name__)
 
-#: What is the matter of one source: the others are built.
-_OF_ONE = (LayoutError, ReadError, LoaderError)
 #: What is to be done with a chunk: decode its images; make its records anew over stored images; nothing.
 Need = Literal["decode", "copy", "keep"]
 
@@ -206,8 +204,8 @@ def forecast(
                 need, _, why_so = _need(Store(out), chunk, inputs)
                 setattr(one, need, getattr(one, need) + len(chunk.examples))
                 one.stale.update(why_so)
-        except _OF_ONE as error:
-            one.fault = str(error)
+        except Exception as error:
+            one.fault = str(faults.of_source(source, folder.root, error))
     return told
 
 
@@ -231,12 +229,15 @@ def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog
     for name, folder in raw.items():
         try:
             _build_source(catalog[name], folder, store, options, catalog, questioner, progress, run)
-        except _OF_ONE as error:  # of this source alone: it must not stop a night's run
+        except Exception as error:  # where it is of this source alone it must not stop a night's run
+            run.failed[name] = faults.of_source(catalog[name], folder.root, error)
             if options.on_error == "raise":
-                raise
-            run.failed[name] = error
+                raise run.failed[name] from error
     if run.failed and not run.ledgers:
         raise next(iter(run.failed.values()))
+    clear(store, run.ledgers)  # half a source must not mix with what an earlier run built of it
+    for name in run.failed:
+        (store.next / FOLDER / f"{name}.parquet").unlink(missing_ok=True)
     settled, written, moved = _finish(store, options, catalog, run, progress)
     return Report(
         out=store.out,
@@ -322,7 +323,7 @@ def _build_source(
 def _need(store: Store, chunk: Chunk, inputs: Inputs) -> tuple[Need, Result | None, list[str]]:
     """What is to be done with a chunk, what an earlier run made of it, and what of code and libraries has changed."""
     done = earlier(store, chunk.source, chunk.name)
-    if done is None or not set(done.decoders) <= set(DECODERS):
+    if done is None or done.starved or not set(done.decoders) <= set(DECODERS):
         return "decode", None, []
     now = inputs.digests(chunk, done.decoders)
     if (done.pixels, done.records) == (now.pixels, now.records):
@@ -453,7 +454,8 @@ def _describe(
     """Write ledgers, cards and manifest."""
     for name, entry in ledgers.items():
         text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
-        write_atomically(store.next / "ledger" / f"{name}.json", text.encode())
+        # half a character of a name that an annotation file holds becomes the escape of JSON that it was
+        write_atomically(store.next / "ledger" / f"{name}.json", text.encode("utf-8", "backslashreplace"))
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
     lists = ("source", "quarantine", "skipped_files", "links", "missing", "rows_unread", "tables_noted_at", "noted")
     brief = {name: {k: v for k, v in entry.items() if k not in lists} for name, entry in ledgers.items()}

@@ -1,6 +1,7 @@
 """Reading raw data and writing miniatures of it: what loaders share. Importing it costs next to nothing."""
 
-from med_mat.raw.boxes import coco, corners, number, polygons, stated_size, voc_boxes
+from med_mat.raw.boxes import Place, coco, corners, number, polygons, stated_size, voc_boxes
+from med_mat.raw.documents import entries, named_entries
 from med_mat.raw.folder import FileFacts, RawFolder, Volume
 from med_mat.raw.labels import NIH_FINDINGS, joined, multi_hot, one_hot
 from med_mat.raw.miniature import Miniature
@@ -15,12 +16,14 @@ __all__ = [
     "SPLITS",
     "FileFacts",
     "Miniature",
+    "Place",
     "RawFolder",
     "Volume",
     "aligned",
     "class_folders",
     "coco",
     "corners",
+    "entries",
     "folded",
     "in_stem",
     "joined",
@@ -31,6 +34,7 @@ __all__ = [
     "lookup",
     "matched",
     "multi_hot",
+    "named_entries",
     "natural",
     "number",
     "numbered",

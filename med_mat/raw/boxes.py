@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from med_mat.errors import ReadError
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _NOTHING = {"", "nan", "na", "n/a", "none", "null"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The top left corner of a box, and its size, in pixels: what files of annotations hold under these keys."""
+
+    x: float
+    y: float
+    width: float
+    height: float
 
 
 def number(cell: str) -> float | None:

@@ -76,6 +76,7 @@ class RawFolder:
         self.variant = variant
         self.follow = follow
         self.read: set[str] = set()
+        self.latest = ""  # the annotation file that was read last
         self.missing: dict[str, str] = {}
         self.faults: dict[str, str] = {}  # file and line of a row that cannot be read -> why
         self.notes: dict[str, str] = {}  # file, and line where there is one -> what is odd there and yet read
@@ -135,18 +136,23 @@ class RawFolder:
         self.missing[name] = where
 
     @contextmanager
-    def reading(self, row: tables.Row, image: PurePosixPath | None = None) -> Iterator[None]:
+    def reading(self, row: tables.Row | str, image: PurePosixPath | None = None) -> Iterator[None]:
         """Around what reads one row of a table: where it cannot be read, it is left out and not its whole source.
 
         The row is noted in ``faults``, and the image, where one is given, is skipped with the same reason. Of an image
         with several rows, ask :meth:`is_skipped` before using the others.
+
+        Args:
+            row: of a table; or where an entry of another file stands, in words.
+            image: of the row.
         """
+        where = row if isinstance(row, str) else row.where
         try:
             yield
         except ReadError as error:
-            self.faults.setdefault(row.where, str(error))
+            self.faults.setdefault(where, str(error))
             if image is not None:
-                self.skip(image, f"{row.where}: {error}")
+                self.skip(image, f"{where}: {error}")
 
     def is_skipped(self, path: PurePosixPath) -> bool:
         """Whether a reason was noted why a file is not read."""
@@ -511,6 +517,7 @@ class RawFolder:
             (name,) = alike
             full = self.absolute(name)
         self.read.add(name)
+        self.latest = name
         return full
 
     def _bytes(self, path: PurePosixPath | str) -> bytes:

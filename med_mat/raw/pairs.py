@@ -18,7 +18,8 @@ def matched(
     """What an annotation file says, each with the image that it names, in the file's order.
 
     Names that differ in case or normal form alone are one, where no other is like them. A name without an image is
-    noted as missing, an image that no fact names is skipped with that reason.
+    noted as missing, an image that no fact names is skipped with that reason. An image that was skipped while its facts
+    were read, for one of them, is left out.
 
     Args:
         raw: the folder of the source.
@@ -34,7 +35,8 @@ def matched(
             raw.miss(name, str(where))
             continue
         left.pop(key, None)
-        yield fact, images[key]
+        if not raw.is_skipped(images[key]):
+            yield fact, images[key]
     skip_unlisted(raw, left, f"{PurePosixPath(where).name} does not list it")
 
 

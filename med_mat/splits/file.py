@@ -21,6 +21,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat import __version__
+from med_mat import __version__, strict
 from med_mat.errors import CardError, MedMATError, SplitError
 from med_mat.splits import arms
 from med_mat.splits.experiment import Experiment
@@ -39,7 +40,7 @@ from med_mat.splits.options import Options, Rule
 from med_mat.splits.own import split
 from med_mat.splits.reading import Target
 from med_mat.splits.sources import leave_source_out
-from med_mat.strict import only_a_file, yaml_load
+from med_mat.strict import only_a_file
 from med_mat.tags import Positions
 from med_mat.taxonomy import MAT, did_you_mean
 
@@ -85,7 +86,7 @@ def experiment(mat: MedMAT, definition: Mapping[str, Any] | str | os.PathLike[st
     """
     given, where = (dict(definition), "The definition") if isinstance(definition, Mapping) else _read(Path(definition))
     name = given.pop("experiment", None)
-    if name not in EXPERIMENTS:
+    if not isinstance(name, str) or name not in EXPERIMENTS:
         hint = did_you_mean(str(name), EXPERIMENTS)
         raise SplitError(f"{where}: 'experiment' is {name!r}.{hint} It is to be one of {', '.join(EXPERIMENTS)}.")
     make = EXPERIMENTS[name]
@@ -102,9 +103,35 @@ def experiment(mat: MedMAT, definition: Mapping[str, Any] | str | os.PathLike[st
         raise SplitError(f"{where}: 'like' is an experiment in Python; say the size= of the other arm instead.")
     try:
         made: Experiment = make(mat, **given)
-    except TypeError as error:
+    except (TypeError, OverflowError) as error:
         raise SplitError(f"{where}: {name} cannot be made of {', '.join(given)} ({error}).") from error
+    except MedMATError as error:
+        if isinstance(definition, Mapping):
+            raise
+        raise SplitError(f"{where}: {error}") from error
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    text: str
+    mats: tuple[MAT, ...]
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a split file says of its experiment."""
+
+    version: int
+    definition: Mapping[str, Any]
+    arguments: Mapping[str, Any]
+    options: Mapping[str, Any]
+    target: _Target
+    rule: Rule
+    dropped: Mapping[str, int]
+    med_mat: str
+    records: Any = None  # of a JSON file
 
 
 def save(made: Experiment, path: str | os.PathLike[str]) -> None:
@@ -175,16 +202,21 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
         SplitError: no split file, or the build lacks a record of it, or holds another one under the same id.
     """
     try:
-        table, facts = _parts(Path(path))
-        if facts["version"] != VERSION or not table.schema.equals(_COLUMNS):
-            raise SplitError(f"{path} is a split file of another version of Med-MAT ({facts['med_mat']}).")
+        table, said = _parts(Path(path))
+        if said["version"] != VERSION or not table.schema.equals(_COLUMNS):
+            raise SplitError(f"{path} is a split file of another version of Med-MAT ({said['med_mat']!r:.80}).")
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise SplitError(f"{path} is no split file that Med-MAT wrote ({error}).") from error
+    if isinstance(said.get("rule"), dict) and (absent := sorted(Rule.__dataclass_fields__.keys() - said["rule"])):
+        raise SplitError(f"{path}: what it says of its experiment is damaged: its rule lacks {', '.join(absent)}.")
+    facts: _Facts = strict.read(_Facts, said, f"{path}: what it says of its experiment is damaged", error=SplitError)
+    if any(column.null_count for column in table.columns):
+        raise SplitError(f"{path} is no split file that Med-MAT wrote: it has records without an id, a part or a hash.")
     places = places_of(mat.location, *(table[name].combine_chunks() for name in ("id", "public_id")))
-    absent = table["id"].filter(pc.is_null(places))
-    if len(absent):
+    gone = table["id"].filter(pc.is_null(places))
+    if len(gone):
         raise SplitError(
-            f"This Med-MAT lacks {len(absent):,} of the {table.num_rows:,} records of {path}, such as {absent[0]}. "
+            f"This Med-MAT lacks {len(gone):,} of the {table.num_rows:,} records of {path}, such as {gone[0]}. "
             "Build the sources that it was made from, with the same options."
         )
     positions = np.asarray(places).astype(np.int64)
@@ -194,7 +226,7 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
         raise SplitError(
             f"{len(changed):,} of the {table.num_rows:,} records of {path} are not the same in this Med-MAT, such as "
             f"{changed[0]}: another file, label, question or split has its name. The split was made by Med-MAT "
-            f"{facts['med_mat']} from other raw files or options."
+            f"{facts.med_mat} from other raw files or options."
         )
     part = table["part"].to_numpy(zero_copy_only=False)
     if not set(part) <= set(PARTS):
@@ -221,18 +253,17 @@ def _parts(path: Path) -> tuple[pa.Table, dict[str, Any]]:
                                 schema=_COLUMNS), facts  # fmt: skip
 
 
-def _restore(
-    mat: MedMAT, facts: Mapping[str, Any], places: Mapping[str, Positions], path: str | os.PathLike[str]
-) -> Experiment:
+def _restore(mat: MedMAT, facts: _Facts, places: Mapping[str, Positions], path: str | os.PathLike[str]) -> Experiment:
+    named = facts.target
     try:
-        options, named = Options.of(facts["options"]), facts["target"]
-        target = Target(named["text"], tuple(map(MAT.parse, named["mats"])), frozenset(named["rows"]))
-        rule = Rule(**{**facts["rule"], "avoids": tuple(facts["rule"]["avoids"])})
+        options, name = Options.of(facts.options), facts.definition["experiment"]
+        if not isinstance(name, str) or not set(named.rows) <= mat.tags.facts.keys():
+            raise ValueError("its experiment has no name, or its target rows that no record is of")
         return Experiment(
-            facts["definition"]["experiment"], target, mat, places["train"], places["test"], rule, options,
-            facts["arguments"], facts["dropped"], validation_positions=places["validation"],
+            name, Target(named.text, named.mats, frozenset(named.rows)), mat, places["train"], places["test"],
+            facts.rule, options, facts.arguments, facts.dropped, validation_positions=places["validation"],
         )  # fmt: skip
-    except (LookupError, TypeError, ValueError, AttributeError, MedMATError) as error:
+    except (LookupError, TypeError, ValueError, MedMATError) as error:
         raise SplitError(f"{path}: what it says of its experiment is damaged ({error}).") from error
 
 
@@ -252,7 +283,7 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
     except (OSError, UnicodeDecodeError) as error:
         raise SplitError(f"{path}: the experiment file cannot be read ({error}).") from error
     try:
-        data = yaml_load(text, str(path))  # JSON is YAML
+        data = strict.yaml_load(text, str(path))  # JSON is YAML
     except CardError as error:
         raise SplitError(str(error)) from error
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):

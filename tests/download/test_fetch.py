@@ -245,6 +245,25 @@ def test_redirects_elsewhere_are_refused(server: Server, tmp_path: Path, target:
 
 
 @pytest.mark.parametrize(
+    "target",
+    [
+        "http://[::1",
+        "http://[x]/",
+        "http://a:b/",
+        "http://127.0.0.1:99999/",
+        "http://",
+        "http://\u2100.org/",
+        "//[",
+        "\\\\",
+    ],
+)
+def test_redirects_to_what_is_no_address_are_refused(server: Server, tmp_path: Path, target: str) -> None:
+    message = refusal(server.file("/data", b"", redirect=target), tmp_path)
+    assert "\n" not in message
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize(
     "target", ["http://[::1", "https://[", "http://127.0.0.1:port/x", "//[x", "https://", "https://a]b/"]
 )
 def test_redirects_to_no_address_are_a_sentence(server: Server, tmp_path: Path, target: str) -> None:
