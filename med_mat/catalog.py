@@ -10,6 +10,7 @@ of upstream's 109 numbered entries (a source under one task); a subset is one of
 from __future__ import annotations
 
 import ast
+import datetime
 import functools
 import logging
 import re
@@ -38,6 +39,22 @@ PLUGINS = "med_mat.sources"
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
 Certainty = Literal["high", "medium", "low"]
 Split = Literal["train", "validation", "test"]
+#: Who states a licence: the publisher (its page, its README, the article of its authors), or somebody else.
+StatedBy = Literal["publisher", "article", "copy", "catalogue", "code"]
+#: Who gave the labels: readers of the images, histology, laboratory or follow-up, the text of reports, a folder's name
+#: of which no reader is told, the web page or article of a picture, or another source.
+Labeler = Literal[
+    "several readers",
+    "one reader",
+    "laboratory or follow-up",
+    "reports",
+    "folder names",
+    "web or articles",
+    "another source",
+    "not stated",
+]
+#: Where in what a publisher ships something stands that tells who a person is, or narrows it down.
+Place = Literal["file names", "raw labels", "tables", "pixels", "headers"]
 DownloadKind = Literal[
     "kaggle",
     "kaggle-competition",
@@ -171,6 +188,35 @@ class SharedId:
     pattern: str  # a regular expression with one group, named id, that is looked for in a path below the source's root
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LicenseRead:
+    """How a licence is known: who states it, on which page, and when that was read."""
+
+    by: StatedBy
+    at: str  # URL
+    when: datetime.date
+
+    def __str__(self) -> str:
+        who = {"publisher": "the publisher", "article": "the authors' article"}.get(self.by, f"a {self.by}")
+        return f"stated by {'public code' if self.by == 'code' else who} at {self.at}, read on {self.when}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LabeledBy:
+    """How the labels, boxes and masks of a source were made."""
+
+    who: Labeler
+    how: str  # in words
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Identifier:
+    """What in the files of a source tells who a person is, or narrows it down."""
+
+    where: Place
+    what: str  # e.g. "the patient's number (PAT_8_15_820.png)"
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """One raw dataset as its publisher ships it."""
@@ -182,7 +228,7 @@ class Source:
     license: str  # a Hub licence identifier; "other" and "unknown" are among them
     terms: str  # the licence in words, with how sure that is
     access: Access
-    redistributable: bool | None  # None: unknown
+    redistributable: bool | None  # whether its images may be passed on; None: unknown
     homepage: str
     downloads: tuple[Download, ...]
     layouts: tuple[Layout, ...]
@@ -200,7 +246,16 @@ class Source:
     shared_ids: tuple[SharedId, ...] = ()
     patients_of: str = ""  # the source whose patient numbers it uses; most often itself
     license_certainty: LicenseCertainty = "unknown"
+    license_read: LicenseRead | None = None  # None where the licence is not known
+    labels_redistributable: bool | None = None  # whether labels, boxes and masks may be passed on; None: unknown
+    commercial: bool | None = None  # whether it may be used commercially; None: unknown
+    identifying: tuple[Identifier, ...] | None = None  # None: nobody has looked; (): nothing is known to
+    labeled_by: LabeledBy | None = None  # None: nobody has looked
     augmented: bool = False  # it ships transformed copies of its own images, not all of which can be found
+
+    def identifies(self, where: Place) -> bool:
+        """Whether something that stands there may tell who a person is; what nobody has looked at may."""
+        return self.identifying is None or any(one.where == where for one in self.identifying)
 
     @property
     def mats(self) -> tuple[MAT, ...]:
@@ -228,6 +283,8 @@ class RowFacts:
     license_certainty: LicenseCertainty
     access: Access
     redistributable: bool | None
+    labels_redistributable: bool | None
+    commercial: bool | None
     augmented: bool
 
     @classmethod
@@ -243,6 +300,8 @@ class RowFacts:
             license_certainty=source.license_certainty,
             access=source.access,
             redistributable=source.redistributable,
+            labels_redistributable=source.labels_redistributable,
+            commercial=source.commercial,
             augmented=source.augmented,
         )
 
@@ -317,13 +376,16 @@ def sources(
     *,
     access: str | Sequence[str] | None = None,
     redistributable: bool | None = None,
+    commercial: bool | None = None,
 ) -> tuple[Source, ...]:
     """The sources that have a row which a selection keeps, by number of their first row.
 
     Args:
         selector: e.g. ``"CT|MRI/Brain/*"``, ``"*/Lung/* & annotation=masks"``; None selects all.
         access: one of ``open``, ``account``, ``competition``, ``request``, ``credentialed``, or several.
-        redistributable: True or False keeps the sources whose terms are known to allow or to forbid it.
+        redistributable: True or False keeps the sources whose terms are known to allow or to forbid that their images
+            are passed on.
+        commercial: the same of commercial use.
 
     Raises:
         VocabularyError: a word is unknown, or asks for what only a build knows, such as the size of an image.
@@ -335,6 +397,8 @@ def sources(
         wanted = wanted & field("access", access)
     if redistributable is not None:
         wanted = wanted & field("redistributable", redistributable)
+    if commercial is not None:
+        wanted = wanted & field("commercial", commercial)
     for leaf in wanted.leaves():
         if isinstance(leaf, Field) and leaf.name not in CARD_FIELDS:
             raise VocabularyError(f"{leaf} is a fact of records: it needs a built Med-MAT (med_mat.open(...).where).")
@@ -551,6 +615,11 @@ class _Block:
     certainty: Certainty
     citation: str
     license_certainty: LicenseCertainty = "unknown"
+    license_read: LicenseRead | None = None
+    labels_redistributable: bool | None = None  # without the key: as the images
+    commercial: bool | None = None
+    identifying: tuple[Identifier, ...] | None = None
+    labeled_by: LabeledBy | None = None
     augmented: bool = False
     patients_of: str = ""
     shared_ids: tuple[SharedId, ...] | None = None
@@ -597,6 +666,7 @@ def read_card(name: str, text: str) -> Source:
             "loader": f"med_mat.loaders.{name}",
             "title": card.pretty_name,
             "license": card.license,
+            "labels_redistributable": data["med_mat"].get("labels_redistributable", block.redistributable),
             "rows": tuple(_row(name, entry, block) for entry in block.rows),
             "downloads": block.download,
             "layouts": block.layout,
@@ -648,6 +718,14 @@ def _check(block: _Block, where: str) -> None:
     for erratum in block.errata or ():
         if erratum.row not in numbers:
             raise CardError(f"{where}: an erratum is on row {erratum.row}, and the card's rows are {numbers}.")
+    read = block.license_read
+    stated = block.license_certainty == "confirmed"
+    if read is not None and (block.license_certainty == "unknown" or stated != (read.by in ("publisher", "article"))):
+        raise CardError(
+            f"{where}: license_read says that the licence is stated by {read.by!r}, and license_certainty is "
+            f"{block.license_certainty!r}. What the publisher or its article states is confirmed, what others state is "
+            "reported, and of an unknown one there is nothing to read."
+        )
     for shared in block.shared_ids or ():
         _check_pattern(shared.pattern, where)
 

@@ -59,7 +59,7 @@ from typing import Any
 import pyarrow as pa
 
 #: Raised whenever the meaning of a column changes; part of every build's manifest.
-VERSION = 4
+VERSION = 5
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _STRINGS = pa.list_(pa.string())

@@ -15,10 +15,12 @@ A value that holds one of ``, & | ( ) ! = < > " \\`` stands in double quotes, in
 after it. What is null, such as the published split of a source without one, has none of the values.
 
 These hold of all records of one row and split: ``source``, ``row``, ``subset`` (a number, or none), ``split``,
-``license``, ``license_certainty`` (confirmed, reported, unknown), ``access``, ``redistributable`` (yes, no, unknown),
-``augmented`` (yes: the source ships transformed copies of its own images) and ``annotation`` (classes, grades,
-findings, boxes, masks). These are facts of single records: ``label`` (has at least one of these), ``published_split``,
-``patient`` (yes: the publisher says whose image it is), ``width`` and ``height`` (in pixels, as shown).
+``license``, ``license_certainty`` (confirmed, reported, unknown), ``access``, ``redistributable``,
+``labels_redistributable`` and ``commercial`` (yes, no, unknown: whether images and labels may be passed on, and used
+commercially), ``augmented`` (yes: the source ships transformed copies of its own images) and ``annotation`` (classes,
+grades, findings, boxes, masks). These are facts of single records: ``label`` (has at least one of these),
+``published_split``, ``patient`` (yes: the publisher says whose image it is), ``width`` and ``height`` (in pixels, as
+shown).
 """
 
 from __future__ import annotations
@@ -60,7 +62,7 @@ if TYPE_CHECKING:
 MAX_DEPTH = 32
 
 _YES_NO: Mapping[str, bool | None] = MappingProxyType({"yes": True, "no": False, "unknown": None})
-_YES_NO_FIELDS = ("redistributable", "augmented", "patient")
+_YES_NO_FIELDS = ("redistributable", "labels_redistributable", "commercial", "augmented", "patient")
 _CLOSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "split": (*SPLITS, WITHHELD),
@@ -68,6 +70,8 @@ _CLOSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "annotation": get_args(Kind),
         "license_certainty": get_args(LicenseCertainty),
         "redistributable": ("yes", "no", "unknown"),
+        "labels_redistributable": ("yes", "no", "unknown"),
+        "commercial": ("yes", "no", "unknown"),
         "augmented": ("yes", "no"),
         "patient": ("yes", "no"),
     }
@@ -82,6 +86,8 @@ CARD_FIELDS = (
     "license_certainty",
     "access",
     "redistributable",
+    "labels_redistributable",
+    "commercial",
     "augmented",
     "annotation",
 )
@@ -358,8 +364,8 @@ def field(name: str, values: Any = (), *, at_least: int | None = None, at_most: 
 
     Args:
         name: one of :data:`FIELDS`.
-        values: a value or several, any of which will do; ``redistributable``, ``augmented`` and ``patient`` take True,
-            False and None (unknown) for yes, no and unknown.
+        values: a value or several, any of which will do; what is yes, no or unknown, such as ``commercial``, also
+            takes True, False and None.
         at_least: for width and height, in pixels.
         at_most: likewise.
 

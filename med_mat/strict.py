@@ -8,6 +8,7 @@ refused in a sentence that names the document and the key. Nothing is converted:
 
 from __future__ import annotations
 
+import datetime
 import functools
 import json
 import types
@@ -20,7 +21,15 @@ from med_mat.taxonomy import MAT, did_you_mean
 
 _LONGEST_QUOTE = 80
 _WORDS: Mapping[Any, str] = types.MappingProxyType(
-    {str: "a text", int: "a whole number", float: "a number", bool: "true or false", MAT: "a triplet", None: "null"}
+    {
+        str: "a text",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        datetime.date: "a date such as 2026-11-30",
+        MAT: "a triplet",
+        None: "null",
+    }
 )
 
 
@@ -100,7 +109,8 @@ def read(
     """Plain data as what a type annotation says.
 
     Args:
-        kind: a dataclass, ``str``, ``int``, ``float`` (takes whole numbers too), ``bool``, ``MAT`` (as text), ``Any``;
+        kind: a dataclass, ``str``, ``int``, ``float`` (takes whole numbers too), ``bool``, ``date``, ``MAT`` (as text),
+            ``Any``;
             of these ``tuple[X, ...]`` (a list), ``Mapping[str, X]`` and unions such as ``X | None``; ``Literal``.
         data: as YAML or JSON give it.
         where: the document, as the subject of a sentence.

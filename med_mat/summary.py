@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
-from med_mat.catalog import Source
+from med_mat.catalog import Labeler, Source
 from med_mat.taxonomy import LicenseCertainty
 
 MAY = {True: "yes", False: "no", None: "unknown"}
@@ -12,8 +13,30 @@ MAY = {True: "yes", False: "no", None: "unknown"}
 CERTAINTY: Mapping[LicenseCertainty, str] = {
     "confirmed": "read where the publisher states it",
     "reported": "told by a copy, a catalogue or public code, and not read at the publisher's",
-    "unknown": "as remembered, or as is usual at that place",
+    "unknown": "not known",
 }
+
+#: Where nobody has looked at what identifies.
+_NOT_LOOKED = "not looked at, so that file names and raw labels count as identifying"
+
+
+def words(source: Source) -> dict[str, str]:
+    """The terms of a source in words: what is asked -> the answer, as every page and card gives it."""
+    how = "none is known" if source.license == "unknown" else CERTAINTY[source.license_certainty]
+    found, made = source.identifying, source.labeled_by
+    return {
+        "licence": f"{source.license} ({source.license_read or how})",
+        "terms": source.terms,
+        "access": source.access,
+        "images may be passed on": MAY[source.redistributable],
+        "labels may be passed on": MAY[source.labels_redistributable],
+        "commercial use": MAY[source.commercial],
+        "labels given by": "not looked at" if made is None else f"{made.who}: {made.how}",
+        "what identifies": _NOT_LOOKED
+        if found is None
+        else "; ".join(f"{one.where}: {one.what}" for one in found) or "nothing is known to",
+    }
+
 
 _HEAD = """# All sources
 
@@ -24,11 +47,12 @@ pitfalls. `med-mat sources --markdown` prints this page.
 tables* (the publisher's tables or some of its files were read), *public listings* (several public sources show it),
 *facts only* (the layout is known from descriptions: expect to have to adapt). **Sure** is how sure the card is of
 its facts. Behind a **license** stands how it is known: *confirmed* (read where the publisher states it), *reported*
-(by a copy, a catalogue or public code), or *unknown* (as remembered, or as is usual at that place). A source marked
-*augmented* ships transformed copies of its own images, not all of which can be found.
+(by a copy, a catalogue or public code), or *unknown*. **May be passed on** tells it of images and labels, with *yes*,
+*no* or *unknown*, and unknown is never taken for yes. A source marked *augmented* ships transformed copies of its own
+images, not all of which can be found.
 
-| row | source | triplet | subset | labels | access | may be passed on | license | verified | sure |
-|---:|---|---|---:|---|---|---|---|---|---|
+| row | source | triplet | subset | labels | access | may be passed on | commercial use | license | verified | sure |
+|---:|---|---|---:|---|---|---|---|---|---|---|
 """
 
 
@@ -44,7 +68,8 @@ def page(sources: Sequence[Source]) -> str:
             str(row.subset or ""),
             row.kind,
             source.access,
-            MAY[source.redistributable],
+            f"images {MAY[source.redistributable]}, labels {MAY[source.labels_redistributable]}",
+            MAY[source.commercial],
             licence(source),
             source.verified,
             source.certainty,
@@ -52,6 +77,15 @@ def page(sources: Sequence[Source]) -> str:
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     head = _HEAD.format(sources=len(sources), rows=len(lines))
     return head + "\n".join(lines) + "\n"
+
+
+def labelers(sources: Sequence[Source]) -> str:
+    """Who gave the labels, and in which sources, as a table in Markdown for ``docs/ethics.md``."""
+    lines = ["| labels given by | sources | which |", "|---|---:|---|"]
+    for who in get_args(Labeler):
+        names = [source.name for source in sources if source.labeled_by is not None and source.labeled_by.who == who]
+        lines.append(f"| {who} | {len(names)} | {', '.join(names)} |")
+    return "\n".join(lines) + "\n"
 
 
 def licence(source: Source) -> str:

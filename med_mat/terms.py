@@ -48,6 +48,8 @@ class Terms:
     license: str  # a Hub licence identifier; "other" and "unknown" are among them
     certainty: LicenseCertainty  # how the licence is known
     redistributable: bool | None  # whether its images may be passed on; None: unknown
+    labels_redistributable: bool | None  # the same of labels, boxes, masks and questions
+    commercial: bool | None  # whether it may be used commercially; None: unknown
     words: str  # the terms in words
     homepage: str
     citation: str  # BibTeX; "" where none is known
@@ -55,7 +57,8 @@ class Terms:
     def __str__(self) -> str:
         return (
             f"{self.source} ({self.title}): licence {self.license} ({CERTAINTY[self.certainty]}); may its images be "
-            f"passed on: {MAY[self.redistributable]}. {self.words} {self.homepage}".rstrip()
+            f"passed on: {MAY[self.redistributable]}; its labels: {MAY[self.labels_redistributable]}; commercial use: "
+            f"{MAY[self.commercial]}. {self.words} {self.homepage}".rstrip()
         )
 
 
@@ -77,6 +80,8 @@ def of(tags: Tags, positions: Positions) -> tuple[Terms, ...]:
                 license=row.license,
                 certainty=row.license_certainty,
                 redistributable=row.redistributable,
+                labels_redistributable=row.labels_redistributable,
+                commercial=row.commercial,
                 words="Its card is not installed here." if card is None else card.terms,
                 homepage="" if card is None else card.homepage,
                 citation="" if card is None else card.citation,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -186,14 +187,33 @@ def test_what_cannot_be_had_freely_is_not_passed_on(name: str) -> None:
 
 
 @each
-def test_how_the_licence_is_known_is_said(name: str) -> None:
+def test_what_may_be_passed_on_is_said_of_images_and_of_labels(name: str) -> None:
+    source = CATALOG[name]
+    stated = yaml_load(front_of(name))["med_mat"]
+    assert {"redistributable", "labels_redistributable", "commercial", "identifying", "labeled_by"} <= set(stated)
+    if source.labels_redistributable:
+        assert source.license != "unknown"
+        assert source.access in ("open", "account"), "what one signs or enters a competition for binds labels too"
+    if source.license.startswith("cc-by-nc"):
+        assert source.commercial is False
+    if "-nd-" in source.license:  # pictures are converted, labels are re-arranged
+        assert (source.redistributable, source.labels_redistributable) == (False, False)
+    if source.commercial:
+        assert source.license not in ("unknown", "other") or source.license_certainty == "confirmed"
+
+
+@each
+def test_how_the_licence_is_known_and_when_it_was_read_is_said(name: str) -> None:
     source = CATALOG[name]
     stated = yaml_load(front_of(name))["med_mat"]
     assert stated["license_certainty"] == source.license_certainty
-    if source.license == "unknown":
-        assert source.license_certainty == "unknown"
-    if source.license_certainty == "confirmed":
-        assert not re.search(r"remembered|from memory|default of|as is usual|unverified", source.terms)
+    known = source.license != "unknown"
+    assert known == (source.license_certainty != "unknown") == (source.license_read is not None)
+    if source.license_read is not None:
+        assert re.fullmatch(r"https?://\S+", source.license_read.at)
+        assert datetime.date(2025, 1, 1) <= source.license_read.when <= datetime.date.today()
+    said = f"{source.terms} {source.prose}"
+    assert not re.search(r"(?i)remembered|from memory|as is usual|usual (on|at) ", said), "what is not known is unknown"
     if source.redistributable:
         assert source.license_certainty != "unknown", "what may be passed on was read, or told by somebody"
 

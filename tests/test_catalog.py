@@ -267,6 +267,7 @@ def test_public_names() -> None:
 # ------------------------------------------------------------------------------------------------------ malformed cards
 
 CARD = (CARDS / "busi.md").read_text("utf-8")
+READ = CARD[CARD.index("  license_read:") :].partition("\n")[0]
 TWICE = CARD[: CARD.index("benign: Benign")].count("\n") + 2  # the line after that of a label
 
 
@@ -367,6 +368,25 @@ def test_a_missing_key_is_named(key: str) -> None:
         ),
         (changed("redistributable: null", 'redistributable: "true"'), r"and is 'true'\. Write it without quotes"),
         (changed("redistributable: null", "redistributable: unknown"), r"true, false or null, and is 'unknown'\.$"),
+        (changed("labels_redistributable: null", "labels_redistributable: 1"), r"true, false or null, and is 1\.$"),
+        (changed("commercial: null", "commercial: maybe"), r"commercial is to be true, false or null, and is 'maybe'"),
+        (changed(READ, "  license_read: yesterday"), r"license_read is to be a mapping with the keys by, at"),
+        (
+            changed("when: 2026-11-30", "when: soon"),
+            r"license_read\.when is to be a date such as 2026-11-30, and is 'soon'",
+        ),
+        (
+            changed("by: catalogue", "by: publisher"),
+            r"stated by 'publisher', and license_certainty is 'reported'\.",
+        ),
+        (
+            changed("license_certainty: reported", "license_certainty: unknown"),
+            r"stated by 'catalogue', and license_certainty is 'unknown'\.",
+        ),
+        (
+            changed("where: pixels", "where: file name"),
+            r"identifying\[0\]\.where: 'file name' is not one of file names, .* Did you mean 'file names'\?",
+        ),
         (changed("  overlaps: {}", "  overlap: {kvasir: x}"), r"unknown key 'overlap'\. Did you mean 'overlaps'\?"),
         (
             changed("  overlaps: {}", "  overlaps: [kvasir]"),
@@ -376,7 +396,7 @@ def test_a_missing_key_is_named(key: str) -> None:
         (changed("  overlaps: {}", "  patient_of: kvasir"), r"unknown key 'patient_of'\. Did you mean 'patients_of'\?"),
         (changed("  overlaps: {}", "  licence_certainty: unknown"), r"Did you mean 'license_certainty'\?"),
         (changed("tags: [", "tag: ["), r"busi\.md has an unknown key 'tag'\. Did you mean 'tags'\?"),
-        (changed("license: unknown", "license: no"), r"license is to be a text, and is False\. Write it in quotes"),
+        (changed("license: cc-by-4.0", "license: no"), r"license is to be a text, and is False\. Write it in quotes"),
         (changed("images: 780", 'images: "780"'), r"counts\.images is to be a whole number or null, and is '780'"),
         (changed("benign: 437", "benign: many"), r"counts\.labels\.benign is to be a whole number or null"),
         (changed("variant: published", "varient: published"), r"layout\[0\] has an unknown key 'varient'.*'variant'"),

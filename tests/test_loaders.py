@@ -256,6 +256,23 @@ def test_every_label_of_an_example_is_on_the_card(name: str, workshop: Workshop)
 # ----------------------------------------------------------------------------------------------------------- the build
 
 
+def words_of(text: str) -> set[str]:
+    return set(re.findall(r"[a-z]+|[0-9]+", text.casefold()))
+
+
+@each
+def test_the_card_says_where_its_files_identify(name: str, workshop: Workshop) -> None:
+    source = CATALOG[name]
+    found = examples(name, workshop.raw / name)[0]
+    known = [example for example in found if example.patient is not None]
+    if known:
+        assert source.identifying, "it is known whose images these are, so something says it"
+    if known and all(words_of(str(example.patient)) <= words_of(str(example.path)) for example in known):
+        assert source.identifies("file names")
+    if any(re.search(r"(?i)\b(fe)?male\b|\b\d+ ?(y|yrs?|years?)\b", example.raw_label or "") for example in found):
+        assert source.identifies("raw labels")
+
+
 @each
 def test_the_ledger_balances(name: str, workshop: Workshop) -> None:
     ledger = workshop.ledger(name)

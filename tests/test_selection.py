@@ -38,6 +38,8 @@ VALUES: dict[str, list[Any]] = {
     "access": ["open", "request"],
     "license_certainty": ["confirmed", "reported", "unknown"],
     "redistributable": [True, False, None],
+    "labels_redistributable": [True, False, None],
+    "commercial": [True, False, None],
     "augmented": [True, False],
     "annotation": ["classes", "boxes"],
     "published_split": ["train", "dev", None],

@@ -82,8 +82,13 @@ def details(mat: MedMAT, position: int) -> dict[str, Any]:
     (record,) = mat.read(np.array([position]))
     facts = mat.tags.facts[int(mat.tags.row[position])]
     plain = {name: value for name, value in record.items() if name not in _PIXELS}
-    more = {"annotation": facts.annotation, "access": facts.access, "redistributable": facts.redistributable}
-    return {**plain, **more, "group": int(mat.tags.group[position]), "position": position}
+    more = ("annotation", "access", "redistributable", "labels_redistributable", "commercial")
+    return {
+        **plain,
+        **{name: getattr(facts, name) for name in more},
+        "group": int(mat.tags.group[position]),
+        "position": position,
+    }
 
 
 def experiment(mat: MedMAT, name: str, target: str, options: Mapping[str, Any]) -> Experiment:

@@ -23,7 +23,7 @@ from med_mat.building.writer import write_atomically
 from med_mat.catalog import Row, Source
 from med_mat.location import INDEX
 from med_mat.schema import LABEL_SEPARATOR
-from med_mat.summary import CERTAINTY, MAY, licence
+from med_mat.summary import CERTAINTY, MAY, licence, words
 from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, WITHHELD
 from med_mat.terms import PAPER
 
@@ -323,6 +323,14 @@ def _licenses(sources: Sequence[Source]) -> str:
         "",
         "Only what is confirmed may be relied on; look up the others at their publishers before you pass anything on.",
         "",
+        "| source | licence | images may be passed on | labels may be passed on | commercial use |",
+        "|---|---|---|---|---|",
+        *(
+            f"| `{source.name}` | {licence(source)} | {MAY[source.redistributable]} | "
+            f"{MAY[source.labels_redistributable]} | {MAY[source.commercial]} |"
+            for source in sources
+        ),
+        "",
     ]
     for source in sources:
         parts += [f"## {source.title} (`{source.name}`)", "", _terms(source), ""]
@@ -332,18 +340,9 @@ def _licenses(sources: Sequence[Source]) -> str:
 
 
 def _terms(source: Source) -> str:
-    """Licence, how it is known, access, and the publisher's page, as bullets."""
-    certainty = source.license_certainty
-    confirmed = "confirmed" if certainty == "confirmed" else "NOT CONFIRMED"
-    known = "none is known" if (source.license, certainty) == ("unknown", "unknown") else CERTAINTY[certainty]
-    return _bullets(
-        (
-            f"Licence: {source.license} ({confirmed}: {known}).",
-            f"Terms: {source.terms}",
-            f"Access: {source.access}. May be passed on: {MAY[source.redistributable]}.",
-            f"Home: <{source.homepage}>",
-        )
-    )
+    """The terms in words, and the publisher's page, as bullets."""
+    told = [f"{what[0].upper()}{what[1:]}: {answer}" for what, answer in words(source).items()]
+    return _bullets(f"{one}{'' if one.endswith('.') else '.'}" for one in told) + f"\n- Home: <{source.homepage}>"
 
 
 def _size(records: int) -> str:

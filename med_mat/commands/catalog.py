@@ -10,14 +10,21 @@ import click
 @click.command()
 @click.argument("selection", required=False)
 @click.option("--access", multiple=True, help="Keep open, account, competition, request or credentialed (repeatable).")
-@click.option("--redistributable/--not-redistributable", default=None, help="Keep what may, or may not, be passed on.")
+@click.option("--redistributable/--not-redistributable", default=None, help="Images may, or may not, be passed on.")
+@click.option("--commercial/--not-commercial", default=None, help="May, or may not, be used commercially.")
 @click.option("--markdown", is_flag=True, help="As the page dataset_cards/README.md.")
-def sources(selection: str | None, access: tuple[str, ...], redistributable: bool | None, markdown: bool) -> None:
+def sources(
+    selection: str | None,
+    access: tuple[str, ...],
+    redistributable: bool | None,
+    commercial: bool | None,
+    markdown: bool,
+) -> None:
     """List the sources that have rows which SELECTION keeps.
 
     SELECTION joins patterns MODALITY/AREA/TASK (with *, | and !) and conditions on source, row, subset, license,
-    license_certainty, access, redistributable, augmented and annotation by ',' (or), '&' (and), '!' (not) and
-    parentheses.
+    license_certainty, access, redistributable, labels_redistributable, commercial, augmented and annotation by ','
+    (or), '&' (and), '!' (not) and parentheses.
 
     \b
     Examples: med-mat sources 'CT|MRI/Brain/*' --access open
@@ -27,7 +34,7 @@ def sources(selection: str | None, access: tuple[str, ...], redistributable: boo
     from med_mat.building.loader import has_loader
     from med_mat.summary import MAY, page
 
-    found = catalog.sources(selection, access=access or None, redistributable=redistributable)
+    found = catalog.sources(selection, access=access or None, redistributable=redistributable, commercial=commercial)
     if not found:
         click.echo("No source matches.")
         return
@@ -36,14 +43,14 @@ def sources(selection: str | None, access: tuple[str, ...], redistributable: boo
         return
     width = max(len(source.name) for source in found)
     click.echo(
-        f"{'source':<{width}}  {'rows':<10}  {'subsets':<9}  {'access':<12}  {'may pass on':<11}  loader  triplets"
+        f"{'source':<{width}}  {'rows':<10}  {'subsets':<9}  {'access':<12}  {'may pass on':<15}  loader  triplets"
     )
     for source in found:
         rows = ", ".join(str(row.number) for row in source.rows)
         subsets = ", ".join(dict.fromkeys(str(row.subset or "none") for row in source.rows))
-        may = MAY[source.redistributable]
+        may = f"{MAY[source.redistributable]}/{MAY[source.labels_redistributable]}"
         click.echo(
-            f"{source.name:<{width}}  {rows:<10}  {subsets:<9}  {source.access:<12}  {may:<11}  "
+            f"{source.name:<{width}}  {rows:<10}  {subsets:<9}  {source.access:<12}  {may:<15}  "
             f"{'yes' if has_loader(source) else 'no':<6}  {', '.join(map(str, source.mats))}"
         )
     click.echo(f"{len(found)} sources. 'med-mat show SOURCE' tells all about one.")
@@ -58,20 +65,18 @@ def show(name: str) -> None:
     Example: med-mat show busi
     """
     from med_mat import catalog
-    from med_mat.summary import MAY
+    from med_mat.summary import words
 
     source = catalog.load()[name]
-    may = MAY[source.redistributable]
     lines = [f"{source.title} ({source.name})", f"  {source.summary}", ""]
     for row in source.rows:
         lines.append(f"  row {row.number}: {row.mat}, subset {row.subset}, {row.kind}")
         lines += [f"    {raw!r} -> {human}" for raw, human in row.labels.items()]
     lines += [
         "",
-        f"  license: {source.license}, {source.license_certainty} ({source.terms})",
-        f"  access: {source.access}; may be passed on: {may}",
+        *(f"  {what}: {answer}" for what, answer in words(source).items()),
+        f"  home: {source.homepage}",
     ]
-    lines += [f"  home: {source.homepage}"]
     for way in source.downloads:
         lines.append(f"  get it: {way.kind} {way.at}" + (f" ({', '.join(way.files)})" if way.files else ""))
         lines += [f"    {way.note}"] if way.note else []
@@ -88,6 +93,7 @@ def show(name: str) -> None:
     lines += [f"  shares ids of {one.namespace}: {one.pattern}" for one in source.shared_ids]
     lines += [f"  erratum, row {e.row}, {e.field}: {e.upstream!r} is {e.ours!r}: {e.why}" for e in source.errata]
     lines += [f"  verified: {source.verified}, certainty {source.certainty}", "", source.prose]
+    lines += ["", "Cite:", "", source.citation] if source.citation else []
     click.echo("\n".join(lines))
 
 

@@ -14,6 +14,7 @@ from med_mat.download.plan import Plan, Route, next_step, plan
 from med_mat.download.repositories import Bases
 from med_mat.download.run import download, there
 from med_mat.errors import DownloadError
+from med_mat.summary import words
 
 
 def obtain(
@@ -47,9 +48,8 @@ def obtain(
     ways = plan(source, raw)
     route = ways.choose(number)
     say(f"{source.title} ({source.name})")
-    may = {True: "may be passed on", False: "may not be passed on", None: "whether it may be passed on is unknown"}
-    say(f"  licence: {source.license}; {may[source.redistributable]}; access: {source.access}")
-    say(f"  terms: {source.terms}")
+    for what, answer in words(source).items():
+        say(f"  {what}: {answer}")
     say(f"  home: {source.homepage}")
     present = there(ways)
     if present is not None and number is None:

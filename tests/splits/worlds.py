@@ -172,6 +172,8 @@ def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None 
             license_certainty="confirmed",
             access=row.access,
             redistributable=True,
+            labels_redistributable=True,
+            commercial=None,
             augmented=False,
         ).to_data()
         for row in rows
