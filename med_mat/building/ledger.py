@@ -33,6 +33,7 @@ class Ledger:
     variant: str  # the layout of the card that was met
     seed: int | None  # of our split; None: the publisher's
     checked: str  # how far each image was: "header" or "decode"
+    largest: int  # bytes of the most that one of its files took: with this as max_file another build is the same
     synthetic: bool  # a miniature that Med-MAT drew itself
     examples: int = 0
     read: int = 0  # images as a card counts them: files, or slices and frames where a file gives several
@@ -83,6 +84,7 @@ class Ledger:
             "split": self.split,
             "seed": self.seed,
             "checked": self.checked,
+            "largest": self.largest,
             "schema": schema.VERSION,
             "synthetic": self.synthetic,
             "examples": self.examples,
@@ -127,6 +129,7 @@ def balance(
     raw: RawFolder,
     seed: int | None,
     checked: str,
+    largest: int,
     results: Iterable[Result],
     refused: Refused,
     images: Counter[str],
@@ -137,11 +140,12 @@ def balance(
     Args:
         seed: of our split; None where it is the publisher's.
         checked: how far images were checked.
+        largest: bytes of the most that one of its files took.
         refused: examples that the plan turned down.
         images: the files that examples take their pixels from, with how many examples each gives.
         masks: the files that examples take their masks from.
     """
-    ledger = Ledger(source.name, raw.variant, seed, checked, is_miniature(raw.root))
+    ledger = Ledger(source.name, raw.variant, seed, checked, largest, is_miniature(raw.root))
     lost: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     for result in results:
