@@ -82,6 +82,8 @@ def _inflated(file: IO[bytes], name: str) -> IO[bytes]:
     head = file.read(1 << 16)
     end, syntax = _meta(head)
     file.seek(0)
+    if head[end : end + 2] == b"\0\0":  # commands, which files do not have; pydicom would read zeros to their end
+        raise ReadError(f"{name}: is not DICOM, whatever its name says, or it is damaged.")
     if syntax is None or head[syntax].rstrip(b"\0 ") != _DEFLATED:
         return file
     file.seek(end)

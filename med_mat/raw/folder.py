@@ -289,7 +289,9 @@ class RawFolder:
 
     def text(self, path: PurePosixPath | str, *, encoding: str | None = None) -> str:
         """The text of a file, decoded as :meth:`table` does."""
-        data = self._bytes(path)
+        data = self._bytes(path, copies=2)
+        if not data.isascii():
+            limits.memory(self._at(path), 5 * len(data))  # four bytes for each character, where one of them needs them
         encoding = encoding or tables.encoding_of((data,))
         if encoding in tables.GUESSES:
             self.notes.setdefault(PurePosixPath(path).name, tables.guessed(encoding))
@@ -513,9 +515,10 @@ class RawFolder:
         self.read.add(name)
         return full
 
-    def _bytes(self, path: PurePosixPath | str) -> bytes:
+    def _bytes(self, path: PurePosixPath | str, copies: int = 1) -> bytes:
         full = self._open(path)
         limits.path(full)
+        limits.memory(full, copies * full.stat().st_size)
         try:
             return full.read_bytes()
         except OSError as error:

@@ -114,7 +114,8 @@ def unpacked(name: object, size: int, *, at_least: bool = False) -> None:
     Raises:
         ReadError: it is.
     """
-    _within(size, f"{name}: unpacks to {'over ' if at_least else ''}{told(size)}, more than")
+    words = f"{name}: unpacks to {'over ' if at_least else ''}{told(size)}, more than"
+    _within(size, words, "a larger --max-file may read it" if at_least else "")
 
 
 def memory(name: object, size: int) -> None:
@@ -147,14 +148,14 @@ def many_pixels(name: object, words: str, count: int) -> None:
     _within(count * PIXEL_BYTES, f"{name}: its header declares {words} pixels, more than the {most} that fit in")
 
 
-def _within(size: int, words: str) -> None:
+def _within(size: int, words: str, helps: str = "") -> None:
     now = allowance()
     if size <= now.most:
         now.read = max(now.read, size)
         return
     now.refused = min(size, now.refused or size)
-    enough = -(-size // 10**9)
-    raise ReadError(f"{words} the {told(now.most)} that are read of one file (--max-file {enough}GB would read it).")
+    helps = helps or f"--max-file {-(-size // 10**9)}GB would read it"
+    raise ReadError(f"{words} the {told(now.most)} that are read of one file ({helps}).")
 
 
 def _kind(mode: int) -> str:
