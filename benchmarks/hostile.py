@@ -58,7 +58,7 @@ print(f"{time.perf_counter() - start:.1f} {peak_memory()} {said}")
 
 def _zeros(count: int, level: int = 9, wbits: int = 15) -> bytes:
     packer, block = zlib.compressobj(level, zlib.DEFLATED, wbits), bytes(1 << 20)
-    return b"".join([*(packer.compress(block) for _ in range(count >> 20)), packer.flush()])
+    return b"".join([*(packer.compress(block) for _ in range(-(-count >> 20))), packer.flush()])
 
 
 def _sparse(path: Path, head: bytes, size: int) -> None:
@@ -165,12 +165,12 @@ FILES: dict[str, Callable[[Path], object]] = {
     "200 megapixels deflated.tif": lambda path: _tiff(path, 20_000, 10_000),
     "a tag 60,000 times.tif": _tags,
     "2 GB volume, 12 slices.nii.gz": lambda path: _nifti(path, (10_000, 10_000, 19), 19 * 10**8),
-    "volume that goes on for 20 GB.nii.gz": lambda path: _nifti(path, (100, 100, 100), 20 << 30),
+    "volume that goes on for 4 GB.nii.gz": lambda path: _nifti(path, (100, 100, 100), 4 << 30),
     "volume of 100 GB.nii.gz": lambda path: _nifti(path, (10_000, 10_000, 1_000), 1 << 30),
     "lists in lists.json": lambda path: path.write_text("[" + "[]," * 80_000_000 + "[]]"),
     "elements.xml": lambda path: path.write_text("<a>" + "<b/>" * 60_000_000 + "</a>"),
     "100,000 equal names.csv": _table,
-    "table of 20 GB.csv.gz": lambda path: path.write_bytes(gzip.compress(b"a,b\n") + _zeros(20 << 30, wbits=31)),
+    "table of 4 GB.csv.gz": lambda path: path.write_bytes(gzip.compress(b"a,b\n") + _zeros(4 << 30, wbits=31)),
     "far cells.xlsx": _workbook,
 }
 
