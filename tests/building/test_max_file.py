@@ -74,7 +74,7 @@ def test_a_limit_is_a_number_of_bytes() -> None:
 
 def test_the_command_takes_a_size(source: Toy, tmp_path: Path) -> None:
     said = CliRunner().invoke(
-        main, ["build", "--raw", str(tmp_path), "--out", str(tmp_path / "x"), "--max-file", "2 pages"]
+        cli, ["build", "--raw", str(tmp_path), "--out", str(tmp_path / "x"), "--max-file", "2 pages"]
     )
     assert (said.exit_code, "'2 pages' is not a size: write 500MB, 4GB or 4GiB." in said.output) == (2, True)
 
