@@ -164,7 +164,7 @@ FILES: dict[str, Callable[[Path], object]] = {
     "200 megapixels palette.gif": lambda path: _pictures(path, "P", 20_000, 10_000),
     "200 megapixels deflated.tif": lambda path: _tiff(path, 20_000, 10_000),
     "a tag 60,000 times.tif": _tags,
-    "2 GB volume, 12 slices.nii.gz": lambda path: _nifti(path, (10_000, 10_000, 19), 19 * 10**8),
+    "2 GB volume, 12 slices.nii.gz": lambda path: _nifti(path, (1_000, 1_000, 1_900), 19 * 10**8),
     "volume that goes on for 4 GB.nii.gz": lambda path: _nifti(path, (100, 100, 100), 4 << 30),
     "volume of 100 GB.nii.gz": lambda path: _nifti(path, (10_000, 10_000, 1_000), 1 << 30),
     "lists in lists.json": lambda path: path.write_text("[" + "[]," * 80_000_000 + "[]]"),

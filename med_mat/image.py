@@ -51,7 +51,13 @@ DECODERS: Mapping[str, tuple[str, ...]] = {
         *("med_mat.raw.webp_container", "med_mat.raw.gif_container"),
     ),
     "window": ("med_mat.raw.planes",),
-    "DICOM": ("med_mat.raw.dicom", "med_mat.raw.dicom_doubts", "med_mat.raw.jpegs", "med_mat.raw.planes"),
+    "DICOM": (
+        "med_mat.raw.dicom",
+        "med_mat.raw.dicom_doubts",
+        "med_mat.raw.dicom_file",
+        "med_mat.raw.jpegs",
+        "med_mat.raw.planes",
+    ),
     "volume": ("med_mat.raw.volumes", "med_mat.raw.grids", "med_mat.raw.planes"),
 }
 

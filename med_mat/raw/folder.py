@@ -336,13 +336,13 @@ class RawFolder:
 
     def dicom(self, path: PurePosixPath | str) -> pydicom.Dataset:
         """The header of a DICOM file, without its pixels; also of one that lacks the preamble."""
-        from med_mat.raw import dicom
+        from med_mat.raw import dicom_file
 
         full = self._open(path)
         limits.path(full)
         try:
             with full.open("rb") as file:
-                header = dicom.parsed(file, self._at(path), pixels=False)
+                header = dicom_file.parsed(file, self._at(path), pixels=False)
             known = "SOPClassUID" in header or "Rows" in header or "Modality" in header
         except ReadError:
             raise

@@ -23,7 +23,7 @@ from med_mat.raw import limits
 
 WORKBOOK_LIMIT = 256 << 20  # bytes that the parts of an xlsx file may unpack to; shared strings are held in memory
 PART_LIMIT = 8 << 20  # bytes of those that openpyxl holds in memory as objects: styles, relations, and the like
-CELL_LIMIT = 50_000_000  # of a table, empty ones too: a few bytes can stand for many thousands of them
+CELL_LIMIT = 20_000_000  # of a table, empty ones too: a few bytes can stand for many thousands of them
 COLUMN_LIMIT = 1_000_000
 LINE_LIMIT = 16 << 20  # characters, of a line and of a cell: run lengths of a large mask are long
 #: Encodings that nothing in a file proves: every file can be read as Latin-1, and nearly every one as Windows-1252.
