@@ -13,6 +13,7 @@ NAMES = (
     "containers",
     "dicom",
     "memory",
+    "hostile",
     "duplicates",
     "grouping",
     "blind",

@@ -106,6 +106,19 @@ class MedMAT(Experiments):
         """By position in the index: whether there is nothing to ask of the record, so that its ``target`` is null."""
         return np.asarray(self._record_facts("target").is_null())
 
+    def _let_pillow_read(self) -> None:
+        """Raise Pillow's own limit, by which it warns of large images and refuses larger ones, to the largest here."""
+        from PIL import Image
+
+        if Image.MAX_IMAGE_PIXELS is not None:
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, self._largest)
+
+    @functools.cached_property
+    def _largest(self) -> int:
+        """The pixels of the largest image."""
+        width, height = (pc.cast(self._record_facts(name), pa.int64()) for name in ("width", "height"))
+        return pc.max(pc.multiply(width, height)).as_py() or 0
+
     @property
     def mats(self) -> tuple[MAT, ...]:
         """The triplets that have records, sorted."""
@@ -270,6 +283,7 @@ class MedMAT(Experiments):
         """
         import datasets
 
+        self._let_pillow_read()
         file, position, names = self.places
         used, codes = np.unique(file[positions], return_inverse=True)
         if not len(used):
@@ -296,6 +310,7 @@ class MedMAT(Experiments):
         """
         import datasets
 
+        self._let_pillow_read()
         features = schema.features()
         found = datasets.IterableDataset.from_generator(
             shards.stream,
@@ -316,6 +331,7 @@ class MedMAT(Experiments):
             columns: of the record, those to read; none means all.
             questions, seed: the form of the questions and the seed of their draws, as for :meth:`questions`.
         """
+        self._let_pillow_read()
         once, back = np.unique(positions, return_inverse=True)
         found = list(shards.stream(**self._reading(once, columns, questions, seed)))
         return [found[place] for place in back.tolist()]

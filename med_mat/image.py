@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -20,7 +21,7 @@ from PIL import Image
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels, Slice
 from med_mat.leakage.fingerprint import Look, look
-from med_mat.raw import containers, headers, jpeg_container, opened, png_container
+from med_mat.raw import containers, headers, jpeg_container, limits, opened, png_container
 from med_mat.raw.opened import FileCache, sentence
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ Check = Literal["header", "decode"]
 #: sources) in a quarter of its time, and smaller ones than level 4 in half of its time.
 PNG_PACKING: Mapping[str, int] = {"compress_level": 6, "compress_type": zlib.Z_RLE}
 
+#: Bytes of an image that a record can hold: Arrow counts those of a row group in 32 bit, and other images lie beside.
+MOST_STORED = 2_000_000_000
+
 #: Decoder, or what else stands between files and records -> the modules that nothing else needs: they are imported
 #: where it is asked for, and ``FileCache.used`` tells which were. A PNG that is stored as it was published asks for
 #: none: what its pixels are is beyond doubt.
@@ -50,7 +54,13 @@ DECODERS: Mapping[str, tuple[str, ...]] = {
         *("med_mat.raw.webp_container", "med_mat.raw.gif_container"),
     ),
     "window": ("med_mat.raw.planes",),
-    "DICOM": ("med_mat.raw.dicom", "med_mat.raw.dicom_doubts", "med_mat.raw.jpegs", "med_mat.raw.planes"),
+    "DICOM": (
+        "med_mat.raw.dicom",
+        "med_mat.raw.dicom_doubts",
+        "med_mat.raw.dicom_file",
+        "med_mat.raw.jpegs",
+        "med_mat.raw.planes",
+    ),
     "compressed DICOM": (),
     "volume": ("med_mat.raw.volumes", "med_mat.raw.grids", "med_mat.raw.planes"),
 }
@@ -82,11 +92,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class _Opened:
-    """A multi-frame file kept in memory between its frames."""
+    """A file in memory; one of several frames is kept between these."""
 
-    data: bytes
+    data: bytes  # empty where there is a dataset, which holds them
     sha256: str
     dataset: Any  # a parsed DICOM file, None for other kinds
+    size: int  # in memory
 
 
 def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode", cache: FileCache) -> Stored:
@@ -102,20 +113,29 @@ def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode"
     Raises:
         ReadError: one sentence that names the path and says what is wrong.
     """
+    with opened.pillow():
+        stored = _read(root, pixels, mat, check, cache)
+    if len(stored.data) > MOST_STORED:
+        raise ReadError(
+            f"{pixels if isinstance(pixels, PurePosixPath) else pixels.path}: is {limits.told(len(stored.data))} as "
+            f"{stored.format}, more than the {limits.told(MOST_STORED)} that a record holds."
+        )
+    return stored
+
+
+def _read(root: Path, pixels: Pixels, mat: MAT | None, check: Check, cache: FileCache) -> Stored:
     if isinstance(pixels, Slice):
         return _read_slice(root, pixels, mat, cache)
     index: int | None = None
     if isinstance(pixels, Frame):
         path, index = pixels.path, pixels.index
-        held = _opened(root, path, cache)
-        data, sha256, dataset = held.data, held.sha256, held.dataset
+        held = _kept_open(root, path, cache)
     else:
         path = pixels
-        data = _bytes(root, path)
-        sha256 = hashlib.sha256(data).hexdigest()
-        dataset = _dataset(data, path, cache)
-    if dataset is not None:
-        return _read_dataset(dataset, index, mat, sha256, path, cache)
+        held = _open(root, path, cache)
+    data, sha256 = held.data, held.sha256
+    if held.dataset is not None:
+        return _read_dataset(held.dataset, index, mat, sha256, path, cache)
     kind = headers.sniff(data, path)
     if kind == "JPEG" or kind == "PNG":
         if index:
@@ -142,6 +162,18 @@ def values(
     and a palette gives its numbers, unless it is a palette of greys; "color" is (rows, columns, 3) of uint8; "channels"
     is all that there is: (rows, columns) of any number type, or (rows, columns, 2 to 4) of uint8, alpha last.
     """
+    with opened.pillow():
+        return _values(root, pixels, cache, want, on, notes)
+
+
+def _values(
+    root: Path,
+    pixels: Pixels,
+    cache: FileCache,
+    want: Literal["grey", "index", "color", "channels"],
+    on: Stored | None,
+    notes: list[str] | None,
+) -> Array:
     name = str(pixels if isinstance(pixels, PurePosixPath) else pixels.path)
     if isinstance(pixels, Slice):
         from med_mat.raw import volumes
@@ -150,20 +182,15 @@ def values(
         found = volumes.plane(root, pixels, cache, None if on is None else on.volume, notes)[0].values
     else:
         path, index = (pixels.path, pixels.index) if isinstance(pixels, Frame) else (pixels, 0)
-        if isinstance(pixels, Frame):
-            held = _opened(root, path, cache)
-            data, dataset = held.data, held.dataset
-        else:
-            data = _bytes(root, path)
-            dataset = _dataset(data, path, cache)
-        if dataset is None:
-            content = _content(data, path, index, cache)
+        held = _kept_open(root, path, cache) if isinstance(pixels, Frame) else _open(root, path, cache)
+        if held.dataset is None:
+            content = _content(held.data, path, index, cache)
             found = _matrix(content, want) if isinstance(content, Image.Image) else content
         else:
             from med_mat.raw import dicom
 
-            cache.used.update(dicom.decoders(dataset))
-            found = dicom.stored_values(dataset, index, name)
+            cache.used.update(dicom.decoders(held.dataset))
+            found = dicom.stored_values(held.dataset, index, name)
     if want == "color":
         if found.ndim == 2:
             if found.dtype != np.uint8:
@@ -187,40 +214,54 @@ def png_bytes(picture: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _bytes(root: Path, path: PurePosixPath) -> bytes:
+def _open(root: Path, path: PurePosixPath, cache: FileCache) -> _Opened:
+    """A file, read whole; of one that is large, and no image by its first bytes, nothing else is read."""
     try:
         opened.check_inside(path)
         # no pathlib, no buffer: this is the inner loop of a build
-        with open(f"{root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123
+        name = f"{root}/{path}"
+        facts = os.stat(name)  # noqa: PTH116 - before it is opened, for a pipe would wait for its other end
+        limits.file(path, facts)
+        with open(name, "rb", buffering=0) as file:  # noqa: PTH123
+            if facts.st_size > limits.LARGE:
+                kind = headers.sniff(head := file.read(1 << 12), path)
+                file.seek(0)
+                if kind == "DICOM":
+                    return _open_dicom(file, path, facts.st_size, cache)
+                if kind == "other" and not opened.known(head):
+                    raise opened.unknown(head, path)
             data = file.read()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or sentence(error)
         raise ReadError(f"{path}: cannot be opened ({reason}).") from error
     if not data:
         raise ReadError(f"{path}: the file is empty.")
-    return data
+    if headers.sniff(data, path) == "DICOM":
+        return _open_dicom(io.BytesIO(data), path, len(data), cache)
+    return _Opened(data, hashlib.sha256(data).hexdigest(), None, len(data))
 
 
-def _opened(root: Path, path: PurePosixPath, cache: FileCache) -> _Opened:
+def _open_dicom(file: IO[bytes] | io.FileIO, path: PurePosixPath, size: int, cache: FileCache) -> _Opened:
+    from med_mat.raw import dicom
+
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    file.seek(0)
+    cache.used.add("DICOM")
+    dataset = dicom.open_dataset(file, str(path))
+    return _Opened(b"", digest.hexdigest(), dataset, size)
+
+
+def _kept_open(root: Path, path: PurePosixPath, cache: FileCache) -> _Opened:
     def made(_: Path) -> tuple[_Opened, int]:
-        data = _bytes(root, path)
-        dataset = _dataset(data, path, cache)
-        return _Opened(data, hashlib.sha256(data).hexdigest(), dataset), len(data) * (1 if dataset is None else 2)
+        found = _open(root, path, cache)
+        return found, found.size
 
     try:
         return cache.get(opened.inside(root, path), made)
     except OSError as error:
         raise ReadError(f"{path}: cannot be opened ({error.strerror}).") from error
-
-
-def _dataset(data: bytes, path: PurePosixPath, cache: FileCache) -> Any:
-    """A parsed DICOM file; None for other kinds."""
-    if headers.sniff(data, path) != "DICOM":
-        return None
-    from med_mat.raw import dicom
-
-    cache.used.add("DICOM")
-    return dicom.open_dataset(data, str(path))
 
 
 def _parts(
@@ -232,8 +273,7 @@ def _parts(
     except (ValueError, IndexError) as error:
         raise ReadError(f"{path}: {sentence(error)}.") from error
     width, height = found.header.width, found.header.height
-    if min(width, height) < 1 or width * height > headers.MAX_PIXELS:
-        raise ReadError(f"{path}: its header declares {width} x {height} pixels; it is damaged.")
+    limits.pixels(path, width, height)
     return found
 
 

@@ -407,7 +407,7 @@ def decode(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
     """
     from med_mat import image
     from med_mat.example import Slice
-    from med_mat.raw import dicom, headers, volumes
+    from med_mat.raw import dicom, headers, limits, volumes
 
     cache = image.FileCache()
     if path.name.lower().endswith(volumes.SUFFIXES):
@@ -416,15 +416,16 @@ def decode(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
             for index in range(volume.shape[2]):
                 volumes.plane(root, Slice(path, index, volume=number), cache)
         return
+    limits.path(root / path, path)
+    dataset: Any = None
     try:
         with (root / path).open("rb") as file:
-            head = file.read(4096)
-            kind = headers.sniff(head, path)
-            data = head + file.read() if kind == "DICOM" else b""
+            if headers.sniff(file.read(4096), path) == "DICOM":
+                file.seek(0)
+                dataset = dicom.open_dataset(file, str(path))
     except OSError as error:
         raise ReadError(f"{path}: cannot be opened ({error.strerror or error}).") from error
-    if data:
-        dataset = dicom.open_dataset(data, str(path))
+    if dataset is not None:
         for index in range(dicom.frames(dataset)):
             dicom.stored_values(dataset, index, str(path))
     elif mask:

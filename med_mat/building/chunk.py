@@ -26,6 +26,7 @@ from med_mat.building.writer import RecordFile, temporary_path, write_atomically
 from med_mat.errors import BuildError, MedMATError, ReadError
 from med_mat.example import Example
 from med_mat.leakage import thumbnails
+from med_mat.raw import limits
 
 #: A record's side, and the split of the files that it goes to: the same, or "withheld".
 Places = Mapping[int, tuple[str, str]]
@@ -40,6 +41,8 @@ class Result:
     pixels: str = ""  # digest of what the stored pixels depend on
     records: str = ""  # digest of what all else in the records depends on
     decoders: list[str] = field(default_factory=list)  # those that its images and masks needed
+    read: int = 0  # bytes of the most that a file of it took: see limits.Allowance
+    refused: int | None = None  # of the least that one would take which was refused for it
     code: dict[str, str] = field(default_factory=dict)  # module -> digest, of the code that it depends on
     libraries: dict[str, str] = field(default_factory=dict)  # library -> version, of those that it depends on
     examples: int = 0
@@ -54,6 +57,10 @@ class Result:
     lost: dict[str, int] = field(default_factory=dict)  # image file -> how many of its examples gave no record
     files: dict[str, int] = field(default_factory=dict)  # file below the output folder -> bytes
     temporary: dict[str, str] = field(default_factory=dict)  # the same files -> what they are called until committed
+
+    def within(self, max_file: int) -> bool:
+        """Whether another limit for the size of a file leaves it as it is."""
+        return self.read <= max_file and (self.refused is None or max_file < self.refused)
 
     @property
     def data(self) -> list[str]:
@@ -128,6 +135,7 @@ def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | No
     small: list[bytes] = []
     at: int | None = None  # among the thumbnails: that of the example
     with ExitStack() as stack:
+        asked = stack.enter_context(limits.allowing(setting.max_file, store.out / ".build"))
         old = None if kept is None else stack.enter_context(Kept(store, kept))
         files = stack.enter_context(_Files(store, chunk.source, chunk.name))
         for example, placed in chunk.examples:
@@ -157,6 +165,7 @@ def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | No
         files.add_thumbnails(result, small)
         result.decoded = result.examples - (0 if old is None else old.used)
     result.decoders = sorted({*cache.used, *(kept.decoders if kept is not None else ())})
+    result.read, result.refused = max(asked.read, 0 if kept is None else kept.read), asked.refused
     return result
 
 

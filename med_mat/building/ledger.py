@@ -35,6 +35,7 @@ class Ledger:
     variant: str  # the layout of the card that was met
     seed: int | None  # of our split; None: the publisher's
     checked: str  # how far each image was: "header" or "decode"
+    largest: int  # bytes of the most that one of its files took: with this as max_file another build is the same
     synthetic: bool  # a miniature that Med-MAT drew itself
     examples: int = 0
     read: int = 0  # images as a card counts them: files, or slices and frames where a file gives several
@@ -86,6 +87,7 @@ class Ledger:
             "split": self.split,
             "seed": self.seed,
             "checked": self.checked,
+            "largest": self.largest,
             "schema": schema.VERSION,
             "synthetic": self.synthetic,
             "examples": self.examples,
@@ -132,6 +134,7 @@ def balance(
     raw: RawFolder,
     seed: int | None,
     checked: str,
+    largest: int,
     results: Iterable[Result],
     refused: Refused,
     images: Counter[str],
@@ -142,13 +145,14 @@ def balance(
     Args:
         seed: of our split; None where it is the publisher's.
         checked: how far images were checked.
+        largest: bytes of the most that one of its files took.
         refused: examples that the plan turned down.
         images: the files that examples take their pixels from, with how many examples each gives.
         masks: the files that examples take their masks from.
     """
     # what is drawn may be published: real files that were put into the folder of a miniature must not pass for it
     drawn = is_miniature(raw.root) and sum(facts.size for facts in raw.files.values()) < MINIATURE_BYTES
-    ledger = Ledger(source.name, raw.variant, seed, checked, drawn)
+    ledger = Ledger(source.name, raw.variant, seed, checked, largest, drawn)
     lost: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     for result in results:

@@ -39,6 +39,7 @@ class Setting:
     questioner: Questioner
     check: Check
     on_error: OnError
+    max_file: int  # bytes that are read of one file, at most
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from med_mat.catalog import Source
 from med_mat.errors import LoaderError
 from med_mat.example import Example
 from med_mat.leakage.forest import components
+from med_mat.raw import limits
 from med_mat.raw.folder import RawFolder
 
 #: A chunk is closed when its raw files reach this size, or at this many examples.
@@ -30,7 +31,8 @@ CHUNK_BYTES = 64 * 2**20
 CHUNK_EXAMPLES = 2048
 #: Up to this many examples are kept between survey and chunks: about 1 kB each.
 KEPT_EXAMPLES = 50_000
-_BLOCK = 4096
+_BLOCK = 4096  # bytes by which files of one size are told apart
+_READ = 1 << 20
 _SAID = tuple(field.name for field in fields(Example) if field.name != "pixels")
 #: Where two examples of one name differ in one of these, what is published of the image contradicts itself.
 _LABELS = ("label", "labels", "boxes", "masks")
@@ -238,23 +240,34 @@ def _identical_files(raw: RawFolder, paths_by_size: Mapping[int, Mapping[str, in
     Files of one size are told apart by a block from their middle; only where that too is equal are they read whole.
     """
     for size, candidates in paths_by_size.items():
-        if len(candidates) < 2:
+        if len(candidates) < 2 or size > limits.allowance().most:  # too large ones are refused when they are read
             continue
         by_block: defaultdict[bytes, list[str]] = defaultdict(list)
         for path in candidates:
             by_block[_content(raw, path, start=size // 2, count=_BLOCK)].append(path)
         first: dict[bytes, int] = {}
         for path in (path for paths in by_block.values() if len(paths) > 1 for path in paths):
-            digest = hashlib.sha256(_content(raw, path)).digest()
+            digest = _digest(raw, path)
             yield first.setdefault(digest, candidates[path]), candidates[path]
 
 
-def _content(raw: RawFolder, path: str, *, start: int = 0, count: int = -1) -> bytes:
-    """What a file holds; its own path where it cannot be read: the chunk meets it again and says why."""
+def _content(raw: RawFolder, path: str, *, start: int, count: int) -> bytes:
+    """A part of a file; its own path where it cannot be read: the chunk meets it again and says why."""
     try:
         with open(f"{raw.root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123 - three times as fast as pathlib
-            if start:
-                file.seek(start)
+            file.seek(start)
             return file.read(count)
     except OSError:
         return path.encode()
+
+
+def _digest(raw: RawFolder, path: str) -> bytes:
+    """The sha256 of a file; of its own path where it cannot be read."""
+    digest = hashlib.sha256()
+    try:
+        with open(f"{raw.root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123
+            while block := file.read(_READ):
+                digest.update(block)
+    except OSError:
+        return hashlib.sha256(path.encode()).digest()
+    return digest.digest()

@@ -5,6 +5,7 @@ A pure function of raw files, loaders, cards, options and of the code that these
 
 from __future__ import annotations
 
+import contextvars
 import json
 import logging
 from collections import Counter
@@ -13,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from med_mat import __version__, schema, strict
 from med_mat.building import faults, libraries, plan
@@ -39,6 +40,7 @@ from med_mat.image import DECODERS, Check
 from med_mat.location import MANIFEST
 from med_mat.progress import Bar
 from med_mat.questions import Questioner
+from med_mat.raw import limits
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.layout import locate, recognise
 
@@ -46,11 +48,12 @@ log = logging.getLogger(__name__)
 
 #: What is to be done with a chunk: decode its images; make its records anew over stored images; nothing.
 Need = Literal["decode", "copy", "keep"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a build depends on beside its input; all but the last three decide what its bytes are.
+    """What a build depends on beside its input; all but ``on_error``, ``jobs`` and ``allow_fewer`` decide its bytes.
 
     Raises:
         BuildError: an option of another kind; nothing is converted, so ``seed="0"`` is refused.
@@ -60,12 +63,15 @@ class Options:
     check: Check = "decode"
     on_error: OnError = "skip"
     jobs: int | None = None  # worker processes; None: what joblib's parallel_config says, else 1
+    max_file: int = limits.MAX_FILE  # bytes that are read of one file: on disk, unpacked, or 8 for each of its pixels
     allow_fewer: bool = False  # go on where records that the Med-MAT holds would be gone from it
 
     def __post_init__(self) -> None:
         given = {one.name: getattr(self, one.name) for one in fields(self)}
         for name, value in strict.arguments(get_type_hints(Options), given, "A build", error=BuildError).items():
             object.__setattr__(self, name, value)
+        if self.max_file < 1:
+            raise BuildError(f"A build: max_file is to be a number of bytes, and is {self.max_file}.")
         if self.jobs == 0:
             raise BuildError("A build: jobs is to be a number of worker processes, or -1 for all cores, and is 0.")
 
@@ -199,11 +205,12 @@ def forecast(
         source, one = catalog[name], told.setdefault(name, Forecast())
         examples, inputs = examples_of(source), Inputs.of(source, options.check, catalog)
         try:
-            found = plan.survey(source, folder, examples, options.seed)
-            for chunk in plan.chunks(source, folder, examples, found, plan.Refused()):
-                need, _, why_so = _need(Store(out), chunk, inputs)
-                setattr(one, need, getattr(one, need) + len(chunk.examples))
-                one.stale.update(why_so)
+            with limits.allowing(options.max_file):
+                found = plan.survey(source, folder, examples, options.seed)
+                for chunk in plan.chunks(source, folder, examples, found, plan.Refused()):
+                    need, _, why_so = _need(Store(out), chunk, inputs, options.max_file)
+                    setattr(one, need, getattr(one, need) + len(chunk.examples))
+                    one.stale.update(why_so)
         except Exception as error:
             one.fault = str(faults.of_source(source, folder.root, error))
     return told
@@ -228,7 +235,8 @@ def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog
     run = _Run()
     for name, folder in raw.items():
         try:
-            _build_source(catalog[name], folder, store, options, catalog, questioner, progress, run)
+            with limits.allowing(options.max_file, store.out / ".build") as asked:
+                _build_source(catalog[name], folder, store, options, catalog, questioner, progress, run, asked)
         except Exception as error:  # where it is of this source alone it must not stop a night's run
             run.failed[name] = faults.of_source(catalog[name], folder.root, error)
             if options.on_error == "raise":
@@ -262,6 +270,7 @@ def _build_source(
     questioner: Questioner,
     progress: bool,
     run: _Run,
+    asked: limits.Allowance,
 ) -> None:
     examples = examples_of(source)
     log.info("%s: reading %s (layout %s)", source.name, raw.root, raw.variant)
@@ -276,6 +285,7 @@ def _build_source(
         questioner=questioner,
         check=options.check,
         on_error=options.on_error,
+        max_file=options.max_file,
     )
     inputs = Inputs.of(source, options.check, catalog)
     refused = plan.Refused()
@@ -291,7 +301,7 @@ def _build_source(
                 for example, _ in chunk.examples:
                     images[str(example.path)] += 1
                     masks.update(map(str, example.files[1:]))
-                need, done, why_so = _need(store, chunk, inputs)
+                need, done, why_so = _need(store, chunk, inputs, options.max_file)
                 if need == "keep" and done is not None and not (done.skipped and options.on_error == "raise"):
                     results[chunk.name] = done
                     bar.update(done.examples)
@@ -301,7 +311,7 @@ def _build_source(
                     yield chunk, done if need == "copy" else None
                 run.needs[need] += 1
 
-        calls = ((chunk, setting, store, kept) for chunk, kept in pending())
+        calls = ((chunk, setting, store, kept) for chunk, kept in _in_this_context(pending()))
         with closing(parallel(write_chunk, calls, options.jobs)) as written:
             for result in _committed((_sealed(one, facts, inputs) for one in written), store):
                 results[result.name] = result
@@ -311,25 +321,32 @@ def _build_source(
             raise ReadError(f"{example.path}: {reason} ('skip' for on_error notes it in the ledger and goes on)")
         images[str(example.path)] += 1
     ordered = [results[name] for name in sorted(results)]
-    ledger = balance(
-        source, raw, options.seed if found.seeded else None, options.check, ordered, refused, images, masks
-    )
+    largest = max([asked.read, *(one.read for one in ordered)])
+    seed = options.seed if found.seeded else None
+    ledger = balance(source, raw, seed, options.check, largest, ordered, refused, images, masks)
     record_files(store, source.name, raw, ordered, images, masks, ledger.skipped_files)
     if not ledger.written:
         raise nothing(source, raw, ledger)
     run.ledgers[source.name], run.results[source.name] = ledger, ordered
 
 
-def _need(store: Store, chunk: Chunk, inputs: Inputs) -> tuple[Need, Result | None, list[str]]:
+def _need(store: Store, chunk: Chunk, inputs: Inputs, max_file: int) -> tuple[Need, Result | None, list[str]]:
     """What is to be done with a chunk, what an earlier run made of it, and what of code and libraries has changed."""
     done = earlier(store, chunk.source, chunk.name)
-    if done is None or done.starved or not set(done.decoders) <= set(DECODERS):
+    if done is None or done.starved or not done.within(max_file) or not set(done.decoders) <= set(DECODERS):
         return "decode", None, []
     now = inputs.digests(chunk, done.decoders)
     if (done.pixels, done.records) == (now.pixels, now.records):
         return "keep", done, []
     differs = [*changed(done.code, now.code), *libraries.changes(done.libraries, now.libraries)]
     return ("copy" if done.pixels == now.pixels else "decode"), done, differs
+
+
+def _in_this_context(items: Iterator[T]) -> Iterator[T]:
+    """The same items: joblib asks for them from threads of its own, to which the limits that hold here are unknown."""
+    context = contextvars.copy_context()
+    while (item := context.run(next, items, None)) is not None:
+        yield item
 
 
 def _sealed(result: Result, facts: dict[str, Chunk], inputs: Inputs) -> Result:
@@ -468,7 +485,7 @@ def _describe(
         "sources": {
             source.name: {
                 "records": ledgers[source.name]["written"],
-                **{key: ledgers[source.name][key] for key in ("variant", "split", "seed", "checked")},
+                **{key: ledgers[source.name][key] for key in ("variant", "split", "seed", "checked", "largest")},
                 "augmented": source.augmented,
                 "synthetic": ledgers[source.name]["synthetic"],
                 "libraries": built_with[source.name],

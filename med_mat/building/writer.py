@@ -18,6 +18,8 @@ from med_mat.schema import PIXEL_COLUMNS, PRIVATE_FIELDS, TAG_COLUMNS, record_sc
 #: A row group is closed at this many records, or when its pixels reach this size: small enough for random reads.
 ROW_GROUP_RECORDS = 64
 ROW_GROUP_BYTES = 32 * 2**20
+#: And it never holds more than this, with images that are larger than all of that: Arrow counts their bytes in 32 bit.
+ROW_GROUP_MOST = 2_000_000_000
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -88,6 +90,8 @@ class RecordFile:
 
     def add(self, values: dict[str, Any]) -> None:
         """Add one record: a value for every column of the schema, and for every private one."""
+        if self._pixels.size + len(values["image"]["bytes"]) > ROW_GROUP_MOST:
+            self._flush()
         self._pixels.add(values["image"])
         self._records.append(values)
         if len(self._records) >= ROW_GROUP_RECORDS or self._pixels.size >= ROW_GROUP_BYTES:

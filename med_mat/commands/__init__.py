@@ -17,6 +17,21 @@ FOLDER = click.Path(path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
+    """A number of bytes: ``500MB``, ``4GB``, ``4GiB``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The bytes that a text means."""
+        from med_mat.raw import limits
+
+        try:
+            return value if isinstance(value, int) else limits.parsed(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
 def follow() -> Callable[[Command], Command]:
     """The option ``--no-follow``."""
     return click.option(

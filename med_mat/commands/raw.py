@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from med_mat.commands import FOLDER, follow, jobs, next_step
+from med_mat.commands import FOLDER, Size, follow, jobs, next_step
 from med_mat.errors import LayoutError, MedMATError
 from med_mat.shell import printable
 
@@ -152,6 +152,13 @@ def validate(
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the 9:1 split, where a publisher has none.")
 @follow()
+@click.option(
+    "--max-file",
+    type=Size(),
+    default="2GB",
+    show_default=True,
+    help="How much of one file is read: bytes on disk, unpacked, and 8 for each pixel. Larger ones are skipped.",
+)
 @click.option("--allow-fewer", is_flag=True, help="Go on where records that the Med-MAT holds would be gone from it.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be built, from where, and how much decoded.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -164,6 +171,7 @@ def build(
     check: Any,
     seed: int,
     follow: bool,
+    max_file: int,
     allow_fewer: bool,
     dry_run: bool,
     quiet: bool,
@@ -179,20 +187,22 @@ def build(
     from med_mat import catalog
     from med_mat.building import Options, find, forecast, words
     from med_mat.building import build as run
+    from med_mat.raw import limits
 
     folders = {}
     for name in names:
         source, given, folder = name.partition("=")
         folders[source] = Path(folder) if given else None
     try:
-        found = find(folders, raw, follow=follow)
+        with limits.allowing(max_file):
+            found = find(folders, raw, follow=follow)
     except LayoutError:
         _tell_unread(raw, names, {}, err=True)
         raise
     roots = {source: place.root for source, place in found.items()}
     for source, place in found.items():
         click.echo(printable(f"{source}: {place.root}") + (f" (layout: {place.variant})" if place.variant else ""))
-    options = Options(seed=seed, check=check, on_error=on_error, jobs=jobs, allow_fewer=allow_fewer)
+    options = Options(seed=seed, check=check, on_error=on_error, jobs=jobs, max_file=max_file, allow_fewer=allow_fewer)
     if dry_run:
         for source, ahead in forecast(found, out, options).items():
             click.echo(f"{source}: {words.expected(ahead)}")

@@ -115,7 +115,8 @@ def _by_options(
     groups: defaultdict[Options, dict[str, RawFolder]] = defaultdict(dict)
     for name, folder in found.items():
         facts = manifest["sources"][name]
-        groups[Options(seed=facts["seed"] or 0, check=facts["checked"], jobs=jobs)][name] = folder
+        alike = Options(seed=facts["seed"] or 0, check=facts["checked"], max_file=facts["largest"], jobs=jobs)
+        groups[alike][name] = folder
     return groups
 
 

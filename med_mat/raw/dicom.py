@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from med_mat.errors import ReadError
-from med_mat.raw import dicom_doubts, jpegs
-from med_mat.raw.headers import MAX_PIXELS
+from med_mat.raw import dicom_doubts, dicom_file, jpegs, limits
 from med_mat.raw.opened import no_frame, sentence
 from med_mat.raw.planes import Array, Plane, Window
 
@@ -22,16 +20,15 @@ if TYPE_CHECKING:
 _COLOR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"})
 _GREY = "MONOCHROME"  # both grey interpretations begin with it
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_RUN = 64  # bytes that a byte of run-length data may become
 
 
-def open_dataset(data: bytes, name: str) -> Dataset:
+def open_dataset(file: IO[bytes], name: str) -> Dataset:
     """A parsed file that has pixels; without preamble and without transfer syntax too, where that can be guessed."""
-    import pydicom
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+            dataset = dicom_file.parsed(file, name, pixels=True)
             if not len(dataset):
                 raise ReadError(f"{name}: is not DICOM, whatever its name says, or it is cut short.")
             if not any(keyword in dataset for keyword in _PIXELS):
@@ -102,14 +99,15 @@ def _decoded(dataset: Dataset, index: int, name: str) -> _Decoded:
         rows, columns = int(dataset.get("Rows") or 0), int(dataset.get("Columns") or 0)
         if rows < 1 or columns < 1:
             raise ReadError(f"{name}: its header gives no Rows or Columns.")
-        if rows * columns > MAX_PIXELS:
-            raise ReadError(f"{name}: its header declares {columns} x {rows} pixels, more than any image has.")
+        limits.pixels(name, columns, rows)
         photometric = str(dataset.get("PhotometricInterpretation") or "").upper()
         if photometric not in _COLOR | {"PALETTE COLOR"} and not photometric.startswith(_GREY):
             raise ReadError(f"{name}: its photometric interpretation is {photometric or 'missing'!r}.")
         _need_decoder(dataset, name)
         compressed = bool(dataset.file_meta.TransferSyntaxUID.is_compressed)
         odd = _lengths(dataset, index, count, name, compressed=compressed)
+        if compressed:
+            _bounded(dataset, index, count, name)
         values, called = _colors(dataset, index, photometric, compressed=compressed)
         if compressed:
             _whole(dataset, index, count, values, name)
@@ -161,6 +159,22 @@ def _lengths(dataset: Dataset, index: int, count: int, name: str, *, compressed:
     if compressed and not index:
         note = dicom_doubts.fragments(dataset, count)
     return [note] if note and not index else []
+
+
+def _bounded(dataset: Dataset, index: int, count: int, name: str) -> None:
+    """Refuse a compressed frame that unpacks to too much, whatever the header of the file says."""
+    from pydicom.encaps import get_frame
+    from pydicom.uid import RLELossless
+
+    data = get_frame(dataset.PixelData, index, number_of_frames=count)
+    size = dicom_doubts.size(data)
+    if size is not None:
+        limits.pixels(name, *size)
+    if dataset.file_meta.TransferSyntaxUID == RLELossless:
+        samples, bits = int(dataset.get("SamplesPerPixel") or 1), int(dataset.get("BitsAllocated") or 8)
+        expected = int(dataset.Rows) * int(dataset.Columns) * samples * -(-bits // 8)
+        if _RUN * len(data) > limits.LARGE and (held := dicom_doubts.run_length(data)) > 2 * expected + limits.LARGE:
+            raise ReadError(f"{name}: its frame {index} unpacks to {held} bytes, its header declares {expected}.")
 
 
 def _whole(dataset: Dataset, index: int, count: int, values: Array, name: str) -> None:

@@ -124,6 +124,16 @@ def size(frame: bytes) -> tuple[int, int] | None:
     return jpegs.size(frame)
 
 
+def run_length(frame: bytes) -> int:
+    """How many bytes a frame of run-length data unpacks to."""
+    at, end, held = 64, len(frame), 0  # after the table of segments
+    while at < end:
+        count = frame[at]
+        at += 2 if count > 128 else count + 2 if count < 128 else 1
+        held += 257 - count if count > 128 else count + 1 if count < 128 else 0
+    return held
+
+
 def color(values: Array, photometric: str, as_rgb: Any) -> tuple[Array, str]:
     """Uncompressed colours as RGB, and a note where they are not those of the header.
 

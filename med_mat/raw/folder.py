@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from med_mat.errors import LayoutError, ReadError
-from med_mat.raw import tables
+from med_mat.raw import limits, tables
 from med_mat.raw.names import composed, folded
 from med_mat.raw.refusals import cannot_read
 
@@ -33,6 +33,9 @@ HIDDEN = "hidden file"
 _LEADS_OUT = "a link that leads out of the folder, which --no-follow refuses"
 #: What lies below these is no data: devices, and what the system says of itself.
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/run/")
+
+#: Bytes of memory that a part of an XML or JSON file takes beside its text, about.
+_ELEMENT, _ITEM, _LIST, _DICT, _KEY = 150, 40, 72, 200, 32
 
 _Patterns = str | Sequence[str]
 _Key = Callable[[PurePosixPath], str]
@@ -303,7 +306,9 @@ class RawFolder:
 
     def text(self, path: PurePosixPath | str, *, encoding: str | None = None) -> str:
         """The text of a file, decoded as :meth:`table` does."""
-        data = self._bytes(path)
+        data = self._bytes(path, copies=2)
+        if not data.isascii():
+            limits.memory(self._at(path), 5 * len(data))  # four bytes for each character, where one of them needs them
         encoding = encoding or tables.encoding_of((data,))
         if encoding in tables.GUESSES:
             self.notes.setdefault(PurePosixPath(path).name, tables.guessed(encoding))
@@ -321,7 +326,9 @@ class RawFolder:
         import json
 
         try:
-            return json.loads(self.text(path))
+            text = self.text(path)
+            limits.memory(self._at(path), _json_memory(text))
+            return json.loads(text)
         except (ValueError, RecursionError) as error:
             raise ReadError(f"{self._at(path)} is not JSON: {error}. Download it again.") from error
 
@@ -331,8 +338,10 @@ class RawFolder:
 
         from defusedxml import DefusedXmlException, ElementTree
 
+        data = self._bytes(path)
+        limits.memory(self._at(path), len(data) + _ELEMENT * data.count(b"<"))
         try:
-            root: Element = ElementTree.fromstring(self._bytes(path))
+            root: Element = ElementTree.fromstring(data)
         except DefusedXmlException as error:
             raise ReadError(
                 f"{self._at(path)} declares XML entities, which can make a small file fill the memory. "
@@ -344,16 +353,16 @@ class RawFolder:
 
     def dicom(self, path: PurePosixPath | str) -> pydicom.Dataset:
         """The header of a DICOM file, without its pixels; also of one that lacks the preamble."""
-        import pydicom
-        from pydicom.errors import InvalidDicomError
+        from med_mat.raw import dicom_file
 
         full = self._open(path)
+        limits.path(full)
         try:
-            try:
-                header: pydicom.Dataset = pydicom.dcmread(full, stop_before_pixels=True)
-            except InvalidDicomError:
-                header = pydicom.dcmread(full, stop_before_pixels=True, force=True)
+            with full.open("rb") as file:
+                header = dicom_file.parsed(file, self._at(path), pixels=False)
             known = "SOPClassUID" in header or "Rows" in header or "Modality" in header
+        except ReadError:
+            raise
         except Exception as error:  # pydicom lets through whatever its parser stumbles over
             raise ReadError(cannot_read(full, error, "is not a DICOM file")) from error
         if not known:
@@ -365,6 +374,7 @@ class RawFolder:
         import nibabel
 
         full = self._open(path)
+        limits.path(full)
         try:
             image: Any = nibabel.load(full)
             shape = tuple(int(length) for length in image.shape)
@@ -520,12 +530,21 @@ class RawFolder:
         self.latest = name
         return full
 
-    def _bytes(self, path: PurePosixPath | str) -> bytes:
+    def _bytes(self, path: PurePosixPath | str, copies: int = 1) -> bytes:
         full = self._open(path)
+        limits.path(full)
+        limits.memory(full, copies * full.stat().st_size)
         try:
             return full.read_bytes()
         except OSError as error:
             raise ReadError(cannot_read(full, error)) from error
+
+
+def _json_memory(text: str) -> int:
+    """The bytes that a JSON text takes when it is parsed, about: it may be some ten times its own size."""
+    return (
+        len(text) + _ITEM * text.count(",") + _LIST * text.count("[") + _DICT * text.count("{") + _KEY * text.count(":")
+    )
 
 
 def is_hidden(path: str) -> bool:

@@ -7,9 +7,6 @@ from typing import Literal
 
 Kind = Literal["JPEG", "PNG", "GIF", "WEBP", "DICOM", "other"]
 
-#: As Pillow's own limit against decompression bombs.
-MAX_PIXELS = 2 * (1024**3 // 4 // 3)
-
 
 def sniff(data: bytes, path: PurePosixPath) -> Kind:
     """The kind of a file by its content; the name counts only for a DICOM file without preamble."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
+import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,12 +16,12 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from med_mat.errors import ReadError
-from med_mat.raw import headers
+from med_mat.raw import headers, limits
 
 if TYPE_CHECKING:
     from med_mat.raw.planes import Array
 
-IN_MEMORY_BYTES = 1 << 30  # a larger compressed volume is streamed again for each slice
+IN_MEMORY_BYTES = 1 << 30
 
 _TURNS = {  # EXIF orientation -> what shows the picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -100,14 +102,67 @@ def picture(data: bytes, name: object, *, file: io.BytesIO | None = None, otherw
     """
     try:
         with unwarned():
-            return Image.open(file or io.BytesIO(data))
+            found = Image.open(file or io.BytesIO(data))
     except UnidentifiedImageError:
-        what = otherwise or headers.foreign(data)
-        raise ReadError(f"{name}: is {what}." if what else f"{name}: is no image of a known format.") from None
+        raise unknown(data, name, otherwise) from None
     except Image.DecompressionBombError as error:
-        raise ReadError(f"{name}: its header declares more pixels than any image has ({sentence(error)}).") from error
+        raise _too_many(name, error) from error
     except Exception as error:
         raise ReadError(f"{name}: cannot be opened as an image ({sentence(error)}).") from error
+    limits.pixels(name, *found.size)
+    return found
+
+
+def known(head: bytes) -> bool:
+    """Whether a file that begins so may be of a format that Pillow reads."""
+    Image.init()
+    return any(accept is not None and accept(head[:16]) for _, accept in Image.OPEN.values())
+
+
+def unknown(data: bytes, name: object, otherwise: str = "") -> ReadError:
+    """That a file is no image."""
+    what = otherwise or headers.foreign(data)
+    return ReadError(f"{name}: is {what}." if what else f"{name}: is no image of a known format.")
+
+
+_using = threading.Lock()
+_users: list[ExitStack] = []  # those within, of all threads; what the first one changed is undone by the last one
+
+
+@contextmanager
+def pillow() -> Iterator[None]:
+    """Pillow with the limit of :mod:`med_mat.raw.limits` in place of its own, which is that of a screen.
+
+    It warns above its limit, of which nobody is to hear, and refuses what is twice as large: so it stops at frames
+    whose size no one knows before they are decoded.
+    """
+    with _using:
+        if not _users:
+            _users.append(ExitStack())
+            _users[0].enter_context(warnings.catch_warnings())
+            _users[0].callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        else:
+            _users.append(_users[0])
+        if Image.MAX_IMAGE_PIXELS is not None:
+            Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, limits.allowance().most // limits.PIXEL_BYTES)
+    try:
+        yield
+    finally:
+        with _using:
+            last = _users.pop()
+            if not _users:
+                last.close()
+
+
+def _too_many(name: object, error: Exception) -> ReadError:
+    """That Pillow found more pixels than are allowed, in its own words."""
+    size = re.search(r"\((\d+) pixels\)", str(error))
+    try:
+        limits.many_pixels(name, f"{int(size[1]):,}" if size else "too many", int(size[1]) if size else 1 << 62)
+    except ReadError as refused:
+        return refused
+    return ReadError(f"{name}: cannot be opened as an image ({sentence(error)}).")
 
 
 @contextmanager
@@ -141,6 +196,8 @@ def loaded(opened: Image.Image, name: object) -> Image.Image:
     try:
         with unwarned():
             opened.load()
+    except Image.DecompressionBombError as error:
+        raise _too_many(name, error) from error
     except Exception as error:
         raise ReadError(f"{name}: the {opened.format} cannot be decoded ({sentence(error)}).") from error
     return opened
@@ -157,6 +214,12 @@ def sought(opened: Image.Image, index: int, name: object) -> int:
             count = int(getattr(opened, "n_frames", 1))
             if index and index < count:
                 opened.seek(index)
+        if index and index < count:
+            limits.pixels(name, *opened.size)
+    except ReadError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise _too_many(name, error) from error
     except Exception as error:
         raise ReadError(f"{name}: the {opened.format} cannot be read ({sentence(error)}).") from error
     if not 0 <= index < count:

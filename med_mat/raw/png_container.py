@@ -28,6 +28,7 @@ _COLOUR: dict[bytes, dict[int, int] | int] = {
 #: What writers of PNG call any colour profile. Other names may be a person's.
 _PROFILE_NAMES = (b"ICC Profile", b"ICC profile", b"icc", b"Photoshop ICC profile", b"sRGB IEC61966-2.1")
 _MOST = 1 << 24  # bytes of a profile or a text, unpacked
+_MOST_TEXTS = 64  # that say which way up a picture is shown, or might: each is unpacked
 _XMP_KEY, _EXIF_KEYS = b"XML:com.adobe.xmp", (b"Raw profile type exif", b"Raw profile type APP1")
 
 
@@ -82,6 +83,9 @@ def parts(data: bytes) -> Parts:
             break
         if name == b"eXIf" or name in _TEXT:
             tells.append(chunk)
+            if len(tells) > _MOST_TEXTS:
+                fault = f"it has more than {_MOST_TEXTS} texts"
+                break
     deep = "" if depth <= 8 else f"{depth} bit"
     return Parts(Header(width, height, _orientation(data, tells), not deep, deep), color, chunks, fault)
 

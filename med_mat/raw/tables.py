@@ -19,14 +19,20 @@ from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
 from med_mat.errors import ReadError
+from med_mat.raw import limits
 from med_mat.raw.refusals import cannot_read
 
 WORKBOOK_LIMIT = 256 << 20  # bytes that the parts of an xlsx file may unpack to; shared strings are held in memory
+PART_LIMIT = 8 << 20  # bytes of those that openpyxl holds in memory as objects: styles, relations, and the like
+CELL_LIMIT = 20_000_000  # of a table, empty ones too: a few bytes can stand for many thousands of them
+COLUMN_LIMIT = 1_000_000
 LINE_LIMIT = 16 << 20  # characters, of a line and of a cell: run lengths of a large mask are long
 #: Encodings that nothing in a file proves: every file can be read as Latin-1, and nearly every one as Windows-1252.
 GUESSES = ("cp1252", "latin-1")
 
 _CHUNK = 1 << 20
+_SHOWN = 200  # names of columns, in an error
+_ROWS = ("xl/worksheets/", "xl/sharedStrings")  # parts that openpyxl reads row by row, or as mere text
 _DELIMITERS = (",", "\t", ";", "|")
 _UNDEFINED = b"\x81\x8d\x8f\x90\x9d"  # what Windows-1252 has no character for
 _SPAN = 200  # lines that a quoted cell may reach over: more is a quote that is never closed
@@ -67,6 +73,7 @@ def rows(
     Rows that are left out are told to ``fault``, what is odd and was read all the same to ``note``.
     """
     suffix = full.suffix.lower()
+    limits.path(full)
     if suffix in (".xlsx", ".xlsm"):
         found = _workbook(full, sheet, note)
     elif suffix in (".xls", ".xlsb", ".ods"):
@@ -83,13 +90,16 @@ def rows(
         names = [name.strip() for name in header]
         if replace_header:
             next(filled, None)
-    missing = [column for column in columns if column not in names]
+    if len(names) > COLUMN_LIMIT:
+        raise ReadError(f"{full} names {len(names):,} columns, more than the {COLUMN_LIMIT:,} that are read.")
+    known = frozenset(names)
+    missing = [column for column in columns if column not in known]
     if missing:
         raise ReadError(
             f"{full} has no column{_names(missing)}. Its columns are{_names(names)}. Is it the publisher's own file, "
             "and not an edited one, or one of another edition?"
         )
-    width, sound, refused = len(names), 0, ""
+    width, sound, refused, filled_in = len(names), 0, "", 0
     for number, cells, why in filled:
         if not why and any(cells[width:]):
             why = f"{len(cells)} cells where the header has {width} columns ({_short(cells)}): an unquoted separator"
@@ -98,6 +108,9 @@ def rows(
             fault(f"{full.name}, line {number}", why)
             continue
         sound += 1
+        filled_in += max(width - len(cells), 0)
+        if filled_in > CELL_LIMIT:
+            raise ReadError(f"{full} lacks over {CELL_LIMIT:,} cells of the {width:,} columns that its header names.")
         filled_up = cells + [""] * (width - len(cells))
         yield Row(zip(names, filled_up, strict=False), f"{full.name}, line {number}")
     if refused and not sound:
@@ -129,7 +142,11 @@ def guessed(encoding: str) -> str:
 def _delimited(
     full: Path, delimiter: str | None, encoding: str | None, note: Note, *, expected: Sequence[str]
 ) -> _Cells:
-    stream, suffix = _stream(full)
+    opened, suffix = _stream(full)
+
+    def stream() -> IO[bytes]:
+        return cast("IO[bytes]", io.BufferedReader(_Unpacked(opened(), full), 1 << 16))
+
     line = 0
     try:
         if encoding is None:
@@ -293,6 +310,29 @@ def _stream(full: Path) -> tuple[Callable[[], IO[bytes]], str]:
     return member, inner
 
 
+class _Unpacked(io.RawIOBase):
+    """A stream that refuses to unpack to more than is read of one file."""
+
+    def __init__(self, packed: IO[bytes], full: Path) -> None:
+        super().__init__()
+        self._packed, self._full, self._held = packed, full, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._packed.read(len(buffer))
+        buffer[: len(data)] = data
+        self._held += len(data)
+        if self._held > limits.allowance().most:
+            limits.unpacked(self._full, self._held, at_least=True)
+        return len(data)
+
+    def close(self) -> None:
+        self._packed.close()
+        super().close()
+
+
 def _bounded(text: IO[str], full: Path) -> Iterator[str]:
     for line in iter(lambda: text.readline(LINE_LIMIT), ""):
         if len(line) >= LINE_LIMIT:
@@ -339,14 +379,21 @@ def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
 
     try:
         with zipfile.ZipFile(full) as archive:
-            unpacked = sum(entry.file_size for entry in archive.infolist())
+            sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     except (OSError, zipfile.BadZipFile) as error:
         raise ReadError(cannot_read(full, error, "is not an xlsx workbook")) from error
+    unpacked = sum(sizes.values())
     if unpacked > WORKBOOK_LIMIT:  # zipfile never unpacks more than is declared
         raise ReadError(
             f"{full} would unpack to {unpacked >> 20:,} MiB, over the limit of {WORKBOOK_LIMIT >> 20} MiB. If it is "
             "the publisher's own, save it as .csv."
         )
+    for part, size in sizes.items():
+        if size > PART_LIMIT and part.endswith((".xml", ".rels")) and not part.startswith(_ROWS):
+            raise ReadError(
+                f"{full}: its part {part!r} would unpack to {size >> 20:,} MiB, over the limit of {PART_LIMIT >> 20} "
+                "MiB. If it is the publisher's own, save it as .csv."
+            )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles and validations that openpyxl does not know
@@ -359,7 +406,11 @@ def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
             raise ReadError(f"{full} has no sheet {sheet or ''!r}; it has{_names(list(pages))}.")
         page: Any = pages[sheet] if sheet is not None else next(iter(pages.values()))
         page.reset_dimensions()  # many writers declare wrong ones
+        held = 0
         for number, cells in enumerate(page.iter_rows(values_only=True), 1):
+            held += len(cells)
+            if held > CELL_LIMIT:
+                raise ReadError(f"{full} holds over {CELL_LIMIT:,} cells: it is no table of labels.")
             if any(isinstance(cell, int | float) and abs(cell) >= _EXACT for cell in cells):
                 note(f"{full.name}, row {number}", "a number of more than 15 digits, of which a workbook keeps 15")
             yield number, [_text(cell) for cell in cells], ""
@@ -384,18 +435,21 @@ def _text(cell: object) -> str:
 def _unique(cells: list[str]) -> list[str]:
     """Column names, each its own: unnamed ones get their number, repeated ones a count."""
     while cells and not cells[-1]:
-        cells = cells[:-1]
+        cells.pop()
     seen: set[str] = set()
+    counts: dict[str, int] = {}  # of names that came again -> the next number that may be free
     names = []
     for position, cell in enumerate(cells, 1):
         base = re.sub(r"\s+", " ", cell) or f"column {position}"
-        name, count = base, 2
+        name = base
         while name in seen:
-            name, count = f"{base} ({count})", count + 1
+            counts[base] = counts.get(base, 1) + 1
+            name = f"{base} ({counts[base]})"
         seen.add(name)
         names.append(name)
     return names
 
 
 def _names(names: Sequence[str]) -> str:
-    return " " + ", ".join(map(repr, names)) if names else ""
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return " " + ", ".join(map(repr, names[:_SHOWN])) + more if names else ""

@@ -17,6 +17,8 @@ _TYPES = {
 }  # fmt: skip
 _LONG, _WIDE = 4, (16, 18)
 _MOST_PAGES = 1 << 16
+_MOST_ENTRIES = 1 << 20  # of all pages together
+_MOST_NUMBERS = 1 << 22  # of a tag: an image of a quarter of a gigapixel has 2^20 tiles of 16 x 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class Directory:
     def numbers(self, tag: int) -> tuple[int, ...]:
         """The whole numbers of a tag, () where there are none."""
         kind, count, values = self.entries.get(tag, (0, 0, b""))
-        layout = _TYPES.get(kind, (0, ""))[1]
+        layout = _TYPES.get(kind, (0, ""))[1] if count <= _MOST_NUMBERS else ""
         return struct.unpack(f"{self.order}{count}{layout}", values) if layout else ()
 
     def first(self, tag: int, otherwise: int) -> int:
@@ -47,11 +49,16 @@ class Directory:
 
 
 def directories(data: bytes) -> list[Directory]:
-    """The pages of a file, up to the first one that cannot be followed."""
+    """The pages of a file, up to the first one that cannot be followed.
+
+    Raises:
+        ValueError: their tags hold more than the file does, for many of them stand in one place of it.
+    """
     order, big = {
         b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True),
     }.get(data[:4], ("", False))  # fmt: skip
     found: dict[int, Directory] = {}
+    seen = held_in_all = 0
     if not order:
         return []
     offset, counter, entry = (
@@ -63,12 +70,18 @@ def directories(data: bytes) -> list[Directory]:
             (count,) = counter.unpack_from(data, at)
             at, start = at + counter.size, at
             entries: dict[int, tuple[int, int, bytes]] = {}
+            seen += count
+            if seen > _MOST_ENTRIES:
+                raise ValueError(f"its pages have more than {_MOST_ENTRIES:,} tags")
             for tag, kind, number, held in entry.iter_unpack(data[at : at + count * entry.size]):
                 if kind not in _TYPES:
                     continue
                 size = number * _TYPES[kind][0]
                 if size > len(held):
                     (place,) = offset.unpack(held)
+                    held_in_all += min(size, len(data))
+                    if held_in_all > 2 * len(data):
+                        raise ValueError("its tags hold more than the file does")
                     held = data[place : place + size]
                 if size <= len(held):
                     entries[tag] = kind, number, held[:size]

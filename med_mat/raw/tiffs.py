@@ -49,7 +49,10 @@ def page(data: bytes, index: int, name: object) -> Page:
     Raises:
         ReadError: no such page, or one that cannot be read.
     """
-    pages = directories(data)
+    try:
+        pages = directories(data)
+    except ValueError as error:
+        raise ReadError(f"{name}: the TIFF is damaged: {opened.sentence(error)}.") from error
     if not pages:
         raise ReadError(f"{name}: the TIFF has no page that can be found; it is cut short or damaged.")
     if not 0 <= index < len(pages):

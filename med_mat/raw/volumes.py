@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,11 @@ import numpy as np
 
 from med_mat.errors import ReadError
 from med_mat.example import Slice
-from med_mat.raw import grids
-from med_mat.raw.opened import IN_MEMORY_BYTES, FileCache, inside, sentence
+from med_mat.raw import grids, limits
+from med_mat.raw.opened import FileCache, inside, sentence
 from med_mat.raw.planes import Array, Plane
 
-MAX_SLICE_BYTES = 2 << 30
+_BLOCK = 1 << 20
 _COMPRESSED = (".gz", ".bz2", ".zst")
 _MILLIMETRES = {"mm": 1.0, "meter": 1000.0, "micron": 0.001}
 _SAME = 0.01  # how far two sizes of a voxel may differ that mean the same
@@ -132,7 +134,9 @@ def _open(path: Path, name: str) -> tuple[Volume, int]:
     from nibabel.analyze import AnalyzeImage
     from nibabel.arrayproxy import ArrayProxy
 
-    if path.stat().st_size == 0:
+    facts = path.stat()
+    limits.file(name, facts)
+    if facts.st_size == 0:
         raise ReadError(f"{name}: the file is empty.")
     image: Any = nibabel.load(path)
     proxy = image.dataobj
@@ -142,9 +146,8 @@ def _open(path: Path, name: str) -> tuple[Volume, int]:
     dtype = np.dtype(proxy.dtype)
     if dtype.kind not in "iufV" or (dtype.kind == "V" and not dtype.fields):
         raise ReadError(f"{name}: its voxels are {dtype}, which is not a picture.")
-    plane_bytes = max(shape[0] * shape[1], shape[0] * shape[2], shape[1] * shape[2]) * dtype.itemsize
-    if plane_bytes > MAX_SLICE_BYTES:
-        raise ReadError(f"{name}: its header declares slices of {plane_bytes / 2**30:.0f} GiB; it is damaged.")
+    for first, second in itertools.combinations(shape[:3], 2):
+        limits.pixels(name, first, second)
     data, size, odd = _data(image, proxy, shape, dtype, name)
     slope, inter = float(proxy.slope), float(proxy.inter)
     if dtype.fields or not np.isfinite([slope, inter]).all():
@@ -166,57 +169,53 @@ def _shape(declared: tuple[int, ...], name: str) -> tuple[int, ...]:
 def _data(
     image: Any, proxy: Any, shape: tuple[int, ...], dtype: np.dtype[Any], name: str
 ) -> tuple[Any, int, tuple[str, ...]]:
-    """The stored values: mapped where they lie plain on disk, else decompressed once; their size in memory; notes."""
+    """The stored values: mapped where they lie plain on disk, else decompressed once; their size in memory; notes.
+
+    Large ones are decompressed to a file that goes with them, and mapped too: an image and its mask, of which slices
+    are asked in turns, need not both fit into memory.
+    """
     holder = image.file_map["image"]
     pixels = Path(holder.filename)
     length = int(np.prod(shape, dtype=object)) * dtype.itemsize
     offset = int(proxy.offset)
-    content = b""
-    if pixels.suffix.lower() not in _COMPRESSED:
+    packed = pixels.suffix.lower() in _COMPRESSED
+    found: Any = b""
+    if not packed:
         held = pixels.stat().st_size - offset
+        limits.file(name, pixels.stat())
     else:
+        limits.unpacked(name, length)
         with holder.get_prepare_fileobj("rb") as file:
             file.seek(offset)
-            content = file.read(length) if length <= IN_MEMORY_BYTES else b""
-            held = len(content)
-            while block := file.read(1 << 20):  # to the end, where the checksum is
+            found = file.read(length) if length <= limits.LARGE else limits.spooled(name, _Part(file, length))
+            held = len(found) if isinstance(found, bytes) else found.seek(0, os.SEEK_END)
+            # to the end, where the checksum is, or to where there is too much
+            while held - length < length // shape[2] and (block := file.read(_BLOCK)):
                 held += len(block)
     if held < length:
         raise ReadError(f"{name}: truncated: {max(held, 0)} bytes of voxels where {length} belong.")
     if held - length >= length // shape[2]:
-        raise ReadError(f"{name}: its header declares {length} bytes of voxels, and it holds {held}.")
+        more = "at least " if packed else ""
+        raise ReadError(f"{name}: its header declares {length} bytes of voxels, and it holds {more}{held}.")
     odd = (f"its file goes on beyond its voxels, by {held - length} bytes",) if held > length else ()
-    if pixels.suffix.lower() not in _COMPRESSED:
+    if not packed:
         return np.memmap(pixels, dtype, "r", offset, shape, "F"), 0, odd
-    if length > IN_MEMORY_BYTES:
-        return _Streamed(proxy, shape), 0, odd
-    return np.ndarray(shape, dtype, content, order="F"), length, odd
+    if isinstance(found, bytes):
+        return np.ndarray(shape, dtype, found, order="F"), length, odd
+    return np.memmap(found, dtype, "r", 0, shape, "F"), 0, odd
 
 
-@dataclass(frozen=True, slots=True)
-class _Streamed:
-    """A compressed volume too large to hold: decompressed up to the slice, each time."""
+class _Part:
+    """The next bytes of a stream, so many of them."""
 
-    proxy: Any
-    shape: tuple[int, ...]
+    def __init__(self, file: Any, length: int) -> None:
+        self._file, self._left = file, length
 
-    def __getitem__(self, where: tuple[Any, ...]) -> Array:
-        # axes beyond the fourth have a length of 1; unscaled, as the other views are
-        import nibabel.fileslice
-
-        fileslice: Any = nibabel.fileslice.fileslice
-
-        with self.proxy._get_fileobj() as file:
-            return np.asarray(
-                fileslice(
-                    file,
-                    where + (0,) * (len(self.proxy.shape) - len(self.shape)),
-                    self.proxy.shape,
-                    self.proxy.dtype,
-                    self.proxy.offset,
-                    order=self.proxy.order,
-                )
-            )
+    def read(self, size: int) -> bytes:
+        """The next ones, none at the end."""
+        found: bytes = self._file.read(min(size, self._left))
+        self._left -= len(found)
+        return found
 
 
 def _orientation(image: Any) -> tuple[tuple[int, int, int], tuple[bool, bool, bool], bool]:
@@ -254,12 +253,8 @@ def _zooms(header: Any, affine: Array, *, oriented: bool) -> tuple[float, float,
 
 def _minimum(data: Any, shape: tuple[int, ...]) -> float:
     """The least stored value of three slices."""
-    if isinstance(data, _Streamed):
-        depths: tuple[int, ...] = (0,)
-    else:
-        depths = (0, shape[2] // 2, shape[2] - 1)
     lowest = []
-    for depth in depths:
+    for depth in (0, shape[2] // 2, shape[2] - 1):
         where = (slice(None), slice(None), depth, *(0,) * (len(shape) - 3))
         part = np.asarray(data[where], dtype=np.float64)
         lowest += [float(part[np.isfinite(part)].min())] if np.isfinite(part).any() else []

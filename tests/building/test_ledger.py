@@ -128,7 +128,7 @@ def test_an_archive_left_in_the_raw_folder_is_accounted_for_and_not_opened(toy: 
 
 
 def test_an_account_that_does_not_balance_is_our_fault_and_says_so() -> None:
-    account = Ledger("busi", "", "published", "header", False, found=3, written=2)
+    account = Ledger("busi", "", "published", "header", 0, False, found=3, written=2)
     account.files = {"found": 0, "images": 0, "annotations": 0, "skipped": 0}
     with pytest.raises(BuildError, match=r"does not balance: 3 records found, 2 accounted for.*report"):
         account.check()

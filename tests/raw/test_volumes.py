@@ -18,7 +18,7 @@ from PIL import Image
 from med_mat.errors import ReadError
 from med_mat.example import Slice
 from med_mat.image import FileCache, Stored, read, values
-from med_mat.raw import volumes
+from med_mat.raw import limits, volumes
 from med_mat.taxonomy import MAT
 
 nibabel = pytest.importorskip("nibabel")
@@ -198,7 +198,7 @@ def test_refusals(tmp_path: Path) -> None:
         ("cut.nii.gz", "cannot be read|truncated"),
         ("short.nii.gz", "truncated: 230 bytes of voxels where 240 belong"),
         ("text.nii", "cannot be read"),
-        ("vast.nii.gz", "slices of 8 GiB"),
+        ("vast.nii.gz", "declares 32000 x 32000 pixels, more than the 250 megapixels"),
         ("five.nii", "three axes, or four"),
         ("v.mgz", "only NIfTI and Analyze"),
         ("none.nii", "cannot be read"),
@@ -220,10 +220,10 @@ def test_refusals(tmp_path: Path) -> None:
         read(tmp_path, PurePosixPath("v.nii.gz"), mat=None, cache=FileCache())
 
 
-def test_volumes_too_large_to_hold_are_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_packed_volumes_are_unpacked_to_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     save(tmp_path / "v.nii.gz", np.stack([DATA, DATA + 1], axis=3), np.diag([1, -1, 1, 1]))
     expected = plane(tmp_path, "v.nii.gz", 2, 1, 1)
-    monkeypatch.setattr(volumes, "IN_MEMORY_BYTES", 100)
+    monkeypatch.setattr(limits, "LARGE", 100)
     np.testing.assert_array_equal(plane(tmp_path, "v.nii.gz", 2, 1, 1), expected)
 
 
@@ -331,7 +331,7 @@ def test_a_gzip_volume_is_read_to_its_checksum(tmp_path: Path, monkeypatch: pyte
     save(tmp_path / "v.nii", RNG.integers(0, 900, (40, 40, 40)).astype(np.int16))
     packed = gzip.compress((tmp_path / "v.nii").read_bytes(), mtime=0)
     if large:
-        monkeypatch.setattr(volumes, "IN_MEMORY_BYTES", 100)
+        monkeypatch.setattr(limits, "LARGE", 100)
     (tmp_path / "v.nii.gz").write_bytes(packed)
     assert plane(tmp_path, "v.nii.gz", 0).any()
     wrong = bytearray(packed)
@@ -347,7 +347,7 @@ def test_a_gzip_volume_is_read_to_its_checksum(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("suffix", ["nii", "nii.gz"])
 def test_a_volume_that_holds_more_than_its_header_says(tmp_path: Path, suffix: str) -> None:
     save(tmp_path / "v.nii", DATA)
-    for extra, message in ((4 * 5 * 2, "declares 240 bytes of voxels, and it holds 280"), (6, "")):
+    for extra, message in ((4 * 5 * 2, "declares 240 bytes of voxels, and it holds (at least )?280"), (6, "")):
         data = (tmp_path / "v.nii").read_bytes() + bytes(extra)
         (tmp_path / f"x.{suffix}").write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
         if message:
