@@ -47,6 +47,13 @@ class LoaderError(BuildError):
     """A loader cannot be imported, or stumbles by a fault of its own; the message says where, and asks for a report."""
 
 
+class WriteError(MedMATError, OSError):
+    """A file cannot be written: no space, no permission, a folder that is called so."""
+
+    def __str__(self) -> str:
+        return f"Cannot write {self.filename}: {self.strerror}."
+
+
 class SplitError(MedMATError):
     """A split that cannot be made."""
 

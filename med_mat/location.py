@@ -25,6 +25,8 @@ JOURNAL = ".build/switch.json"
 #: The name of the state of a build, in the manifest as "build" and in the metadata of the index.
 BUILD_KEY = b"med_mat.build"
 INDEX = "index.parquet"
+#: The sha256 of every file of a Med-MAT but this one.
+SUMS = "SHA256SUMS"
 #: What a push puts beside the index: the columns that opening and selecting read, a twentieth of its bytes.
 TAGS = "tags.parquet"
 TAGS_COLUMNS = ("row", "split", "label_set", "group", "withheld", "key", "file", "position")

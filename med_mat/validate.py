@@ -18,8 +18,9 @@ from typing import IO, Any, Literal, TypeVar, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from med_mat.building.files import FileIndex, index_of, read_indexes, sha256, write_index
+from med_mat.building.files import FileIndex, index_of, read_indexes, write_index
 from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError
+from med_mat.files import sha256
 from med_mat.progress import Bar
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 from med_mat.shell import printable

@@ -23,8 +23,9 @@ import pyarrow.parquet as pq
 
 from med_mat.building.chunk import Result
 from med_mat.building.store import Store
-from med_mat.building.writer import index_part, parquet_bytes, write_atomically
+from med_mat.building.writer import index_part, parquet_bytes
 from med_mat.errors import ReadError
+from med_mat.files import sha256, write_atomically
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 
 #: Raised whenever the meaning of a column changes.
@@ -36,7 +37,7 @@ SCHEMA = pa.schema([("path", pa.string()), ("bytes", pa.int64()), ("sha256", pa.
 
 _FRAME = r"#(frame=\d+|slice=\d+(,axis=\d)?(,volume=\d+)?)$"  # as Example.reference writes it
 _THREADS = 4
-_BLOCK = 1 << 20
+_SEAL = hashlib.sha256().digest_size  # the bytes at the start of the file of hashes, which prove the others
 
 
 class FileIndex(NamedTuple):
@@ -147,16 +148,6 @@ def read_indexes(place: Path) -> dict[str, FileIndex]:
     return {index.source: index for index in found}
 
 
-def sha256(path: Path) -> str:
-    """Of a file's bytes, without having them all in memory."""
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(_BLOCK))
-    with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            digest.update(buffer[:count])
-    return digest.hexdigest()
-
-
 def _table(paths: pa.Array, sizes: pa.Array, digests: pa.Array, roles: pa.Array) -> pa.Table:
     return pa.Table.from_arrays([paths, sizes, digests.cast(pa.string()), roles.cast(pa.string())], schema=SCHEMA)
 
@@ -203,7 +194,10 @@ def _sha256_or_none(path: Path) -> str | None:
 
 def _read_state(state: Path) -> dict[str, tuple[FileFacts, str]]:
     try:
-        columns = pq.read_table(state).to_pydict()
+        content = state.read_bytes()
+        if hashlib.sha256(content[_SEAL:]).digest() != content[:_SEAL]:
+            return {}
+        columns = pq.read_table(pa.BufferReader(content[_SEAL:])).to_pydict()
         rows = zip(columns["path"], columns["bytes"], columns["time"], columns["sha256"], strict=True)
     except (OSError, pa.ArrowException, KeyError):
         return {}
@@ -218,4 +212,5 @@ def _write_state(state: Path, known: Mapping[str, tuple[FileFacts, str]]) -> Non
         "time": pa.array([one.mtime_ns for one in facts], pa.int64()),
         "sha256": pa.array([digest for _, digest in known.values()], pa.string()),
     }
-    write_atomically(state, parquet_bytes(pa.table(columns)))
+    data = bytes(parquet_bytes(pa.table(columns)))
+    write_atomically(state, hashlib.sha256(data).digest() + data)

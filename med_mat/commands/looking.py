@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from med_mat.commands import FOLDER
+from med_mat.files import write_atomically
 from med_mat.shell import printable
 
 
@@ -69,7 +70,6 @@ def duplicates(where: str, limit: int, as_json: bool, page: Path | None, **filte
               med-mat duplicates Med-MAT --reason near --limit 200 --page pairs.html
     """
     import med_mat
-    from med_mat.building.writer import write_atomically
     from med_mat.leakage import report
 
     mat = med_mat.open(where)

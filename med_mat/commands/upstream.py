@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from med_mat.commands import FOLDER
+from med_mat.files import write_atomically
 from med_mat.shell import printable
 
 
@@ -37,7 +38,6 @@ def official_check(place: Path, where: str | None, raw: Path | None, target: Pat
     import med_mat
     from med_mat import official as module
     from med_mat.building import find
-    from med_mat.building.writer import write_atomically
 
     if where is not None and raw is not None:
         raise click.UsageError("give --build or --raw, not both.")
@@ -79,7 +79,6 @@ def official_overlaps(where: str, target: Path | None) -> None:
     Example: med-mat official overlaps Med-MAT --json overlaps.json
     """
     import med_mat
-    from med_mat.building.writer import write_atomically
     from med_mat.official.overlaps import overlaps, to_text
 
     found = overlaps(med_mat.open(where))

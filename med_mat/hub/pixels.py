@@ -19,12 +19,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import __version__
-from med_mat.building.files import FOLDER, read_index, sha256
+from med_mat.building.files import FOLDER, read_index
 from med_mat.building.inputs import versions
 from med_mat.building.run import Options, build, find
 from med_mat.building.writer import open_writer
 from med_mat.catalog import Catalog, load
 from med_mat.errors import HubError
+from med_mat.files import sha256
 from med_mat.hub.errors import check_held
 from med_mat.location import INDEX, MANIFEST, Location, locate
 from med_mat.raw.folder import RawFolder

@@ -21,10 +21,10 @@ import pyarrow.parquet as pq
 
 from med_mat.building.card import COUNTED, HEADS, write_cards
 from med_mat.building.files import FOLDER as FILES
-from med_mat.building.files import sha256
 from med_mat.building.writer import open_writer
 from med_mat.catalog import Catalog, Source
 from med_mat.errors import BuildError, HubError, MissingExtraError
+from med_mat.files import sha256
 from med_mat.hub.errors import check_held
 from med_mat.hub.pixels import write_bare
 from med_mat.leakage.groups import DUPLICATES

@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from med_mat.building.files import sha256
 from med_mat.catalog import Catalog, load
 from med_mat.errors import HubError
+from med_mat.files import sha256
 from med_mat.hub.errors import told
 from med_mat.hub.publication import LAST, OURS, choose, stage
 from med_mat.location import locate

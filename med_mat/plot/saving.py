@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from med_mat.building.writer import write_atomically
 from med_mat.errors import PlotError
+from med_mat.files import write_atomically
 from med_mat.plot.canvas import settings
 
 if TYPE_CHECKING:
