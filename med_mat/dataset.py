@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import schema, shards, strict
-from med_mat.errors import BuildError, VocabularyError
-from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate
+from med_mat.errors import BuildError, MedMATError, VocabularyError
+from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate, read_index, reading
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
 from med_mat.splits.methods import Experiments
@@ -59,7 +59,9 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
             if opened.is_of_one_build():
                 return opened
             damage = "it is of another build than the manifest"
-        except (OSError, pa.ArrowInvalid, LookupError) as error:
+        except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
+            if isinstance(error, MedMATError):
+                raise
             damage = str(error)
         if wait is None or not isinstance(location, Folder):
             break
@@ -94,7 +96,8 @@ class MedMAT(Experiments):
     @functools.cached_property
     def index(self) -> pa.Table:
         """Every column of every record but the pixels (see :mod:`med_mat.schema`), in the order of the build."""
-        return pq.read_table(self.location.local(INDEX))
+        with reading(self.location, INDEX):
+            return pq.read_table(self.location.local(INDEX))
 
     @functools.cached_property
     def silent(self) -> npt.NDArray[np.bool_]:
@@ -347,7 +350,7 @@ class MedMAT(Experiments):
         """
         order = np.argsort(positions, kind="stable")
         ascending, start = positions[order], 0
-        with pq.ParquetFile(self.location.index(columns)) as parquet:
+        with reading(self.location, INDEX), pq.ParquetFile(self.location.index(columns)) as parquet:
             found = [parquet.schema_arrow.empty_table().select(list(columns))]
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
@@ -397,15 +400,13 @@ class MedMAT(Experiments):
     def _record_facts(self, name: str) -> pa.ChunkedArray:
         """A column of the index, read once."""
         if name not in self._columns:
-            self._columns[name] = pq.read_table(self.location.index((name,)), columns=[name])[name]
+            self._columns[name] = read_index(self.location, (name,))[name]
         return self._columns[name]
 
     @functools.cached_property
     def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], tuple[str, ...]]:
         """Where the pixels are: for each record a position in the list of files, and one within the file; the files."""
-        table = pq.read_table(
-            self.location.index(("file", "position")), columns=["file", "position"], read_dictionary=["file"]
-        )
+        table = read_index(self.location, ("file", "position"), read_dictionary=["file"])
         codes, names = encode(table["file"])
         return codes, table["position"].to_numpy(), names
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from med_mat import schema
-from med_mat.errors import BuildError, HubError
+from med_mat.errors import BuildError, HubError, MedMATError
+from med_mat.files import relative
 from med_mat.hub.errors import told
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Folder:
         Raises:
             BuildError: it is not there.
         """
-        path = self.root / name
+        path = self.root / relative_name(self, name)
         if not path.is_file():
             raise BuildError(
                 f"{self.root.absolute()} lacks {name}. If it was built again since it was opened, open it again; else "
@@ -76,6 +77,13 @@ class Folder:
         """What identifies the content of a file, for the cache."""
         facts = self.local(name).stat()
         return f"{self.root.resolve()}/{name}/{facts.st_size}/{facts.st_mtime_ns}"
+
+    def damaged(self, name: str, why: object) -> BuildError:
+        """What is to be raised where a file of the build is not what a build writes."""
+        return BuildError(
+            f"{self.root / name} is damaged, or cannot be read ({why}). Run the same 'med-mat build' again: it is made "
+            f"anew. 'med-mat validate --out {self.root}' names all that is damaged."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +149,63 @@ class HubRepository:
         """What identifies the content of a file, for the cache."""
         return f"{self.repo_id}@{self.commit}/{name}"
 
+    def damaged(self, name: str, why: object) -> HubError:
+        """What is to be raised where a file of the dataset is not what a build writes."""
+        return HubError(
+            f"{self.repo_id}/{name} is damaged, there or in the Hub's cache on this machine ({why}). Remove it from "
+            "the cache (hf cache), and run the same command again."
+        )
+
 
 Location = Folder | HubRepository
+
+
+@contextmanager
+def reading(location: Location, name: str) -> Iterator[None]:
+    """Whatever a damaged file of a build makes its readers raise becomes a sentence on that file.
+
+    Raises:
+        BuildError, HubError: the file is damaged.
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise location.damaged(name, _brief(error)) from error
+    except OSError as error:
+        if isinstance(error, MedMATError) or (error.errno is None and type(error) is not OSError):
+            raise  # a sentence already, or the network's
+        raise location.damaged(name, error.strerror or _brief(error)) from error
+
+
+def read_index(location: Location, columns: Collection[str], **options: Any) -> pa.Table:
+    """Columns of the index; the options are those of ``pyarrow.parquet.read_table``.
+
+    Raises:
+        BuildError, HubError: it is not there, or damaged.
+    """
+    import pyarrow.parquet as pq
+
+    with reading(location, INDEX):
+        return pq.read_table(location.index(columns), columns=list(columns), **options)
+
+
+def relative_name(location: Location, name: str) -> PurePosixPath:
+    """The name of a file of a build, which stays in it, whatever an index or a manifest says.
+
+    Raises:
+        BuildError: it does not.
+    """
+    try:
+        return relative(name)
+    except ValueError as error:
+        raise BuildError(f"{location} names a file {name!r}, which no build writes: it {error}.") from None
+
+
+def _brief(error: Exception) -> str:
+    """The first line of what a library says, without a full stop."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[Location, Mapping[str, Any]]:
@@ -156,6 +219,8 @@ def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[
         BuildError: nothing there, an unfinished build, or one of another schema version.
         HubError: the Hub does not give it.
     """
+    if where == "":
+        raise BuildError("The name of a Med-MAT is empty: name a folder or a Hub dataset; '.' is the current folder.")
     location = _location(where, revision)
     try:
         manifest = json.loads(location.local(MANIFEST).read_text("utf-8"))

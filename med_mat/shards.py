@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat import schema
-from med_mat.location import Location
+from med_mat.files import sweep, temporary_path, writing
+from med_mat.location import Location, reading
 from med_mat.questions.view import FACTS, View
 
 if TYPE_CHECKING:
@@ -34,20 +33,25 @@ def arrow_file(location: Location, name: str) -> Path:
     path = Path(datasets.config.HF_DATASETS_CACHE) / "med_mat" / f"{digest}.arrow"
     if path.is_file():
         return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
+    with reading(location, name):
+        kind = pq.read_schema(location.local(name))
+    temporary = temporary_path(path)
     try:
-        with (
-            pq.ParquetFile(location.local(name)) as parquet,
-            pa.OSFile(str(temporary), "wb") as sink,
-            pa.ipc.new_stream(sink, parquet.schema_arrow) as writer,
-        ):
-            for batch in parquet.iter_batches(batch_size=_BATCH_ROWS):
-                writer.write_batch(batch)
-        temporary.replace(path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sweep(path.parent)
+            with pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_stream(sink, kind) as writer:
+                for batch in _batches(location, name):
+                    writer.write_batch(batch)
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def _batches(location: Location, name: str) -> Iterator[pa.RecordBatch]:
+    with reading(location, name), pq.ParquetFile(location.local(name)) as parquet:
+        yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
 
 
 def stream(
@@ -60,7 +64,7 @@ def stream(
     else:
         needed = tuple(dict.fromkeys((*wanted, "row", *FACTS)))
     for name, places, keys in pieces:
-        with location.open(name) as file, pq.ParquetFile(file) as parquet:
+        with reading(location, name), location.open(name) as file, pq.ParquetFile(file) as parquet:
             start = 0
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows

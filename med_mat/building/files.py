@@ -75,8 +75,8 @@ def record_files(
     ]
     read = [path for path, role in zip(known, roles, strict=True) if role in ("mask", "table")]
     paths = pa.array(known, pa.string())
-    parts = [store.path(index_part(name)) for one in results for name in one.data]
-    chunks = _sha256_of_images(paths, parts)
+    tables = [store.table(index_part(name), ["path", "sha256"]) for one in results for name in one.data]
+    chunks = _sha256_of_images(paths, tables)
     own = _hashed(store, f".build/{source}/hashed", raw, read)
     digests = pc.coalesce(pa.array([own.get(path) for path in known], pa.string()), chunks)
     sizes = pa.array([facts.size for facts in known.values()], pa.int64())
@@ -152,12 +152,11 @@ def _table(paths: pa.Array, sizes: pa.Array, digests: pa.Array, roles: pa.Array)
     return pa.Table.from_arrays([paths, sizes, digests.cast(pa.string()), roles.cast(pa.string())], schema=SCHEMA)
 
 
-def _sha256_of_images(paths: pa.Array, parts: Sequence[Path]) -> pa.Array:
+def _sha256_of_images(paths: pa.Array, tables: Sequence[pa.Table]) -> pa.Array:
     """What the chunks found for each path; null where they read no such file."""
-    tables = [pq.read_table(part, columns=["path", "sha256"]).replace_schema_metadata(None) for part in parts]
     if not tables:
         return pa.nulls(len(paths), pa.string())
-    records = pa.concat_tables(tables).combine_chunks()
+    records = pa.concat_tables([one.replace_schema_metadata(None) for one in tables]).combine_chunks()
     references = records["path"]
     whole = pc.replace_substring_regex(references, pattern=_FRAME, replacement="")
     at = pc.coalesce(pc.index_in(paths, value_set=references), pc.index_in(paths, value_set=whole))

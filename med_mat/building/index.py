@@ -55,7 +55,7 @@ def write_index(store: Store, files: Sequence[str], settled: Settled, sources: S
         start = 0
         waiting: list[pa.Table] = []
         for name in files:
-            part = pq.read_table(store.path(index_part(name)))
+            part = store.table(index_part(name))
             count = part.num_rows
             own = {
                 "label_set": label_sets(part),

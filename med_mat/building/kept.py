@@ -68,7 +68,7 @@ class Kept:
 
     def __enter__(self) -> Kept:
         for name in self.result.data:
-            facts = pq.read_table(self.store.path(index_part(name)), columns=list(_FACTS)).to_pylist()
+            facts = self.store.table(index_part(name), _FACTS).to_pylist()
             for position, one in enumerate(facts):
                 self._where.setdefault(one["image_id"], (name, position, one))
         self._thumbnails = Thumbnails([self.store.path(self.result.thumbnails)])
@@ -83,15 +83,17 @@ class Kept:
         if image_id not in self._where:
             return None
         name, position, facts = self._where[image_id]
-        if name not in self._files:
-            self._files[name] = _File.open(self.store.path(name))
+        with self.store.reading(name):
+            if name not in self._files:
+                self._files[name] = _File.open(self.store.path(name))
+            data = self._files[name].image(position)
         self.used += 1
         spacing = facts["spacing"]
         small = None
         if facts["thumbnail"] is not None:
             small = self._thumbnails.take(np.array([facts["thumbnail"]]))[0].tobytes()
         return Stored(
-            data=self._files[name].image(position),
+            data=data,
             format=facts["format"],
             width=facts["width"],
             height=facts["height"],
@@ -117,7 +119,8 @@ def kept_records(store: Store, names: Sequence[str]) -> Iterator[dict[str, Any]]
 
 
 def _records(stack: ExitStack, store: Store, name: str) -> Iterator[dict[str, Any]]:
-    private = pq.read_table(store.path(index_part(name)), columns=[column for column, _ in PRIVATE_FIELDS])
+    private = store.table(index_part(name), [column for column, _ in PRIVATE_FIELDS])
+    stack.enter_context(store.reading(name))
     parquet = stack.enter_context(pq.ParquetFile(store.path(name)))
     start = 0
     for group in range(parquet.num_row_groups):

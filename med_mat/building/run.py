@@ -349,19 +349,28 @@ def _committed(written: Iterator[Result], store: Store) -> Iterator[Result]:
         yield from (future.result() for future in waiting)
 
 
-def _claim(out: Path, raw: Iterable[RawFolder]) -> None:
-    """Make the folder, or refuse one that holds something else, or lies where raw files are looked for."""
+def check_apart(out: Path, raw: Iterable[Path]) -> None:
+    """Refuse an output in a raw folder, and a raw folder in the output, by whatever links they are named.
+
+    Raises:
+        BuildError: one lies in the other, or they are the same.
+    """
     for folder in raw:
-        if holds(folder.root, out):
+        if holds(folder, out):
             raise BuildError(
-                f"The output {out.absolute()} lies in the raw folder {folder.root}, whose every file is accounted for: "
+                f"The output {out.absolute()} lies in the raw folder {folder}, whose every file is accounted for: "
                 "name a folder outside of it."
             )
-        if holds(out, folder.root):
+        if holds(out, folder):
             raise BuildError(
-                f"The raw folder {folder.root} lies in the output {out.absolute()}, where builds replace files: name "
+                f"The raw folder {folder} lies in the output {out.absolute()}, where builds replace files: name "
                 "another folder for the output."
             )
+
+
+def _claim(out: Path, raw: Iterable[RawFolder]) -> None:
+    """Make the folder, or refuse one that holds something else, or lies where raw files are looked for."""
+    check_apart(out, [folder.root for folder in raw])
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out.absolute()} is a file: name a folder for the output.")
     strange = out.is_dir() and any(out.iterdir()) and not (out / ".build").is_dir()

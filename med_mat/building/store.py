@@ -14,11 +14,16 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from med_mat.files import is_temporary, relative, sha256, write_atomically
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from med_mat.errors import BuildError
+from med_mat.files import is_temporary, relative, sha256, suspect, write_atomically
 from med_mat.location import JOURNAL, MANIFEST
 
 log = logging.getLogger(__name__)
@@ -42,6 +47,30 @@ class Store:
         """Where a file of the next Med-MAT lies now."""
         waiting = self.next / name
         return waiting if waiting.is_file() else self.out / name
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Columns of a Parquet file of the next Med-MAT; None: all.
+
+        Raises:
+            BuildError: it is damaged.
+        """
+        with self.reading(name):
+            return pq.read_table(self.path(name), columns=None if columns is None else list(columns))
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Have what a file of the next Med-MAT makes its readers raise be a sentence, and the next build read it.
+
+        Raises:
+            BuildError: it is damaged.
+        """
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            suspect(self.path(name))
+            raise BuildError(
+                f"{self.path(name)} is damaged ({error}). Run the same command again: it is made anew."
+            ) from error
 
     def touched(self, name: str, since: int) -> bool | None:
         """Whether a file of the next Med-MAT may have changed since a time, in ns; None where it is not there."""

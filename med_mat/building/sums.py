@@ -11,16 +11,16 @@ import os
 import re
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from med_mat.building.store import FOLDERS, is_ours
 from med_mat.errors import BuildError
-from med_mat.files import relative, sha256
+from med_mat.files import relative, sha256, suspect
 from med_mat.location import JOURNAL, SUMS
 from med_mat.progress import Bar
+from med_mat.shell import printable
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 _BUILD_AGAIN = "Run the same 'med-mat build' again: what is damaged is made anew, what is whole is kept."
@@ -51,11 +51,11 @@ class Checked:
     def __str__(self) -> str:
         """As lines for people."""
         verdict = "whole" if self.ok else "NOT as it was written"
-        lines = [f"{self.where}: {verdict} ({self.files:,} files, {self.bytes / 1e6:,.1f} MB read)"]
+        lines = [f"{printable(self.where)}: {verdict} ({self.files:,} files, {self.bytes / 1e6:,.1f} MB read)"]
         lines += [f"  note         {self.note}"] if self.note else []
         for word, names in (("damaged", self.damaged), ("missing", self.missing), ("extra", self.extra)):
             lines += [f"  {word:<12} {len(names):,}"] if names else []
-            lines += [f"    {name}" for name in names[:_SHOWN]]
+            lines += [f"    {printable(name)}" for name in names[:_SHOWN]]
             lines += [f"    and {len(names) - _SHOWN:,} more (--json has all)"] if len(names) > _SHOWN else []
         return "\n".join(lines if self.ok else [*lines, _BUILD_AGAIN])
 
@@ -175,13 +175,6 @@ def check_others(folder: Path, sources: Collection[str]) -> None:
                 f"{folder.absolute()} holds {source} too, of which {', '.join(wrong)} is not as it was written. Name "
                 f"{source} in the same build: it is made anew."
             )
-
-
-def suspect(path: Path) -> None:
-    """Give a file a new change time, so that the next build reads it; its bytes and its time stay."""
-    with suppress(OSError):
-        facts = path.stat()
-        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def _right(folder: Path, sums: Mapping[str, str], jobs: int) -> Iterator[tuple[str, bool]]:

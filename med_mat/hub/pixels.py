@@ -27,7 +27,7 @@ from med_mat.catalog import Catalog, load
 from med_mat.errors import HubError
 from med_mat.files import sha256
 from med_mat.hub.errors import check_held
-from med_mat.location import INDEX, MANIFEST, Location, locate
+from med_mat.location import INDEX, MANIFEST, Folder, Location, locate, reading
 from med_mat.raw.folder import RawFolder
 from med_mat.schema import PIXEL_COLUMNS
 from med_mat.validate import differences, scanned
@@ -148,10 +148,11 @@ def _facts(files: pa.Table, path: str) -> str:
 
 
 def _compare_records(source: str, location: Location, out: Path) -> None:
-    expected, found = (
-        pq.read_table(path, filters=[("source", "=", source)]).drop_columns(list(_OF_THE_WHOLE))
-        for path in (location.local(INDEX), out / INDEX)
-    )
+    def own(place: Location) -> pa.Table:
+        with reading(place, INDEX):
+            return pq.read_table(place.local(INDEX), filters=[("source", "=", source)]).drop_columns([*_OF_THE_WHOLE])
+
+    expected, found = own(location), own(Folder(out))
     if expected.equals(found):
         return
     here = dict(zip(found["id"].to_pylist(), found.to_pylist(), strict=True))

@@ -21,20 +21,22 @@ import pyarrow.parquet as pq
 
 from med_mat.building.card import COUNTED, HEADS, write_cards
 from med_mat.building.files import FOLDER as FILES
+from med_mat.building.sums import of_files, prove, to_bytes
+from med_mat.building.sums import read as read_sums
 from med_mat.building.writer import open_writer
 from med_mat.catalog import Catalog, Source
 from med_mat.errors import BuildError, HubError, MissingExtraError
-from med_mat.files import sha256
+from med_mat.files import write_atomically
 from med_mat.hub.errors import check_held
 from med_mat.hub.pixels import write_bare
 from med_mat.leakage.groups import DUPLICATES
-from med_mat.location import INDEX, MANIFEST, TAGS, TAGS_COLUMNS
+from med_mat.location import INDEX, MANIFEST, SUMS, TAGS, TAGS_COLUMNS
 from med_mat.taxonomy import MAT
 
 log = logging.getLogger(__name__)
 
 #: What a reader opens first; it is sent last, and in this order.
-LAST = (MANIFEST, *HEADS)
+LAST = (SUMS, MANIFEST, *HEADS)
 _PICTURE = "grid.png"
 #: The top names below which everything in a repository is ours, to be removed where it is stale.
 OURS = ("cards/", "data/", f"{FILES}/", TAGS, DUPLICATES, _PICTURE)
@@ -102,21 +104,24 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> dict[str, Pa
         scratch: an empty folder, for what differs from the build.
 
     Raises:
-        BuildError: the folder is not as a build leaves it.
+        BuildError: the folder is not as a build leaves it: every byte that goes is read and compared before.
     """
     folder, names = publication.folder, [source.name for source in publication.sources]
+    sums = read_sums(folder)
+    prove(folder, sums, [INDEX, _LEDGER, MANIFEST])
     shards = _shards(folder, names)
     files = {name: folder / name for name in shards}
-    originals: dict[str, dict[str, dict[str, Any]]] = {}
-    for name, source in shards.items():
-        if source in publication.bare:
-            facts = {"bytes": files[name].stat().st_size, "sha256": sha256(files[name])}
-            originals.setdefault(source, {})[name] = facts
-            files[name] = write_bare(folder / name, scratch / name)
     files |= {f"{FILES}/{name}.parquet": folder / FILES / f"{name}.parquet" for name in names}
     files[INDEX] = folder / INDEX
     if (folder / DUPLICATES).is_file():
         files[DUPLICATES] = folder / DUPLICATES
+    prove(folder, sums, [name for name in files if name != INDEX])
+    originals: dict[str, dict[str, dict[str, Any]]] = {}
+    for name, source in shards.items():
+        if source in publication.bare:
+            facts = {"bytes": files[name].stat().st_size, "sha256": sums[name]}
+            originals.setdefault(source, {})[name] = facts
+            files[name] = write_bare(folder / name, scratch / name)
     ledger = _of_sources(_json(folder / _LEDGER), names)
     if not publication.whole:
         files[INDEX] = _kept(folder / INDEX, scratch / INDEX, ["source"], names)
@@ -136,9 +141,13 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> dict[str, Pa
         "without_pixels": originals,
     }
     for name, content in ((_LEDGER, ledger), (MANIFEST, manifest)):
-        (scratch / name).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    made = (_LEDGER, *(f"cards/{name}.md" for name in names), *([] if picture is None else [picture]), *LAST)
-    return files | {name: scratch / name for name in made}
+        write_atomically(scratch / name, (json.dumps(content, indent=1) + "\n").encode())
+    made = (_LEDGER, *(f"cards/{name}.md" for name in names), *([] if picture is None else [picture]), MANIFEST, *HEADS)
+    files |= {name: scratch / name for name in made}
+    known = {name: sums[name] for name, path in files.items() if path == folder / name}  # proven just now
+    known |= of_files({name: path for name, path in files.items() if name not in known})
+    write_atomically(scratch / SUMS, to_bytes(known))
+    return {**files, SUMS: scratch / SUMS}
 
 
 def write_tags(index: Path, tags: Path) -> Path:

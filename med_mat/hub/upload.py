@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from med_mat.catalog import Catalog, load
 from med_mat.errors import HubError
-from med_mat.files import sha256
+from med_mat.files import scratch, sha256
 from med_mat.hub.errors import told
 from med_mat.hub.publication import LAST, OURS, choose, stage
 from med_mat.location import locate
@@ -87,8 +86,8 @@ def push(
             api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
             if revision is not None:
                 api.create_branch(repo_id, repo_type="dataset", branch=revision, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="med-mat-push-") as scratch:
-        files = stage(publication, repo_id, Path(scratch))
+    with scratch() as fresh:
+        files = stage(publication, repo_id, fresh)
         with told(repo_id):
             there = _remote(api, target, missing_is_empty=dry_run)
         changed = [name for name, path in files.items() if not _same(path, there.get(name))]

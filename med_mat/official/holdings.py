@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from med_mat.catalog import Catalog, Row, load
 from med_mat.errors import MedMATError
-from med_mat.location import INDEX
+from med_mat.location import read_index
 from med_mat.official.paths import Paths
 
 if TYPE_CHECKING:
@@ -88,10 +88,8 @@ class Built(Holdings):
         return found
 
     def _references(self, positions: npt.NDArray[np.int64]) -> list[str]:
-        import pyarrow.parquet as pq
-
         if self._column is None:
-            self._column = pq.read_table(self.mat.location.local(INDEX), columns=["path"])["path"]
+            self._column = read_index(self.mat.location, ["path"])["path"]
         references: list[str] = self._column.take(positions).to_pylist()
         return references
 

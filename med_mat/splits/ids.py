@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat.errors import SplitError
-from med_mat.location import INDEX, Location
+from med_mat.location import Location, read_index
 from med_mat.taxonomy import did_you_mean
 
 #: What a file of ids can end in.
@@ -24,7 +24,7 @@ _COMPARED = 300
 
 def known_ids(location: Location) -> pa.ChunkedArray:
     """The ids of a build, in the order of its index; all are different."""
-    return pq.read_table(location.local(INDEX), columns=["id"])["id"]
+    return read_index(location, ["id"])["id"]
 
 
 def nearest_id(known: pa.ChunkedArray, wanted: str) -> str:
