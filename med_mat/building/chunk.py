@@ -23,7 +23,7 @@ from med_mat.building.plan import Chunk
 from med_mat.building.store import Store
 from med_mat.building.writer import RecordFile
 from med_mat.errors import BuildError, ReadError
-from med_mat.files import flush, temporary_path, write_atomically
+from med_mat.files import flush, suspect, temporary_path, write_atomically
 from med_mat.leakage import thumbnails
 
 #: A record's side, and the split of the files that it goes to: the same, or "withheld".
@@ -138,12 +138,15 @@ def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | Non
         chunk: the examples.
         setting: what all chunks of the source share.
         store: of the build.
-        kept: an earlier result whose pixels are still those of the raw files: they are copied, not decoded.
+        kept: an earlier result whose pixels are still those of the raw files: they are copied, not decoded, if every
+            byte of its files is as it was written.
 
     Raises:
         ReadError: a bad example, where ``on_error`` is "raise".
         BuildError: the output cannot be written.
     """
+    if kept is not None and not all(store.is_whole(name, *file, read=True) for name, file in kept.files.items()):
+        kept = None
     result = Result(chunk.source, chunk.name)
     cache = image.FileCache()
     small: list[bytes] = []
@@ -187,8 +190,12 @@ def move_chunk(made: Result, places: Places, store: Store) -> Result:
         store: of the build.
 
     Raises:
-        BuildError: the output cannot be written.
+        BuildError: the output cannot be written, or what an earlier run wrote is damaged.
     """
+    for name, file in made.files.items():
+        if not store.is_whole(name, *file, read=not (store.next / name).is_file()):
+            suspect(store.path(name))
+            raise BuildError(f"{store.path(name)} is damaged. Run the same command again: it is made anew.")
     result = Result.from_json(made.to_json())
     result.files = {name: file for name, file in made.files.items() if name == made.thumbnails}
     with _Files(store, made.source, made.name) as files:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from worlds import LUNG, Record, Row, World, made_rows, made_up, many, replace, with_more
 
-from med_mat.errors import SplitError
+from med_mat.errors import MedMATError, SplitError
 from med_mat.taxonomy import MAT
 
 
@@ -161,3 +161,12 @@ def test_a_damaged_definition_is_refused(world: World, tmp_path: Path) -> None:
     for changes in ({"rule": {}}, {"rule": {"x": 1}}, {"target": {"mats": ["CT"], "rows": []}}, {"definition": 3}):
         with pytest.raises(SplitError, match="damaged"):
             world.mat.load_split(damaged(**changes))
+
+
+def test_a_split_is_written_into_a_folder_that_was_not_there_or_not_at_all(world: World, tmp_path: Path) -> None:
+    made = world.mat.related(LUNG)
+    made.save(tmp_path / "new/newer/x.parquet")
+    assert [path.name for path in (tmp_path / "new/newer").iterdir()] == ["x.parquet"]
+    (tmp_path / "y.json").mkdir()
+    with pytest.raises(MedMATError, match=r"^Cannot write .*y\.json: .*\.$"):
+        made.save(tmp_path / "y.json")
