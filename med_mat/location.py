@@ -81,8 +81,8 @@ class Folder:
     def damaged(self, name: str, why: object) -> BuildError:
         """What is to be raised where a file of the build is not what a build writes."""
         return BuildError(
-            f"{self.root / name} is damaged, or cannot be read ({why}). Run the same 'med-mat build' again: it is made "
-            f"anew. 'med-mat validate --out {self.root}' names all that is damaged."
+            f"{self.root / name} is damaged, or cannot be read ({why}). {anew(self.root)} "
+            f"'med-mat validate --out {self.root}' names all that is damaged."
         )
 
 
@@ -189,6 +189,13 @@ def read_index(location: Location, columns: Collection[str], **options: Any) -> 
 
     with reading(location, INDEX):
         return pq.read_table(location.index(columns), columns=list(columns), **options)
+
+
+def anew(folder: Path) -> str:
+    """What to do about damaged files of a Med-MAT in a folder, as a sentence."""
+    if (folder / ".build").is_dir():
+        return "Run the same 'med-mat build' again: what is damaged is made anew, what is whole is kept."
+    return "No build goes on here, for there is no .build: fetch what is damaged again, or build into another folder."
 
 
 def relative_name(location: Location, name: str) -> PurePosixPath:

@@ -18,12 +18,11 @@ from typing import Any
 from med_mat.building.store import FOLDERS, is_ours
 from med_mat.errors import BuildError
 from med_mat.files import relative, sha256, suspect
-from med_mat.location import JOURNAL, SUMS
+from med_mat.location import JOURNAL, SUMS, anew
 from med_mat.progress import Bar
 from med_mat.shell import printable
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
-_BUILD_AGAIN = "Run the same 'med-mat build' again: what is damaged is made anew, what is whole is kept."
 _SHOWN = 20
 
 
@@ -57,7 +56,7 @@ class Checked:
             lines += [f"  {word:<12} {len(names):,}"] if names else []
             lines += [f"    {printable(name)}" for name in names[:_SHOWN]]
             lines += [f"    and {len(names) - _SHOWN:,} more (--json has all)"] if len(names) > _SHOWN else []
-        return "\n".join(lines if self.ok else [*lines, _BUILD_AGAIN])
+        return "\n".join(lines if self.ok else [*lines, anew(Path(self.where))])
 
 
 def to_bytes(sums: Mapping[str, str]) -> bytes:
@@ -85,7 +84,7 @@ def read(folder: Path) -> dict[str, str]:
     pairs = [match.groups() for line in lines if (match := _LINE.fullmatch(line))]
     sums = {name: digest for digest, name in pairs}
     if to_bytes(sums) != data:
-        raise BuildError(f"{folder / SUMS} is damaged. {_BUILD_AGAIN}")
+        raise BuildError(f"{folder / SUMS} is damaged. {anew(folder)}")
     return sums
 
 
@@ -145,7 +144,7 @@ def prove(folder: Path, sums: Mapping[str, str], names: Collection[str]) -> None
         more = f" and {len(wrong) - _SHOWN:,} more" if len(wrong) > _SHOWN else ""
         raise BuildError(
             f"{folder.absolute()} is not as it was written: {', '.join(wrong[:_SHOWN])}{more} differ from {SUMS}. "
-            f"{_BUILD_AGAIN}"
+            f"{anew(folder)}"
         )
 
 

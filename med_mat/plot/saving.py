@@ -25,6 +25,7 @@ def save(drawn: Figure | Image.Image, path: Path) -> None:
 
     Raises:
         PlotError: another suffix.
+        WriteError: the system does not take it.
         MissingExtraError: matplotlib is not installed.
     """
     write_atomically(path, encoded(drawn, check_suffix(path, sheet=isinstance(drawn, Image.Image))))

@@ -118,6 +118,7 @@ class Audit:
 
         Raises:
             SplitError: another suffix.
+            WriteError: the system does not take it.
         """
 
         suffix = Path(path).suffix.lower()

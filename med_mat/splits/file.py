@@ -113,6 +113,7 @@ def save(made: Experiment, path: str | os.PathLike[str]) -> None:
 
     Raises:
         SplitError: another suffix.
+        WriteError: the system does not take it.
     """
 
     target = Path(path)
