@@ -5,7 +5,18 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("importing", "selecting", "splitting", "passthrough", "dicom", "memory", "duplicates", "grouping", "blind")
+NAMES = (
+    "importing",
+    "selecting",
+    "splitting",
+    "passthrough",
+    "containers",
+    "dicom",
+    "memory",
+    "duplicates",
+    "grouping",
+    "blind",
+)
 
 for name in [one for one in sys.argv[1:] if not one.isdecimal()] or NAMES:
     importlib.import_module(f"benchmarks.{name}").main()

@@ -250,15 +250,18 @@ class Example:
     @property
     def reference(self) -> str:
         """Where its pixels are, in words: the path, with the frame or slice."""
+        return f"{self.path}{self.frame}"
+
+    @property
+    def frame(self) -> str:
+        """Which frame or slice of its file it shows, such as ``#frame=3``; "" where it shows the file as a whole."""
         match self.pixels:
-            case Frame(path, index):
-                return f"{path}#frame={index}"
-            case Slice(path, index, axis, volume):
-                where = f"{path}#slice={index}"
-                where += f",axis={axis}" if axis != 2 else ""
-                return where + (f",volume={volume}" if volume else "")
-            case path:
-                return str(path)
+            case Frame(_, index):
+                return f"#frame={index}"
+            case Slice(_, index, axis, volume):
+                return f"#slice={index}{f',axis={axis}' if axis != 2 else ''}{f',volume={volume}' if volume else ''}"
+            case _:
+                return ""
 
     @property
     def name(self) -> str:

@@ -1,6 +1,7 @@
 """A pixel reference -> the bytes that a record stores, and a note of what was done to the pixels.
 
-What a browser shows is stored byte for byte. Everything else becomes a PNG of 8 bit.
+What a browser shows keeps its compressed image data byte for byte, in a container that holds nothing but what shows the
+picture (:mod:`med_mat.raw.containers`). Everything else becomes a PNG of 8 bit.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from PIL import Image
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels, Slice
 from med_mat.leakage.fingerprint import Look, look
-from med_mat.raw import headers, opened
+from med_mat.raw import containers, headers, jpeg_container, opened, png_container
 from med_mat.raw.opened import FileCache, sentence
 
 if TYPE_CHECKING:
+    from med_mat.raw.containers import Clean
     from med_mat.raw.planes import Array, Plane
     from med_mat.raw.volumes import Volume
     from med_mat.taxonomy import MAT
@@ -40,7 +42,10 @@ PNG_PACKING: Mapping[str, int] = {"compress_level": 6, "compress_type": zlib.Z_R
 #: which were. A PNG that is stored as it was published asks for none.
 DECODERS: Mapping[str, tuple[str, ...]] = {
     "JPEG": ("med_mat.raw.jpegs",),
-    "picture": ("med_mat.raw.pictures", "med_mat.raw.tiffs", "med_mat.raw.tiff_tags", "med_mat.raw.jpegs"),
+    "picture": (
+        *("med_mat.raw.pictures", "med_mat.raw.tiffs", "med_mat.raw.tiff_tags", "med_mat.raw.jpegs"),
+        *("med_mat.raw.webp_container", "med_mat.raw.gif_container"),
+    ),
     "window": ("med_mat.raw.planes",),
     "DICOM": ("med_mat.raw.dicom", "med_mat.raw.dicom_doubts", "med_mat.raw.jpegs", "med_mat.raw.planes"),
     "volume": ("med_mat.raw.volumes", "med_mat.raw.grids", "med_mat.raw.planes"),
@@ -66,6 +71,8 @@ class Stored:
     orientation: int = 1  # EXIF, 1 to 8
     spacing: tuple[float, float] | None = None  # millimetres per pixel along x and y of the displayed image
     notes: tuple[str, ...] = ()  # what may be wrong with its pixels, for the ledger
+    encoded: bool = True  # by this library, as PNG; else its compressed image data are the publisher's
+    removed: tuple[str, ...] = ()  # of containers.KINDS: what the publisher's file held beside its picture
     volume: Volume | None = None  # that it is a slice of: its masks must lie on the same grid
 
 
@@ -85,7 +92,7 @@ def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode"
         root: the raw folder that the reference is relative to.
         pixels: a file, a frame or a slice.
         mat: the triplet of the record; it chooses the window of a CT.
-        check: "header" looks at the header and the end of a file that is passed through, "decode" decodes it.
+        check: "header" follows the container of a file that is passed through to its end, "decode" decodes it too.
         cache: holds opened volumes and multi-frame files between calls.
 
     Raises:
@@ -211,14 +218,18 @@ def _dataset(data: bytes, path: PurePosixPath) -> Any:
     return dicom.open_dataset(data, str(path))
 
 
-def _header(data: bytes, kind: Literal["JPEG", "PNG"], path: PurePosixPath) -> headers.Header:
+def _parts(
+    data: bytes, kind: Literal["JPEG", "PNG"], path: PurePosixPath
+) -> jpeg_container.Parts | png_container.Parts:
+    """The container of a JPEG or PNG, and what its header says."""
     try:
-        header = headers.jpeg(data) if kind == "JPEG" else headers.png(data)
+        found = jpeg_container.parts(data) if kind == "JPEG" else png_container.parts(data)
     except (ValueError, IndexError) as error:
         raise ReadError(f"{path}: {sentence(error)}.") from error
-    if min(header.width, header.height) < 1 or header.width * header.height > headers.MAX_PIXELS:
-        raise ReadError(f"{path}: its header declares {header.width} x {header.height} pixels; it is damaged.")
-    return header
+    width, height = found.header.width, found.header.height
+    if min(width, height) < 1 or width * height > headers.MAX_PIXELS:
+        raise ReadError(f"{path}: its header declares {width} x {height} pixels; it is damaged.")
+    return found
 
 
 def _web(
@@ -242,19 +253,45 @@ def _read_web(
     sha256: str,
     cache: FileCache,
 ) -> Stored:
-    """A JPEG or PNG: passed through where a browser shows it."""
-    raw_width, raw_height, orientation, showable, complete, why = _header(data, kind, path)
+    """A JPEG or PNG: its image data are passed through where a browser shows it."""
+    found = _parts(data, kind, path)
+    raw_width, raw_height, orientation, showable, why = found.header
     if not showable:
         return _read_picture(data, None, mat, sha256, path, cache, why)
+    try:
+        if isinstance(found, jpeg_container.Parts):
+            clean = jpeg_container.clean(data, found)
+        else:
+            clean = png_container.clean(data, found)
+    except ValueError as error:
+        return _read_picture(data, None, mat, sha256, path, cache, fault=sentence(error))
     width, height = (raw_width, raw_height) if orientation < 5 else (raw_height, raw_width)
     known = Look()
-    odd: tuple[str, ...] = ()
-    if check == "decode" or not complete:
-        picture, odd = _web(data, kind, path, cache)
+    if check == "decode" or not clean.complete:
+        picture, odd = _web(clean.data, kind, path, cache)
+        if odd:  # bytes that nothing shows lie within its image data
+            return _read_picture(data, None, mat, sha256, path, cache, fault=odd[0])
         known = look(opened.upright(picture, orientation))
-    transform = "none" if orientation == 1 else f"exif orientation {orientation}, shown upright"
+    return _passed(clean, kind, width, height, sha256, known, raw_width, raw_height, orientation)
+
+
+def _passed(
+    clean: Clean,
+    kind: Literal["PNG", "JPEG", "WEBP", "GIF"],
+    width: int,
+    height: int,
+    sha256: str,
+    known: Look,
+    raw_width: int,
+    raw_height: int,
+    orientation: int,
+) -> Stored:
+    """A file whose image data are passed through."""
+    turned = "" if orientation == 1 else f"exif orientation {orientation}, shown upright"
+    transform = "; ".join(filter(None, (turned, containers.told(clean.removed)))) or "none"
     return Stored(
-        data, kind, width, height, transform, sha256, *known, raw_width, raw_height, orientation, notes=odd
+        clean.data, kind, width, height, transform, sha256, *known, raw_width, raw_height, orientation,
+        encoded=False, removed=clean.removed,
     )  # fmt: skip
 
 
@@ -266,25 +303,33 @@ def _read_picture(
     path: PurePosixPath,
     cache: FileCache,
     why: str = "",
+    fault: str = "",
 ) -> Stored:
-    """Whatever Pillow reads: WEBP and still GIF are passed through, all else becomes PNG."""
-    from med_mat.raw import pictures
+    """Whatever Pillow reads: the image data of WEBP and still GIF are passed through, all else becomes PNG.
+
+    ``fault`` says why its container is not to be passed through.
+    """
+    from med_mat.raw import gif_container, pictures, webp_container
 
     cache.used.add("picture")
     found = pictures.picture(data, index or 0, path)
     raw_width, raw_height = found.size
     turned = found.orientation
     if found.frames == 1 and found.kind in ("WEBP", "GIF") and isinstance(found.content, Image.Image):
-        picture = opened.upright(found.content, turned)
-        transform = "none" if turned == 1 else f"exif orientation {turned}, shown upright"
-        kind: Literal["WEBP", "GIF"] = "WEBP" if found.kind == "WEBP" else "GIF"
-        return Stored(data, kind, picture.width, picture.height, transform, sha256, *look(picture),
-                      raw_width, raw_height, turned)  # fmt: skip
+        try:
+            kind: Literal["WEBP", "GIF"] = "WEBP" if found.kind == "WEBP" else "GIF"
+            clean = webp_container.clean(data, turned) if kind == "WEBP" else gif_container.clean(data)
+            shown = found.content if clean.data is data else opened.loaded(opened.picture(clean.data, path), path)
+            picture = opened.upright(shown, turned)
+            return _passed(clean, kind, *picture.size, sha256, look(picture), raw_width, raw_height, turned)
+        except ValueError as error:
+            fault = sentence(error)
     if pictures.deep(found):
         cache.used.add("window")
     picture, change = pictures.shown(found, mat, path, why)
     notes = [
         *([f"{found.kind} to PNG"] if found.kind != "PNG" else []),
+        *([f"encoded as PNG, not passed on as published: {fault}"] if fault else []),
         *found.notes,
         *([f"frame {index or 0} of {found.frames}"] if index is not None or found.frames > 1 else []),
         *([f"exif orientation {turned} applied"] if turned != 1 else []),
@@ -297,7 +342,7 @@ def _read_picture(
 def _content(data: bytes, path: PurePosixPath, index: int, cache: FileCache) -> Image.Image | Array:
     """A mask as Pillow reads it, or as numbers where it has no mode for them."""
     kind = headers.sniff(data, path)
-    if (kind == "JPEG" or kind == "PNG") and not index and _header(data, kind, path).showable:
+    if (kind == "JPEG" or kind == "PNG") and not index and _parts(data, kind, path).header.showable:
         return _web(data, kind, path, cache)[0]
     from med_mat.raw import pictures
 

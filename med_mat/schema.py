@@ -3,7 +3,9 @@
 ============  ======================================================================================================
 column        meaning
 ============  ======================================================================================================
-id            stable name: ``source/row/path inside the source[#frame]``, in the publisher's spelling, NFC
+id            stable name: ``source/row/path inside the source[#frame]``, in the publisher's spelling, NFC.
+              In a set that was published without names, digits of ``sha256`` stand for the path, ``path`` is null, and
+              so may ``raw_label`` be: see :mod:`med_mat.nameless`
 image_id      the same without the row: what the records of one image share
 source, row, subset   the source's name, upstream's row number (1 to 109), upstream's subset number (1 to 53)
 modality, area, task  the triplet, from the closed vocabularies of :mod:`med_mat.taxonomy`
@@ -33,19 +35,22 @@ open_question, open_answer  the same without options; ``open_answer`` is null wh
 target        what answers ``question``: the letter where there are options, else ``open_answer``; null where there is
               no answer as text: the labels do not say, or the mask is the answer. Never empty
 sha256        of the raw file
-pixel_hash    of the decoded pixels; null where the build passed the bytes through without decoding them
+pixel_hash    of the decoded pixels, as stored; null where the build passed them through without decoding them
 perceptual_hash   of what the picture looks like (:mod:`med_mat.leakage`); null as ``pixel_hash`` is, and if all is flat
 width, height in pixels, as shown (EXIF orientation applied)
-transform     what was done to the pixels; "none": the publisher's bytes
+transform     what was done to the pixels, and what was removed from the file beside them: EXIF, GPS position, XMP,
+              comment…; "none": the publisher's bytes
 license       the source's licence, as a Hub identifier
 license_certainty   how it is known: "confirmed", "reported" (by a copy or a catalogue), or "unknown"
-image         the picture: the publisher's bytes where a browser shows them, else PNG
+image         the picture: the publisher's file without its metadata where a browser shows it, else PNG. Its compressed
+              image data, orientation and colour profile are the publisher's
 ============  ======================================================================================================
 
 The index holds all columns but the pixels, and six more: ``label_set`` (the label, or the labels in a row, as one
 text: what records are balanced over), ``group`` (records that must stay on one side of a split share its number),
 ``withheld`` (why a record of train or validation is withheld, and for which source's held-out part; null where it is
-not), ``key`` (what seeded draws hang on, from the id alone), ``file`` and ``position`` (where the pixels are).
+not), ``key`` (what seeded draws hang on: source, row, sha256 of the raw file, and frame), ``file`` and ``position``
+(where the pixels are).
 """
 
 from __future__ import annotations
@@ -138,7 +143,7 @@ INDEX_FIELDS = (
 #: What a build keeps of every record for itself, below ``.build``, and never publishes.
 PRIVATE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("patient_key", pa.string()),  # the source whose patient numbers these are, and the number as published
-    ("key", pa.int64()),  # what seeded draws of the record hang on: see med_mat.building.sides
+    ("key", pa.int64()),  # what seeded draws of the record hang on: see med_mat.building.record
     ("image_key", pa.int64()),  # the same of its image: what the seeded split hangs on
     ("stratum", pa.string()),  # what the seeded split is even over
     ("ordinal", pa.int32()),  # place in the chunk
@@ -148,6 +153,8 @@ PRIVATE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("raw_height", pa.int32()),
     ("orientation", pa.int8()),
     ("notes", _STRINGS),  # what may be wrong with its pixels
+    ("encoded", pa.bool_()),  # the stored image is a PNG that the build made
+    ("removed", _STRINGS),  # what the raw file held beside its picture
     ("descriptor", pa.binary()),  # finds pictures that are turned, shifted or zoomed: see med_mat.leakage
 )
 

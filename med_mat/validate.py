@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from med_mat.building.files import FileIndex, index_of, read_indexes, write_index
 from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError
 from med_mat.files import sha256
+from med_mat.nameless import nameless_files
 from med_mat.progress import Bar
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 from med_mat.shell import printable
@@ -105,6 +106,8 @@ def compare(recorded: Mapping[str, FileIndex], other: Mapping[str, FileIndex]) -
             found.append(replace(one, missing=paths) if missing else replace(one, extra=paths))
             continue
         a, b = recorded[name], other[name]
+        if not (a.named and b.named):
+            a, b = nameless_files(a), nameless_files(b)
         diff = differences(a.files, b.files)
         hashed = _both_hashed(a.files, b.files)
         note = "" if a.variant == b.variant else f"layout {a.variant!r} against {b.variant!r}"
@@ -142,7 +145,13 @@ def validate(
 
     Raises:
         LayoutError: there is no such folder, or none of the files is in it.
+        ReadError: the index has no names.
     """
+    if not index.named:
+        raise ReadError(
+            f"The index of {index.source!r} was published without file names, so that files cannot be looked for by "
+            "them: 'med-mat attach' compares their content, and 'med-mat build' writes an index with names."
+        )
     raw = _aligned(RawFolder(folder), index)
     roles: dict[str, str] = {}
     expected: dict[str, str] = {}

@@ -20,6 +20,7 @@ from workshop import Workshop, digests
 
 from med_mat.building import Options, build, find
 from med_mat.building.consistency import contradiction
+from med_mat.building.ledger import MINIATURE_BYTES
 from med_mat.building.loader import has_loader, loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
@@ -155,7 +156,7 @@ def test_the_miniature_is_small_and_says_what_it_is(name: str, workshop: Worksho
     folder = workshop.raw / name
     assert "synthetic" in (folder / "SYNTHETIC.txt").read_text("utf-8")
     paths = [path for path in folder.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in paths) < 2_000_000
+    assert sum(path.stat().st_size for path in paths) < MINIATURE_BYTES
     assert 8 <= len(paths) < 200
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -58,12 +58,13 @@ _ANSWERED = "() => { const made = document.querySelector('#made'); made.dataset.
 _SHADES = ("#f7fbff", "#d6e6f4", "#abd0e6", "#6aaed6", "#3787c0", "#105ba4")  # the blues of the pictures
 
 
-def page(mat: MedMAT, where: str) -> gradio.Blocks:
+def page(mat: MedMAT, where: str, scratch: Path) -> gradio.Blocks:
     """The page on an opened Med-MAT.
 
     Args:
         mat: to look at.
         where: its folder or Hub id, for the Python and the command that the split builder gives.
+        scratch: a folder for the files that the split builder writes.
 
     Raises:
         MissingExtraError: Gradio is not installed.
@@ -79,7 +80,7 @@ def page(mat: MedMAT, where: str) -> gradio.Blocks:
         with gr.Tab("Records"):
             _records(gr, mat)
         with gr.Tab("Split") as tab:
-            _split(gr, mat, where, tab)
+            _split(gr, mat, where, tab, scratch)
         with gr.Tab("Duplicates"):
             _duplicates(gr, mat)
     return made
@@ -150,7 +151,7 @@ def _records(gr: Any, mat: MedMAT) -> None:
     gr.context.Context.root_block.load(look, [selection, task, split, first], outputs)
 
 
-def _split(gr: Any, mat: MedMAT, where: str, tab: Any) -> None:
+def _split(gr: Any, mat: MedMAT, where: str, tab: Any, scratch: Path) -> None:
     with gr.Row():
         name = gr.Dropdown(list(EXPERIMENTS), value="related", label="Experiment")
         target = gr.Textbox("CT/Lung/Cancer", label="Target", info="a triplet, a pattern, or rows")
@@ -189,7 +190,6 @@ def _split(gr: Any, mat: MedMAT, where: str, tab: Any) -> None:
         "withheld": withheld, "contradictory": clean,
     }  # fmt: skip
     form = [name, target, *options.values()]
-    scratch = tempfile.TemporaryDirectory(prefix="med-mat-split-")  # gone when the page is
 
     def experiment(kind: str, goal: str, *values: Any) -> Experiment:
         given = dict(zip(options, values, strict=True))
@@ -213,7 +213,7 @@ def _split(gr: Any, mat: MedMAT, where: str, tab: Any) -> None:
         return told, pictures, str(proof), *views.code(where, made), gr.Button(interactive=True), none
 
     def write(*values: Any) -> Any:
-        folder = Path(tempfile.mkdtemp(dir=scratch.name))
+        folder = Path(tempfile.mkdtemp(prefix="split-", dir=scratch))
         try:
             made = experiment(*values)
             made.save(folder / "split.parquet")
@@ -300,6 +300,3 @@ def _shaded(mat: MedMAT, positions: Any) -> Any:
 def _plain(text: str) -> str:
     """Text that Markdown shows as it is."""
     return "".join(f"\\{one}" if one in "\\`*_{}[]<>()#+-.!|~&" else one for one in " ".join(text.split()))
-
-
-__all__: Sequence[str] = ("CSS", "page", "theme")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from med_mat.building.words import counted
+from med_mat.building.words import counted, removed
 
 
 def account(ledger: Mapping[str, Any]) -> Iterator[str]:
@@ -27,7 +27,7 @@ def account(ledger: Mapping[str, Any]) -> Iterator[str]:
         yield f"{counted(one['files'], 'image file')} not used: {_first(reason, one)}"
     for table, one in ledger["missing_by_table"].items():
         named = counted(one["images"], "image")
-        yield f"{plain(table)} names {named} not in the folder (first: {plain(one['first'])})"
+        yield _first(f"{table} names {named} not in the folder", one)
     for reason, one in ledger["rows_unread_by_reason"].items():
         yield f"{counted(one['rows'], 'row')} of a table left out: {_first(reason, one)}"
     for kind, one in ledger["tables_noted"].items():
@@ -36,6 +36,7 @@ def account(ledger: Mapping[str, Any]) -> Iterator[str]:
         yield f"{counted(count, 'record')} skipped: {plain(reason.rstrip('.'))}"
     for note, count in ledger["notes"].items():
         yield f"{counted(count, 'record')} noted: {plain(note)}"
+    yield from removed(ledger["metadata_removed"])
     if ledger["contradictions"]:
         yield f"Contradictions: {plain(ledger['contradictions'])}"
 
@@ -52,4 +53,5 @@ def plain(text: str) -> str:
 
 
 def _first(reason: str, one: Mapping[str, Any]) -> str:
-    return f"{plain(reason.rstrip('.'))} (first: {plain(one['first'])})"
+    first = "" if one["first"] is None else f" (first: {plain(one['first'])})"  # None where names stay at home
+    return f"{plain(reason.rstrip('.'))}{first}"

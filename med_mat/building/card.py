@@ -53,6 +53,7 @@ def write_cards(
     name: str = "Med-MAT",
     hosted: bool = False,
     without_pixels: Collection[str] = (),
+    without_names: Collection[str] = (),
     picture: str | None = None,
 ) -> None:
     """Write ``README.md``, ``LICENSES.md``, ``croissant.json`` and ``cards/<source>.md``, the first one last.
@@ -66,6 +67,7 @@ def write_cards(
         name: what ``load_dataset`` calls it: a folder, or a dataset on the Hub.
         hosted: whether that is a dataset on the Hub.
         without_pixels: the sources whose records come without images and masks.
+        without_names: of these, those whose names are left out too.
         picture: the file, below ``out``, of a picture of the grid.
     """
     records = records.append_column("part", _parts(records))
@@ -84,7 +86,8 @@ def write_cards(
     bare = [source.name for source in sources if source.name in without_pixels]
     body = template.format(
         notice=_notice([key for key, ledger in ledgers.items() if ledger["synthetic"]], len(ledgers))
-        + _bare_notice(bare, len(sources), name),
+        + _bare_notice(bare, len(sources), name)
+        + _nameless_notice([source.name for source in sources if source.name in without_names], len(sources)),
         name=name,
         records=f"{records.num_rows:,}",
         sources=len(sources),
@@ -189,9 +192,20 @@ def _bare_notice(bare: Sequence[str], total: int, name: str) -> str:
         return ""
     which = "Its records come" if len(bare) == total else f"The records of {', '.join(bare)} come"
     return (
-        f"> **Without pixels.** {which} with labels, questions, splits and hashes, but `image` and `mask` are null: "
-        "the terms of the sources do not let images be passed on. Whoever has the raw files puts the pixels back, "
+        f"> **Without pixels.** {which} with labels, questions, splits and hashes, but `image` and `mask` are null. "
+        "Whoever has the raw files puts the pixels back, "
         f"proven to be the same: `med-mat attach {name} --raw /data/raw --out Med-MAT`.\n\n"
+    )
+
+
+def _nameless_notice(nameless: Sequence[str], total: int) -> str:
+    if not nameless:
+        return ""
+    which = "all its sources" if len(nameless) == total else ", ".join(nameless)
+    return (
+        f"> **Without names.** File names, raw labels or tables of {which} identify people, or nobody has looked "
+        "whether they do. In place of a file's name, `id` and `image_id` have the first digits of its sha256; `path` "
+        "is null, and so is a `raw_label` that is not in the card. With the pixels, the names come back too.\n\n"
     )
 
 

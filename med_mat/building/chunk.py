@@ -53,6 +53,8 @@ class Result:
     decoded: int = 0  # images, by the run that wrote it
     skipped: list[Skip] = field(default_factory=list)
     notes: Notes = field(default_factory=dict)
+    cleaned: int = 0  # images that are stored without what their files held beside the picture
+    removed: dict[str, int] = field(default_factory=dict)  # what that was -> how many images held it
     lost: dict[str, int] = field(default_factory=dict)  # image file -> how many of its examples gave no record
     files: dict[str, Whole] = field(default_factory=dict)  # below the output folder
     temporary: dict[str, str] = field(default_factory=dict)  # the same files -> what they are called until committed
@@ -165,6 +167,9 @@ def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | Non
                     result.skipped.append(outcome)
                     continue
                 if result.written == before:
+                    result.cleaned += bool(outcome["removed"])
+                    for kind in outcome["removed"]:
+                        result.removed[kind] = result.removed.get(kind, 0) + 1
                     at = None if outcome["thumbnail"] is None else len(small)
                     small += [outcome["thumbnail"]] if outcome["thumbnail"] is not None else []
                 outcome["thumbnail"] = at

@@ -29,7 +29,7 @@ from med_mat.files import sha256, write_atomically
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 
 #: Raised whenever the meaning of a column changes.
-VERSION = 1
+VERSION = 2
 FOLDER = "files"
 #: What a file is to the build: pixels, a mask, a table or other annotation that the loader read, or nothing.
 ROLES = ("image", "mask", "table", "skipped")
@@ -46,6 +46,7 @@ class FileIndex(NamedTuple):
     source: str
     variant: str
     files: pa.Table  # of SCHEMA
+    named: bool = True  # False: digits of the sha256 stand for paths (see med_mat.nameless)
 
 
 def record_files(
@@ -99,9 +100,9 @@ def index_of(source: str, raw: RawFolder, digests: Mapping[str, str], roles: Map
 
 def write_index(folder: Path, index: FileIndex) -> Path:
     """Write an index into a folder, as ``<source>.parquet``, and return where."""
-    about = json.dumps({"version": VERSION, "source": index.source, "variant": index.variant})
+    about = {"version": VERSION, "source": index.source, "variant": index.variant, "named": index.named}
     path = folder / f"{index.source}.parquet"
-    table = index.files.replace_schema_metadata({"med_mat.files": about})
+    table = index.files.replace_schema_metadata({"med_mat.files": json.dumps(about)})
     write_atomically(path, parquet_bytes(table, use_dictionary=["role"]))
     return path
 
@@ -116,6 +117,7 @@ def read_index(path: Path) -> FileIndex:
         table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[b"med_mat.files"])
         version, source, variant = about["version"], str(about["source"]), str(about["variant"])
+        named = about.get("named") is not False
         files = table.replace_schema_metadata(None).select(SCHEMA.names).cast(SCHEMA).combine_chunks()
         sound = files["path"].null_count == 0 and files["bytes"].null_count == 0
     except OSError as error:
@@ -126,7 +128,7 @@ def read_index(path: Path) -> FileIndex:
         ) from (error)
     if version != VERSION or not sound:
         raise ReadError(f"{path} is an index of raw files of another version ({version}): build it again.")
-    return FileIndex(source, variant, files)
+    return FileIndex(source, variant, files, named)
 
 
 def read_indexes(place: Path) -> dict[str, FileIndex]:

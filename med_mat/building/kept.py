@@ -21,6 +21,7 @@ from med_mat.schema import PRIVATE_FIELDS
 _FACTS = (
     *("image_id", "sha256", "pixel_hash", "perceptual_hash", "width", "height", "transform", "spacing"),
     *("descriptor", "thumbnail", "format", "raw_width", "raw_height", "orientation", "notes"),
+    *("encoded", "removed"),
 )
 
 
@@ -107,6 +108,8 @@ class Kept:
             raw_height=facts["raw_height"],
             orientation=facts["orientation"],
             notes=tuple(facts["notes"]),
+            encoded=facts["encoded"],
+            removed=tuple(facts["removed"]),
             spacing=None if spacing is None else (spacing[0], spacing[1]),
         )
 

@@ -15,10 +15,13 @@ from med_mat.building.plan import Refused
 from med_mat.building.reasons import grouped
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
+from med_mat.raw.containers import KINDS
 from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder, is_hidden
 
 #: The file that marks a folder of synthetic images.
 NOTICE = "SYNTHETIC.txt"
+#: No miniature has so many bytes, and hardly any source so few.
+MINIATURE_BYTES = 2_000_000
 OUTSIDE = "outside the layout that the loader reads"
 _NO_IMAGES = {"found": 0, "in_records": 0, "annotations": 0, "unused": 0, "unused_by_reason": {}}
 _VOLUMES = (".nii", ".nii.gz", ".img", ".mha", ".svs")
@@ -39,6 +42,8 @@ class Ledger:
     written: int = 0
     skipped: list[Skip] = field(default_factory=list)
     notes: Notes = field(default_factory=dict)
+    cleaned: int = 0  # images that are stored without what their files held beside the picture
+    removed: Counter[str] = field(default_factory=Counter)  # what that was -> how many images held it
     files: dict[str, int] = field(default_factory=dict)  # found, images, annotations, skipped
     images: dict[str, Any] = field(default_factory=lambda: dict(_NO_IMAGES))  # images by their name, or in a record
     skipped_files: dict[str, str] = field(default_factory=dict)  # path -> reason
@@ -94,8 +99,14 @@ class Ledger:
             "rows_unread_by_reason": self.rows_by_reason(),
             "tables_noted": self.oddities_by_kind(),
             "notes": {note: len(self.notes[note]) for note in sorted(self.notes)},
+            "metadata_removed": self.metadata_removed,
             "files": {**self.files, "skipped_by_reason": _counted(grouped(self.skipped_files.items()))},
         }
+
+    @property
+    def metadata_removed(self) -> dict[str, Any]:
+        """From how many ``images``, and ``by_kind`` how many of them held what beside their picture."""
+        return {"images": self.cleaned, "by_kind": {kind: self.removed[kind] for kind in KINDS if self.removed[kind]}}
 
     @property
     def split(self) -> str:
@@ -135,13 +146,17 @@ def balance(
         images: the files that examples take their pixels from, with how many examples each gives.
         masks: the files that examples take their masks from.
     """
-    ledger = Ledger(source.name, raw.variant, seed, checked, is_miniature(raw.root))
+    # what is drawn may be published: real files that were put into the folder of a miniature must not pass for it
+    drawn = is_miniature(raw.root) and sum(facts.size for facts in raw.files.values()) < MINIATURE_BYTES
+    ledger = Ledger(source.name, raw.variant, seed, checked, drawn)
     lost: Counter[str] = Counter()
     reasons: dict[str, str] = {}
     for result in results:
         lost.update(result.lost)
         for note, ids in result.notes.items():
             ledger.notes.setdefault(note, []).extend(ids)
+        ledger.cleaned += result.cleaned
+        ledger.removed.update(result.removed)
         ledger.examples += result.examples
         ledger.found += result.found
         ledger.written += result.written

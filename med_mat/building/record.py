@@ -80,7 +80,7 @@ def record(
     label, present, absent, unknown = _labels(example, row, drawn)
     raw_label = _raw_label(example, found)
     question = questioner.ask(
-        key(identity),
+        key_of(example, stored, row),
         row,
         label=label,
         present=present,
@@ -90,7 +90,7 @@ def record(
         boxes=boxes,
         size=(stored.width, stored.height),
     )
-    file_name = example.path.stem + _SUFFIXES[stored.format] if stored.transform != "none" else example.path.name
+    file_name = example.path.stem + _SUFFIXES[stored.format] if stored.encoded else example.path.name
     return {
         "id": identity,
         "image_id": f"{row.source}/{example.name}",
@@ -134,7 +134,7 @@ def private(example: Example, stored: Stored, source: Source, row: Row) -> dict[
     """The columns that a build keeps for itself, but for the record's place in its chunk."""
     return {
         "patient_key": None if example.patient is None else f"{source.patients_of} {example.patient}",
-        "key": key(f"{source.name}/{row.number}/{example.name}"),
+        "key": key_of(example, stored, row),
         "image_key": key(f"{source.name}/{example.name}"),
         "stratum": stratum(example),
         "format": stored.format,
@@ -142,9 +142,20 @@ def private(example: Example, stored: Stored, source: Source, row: Row) -> dict[
         "raw_height": stored.raw_height,
         "orientation": stored.orientation,
         "notes": list(stored.notes),
+        "encoded": stored.encoded,
+        "removed": list(stored.removed),
         "descriptor": stored.descriptor,
         "thumbnail": stored.thumbnail,
     }
+
+
+def key_of(example: Example, stored: Stored, row: Row) -> int:
+    """What seeded draws of a record hang on: the content of its raw file, and not its name.
+
+    A digest of a name would give the name away, where names are few enough to try them all. Records of equal files
+    have one key.
+    """
+    return key(f"{row.source}/{row.number}/{stored.sha256}{example.frame}")
 
 
 def stratum(example: Example) -> str:

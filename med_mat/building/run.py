@@ -493,6 +493,7 @@ def _describe(
                 "records": ledgers[source.name]["written"],
                 **{key: ledgers[source.name][key] for key in ("variant", "split", "seed", "checked")},
                 "augmented": source.augmented,
+                "synthetic": ledgers[source.name]["synthetic"],
             }
             for source in sources
         },

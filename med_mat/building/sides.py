@@ -24,7 +24,7 @@ _TRAIN, _VALIDATION, _TEST = (SPLITS.index(name) for name in ("train", "validati
 
 
 def key(identity: str) -> int:
-    """64 bits, signed, that stand for a folded id."""
+    """64 bits, signed, that stand for a folded text that names a record or an image."""
     digest = hashlib.blake2b(folded(identity).encode("utf-8", "surrogateescape"), digest_size=8, person=b"med-mat side")
     return int.from_bytes(digest.digest(), "big", signed=True)
 

@@ -104,12 +104,24 @@ def _details(source: Source, ledger: Ledger) -> Iterator[str]:
     apart = ((skip.id, skip.reason) for skip in ledger.skipped if skip.path not in ledger.skipped_files)
     yield from _most(_of_records("skipped", grouped(apart)), "record")
     yield from _most(_of_records("noted", ledger.notes), "record")
+    yield from removed(ledger.metadata_removed)
     whole = source.counts.get("images")
     expected = whole - source.counts.get("unread", 0) if isinstance(whole, int) else None
     if expected is not None and not ledger.synthetic and abs(ledger.read - expected) > _FAR * expected:
         sure = "" if source.counts.get("certainty") == "high" else ", which is not certain"
         why = "is the download complete" if ledger.read < expected else "another edition, or files of your own"
         yield f"its card counts {counted(expected, 'image')} to read{sure}; here {ledger.read:,} came in: {why}?"
+
+
+def removed(metadata: Mapping[str, Any]) -> Iterator[str]:
+    """That images are stored without their metadata, and how many held what; nothing where none did.
+
+    Args:
+        metadata: ``metadata_removed`` of a ledger.
+    """
+    if metadata["images"]:
+        held = ", ".join(f"{kind} in {number:,}" for kind, number in metadata["by_kind"].items())
+        yield f"metadata removed from {counted(metadata['images'], 'image')}: {held}"
 
 
 def _of_records(what: str, found: Mapping[str, list[str]]) -> dict[str, int]:

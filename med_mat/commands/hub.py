@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from med_mat.commands import FOLDER, MED_MAT, jobs, sources
+
+if TYPE_CHECKING:
+    from med_mat.permission import Pixels
 
 
 @click.command()
@@ -14,14 +18,24 @@ from med_mat.commands import FOLDER, MED_MAT, jobs, sources
 @click.argument("repo_id", metavar="ORG/NAME")
 @click.option("--only", multiple=True, metavar="SOURCE", help="Push this source alone (repeatable).")
 @click.option("--except", "leave_out", multiple=True, metavar="SOURCE", help="Leave this source out (repeatable).")
-@click.option("--without-pixels", is_flag=True, help="Records, labels, questions, splits and hashes, but no pixels.")
-@click.option("--without-pixels-of", multiple=True, metavar="SOURCE", help="The same for this source (repeatable).")
+@click.option(
+    "--pixels",
+    type=click.Choice(["all", "allowed", "none"]),
+    default="all",
+    show_default=True,
+    help="all: every source with pixels, or refuse; allowed: of each what its terms let go; none: records alone.",
+)
+@click.option("--without-pixels", "pixels", flag_value="none", help="The same as --pixels none.")
+@click.option(
+    "--without-pixels-of", multiple=True, metavar="SOURCE", help="Of this source, records alone (repeatable)."
+)
 @click.option(
     "--allow",
     multiple=True,
     metavar="SOURCE",
-    help="Its terms are unclear, but you know that its images may be passed on (repeatable).",
+    help="You know that what the terms of this source leave open may be passed on (repeatable).",
 )
+@click.option("--names", is_flag=True, help="Records without pixels keep file names that identify people.")
 @click.option("--private", is_flag=True, help="A repository that is made is private.")
 @click.option("--revision", metavar="BRANCH", help="Push to this branch; it is made where there is none.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
@@ -30,19 +44,22 @@ def push(
     repo_id: str,
     only: tuple[str, ...],
     leave_out: tuple[str, ...],
-    without_pixels: bool,
+    pixels: Pixels,
     without_pixels_of: tuple[str, ...],
     allow: tuple[str, ...],
+    names: bool,
     private: bool,
     revision: str | None,
     dry_run: bool,
 ) -> None:
     """Publish the Med-MAT in FOLDER on the Hugging Face Hub; log in with 'hf auth login' before.
 
-    A push that was stopped, by whatever, goes on where it was: what the Hub has is not sent again.
+    Before anything is sent, a table says what goes of each source, and why. A push that was stopped, by whatever, goes
+    on where it was: what the Hub has is not sent again.
 
     \b
-    Examples: med-mat push Med-MAT my-org/Med-MAT --except chexpert --allow busi
+    Examples: med-mat push Med-MAT my-org/Med-MAT --pixels allowed
+              med-mat push Med-MAT my-org/Med-MAT --except chexpert --allow busi
               med-mat push Med-MAT my-org/Med-MAT-records --without-pixels
     """
     from med_mat.hub.upload import push as run
@@ -52,11 +69,14 @@ def push(
         repo_id,
         only=only,
         leave_out=leave_out,
-        without_pixels=without_pixels or without_pixels_of,
+        pixels=pixels,
+        without_pixels=without_pixels_of,
         allow=allow,
+        names=names,
         private=private,
         revision=revision,
         dry_run=dry_run,
+        show=click.echo,
     )
     bare = f", {len(done.bare)} of them without pixels" if done.bare else ""
     click.echo(

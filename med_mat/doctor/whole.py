@@ -105,7 +105,7 @@ def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Fin
     pointers = list(_pointers(raw, visible))
     notes += pointers
     differ = Differences()
-    if source.name in visit.indexes:
+    if source.name in visit.indexes and visit.indexes[source.name].named:
         differ, unused = _compared(raw, visit.indexes[source.name])
         missing |= dict.fromkeys(differ.missing)
         notes += [f"{unused:,} files that no record needs are no longer there"] if unused else []

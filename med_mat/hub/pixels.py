@@ -1,15 +1,16 @@
-"""Leaving pixels out of a published set, and putting them back from the raw files, proven to be the same.
+"""Putting pixels and names back into a published set from the raw files, proven to be the same.
 
 To attach is to build again from one's own raw files, with the options of the published set, and to compare: every raw
 file by its sha256, every record in all its columns (sha256 and ``pixel_hash``, boxes, legend of the mask, questions),
-and every Parquet file as a whole where the libraries are of the same versions.
+and every Parquet file as a whole where the libraries are of the same versions. Where a source was published without
+names, what is built is compared as it would be without them (:mod:`med_mat.nameless`).
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +20,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import __version__
-from med_mat.building.files import FOLDER, read_index
+from med_mat.building.files import FOLDER, FileIndex, read_index
 from med_mat.building.inputs import versions
 from med_mat.building.run import Options, build, find
-from med_mat.building.writer import open_writer
-from med_mat.catalog import Catalog, load
+from med_mat.catalog import Catalog, Source, load
 from med_mat.errors import HubError
 from med_mat.files import sha256
 from med_mat.hub.errors import check_held
 from med_mat.location import INDEX, MANIFEST, Folder, Location, locate, reading
+from med_mat.nameless import WITHOUT_NAMES, Nameless
 from med_mat.raw.folder import RawFolder
-from med_mat.schema import PIXEL_COLUMNS
 from med_mat.validate import differences, scanned
 
 if TYPE_CHECKING:
@@ -39,21 +39,6 @@ log = logging.getLogger(__name__)
 
 #: What depends on which other sources are there: groups, what is withheld, and so the files.
 _OF_THE_WHOLE = ("group", "withheld", "file", "position")
-
-
-def write_bare(whole: Path, bare: Path) -> Path:
-    """Write a data file with null in place of all pixels, the same records in the same row groups."""
-    bare.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetFile(whole) as reader, open_writer(bare, reader.schema_arrow) as writer:
-        columns = [name for name in reader.schema_arrow.names if name not in PIXEL_COLUMNS]
-        for group in range(reader.num_row_groups):
-            table = reader.read_row_group(group, columns=columns)
-            arrays = [
-                pa.nulls(table.num_rows, field.type) if field.name in PIXEL_COLUMNS else table[field.name]
-                for field in reader.schema_arrow
-            ]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=reader.schema_arrow))
-    return bare
 
 
 def attach(
@@ -96,15 +81,23 @@ def attach(
     folders = dict(sources) if isinstance(sources, Mapping) else dict.fromkeys(sources)
     check_held(folders, held, location)
     found = find(folders or dict.fromkeys(held), None if raw is None else Path(raw), catalog)
-    recorded = {name: _files_used(location.local(f"{FOLDER}/{name}.parquet")) for name in found}
+    recorded = {name: read_index(location.local(f"{FOLDER}/{name}.parquet")) for name in found}
+    hidden = {name: places for name, places in manifest.get(WITHOUT_NAMES, {}).items() if name in found}
     for name, folder in found.items():
-        _compare_files(name, recorded[name], scanned(folder), str(folder.root))
+        if recorded[name].named:
+            _compare_files(name, _used(recorded[name]), scanned(folder), str(folder.root))
+        else:
+            _compare_sizes(recorded[name], scanned(folder), str(folder.root))
     try:
         for options, together in _by_options(manifest, found, jobs).items():
             build(together, out, options, catalog=catalog, progress=progress)
         for name, folder in found.items():
-            _compare_files(name, recorded[name], _files_used(out / FOLDER / f"{name}.parquet"), str(folder.root))
-            _compare_records(name, location, out)
+            built_of = read_index(out / FOLDER / f"{name}.parquet")
+            if recorded[name].named:
+                _compare_files(name, _used(recorded[name]), _used(built_of), str(folder.root))
+            else:
+                _compare_nameless(recorded[name], built_of, str(folder.root))
+            _compare_records(catalog[name], hidden.get(name, ()), location, out)
             _compare_files_of_records(manifest, name, out, whole=set(found) == set(held))
     except HubError:
         (out / MANIFEST).unlink(missing_ok=True)  # nothing that was not proven passes for the set
@@ -123,10 +116,9 @@ def _by_options(
     return groups
 
 
-def _files_used(path: Path) -> pa.Table:
+def _used(index: FileIndex) -> pa.Table:
     """The raw files that the records of a source were made of."""
-    files = read_index(path).files
-    return files.filter(pc.not_equal(files["role"], "skipped"))
+    return index.files.filter(pc.not_equal(index.files["role"], "skipped"))
 
 
 def _compare_files(source: str, recorded: pa.Table, here: pa.Table, root: str) -> None:
@@ -139,6 +131,54 @@ def _compare_files(source: str, recorded: pa.Table, here: pa.Table, root: str) -
         )
 
 
+def _compare_sizes(recorded: FileIndex, here: pa.Table, root: str) -> None:
+    """Whether there can be all files of an index without names: for each of them, one of its size."""
+    sizes = Counter(here["bytes"].to_pylist())
+    lacking = [one for one in recorded.files.to_pylist() if not _taken(sizes, one["bytes"])]
+    if lacking:
+        others = here.filter(pc.is_in(here["bytes"], pa.array([size for size, left in sizes.items() if left])))
+        raise _unlike(recorded.source, root, lacking, "no file of that size", others)
+
+
+def _compare_nameless(recorded: FileIndex, built: FileIndex, root: str) -> None:
+    """The files of an index without names, against those that the records here were made of."""
+    wanted, used = recorded.files.to_pylist(), _used(built)
+    there = Counter((one["sha256"], one["bytes"], one["role"]) for one in used.to_pylist())
+    lacking = [one for one in wanted if not _taken(there, (one["sha256"], one["bytes"], one["role"]))]
+    if lacking or len(used) != len(wanted):
+        other = pc.invert(pc.is_in(built.files["sha256"], recorded.files["sha256"].combine_chunks()))
+        sizes = pa.array([one["bytes"] for one in lacking], pa.int64())  # what cannot be read is used by no record
+        near = pc.or_(pc.not_equal(built.files["role"], "skipped"), pc.is_in(built.files["bytes"], sizes))
+        others = built.files.filter(pc.and_(other, near))
+        raise _unlike(recorded.source, root, lacking, "no such file", others)
+
+
+def _taken(left: Counter[Any], one: Any) -> bool:
+    """Whether one of them is left, which is then taken."""
+    left[one] -= 1
+    return left[one] >= 0
+
+
+def _unlike(source: str, root: str, lacking: Sequence[Mapping[str, Any]], found: str, others: pa.Table) -> HubError:
+    """What to say where raw files are not those of a set without names.
+
+    Args:
+        source: its name.
+        root: where the raw files lie.
+        lacking: the published files that are not among them.
+        found: what is there in place of the first of these.
+        others: files that are there and were not published.
+    """
+    parts = [f"{root} is not the copy of {source!r} that the published records were made of."]
+    if lacking:
+        digest = f" with sha256 {lacking[0]['sha256']}" if lacking[0]["sha256"] else ""
+        parts.append(f"{lacking[0]['path']}: expected {lacking[0]['bytes']:,} bytes{digest}, found {found}.")
+    for one in others.slice(0, 1).to_pylist():
+        parts.append(f"Of the files here, {len(others):,} are not published, such as {one['path']}: found "
+                     f"{_facts(others, one['path'])}.")  # fmt: skip
+    return HubError(" ".join(parts))
+
+
 def _facts(files: pa.Table, path: str) -> str:
     rows = files.filter(pc.equal(files["path"], path)).to_pylist()
     if not rows:
@@ -147,25 +187,31 @@ def _facts(files: pa.Table, path: str) -> str:
     return f"{rows[0]['bytes']:,} bytes" + (f" with sha256 {digest}" if digest else "")
 
 
-def _compare_records(source: str, location: Location, out: Path) -> None:
+def _compare_records(source: Source, hidden: Sequence[str], location: Location, out: Path) -> None:
     def own(place: Location) -> pa.Table:
         with reading(place, INDEX):
-            return pq.read_table(place.local(INDEX), filters=[("source", "=", source)]).drop_columns([*_OF_THE_WHOLE])
+            table = pq.read_table(place.local(INDEX), filters=[("source", "=", source.name)])
+        return table.drop_columns([*_OF_THE_WHOLE])
 
-    expected, found = own(location), own(Folder(out))
+    expected, built = own(location), own(Folder(out))
+    found = Nameless(built, {source.name: source}, {source.name: hidden}).table(built) if hidden else built
     if expected.equals(found):
         return
-    here = dict(zip(found["id"].to_pylist(), found.to_pylist(), strict=True))
+    place = {name: number for number, name in enumerate(found["id"].to_pylist())}
+    here, names = found.to_pylist(), built["id"].to_pylist()
     for record in expected.to_pylist():
-        other = here.get(record["id"])
-        if other is None:
+        at = place.get(record["id"])
+        if at is None:
             raise HubError(f"Record {record['id']} was published, but the raw files here do not give it.")
+        called = record["id"] if names[at] == record["id"] else f"{record['id']} (here {names[at]})"
         for name in sorted(record, key=("sha256", "pixel_hash", "boxes", "mask_legend").__contains__, reverse=True):
-            if record[name] != other[name]:
+            if record[name] != here[at][name]:
                 raise HubError(
-                    f"Record {record['id']} differs in {name!r}: expected {record[name]!r}, found {other[name]!r}."
+                    f"Record {called} differs in {name!r}: expected {record[name]!r}, found {here[at][name]!r}."
                 )
-    raise HubError(f"The raw files of {source!r} here give {len(found):,} records, {len(expected):,} were published.")
+    raise HubError(
+        f"The raw files of {source.name!r} here give {len(found):,} records, {len(expected):,} were published."
+    )
 
 
 def _compare_files_of_records(manifest: Mapping[str, Any], source: str, out: Path, *, whole: bool) -> None:

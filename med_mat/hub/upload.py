@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,11 @@ from med_mat.catalog import Catalog, load
 from med_mat.errors import HubError
 from med_mat.files import scratch, sha256
 from med_mat.hub.errors import told
-from med_mat.hub.publication import LAST, OURS, choose, stage
+from med_mat.hub.held import excess, read_manifest
+from med_mat.hub.publication import choose
+from med_mat.hub.staging import LAST, OURS, stage
 from med_mat.location import locate
+from med_mat.permission import Entry, Pixels, table
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
@@ -34,11 +37,21 @@ class Pushed:
 
     repo_id: str
     commit: str | None  # None: nothing was sent
-    sources: tuple[str, ...]
-    bare: tuple[str, ...]  # of these, those that went without pixels
+    entries: tuple[Entry, ...]  # what went of each source of the folder, and why
+    notice: str  # what the repository held and this push does not publish; "" where that is nothing
     sent: Mapping[str, int]  # file -> bytes
     kept: tuple[str, ...]  # files that were there already
     removed: tuple[str, ...]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The sources that went."""
+        return tuple(one.source for one in self.entries if one.goes != "left out")
+
+    @property
+    def bare(self) -> tuple[str, ...]:
+        """Of these, those that went without pixels."""
+        return tuple(one.source for one in self.entries if one.goes == "without pixels")
 
 
 def push(
@@ -47,11 +60,14 @@ def push(
     *,
     only: Collection[str] = (),
     leave_out: Collection[str] = (),
-    without_pixels: bool | Collection[str] = False,
+    pixels: Pixels = "all",
+    without_pixels: Collection[str] = (),
     allow: Collection[str] = (),
+    names: bool = False,
     private: bool = False,
     revision: str | None = None,
     dry_run: bool = False,
+    show: Callable[[str], object] | None = None,
     catalog: Catalog | None = None,
 ) -> Pushed:
     """Publish a built Med-MAT as a dataset on the Hub. A push that was stopped goes on where it was.
@@ -61,11 +77,17 @@ def push(
         repo_id: "org/name"; made where there is none.
         only: the sources that go; none means all.
         leave_out: the sources that stay.
-        without_pixels: True, or the sources whose records go without images and masks.
-        allow: sources with unclear terms of which you know that their images may be passed on.
+        pixels: "all" sends every source with pixels, or refuses; "allowed" sends pixels where images may be passed on,
+            records without pixels where labels may, and leaves out the rest; "none" sends every source without pixels,
+            or refuses.
+        without_pixels: the sources whose records go without images and masks in any case.
+        allow: sources of which you know that what their terms leave open may go.
+        names: whether records without pixels keep file names and raw labels that identify people.
         private: whether a repository that is made is private.
         revision: a branch, made where there is none; None is the main one.
         dry_run: whether to ask the Hub only what it has.
+        show: takes the table of what goes, and what else is to be known, before anything is sent; such as ``print``.
+        catalog: the sources' cards.
 
     Raises:
         BuildError: the folder holds no finished build.
@@ -77,26 +99,36 @@ def push(
     if not Path(folder).is_dir():
         raise HubError(f"There is no folder {Path(folder).absolute()} to push: name one that 'med-mat build' wrote.")
     _, manifest = locate(folder)
-    publication = choose(Path(folder), manifest, catalog or load(), only=only, leave_out=leave_out,
-                         without_pixels=without_pixels, allow=allow)  # fmt: skip
+    publication = choose(Path(folder), manifest, catalog or load(), only=only, leave_out=leave_out, pixels=pixels,
+                         without_pixels=without_pixels, allow=allow, names=names)  # fmt: skip
     target: dict[str, Any] = {"repo_id": repo_id, "repo_type": "dataset", "revision": revision}
     api = HfApi()
-    if not dry_run:
-        with told(repo_id):
-            api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
-            if revision is not None:
-                api.create_branch(repo_id, repo_type="dataset", branch=revision, exist_ok=True)
+    with told(repo_id):
+        there = _remote(api, target)
+        # a branch that is made begins as the main one is
+        origin = target if there is not None or revision is None else {**target, "revision": None}
+        first = (there if origin is target else _remote(api, origin)) or {}
     with scratch() as fresh:
-        files = stage(publication, repo_id, fresh)
-        with told(repo_id):
-            there = _remote(api, target, missing_is_empty=dry_run)
+        staged = stage(publication, repo_id, fresh)
+        notice = excess(target, first, read_manifest(origin, first), staged)
+        if show is not None:
+            show(table(staged.entries))
+            if notice:
+                show(notice)
+        if not dry_run:
+            with told(repo_id):
+                api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
+                if revision is not None:
+                    api.create_branch(repo_id, repo_type="dataset", branch=revision, exist_ok=True)
+                there = _remote(api, target) if there is None else there
+        there, files = there or {}, staged.files
         changed = [name for name, path in files.items() if not _same(path, there.get(name))]
         stale = tuple(name for name in there if name.startswith(OURS) and name not in files)
         done = Pushed(
             repo_id,
             None,
-            tuple(source.name for source in publication.sources),
-            tuple(source.name for source in publication.sources if source.name in publication.bare),
+            staged.entries,
+            notice,
             {name: files[name].stat().st_size for name in changed},
             tuple(name for name in files if name not in set(changed)),
             stale,
@@ -119,17 +151,15 @@ def push(
     return replace(done, commit=str(commit.oid))
 
 
-def _remote(api: Any, target: Mapping[str, Any], *, missing_is_empty: bool) -> dict[str, RepoFile]:
-    """What the repository holds."""
+def _remote(api: Any, target: Mapping[str, Any]) -> dict[str, RepoFile] | None:
+    """What the repository holds at a revision; None where there is no such repository or revision."""
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
     from huggingface_hub.hf_api import RepoFile
 
     try:
         entries = list(api.list_repo_tree(recursive=True, **target))
     except (RepositoryNotFoundError, RevisionNotFoundError):
-        if not missing_is_empty:
-            raise
-        entries = []
+        return None
     return {entry.path: entry for entry in entries if isinstance(entry, RepoFile)}
 
 

@@ -81,7 +81,8 @@ def _some(mat: MedMAT, positions: Positions) -> Positions:
     """All of these positions, or as many as are measured, ascending."""
     if len(positions) <= MOST:
         return positions
-    return np.sort(positions[np.argpartition(mat.tags.key[positions], MOST)[:MOST]])
+    by_key = np.argsort(mat.tags.key[positions], kind="stable")  # equal files have one key: the earlier comes first
+    return np.sort(positions[by_key[:MOST]])
 
 
 def _folds(mat: MedMAT, positions: Positions) -> Positions:

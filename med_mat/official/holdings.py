@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from med_mat.catalog import Catalog, Row, load
 from med_mat.errors import MedMATError
 from med_mat.location import read_index
+from med_mat.nameless import FILE_NAMES, WITHOUT_NAMES
 from med_mat.official.paths import Paths
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
     from med_mat.dataset import MedMAT
     from med_mat.raw import RawFolder
+
+log = logging.getLogger(__name__)
 
 #: What stands in a record's path after the file that holds several pictures.
 _FRAME = re.compile(r"#(?:frame|slice)=.*$")
@@ -70,6 +74,10 @@ class Built(Holdings):
         from med_mat.building.files import FOLDER, read_index
 
         if source not in self.mat.tags.sources:
+            return {}
+        if FILE_NAMES in self.mat.manifest.get(WITHOUT_NAMES, {}).get(source, ()):
+            log.warning("%s holds %s without file names, by which images are found: attach its raw files first "
+                        "(med-mat attach)", self.mat.location, source)  # fmt: skip
             return {}
         try:
             files = read_index(self.mat.location.local(f"{FOLDER}/{source}.parquet")).files

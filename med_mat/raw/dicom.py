@@ -63,7 +63,7 @@ def frame(dataset: Dataset, index: int, name: str) -> Plane:
             plane = _grey(dataset, index, found) if found.values.ndim == 2 else _color(found)
             plane.spacing = _spacing(dataset, index)
             plane.notes = [*found.odd]
-            plane.odd = found.odd
+            plane.odd = (*found.odd, *dicom_doubts.persons(dataset))
         except ReadError:
             raise
         except Exception as error:

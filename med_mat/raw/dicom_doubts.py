@@ -1,4 +1,7 @@
-"""A DICOM header against the pixels that it describes: where they disagree, the pixels count, and a note says so."""
+"""A DICOM header against the pixels that it describes: where they disagree, the pixels count, and a note says so.
+
+So does one where the header says that a person may be known by the pixels.
+"""
 
 from __future__ import annotations
 
@@ -63,6 +66,23 @@ def _roughness(values: Array, steps: Array) -> float:
     """The mean step to the next column by that to a far one: near 1 in noise, near 0 in a picture."""
     far = np.abs(values - np.roll(values, (values.shape[0] // 3, values.shape[1] // 2), axis=(0, 1))).mean()
     return float(steps.mean() / far) if steps.size and far else 0.0
+
+
+#: Element -> the value of it that is noted, and what it says.
+_PERSONS = {
+    "BurnedInAnnotation": ("YES", "text may be burned into its pixels, such as a name"),
+    "RecognizableVisualFeatures": ("YES", "a person may be recognised by its pixels"),
+    "PatientIdentityRemoved": ("NO", "the patient's identity was not removed from it"),
+}
+
+
+def persons(dataset: Dataset) -> tuple[str, ...]:
+    """Notes on what the header says of persons in the pixels; the pixels themselves are not looked into."""
+    return tuple(
+        f"its header says that {words} ({name} {value})"
+        for name, (value, words) in _PERSONS.items()
+        if str(dataset.get(name) or "").strip().upper() == value
+    )
 
 
 def length(dataset: Dataset, frames: int) -> tuple[str, str]:

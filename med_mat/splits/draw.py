@@ -1,7 +1,8 @@
 """Seeded, balanced sampling of records.
 
-The draw of a record follows from the seed and its own folded id alone: it stays the same when other sources join the
-build, when records come or go, on every machine and with every version of numpy.
+The draw of a record follows from the seed and its own key alone (source, row, content of the raw file): it stays the
+same when other sources join the build, when records come or go, without file names, on every machine and with every
+version of numpy. Records of equal files have one key: of these, the earlier in the index comes first.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Splits and experiments on disk.
 
 A split file (Parquet or JSON) names the records of train, validation and test, with a hash of what each record is, and
-how the split was made. It opens over a build that holds the same records, whatever else that build holds. As CSV it is
-a plain list, for other programs.
+how the split was made. It opens over a build that holds the same records, whatever else that build holds, and whether
+it holds their names or not: each record stands there with its public id too (:mod:`med_mat.nameless`). As CSV it is a
+plain list, for other programs.
 An experiment file (YAML or JSON) says how to make a split:
 
     experiment: related
@@ -34,7 +35,7 @@ from med_mat.files import write_atomically
 from med_mat.splits import arms
 from med_mat.splits.experiment import Experiment
 from med_mat.splits.folds import fold
-from med_mat.splits.ids import known_ids
+from med_mat.splits.ids import ids_of, places_of
 from med_mat.splits.options import Options, Rule
 from med_mat.splits.own import split
 from med_mat.splits.reading import Target
@@ -46,12 +47,14 @@ from med_mat.taxonomy import MAT, did_you_mean
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
 
-VERSION = 2
+VERSION = 3
 PARTS = ("train", "validation", "test")
 _KEY = b"med_mat.split"
 #: What a record is: where one of these differs, it is another record under the same id.
-_CONTENT = ("id", "split", "modality", "area", "task", "label_set", "sha256", "transform", "question", "answer")
-_COLUMNS = pa.schema([("id", pa.string()), ("part", pa.string()), ("content", pa.binary(8))])
+_CONTENT = ("split", "modality", "area", "task", "label_set", "sha256", "transform", "question", "answer")
+_COLUMNS = pa.schema(
+    [("id", pa.string()), ("part", pa.string()), ("content", pa.binary(8)), ("public_id", pa.string())]
+)
 
 EXPERIMENTS: Mapping[str, Any] = {
     "related": arms.related,
@@ -120,7 +123,7 @@ def save(made: Experiment, path: str | os.PathLike[str]) -> None:
     if target.suffix.lower() not in (".parquet", ".json", ".csv"):
         raise SplitError(f"{path}: a split is written as .parquet or .json, to be loaded again, or as .csv.")
     sides = (made.train_positions, made.validation_positions, made.test_positions)
-    ids, content = _content(made.mat, np.concatenate(sides))
+    positions = np.concatenate(sides)
     part = pa.array(np.repeat(PARTS, [len(one) for one in sides]), pa.string())
     facts = {
         "version": VERSION,
@@ -136,7 +139,8 @@ def save(made: Experiment, path: str | os.PathLike[str]) -> None:
         "dropped": dict(made.dropped),
         "med_mat": __version__,
     }
-    table = pa.Table.from_arrays([ids, part, content], schema=_COLUMNS)
+    ids, public = ids_of(made.mat.location, positions)
+    table = pa.Table.from_arrays([ids, part, _content(made.mat, positions), public], schema=_COLUMNS)
     write_atomically(target, _WRITERS[target.suffix.lower()](table, facts))
 
 
@@ -147,9 +151,9 @@ def _parquet(table: pa.Table, facts: Mapping[str, Any]) -> bytes:
 
 
 def _json(table: pa.Table, facts: Mapping[str, Any]) -> bytes:
-    records: dict[str, dict[str, str]] = {name: {} for name in PARTS}
+    records: dict[str, dict[str, dict[str, str]]] = {name: {} for name in PARTS}
     for one in table.to_pylist():
-        records[one["part"]][one["id"]] = one["content"].hex()
+        records[one["part"]][one["id"]] = {"content": one["content"].hex(), "public_id": one["public_id"]}
     return (json.dumps({**facts, "records": records}, indent=1, ensure_ascii=False) + "\n").encode()
 
 
@@ -177,7 +181,7 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
             raise SplitError(f"{path} is a split file of another version of Med-MAT ({facts['med_mat']}).")
     except (OSError, pa.ArrowException, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise SplitError(f"{path} is no split file that Med-MAT wrote ({error}).") from error
-    places = pc.index_in(table["id"], known_ids(mat.location).combine_chunks()).combine_chunks()
+    places = places_of(mat.location, *(table[name].combine_chunks() for name in ("id", "public_id")))
     absent = table["id"].filter(pc.is_null(places))
     if len(absent):
         raise SplitError(
@@ -185,7 +189,7 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
             "Build the sources that it was made from, with the same options."
         )
     positions = np.asarray(places).astype(np.int64)
-    _, content = _content(mat, positions)
+    content = _content(mat, positions)
     changed = table["id"].filter(pc.not_equal(pc.cast(content, pa.binary()), pc.cast(table["content"], pa.binary())))
     if len(changed):
         raise SplitError(
@@ -207,8 +211,12 @@ def _parts(path: Path) -> tuple[pa.Table, dict[str, Any]]:
         table = pq.read_table(path)
         return table, json.loads(table.schema.metadata[_KEY])
     facts = json.loads(path.read_text("utf-8"))
-    records = [(one, part, bytes.fromhex(content)) for part in PARTS for one, content in facts["records"][part].items()]
-    columns = zip(*records, strict=True) if records else ([], [], [])
+    records = [
+        (one, part, bytes.fromhex(told["content"]), told["public_id"])
+        for part in PARTS
+        for one, told in facts["records"][part].items()
+    ]
+    columns = zip(*records, strict=True) if records else ([], [], [], [])
     return pa.Table.from_arrays([pa.array(one, kind) for one, kind in zip(columns, _COLUMNS.types, strict=True)],
                                 schema=_COLUMNS), facts  # fmt: skip
 
@@ -228,13 +236,13 @@ def _restore(
         raise SplitError(f"{path}: what it says of its experiment is damaged ({error}).") from error
 
 
-def _content(mat: MedMAT, positions: Positions) -> tuple[pa.Array, pa.Array]:
-    """The ids of some records, and a hash of what each is."""
+def _content(mat: MedMAT, positions: Positions) -> pa.Array:
+    """A hash of what each of some records is."""
     table = mat.facts(positions, _CONTENT)
     columns = [pc.cast(table[name], pa.binary()) for name in _CONTENT]
     facts = pc.binary_join_element_wise(*columns, b"\x1f", null_handling="replace", null_replacement=b"\x00")
     hashes = [hashlib.blake2b(one, digest_size=8).digest() for one in facts.to_pylist()]
-    return table["id"].combine_chunks(), pa.array(hashes, pa.binary(8))
+    return pa.array(hashes, pa.binary(8))
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:

@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 
 from med_mat.errors import SplitError
 from med_mat.location import Location, read_index
+from med_mat.nameless import COLUMNS as PUBLIC
+from med_mat.nameless import public_ids
+from med_mat.tags import Positions
 from med_mat.taxonomy import did_you_mean
 
 #: What a file of ids can end in.
@@ -25,6 +28,43 @@ _COMPARED = 300
 def known_ids(location: Location) -> pa.ChunkedArray:
     """The ids of a build, in the order of its index; all are different."""
     return read_index(location, ["id"])["id"]
+
+
+def ids_of(location: Location, positions: Positions) -> tuple[pa.Array, pa.Array]:
+    """The ids of records in the index, and those that they have without names.
+
+    Args:
+        location: of a build.
+        positions: (n,) in the index.
+
+    Returns:
+        (n,) strings, twice.
+    """
+    table = read_index(location, PUBLIC).combine_chunks()
+    taken = table.take(pa.array(positions))
+    # equal files are told apart by all that there are of them; of others nothing need be known
+    alike = table.filter(pc.is_in(table["sha256"], taken["sha256"].combine_chunks()))
+    public, _ = public_ids(alike)
+    ids = taken["id"].combine_chunks()
+    return ids, public.take(pc.index_in(ids, alike["id"].combine_chunks()))
+
+
+def places_of(location: Location, ids: pa.Array, public: pa.Array | None = None) -> pa.Array:
+    """Where records are in the index, by their ids in it or by those that they have without names.
+
+    Args:
+        location: of a build, which may itself hold records without names.
+        ids: (n,) as some build of the same records has them.
+        public: (n,) as :func:`med_mat.nameless.public_ids` gives them, where they are known; else ``ids`` may be such.
+
+    Returns:
+        (n,) positions; null for those that the build lacks.
+    """
+    places = pc.index_in(ids, known_ids(location).combine_chunks())
+    if not places.null_count:
+        return places
+    known, _ = public_ids(read_index(location, PUBLIC))
+    return pc.coalesce(places, pc.index_in(ids if public is None else public, known, skip_nulls=True))
 
 
 def nearest_id(known: pa.ChunkedArray, wanted: str) -> str:

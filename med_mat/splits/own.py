@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 
 from med_mat import strict
 from med_mat.errors import SplitError
+from med_mat.nameless import WITHOUT_NAMES
 from med_mat.selection import Selector
 from med_mat.splits.experiment import TESTED, Experiment
-from med_mat.splits.ids import SUFFIXES, known_ids, nearest_id, read_ids
+from med_mat.splits.ids import SUFFIXES, known_ids, nearest_id, places_of, read_ids
 from med_mat.splits.options import AMONG, Options, Rule
 from med_mat.splits.reading import Target, find_target
 from med_mat.splits.study import Study
@@ -158,15 +159,21 @@ def _selected(mat: MedMAT, part: str, records: Selector) -> tuple[Positions, str
 
 
 def _found(mat: MedMAT, part: str, ids: list[str]) -> Positions:
-    known = known_ids(mat.location)
     wanted = pa.array(ids, pa.string())
-    places = pc.index_in(wanted, known.combine_chunks())
+    places = places_of(mat.location, wanted)
     absent = wanted.filter(pc.is_null(places))
     if len(absent):
         first = absent[0].as_py()
+        nameless = first.partition("/")[0] in mat.manifest.get(WITHOUT_NAMES, {})
+        hint = (
+            " Its source lies here without file names: attach the raw files (med-mat attach), or save the split as "
+            ".parquet or .json where the names are, and load that."
+            if nameless
+            else nearest_id(known_ids(mat.location), first)
+        )
         raise SplitError(
             f"{part}: this Med-MAT lacks {len(absent):,} of the {len(ids):,} ids, such as {first!r}."
-            f"{nearest_id(known, first)} A selection is given as text, not in a list."
+            f"{hint} A selection is given as text, not in a list."
         )
     positions = np.asarray(places).astype(np.int64)
     order = np.argsort(positions, kind="stable")

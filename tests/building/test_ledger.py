@@ -7,7 +7,7 @@ import pytest
 from building import CLASS_FOLDERS, Toy, content, ledger, make, reasons, records
 
 from med_mat.building import find
-from med_mat.building.ledger import OUTSIDE, Ledger
+from med_mat.building.ledger import MINIATURE_BYTES, NOTICE, OUTSIDE, Ledger
 from med_mat.demo import miniature
 from med_mat.errors import BuildError
 from med_mat.raw import Miniature
@@ -64,6 +64,19 @@ def test_real_folders_are_not_called_synthetic(toy: MakeToy) -> None:
     source.build()
     assert ledger(source.out)["synthetic"] is False
     assert "Synthetic" not in (source.out / "README.md").read_text("utf-8")
+
+
+def test_real_files_in_the_folder_of_a_miniature_are_not_called_synthetic(toy: MakeToy) -> None:
+    source = toy(CLASS_FOLDERS)
+    source.draw("a/1.png")
+    (source.raw / NOTICE).write_text("synthetic", "utf-8")
+    source.build()
+    assert ledger(source.out)["synthetic"] is True
+    (source.raw / "a/volume.raw").write_bytes(bytes(MINIATURE_BYTES))
+    source.build()
+    assert ledger(source.out)["synthetic"] is False
+    manifest = json.loads((source.out / "med_mat.json").read_text("utf-8"))
+    assert manifest["sources"]["toy"]["synthetic"] is False, "its terms hold where it is pushed"
 
 
 def test_each_file_has_one_fate(toy: MakeToy) -> None:

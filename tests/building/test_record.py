@@ -210,3 +210,18 @@ def test_a_bad_mask_costs_the_row_of_masks_and_not_the_row_of_classes(toy: MakeT
     assert set(why) == {"toy/97/a/1.png", "toy/97/a/2.png"}
     assert "a/1_mask.png: a mask of 8 x 6 pixels on an image of 16 x 12" in why["toy/97/a/1.png"]
     assert "a/2_mask.png" in why["toy/97/a/2.png"]
+
+
+def test_the_key_of_a_record_hangs_on_the_content_of_its_file_and_not_on_its_name(toy: MakeToy) -> None:
+    """Of a name that can be guessed, a digest would be a proof."""
+    source = toy(CLASS_FOLDERS)
+    source.draw("a/1.png", "b/2.png")
+    source.build()
+    before = {one["sha256"]: one["key"] for one in records(source.out)}
+    assert len(set(before.values())) == 2
+    (source.raw / "a/1.png").rename(source.raw / "a/Jane Doe.png")
+    (source.raw / "a/twin.png").write_bytes((source.raw / "a/Jane Doe.png").read_bytes())
+    source.build(allow_fewer=True)
+    found = records(source.out)
+    assert len(found) == 3
+    assert {one["sha256"]: one["key"] for one in found} == before

@@ -23,7 +23,8 @@ from med_mat.building.store import Store, resume
 from med_mat.catalog import load
 from med_mat.cli import cli
 from med_mat.files import sha256
-from med_mat.hub.publication import choose, stage
+from med_mat.hub.publication import choose
+from med_mat.hub.staging import stage
 from med_mat.leakage import report
 from med_mat.location import JOURNAL, MANIFEST, SUMS, locate
 
@@ -196,20 +197,21 @@ def test_nothing_damaged_is_published(copy: Path, tmp_path: Path, pattern: str) 
     flip(copy / name, 77)
     (tmp_path / "scratch").mkdir()
     with pytest.raises(errors.BuildError, match="is not as it was written") as caught:
-        stage(choose(copy, manifest, load(), without_pixels=True), "org/bare", tmp_path / "scratch")
+        stage(choose(copy, manifest, load(), pixels="none"), "org/bare", tmp_path / "scratch")
     assert name in str(caught.value)
 
 
 def test_a_published_set_has_a_list_of_its_own(original: Path, copy: Path, tmp_path: Path) -> None:
     _, manifest = locate(copy)
     (tmp_path / "scratch").mkdir()
-    publication = choose(copy, manifest, load(), only=["busi"], without_pixels=True)
-    for name, path in stage(publication, "org/bare", tmp_path / "scratch").items():
+    publication = choose(copy, manifest, load(), only=["busi"], pixels="none")
+    for name, path in stage(publication, "org/bare", tmp_path / "scratch").files.items():
         (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, tmp_path / "set" / name)
     checked = sums.check(tmp_path / "set")
     assert checked.ok, str(checked)
     assert ".build" in checked.note
+    assert set(sums.read(tmp_path / "set")) == set(content(tmp_path / "set")) - {SUMS}
     with pytest.raises(errors.BuildError, match=r"a Med-MAT without its folder \.build: one that was published"):
         make(original / "raw", tmp_path / "set", "busi")
 

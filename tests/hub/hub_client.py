@@ -5,13 +5,43 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from hub_server import TOKEN, Hub
 
-#: May be passed on; not known, with masks; forbidden; not known, with boxes and masks.
-SOURCES = ("acrima", "busi", "aptos_2019", "kvasir_seg")
+from med_mat import catalog
+from med_mat.catalog import Catalog, Source
+
+#: What these tests take for the terms, whatever the cards come to say: whether images may be passed on, and labels.
+#: The second has masks, the last boxes and masks.
+TERMS: dict[str, tuple[bool | None, bool | None]] = {
+    "acrima": (True, True),
+    "busi": (None, None),
+    "aptos_2019": (False, False),
+    "kvasir_seg": (None, None),
+}
+SOURCES = tuple(TERMS)
+
+
+def with_terms(source: Source) -> Source:
+    """A source with these terms, where it has some; and nobody has looked at what identifies."""
+    if source.name not in TERMS:
+        return source
+    images, labels = TERMS[source.name]
+    return replace(source, redistributable=images, labels_redistributable=labels, identifying=None)
+
+
+def settled() -> Catalog:
+    """The catalog with these terms."""
+    found = catalog.load()
+    return Catalog({name: with_terms(source) for name, source in found.items()}, found.subsets)
+
+
+def settle() -> None:
+    """Have this process read the cards with these terms."""
+    read = catalog.read_card
+    catalog.read_card = lambda name, text: with_terms(read(name, text))
 
 
 @dataclass(frozen=True)
@@ -28,6 +58,7 @@ class Client:
 
     hub: Hub
     home: Path
+    settled: bool = True  # whether the terms are those of these tests, and not those of the cards
     settings: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -45,7 +76,10 @@ class Client:
 
     def start(self, code: str, *arguments: object) -> subprocess.Popen[str]:
         """Python code, in a process of its own."""
-        command = [sys.executable, "-c", code, *map(str, arguments)]
+        terms = (
+            f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import hub_client; hub_client.settle()"
+        )
+        command = [sys.executable, "-c", f"{terms}\n{code}" if self.settled else code, *map(str, arguments)]
         return subprocess.Popen(
             command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )

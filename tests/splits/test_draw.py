@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import Any
 
@@ -130,3 +131,20 @@ def test_another_seed_draws_others_and_a_seed_is_for_good() -> None:
 
 #: With this seed, in every version, on every machine.
 FROZEN = [200, 309, 612, 811]
+
+
+def test_records_of_equal_files_are_drawn_in_the_order_of_the_index() -> None:
+    """They have one key: nothing relies on keys being different."""
+    world = made_up(many({(1, "a"): 30, (1, "b"): 30}), made_rows())
+    tags = dataclasses.replace(world.mat.tags, key=np.repeat(np.arange(20, dtype=np.uint64), 3))
+    every = np.arange(60)
+    for size in range(1, 61):
+        taken = draw.take(tags, every, size, 5)
+        assert len(taken) == size
+        assert np.array_equal(taken, draw.take(tags, every, size, 5))
+        assert set(taken) <= set(draw.take(tags, every, min(size + 1, 60), 5)), "a larger one contains a smaller"
+    for k in (1, 4, 29):
+        assert len(draw.shots(tags, every, k, 5)) == len(draw.shots(world.mat.tags, every, k, 5))
+    assert len(draw.equal_per_label(tags, every, 5)) == len(draw.equal_per_label(world.mat.tags, every, 5))
+    alike = dataclasses.replace(tags, key=np.zeros(60, np.uint64), label=np.zeros(60, np.int32))
+    assert draw.take(alike, every, 7, 5).tolist() == list(range(7)), "the earlier first"

@@ -1,0 +1,11 @@
+"""Colour profiles: what is one, so that nothing else is kept in its place."""
+
+from __future__ import annotations
+
+
+def is_profile(data: bytes) -> bool:
+    """Whether these bytes are one ICC profile, to the last; it may be filled up to a multiple of four."""
+    return (
+        data[36:40] == b"acsp"
+        and 128 <= int.from_bytes(data[:4], "big") <= len(data) <= int.from_bytes(data[:4], "big") + 3
+    )
