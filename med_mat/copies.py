@@ -10,10 +10,7 @@ import hashlib
 import json
 import os
 import re
-import threading
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,8 +18,9 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from med_mat.errors import BuildError
-from med_mat.location import Folder, Location
+from med_mat.errors import BuildError, WriteError
+from med_mat.files import is_temporary, left_behind, replacing
+from med_mat.location import Folder, Location, reading
 
 if TYPE_CHECKING:
     import datasets
@@ -30,8 +28,7 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 64
 #: Where a copy says of what it is one, in the metadata of its schema.
 _OF = b"med_mat.copy"
-_OURS = re.compile(r"[0-9a-f]{32}\.arrow(\.\d+\.\d+\.tmp)?")
-_ABANDONED = 3600  # seconds after which nobody writes to an unfinished copy any more
+_WHOLE = re.compile(r"[0-9a-f]{32}\.arrow")
 
 State = Literal["in use", "on the Hub", "stale", "unfinished", "unreadable"]
 
@@ -63,7 +60,7 @@ def opened(location: Location, name: str) -> datasets.Dataset:
     """A data file of a build, memory-mapped from its copy. A copy that a power cut has damaged is made again.
 
     Raises:
-        BuildError: as :func:`arrow_file`.
+        BuildError, HubError: as :func:`arrow_file`.
     """
     import datasets
 
@@ -79,27 +76,30 @@ def arrow_file(location: Location, name: str) -> Path:
 
     Raises:
         BuildError: the cache cannot be written, or is full; the message names its folder and the ways around it.
+        BuildError, HubError: the data file is damaged, or cannot be had.
     """
     of = location.key(name)
     path = folder() / f"{hashlib.blake2b(of.encode('utf-8', 'surrogateescape'), digest_size=16).hexdigest()}.arrow"
     if path.is_file():
         return path
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.tmp")
     about = {_OF: json.dumps({"build": location.identity, "file": name, "of": of}).encode()}
-    with _told(path.parent):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with pa.OSFile(str(temporary), "wb") as sink:
-                batches = _batches(location, name)
-                kind = next(batches).schema
-                kind = kind.with_metadata({**(kind.metadata or {}), **about})
-                with pa.ipc.new_stream(sink, kind) as writer:
-                    for batch in batches:
-                        writer.write_batch(batch.replace_schema_metadata(kind.metadata))
-            temporary.replace(path)
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
+    batches = _batches(location, name)
+    kind = next(batches).schema
+    kind = kind.with_metadata({**(kind.metadata or {}), **about})
+    try:
+        with (
+            replacing(path, lasting=False) as temporary,
+            pa.OSFile(str(temporary), "wb") as sink,
+            pa.ipc.new_stream(sink, kind) as writer,
+        ):
+            for batch in batches:
+                writer.write_batch(batch.replace_schema_metadata(kind.metadata))
+    except WriteError as error:
+        raise BuildError(
+            f"Pixels cannot be copied to {path.parent}: {_reason(error)}. Set the environment variable "
+            "HF_DATASETS_CACHE to a folder of your own that has room, before Python starts; or pass streaming=True, "
+            "which needs no copy. 'med-mat cache --clear' removes stale copies."
+        ) from error
     return path
 
 
@@ -107,31 +107,12 @@ def _batches(location: Location, name: str) -> Iterator[pa.RecordBatch]:
     """An empty batch, for the schema, and then the records of a data file.
 
     Raises:
-        BuildError: it is damaged.
+        BuildError, HubError: it is damaged.
     """
     path = location.local(name)
-    try:
-        with pq.ParquetFile(path) as parquet:
-            yield pa.RecordBatch.from_pylist([], schema=parquet.schema_arrow)
-            yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
-    except (OSError, pa.ArrowException) as error:
-        raise BuildError(
-            f"{path} cannot be read: {_reason(error)}. If it is damaged, run 'med-mat build' again; what came from the "
-            "Hub comes again once this file is removed."
-        ) from error
-
-
-@contextmanager
-def _told(where: Path) -> Iterator[None]:
-    """The system's refusals to write, as a sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise BuildError(
-            f"Pixels cannot be copied to {where}: {_reason(error)}. Set the environment variable HF_DATASETS_CACHE to "
-            "a folder of your own that has room, before Python starts; or pass streaming=True, which needs no copy. "
-            "'med-mat cache --clear' removes stale copies."
-        ) from error
+    with reading(location, name), pq.ParquetFile(path) as parquet:
+        yield pa.RecordBatch.from_pylist([], schema=parquet.schema_arrow)
+        yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
 
 
 def _reason(error: Exception) -> str:
@@ -150,11 +131,12 @@ def copies() -> list[Copy]:
     place = folder()
     try:
         with os.scandir(place) as entries:
-            ours = [Path(one) for one in entries if _OURS.fullmatch(one.name) and one.is_file(follow_symlinks=False)]
+            files = [Path(one) for one in entries if one.is_file(follow_symlinks=False)]
     except FileNotFoundError:
         return []
     except OSError as error:
         raise BuildError(f"{place} cannot be opened: {_reason(error)}.") from error
+    ours = [path for path in files if _WHOLE.fullmatch(path.name) or is_temporary(path.name)]
     return sorted(filter(None, map(_examined, ours)), key=lambda one: (one.build, one.file, one.path))
 
 
@@ -179,9 +161,8 @@ def _examined(path: Path) -> Copy | None:
     """What a file is; None where it is being written, or has just gone."""
     try:
         facts = path.stat()
-        if path.suffix == ".tmp":
-            left = time.time() - facts.st_mtime > _ABANDONED
-            return Copy(path, "", "", facts.st_size, "unfinished") if left else None
+        if is_temporary(path.name):
+            return Copy(path, "", "", facts.st_size, "unfinished") if left_behind(path) else None
         with pa.OSFile(str(path)) as file, pa.ipc.open_stream(file) as reader:
             about = json.loads((reader.schema.metadata or {})[_OF])
             build, name, of = str(about["build"]), str(about["file"]), str(about["of"])

@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from med_mat import copies, schema, shards, strict
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
-from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate, reading
+from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate, read_index, reading
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
 from med_mat.splits.methods import Experiments
@@ -63,7 +63,7 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
             raise
         except MedMATError as error:  # the manifest, or a file of this build: of which one, is to be said
             raise BuildError(str(error) if str(location) in str(error) else f"{where}: {error}") from error
-        except (OSError, pa.ArrowInvalid, LookupError) as error:
+        except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
             damage = str(error)
         if wait is None or not isinstance(location, Folder):
             break
@@ -418,17 +418,13 @@ class MedMAT(Experiments):
     def _record_facts(self, name: str) -> pa.ChunkedArray:
         """A column of the index, read once."""
         if name not in self._columns:
-            with reading(self.location, INDEX):
-                self._columns[name] = pq.read_table(self.location.index((name,)), columns=[name])[name]
+            self._columns[name] = read_index(self.location, (name,))[name]
         return self._columns[name]
 
     @functools.cached_property
     def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], tuple[str, ...]]:
         """Where the pixels are: for each record a position in the list of files, and one within the file; the files."""
-        with reading(self.location, INDEX):
-            table = pq.read_table(
-                self.location.index(("file", "position")), columns=["file", "position"], read_dictionary=["file"]
-            )
+        table = read_index(self.location, ("file", "position"), read_dictionary=["file"])
         codes, names = encode(table["file"])
         return codes, table["position"].to_numpy(), names
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from med_mat.building.ledger import NOTICE
 from med_mat.building.loader import has_loader, loader_of
-from med_mat.building.run import Options, build, find
+from med_mat.building.run import Options, build, check_apart, find
 from med_mat.catalog import Source, load
 from med_mat.errors import BuildError
+from med_mat.files import writing
 from med_mat.location import taken_for_pattern
 from med_mat.raw.miniature import Miniature
 
@@ -31,15 +32,17 @@ def miniature(folder: Path, names: Iterable[str] = ()) -> dict[str, Path]:
 
     Raises:
         UnknownSourceError, BuildError: a name that is unknown, or without a loader.
+        WriteError: the system does not take it.
     """
     catalog = load()
     chosen: list[Source] = [catalog[name] for name in names] or [s for s in catalog.values() if has_loader(s)]
     folders = {}
     for source in chosen:
         root = folder / source.name
-        root.mkdir(parents=True, exist_ok=True)
-        (root / NOTICE).write_text(_NOTICE_TEXT.format(title=source.title), "utf-8")
-        loader_of(source).miniature(Miniature(root))
+        with writing(root):
+            root.mkdir(parents=True, exist_ok=True)
+            (root / NOTICE).write_text(_NOTICE_TEXT.format(title=source.title), "utf-8")
+            loader_of(source).miniature(Miniature(root))
         folders[source.name] = root
     return folders
 
@@ -62,6 +65,7 @@ def demo(raw: Path, out: Path, *, jobs: int | None, say: Callable[[str], None], 
             f"{out.absolute()}: load_dataset takes *, ?, [...] and :: in a path for a pattern. Name a folder without "
             "these for the demonstration (--out)."
         )
+    check_apart(out, [raw])
     say("The images of this demonstration are synthetic: Med-MAT draws them. No medical data is used or downloaded.")
     folders = miniature(raw)
     say(f"1. Miniature raw folders of {len(folders)} sources, as their publishers lay them out: {raw}")

@@ -51,6 +51,13 @@ class FaultError(BuildError):
     """Something of Med-MAT, or of a library below it, stumbles over one source; the message says where."""
 
 
+class WriteError(MedMATError, OSError):
+    """A file cannot be written: no space, no permission, a folder that is called so."""
+
+    def __str__(self) -> str:
+        return f"Cannot write {self.filename}: {self.strerror}."
+
+
 class SplitError(MedMATError):
     """A split that cannot be made."""
 

@@ -8,11 +8,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from med_mat import schema
-from med_mat.errors import BuildError, HubError
+from med_mat.errors import BuildError, HubError, MedMATError
+from med_mat.files import relative
 from med_mat.hub.errors import told
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ JOURNAL = ".build/switch.json"
 #: The name of the state of a build, in the manifest as "build" and in the metadata of the index.
 BUILD_KEY = b"med_mat.build"
 INDEX = "index.parquet"
+#: The sha256 of every file of a Med-MAT but this one.
+SUMS = "SHA256SUMS"
 #: What a push puts beside the index: the columns that opening and selecting read, a twentieth of its bytes.
 TAGS = "tags.parquet"
 TAGS_COLUMNS = ("row", "split", "label_set", "group", "withheld", "key", "file", "position")
@@ -47,7 +50,7 @@ class Folder:
         Raises:
             BuildError: it is not there.
         """
-        path = self.root / name
+        path = self.root / relative_name(self, name)
         if not path.is_file():
             raise BuildError(
                 f"{self.root.absolute()} lacks {name}. If it was built again since it was opened, open it again; else "
@@ -80,6 +83,13 @@ class Folder:
         """What identifies the content of a file, for the cache."""
         facts = self.local(name).stat()
         return f"{self.identity}/{name}/{facts.st_size}/{facts.st_mtime_ns}"
+
+    def damaged(self, name: str, why: object) -> BuildError:
+        """What is to be raised where a file of the build is not what a build writes."""
+        return BuildError(
+            f"{self.root / name} is damaged, or cannot be read ({why}). {anew(self.root)} "
+            f"'med-mat validate --out {self.root}' names all that is damaged."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +160,13 @@ class HubRepository:
         """What identifies the content of a file, for the cache."""
         return f"{self.identity}/{name}"
 
+    def damaged(self, name: str, why: object) -> HubError:
+        """What is to be raised where a file of the dataset is not what a build writes."""
+        return HubError(
+            f"{self.repo_id}/{name} is damaged, there or in the Hub's cache on this machine ({why}). Remove it from "
+            "the cache (hf cache), and run the same command again."
+        )
+
 
 Location = Folder | HubRepository
 
@@ -162,37 +179,59 @@ def taken_for_pattern(folder: str | os.PathLike[str]) -> bool:
     return _PATTERN.search(str(Path(folder).absolute())) is not None
 
 
-def read_table(location: Location, name: str, columns: Iterable[str] | None = None) -> pa.Table:
-    """A Parquet file of a build, or some columns of it.
-
-    Raises:
-        BuildError: it is not there, or damaged.
-    """
-    import pyarrow.parquet as pq
-
-    path = location.local(name)
-    with reading(location, name):
-        return pq.read_table(path, columns=None if columns is None else list(columns))
-
-
 @contextmanager
-def reading(location: Location | Path, name: str) -> Iterator[None]:
-    """Around what reads a Parquet file of a build.
+def reading(location: Location, name: str) -> Iterator[None]:
+    """Whatever a damaged file of a build makes its readers raise becomes a sentence on that file.
 
     Raises:
-        BuildError: it is damaged; names it.
+        BuildError, HubError: the file is damaged.
     """
     import pyarrow as pa
 
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
-        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
-            raise  # of the system or the network, not of what the file holds
-        raise BuildError(
-            f"{location}: {name} is damaged ({' '.join(str(error).split())}). Remove it and run 'med-mat build' again, "
-            "or fetch it anew: the rest is kept."
-        ) from error
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise location.damaged(name, _brief(error)) from error
+    except OSError as error:
+        if isinstance(error, MedMATError) or (error.errno is None and type(error) is not OSError):
+            raise  # a sentence already, or the network's
+        raise location.damaged(name, error.strerror or _brief(error)) from error
+
+
+def read_index(location: Location, columns: Collection[str], **options: Any) -> pa.Table:
+    """Columns of the index; the options are those of ``pyarrow.parquet.read_table``.
+
+    Raises:
+        BuildError, HubError: it is not there, or damaged.
+    """
+    import pyarrow.parquet as pq
+
+    with reading(location, INDEX):
+        return pq.read_table(location.index(columns), columns=list(columns), **options)
+
+
+def anew(folder: Path) -> str:
+    """What to do about damaged files of a Med-MAT in a folder, as a sentence."""
+    if (folder / ".build").is_dir():
+        return "Run the same 'med-mat build' again: what is damaged is made anew, what is whole is kept."
+    return "No build goes on here, for there is no .build: fetch what is damaged again, or build into another folder."
+
+
+def relative_name(location: Location, name: str) -> PurePosixPath:
+    """The name of a file of a build, which stays in it, whatever an index or a manifest says.
+
+    Raises:
+        BuildError: it does not.
+    """
+    try:
+        return relative(name)
+    except ValueError as error:
+        raise BuildError(f"{location} names a file {name!r}, which no build writes: it {error}.") from None
+
+
+def _brief(error: Exception) -> str:
+    """The first line of what a library says, without a full stop."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[Location, Mapping[str, Any]]:
@@ -206,6 +245,8 @@ def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[
         BuildError: nothing there, an unfinished build, or one of another schema version.
         HubError: the Hub does not give it.
     """
+    if where == "":
+        raise BuildError("The name of a Med-MAT is empty: name a folder or a Hub dataset; '.' is the current folder.")
     location = _location(where, revision)
     try:
         manifest = json.loads(location.local(MANIFEST).read_text("utf-8"))

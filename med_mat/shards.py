@@ -32,7 +32,7 @@ def stream(
     else:
         needed = tuple(dict.fromkeys((*wanted, "row", *FACTS)))
     for name, places, keys in pieces:
-        with location.open(name) as file, _opened(location, name, file) as parquet:
+        with reading(location, name), location.open(name) as file, pq.ParquetFile(file) as parquet:
             start = 0
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows

@@ -18,8 +18,9 @@ from typing import IO, Any, Literal, TypeVar, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from med_mat.building.files import FileIndex, index_of, read_indexes, sha256, write_index
+from med_mat.building.files import FileIndex, index_of, read_indexes, write_index
 from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError
+from med_mat.files import sha256
 from med_mat.nameless import nameless_files
 from med_mat.progress import Bar
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
@@ -182,7 +183,7 @@ def validate(
 
 
 def run(
-    names: Sequence[str],
+    folders: Mapping[str, Path | None],
     root: Path | None,
     against: Path | None,
     other: tuple[Path, Path] | None = None,
@@ -195,7 +196,7 @@ def run(
     """What ``med-mat validate`` does.
 
     Args:
-        names: "source" (below ``root``) or "source=folder"; none: every source of ``against``.
+        folders: source -> its folder, or None for "below ``root``"; empty: every source of ``against``.
         root: a folder of sources, each as ``root/<source>`` or under any name.
         against: a Med-MAT, a folder of index files, or one such file.
         other: two of these, which are compared instead of raw files.
@@ -208,10 +209,9 @@ def run(
         LayoutError, ReadError, UnknownSourceError: what is named is not there, or is no index.
     """
     if other:
-        if names or root or against or write:
+        if folders or root or against or write:
             raise LayoutError("--compare takes two indexes, and neither raw folders, nor --against, nor --write.")
         return compare(read_indexes(other[0]), read_indexes(other[1]))
-    folders = {name: Path(folder) if given else None for name, given, folder in (one.partition("=") for one in names)}
     if root is None and (not folders or None in folders.values()):
         raise LayoutError("Where do the raw files lie? Write SOURCE=FOLDER, or give the folder of sources (--raw).")
     if against is None:
@@ -468,17 +468,17 @@ class _Marker:
     def __enter__(self) -> _Marker:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a+", encoding="utf-8", buffering=1)
+            self._file = self._path.open("a+", encoding="utf-8", errors="replace", buffering=1)
         except OSError:
             return self  # nowhere to note it: the run starts anew when it is killed
         self._file.seek(0)
         for line in self._file:
             try:
                 path, size, time, digest = json.loads(line)
-            except (ValueError, TypeError):
-                continue  # cut short when the run was killed
-            if self._raw.files.get(path) == FileFacts(size, time):
-                self.done[path] = digest
+                if self._raw.files.get(path) == FileFacts(size, time):
+                    self.done[path] = str(digest)
+            except (ValueError, TypeError, RecursionError):
+                continue  # cut short when the run was killed, or damaged since
         return self
 
     def add(self, path: str, facts: FileFacts, digest: str) -> None:

@@ -6,9 +6,11 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 from workshop import Workshop
@@ -258,7 +260,14 @@ MISTAKES = [
     (["build", "bussi=empty", "--out", "x"], 1, "Did you mean 'busi'?"),
     (["build", "busi=raw", "--out", "file"], 1, "file is a file: name a folder for the output"),
     (["build", "busi=raw", "--out", "file/x"], 1, "Cannot make the folder"),
-    (["build", "busi=raw", "--out", "raw"], 1, "holds files that are not a Med-MAT build"),
+    (["build", "busi=raw", "--out", "raw"], 1, "lies in the output"),
+    (["build", "busi=", "--out", "x"], 2, "'busi=' names no folder: write busi=FOLDER"),
+    (["build", "busi=raw", "busi=file", "--out", "x"], 2, "'busi' is named twice"),
+    (["build", "busi=raw", "--out", ""], 2, "'.' is the current folder"),
+    (["validate", "busi=", "--against", "x"], 2, "'busi=' names no folder"),
+    (["attach", "org/x", "busi=", "--out", "x"], 2, "'busi=' names no folder"),
+    (["validate", "--out", "x", "--raw", "raw"], 2, "--out reads a Med-MAT alone"),
+    (["validate", "--out", "empty"], 1, "empty has no SHA256SUMS"),
     (["build", "busi=raw", "--out", "raw/busi/Dataset_BUSI_with_GT/x"], 1, "lies in the raw folder"),
     (["build", "busi=file", "--out", "x"], 1, "is a file: name the folder that holds it"),
     (["build", "busi=raw", "--out", "x", "--jobs", "0"], 2, "0 is not in the range"),
@@ -272,6 +281,29 @@ MISTAKES = [
     (["demo", "--jobs", "two"], 2, "'two' is not a valid integer"),
     (["biuld"], 2, "No such command 'biuld'"),
 ]
+
+
+def places(command: click.Command, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command, click.Parameter]]:
+    """Every option and argument of every command that names a folder or a file."""
+    if isinstance(command, click.Group):
+        for name, one in command.commands.items():
+            yield from places(one, *names, name)
+    for param in command.params:
+        if isinstance(param.type, click.Path) or param.name in ("where", "dataset"):
+            yield names, command, param
+
+
+PLACES = list(places(cli))
+
+
+@pytest.mark.parametrize(("names", "command", "param"), PLACES, ids=[f"{' '.join(n)} {p.name}" for n, _, p in PLACES])
+def test_an_empty_name_is_never_the_current_folder(
+    names: tuple[str, ...], command: click.Command, param: click.Parameter, tmp_path: Path
+) -> None:
+    assert len(PLACES) > 30
+    with pytest.raises(click.BadParameter, match="It is empty: name a folder or a file"):
+        param.type.convert("", param, click.Context(command))
+    assert param.type.convert(".", param, click.Context(command)) in (".", Path())
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), MISTAKES, ids=[" ".join(one[0]) for one in MISTAKES])

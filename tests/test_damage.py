@@ -15,7 +15,7 @@ from med_mat.demo import miniature
 from med_mat.errors import MedMATError
 from med_mat.hub.pixels import write_bare
 from med_mat.leakage import report
-from med_mat.location import reading
+from med_mat.location import Folder, reading
 
 DAMAGES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "empty": lambda data, _: b"",
@@ -37,7 +37,7 @@ def asked(out: Path, name: str) -> list[str]:
     """Ask what reads that file; what was said where that failed."""
 
     def bare() -> None:
-        with reading(out, name):
+        with reading(Folder(out), name):
             write_bare(out / name, out.parent / "bare.parquet")
 
     said = []

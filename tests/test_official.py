@@ -22,6 +22,7 @@ from med_mat.catalog import load
 from med_mat.cli import cli
 from med_mat.dataset import MedMAT
 from med_mat.errors import BuildError, LayoutError, ReadError
+from med_mat.files import temporary_path
 from med_mat.official import overlaps
 from med_mat.official.labels import known_labels, split_labels
 from med_mat.official.overlaps import to_text as overlaps_text
@@ -472,6 +473,9 @@ def test_parquet_that_load_dataset_opens(workshop: Workshop, mat: MedMAT, releas
     assert read_back.features == found.features
     assert read_back.to_dict() == found.to_dict()
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*.parquet")}
+    for path in before:  # what a run that was killed leaves behind
+        temporary_path(path).write_bytes(path.read_bytes()[:5000])
+    assert load_dataset(str(tmp_path / "out"), split="train").to_dict() == found.to_dict()
     official.write(place, mat, tmp_path / "out")
     assert {path: path.read_bytes() for path in before} == before
 

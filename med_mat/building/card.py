@@ -19,8 +19,8 @@ import yaml
 
 from med_mat.building.account import account, plain
 from med_mat.building.croissant import croissant
-from med_mat.building.writer import write_atomically
 from med_mat.catalog import Row, Source
+from med_mat.files import write_atomically
 from med_mat.location import INDEX
 from med_mat.schema import LABEL_SEPARATOR
 from med_mat.summary import CERTAINTY, MAY, licence, words

@@ -7,13 +7,14 @@ process that runs the build flushes the files to the disk, renames them and writ
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from med_mat import image
 from med_mat.building import faults, libraries
@@ -22,14 +23,22 @@ from med_mat.building.outcomes import Notes, Setting, Skip, outcomes
 from med_mat.building.plan import Chunk
 from med_mat.building.record import Placed, rows_served
 from med_mat.building.store import Store
-from med_mat.building.writer import RecordFile, temporary_path, write_atomically
+from med_mat.building.writer import RecordFile
 from med_mat.errors import BuildError, MedMATError, ReadError
 from med_mat.example import Example
+from med_mat.files import flush, suspect, temporary_path, write_atomically
 from med_mat.leakage import thumbnails
 from med_mat.raw import limits
 
 #: A record's side, and the split of the files that it goes to: the same, or "withheld".
 Places = Mapping[int, tuple[str, str]]
+
+
+class Whole(NamedTuple):
+    """A file as it was written."""
+
+    bytes: int
+    sha256: str
 
 
 @dataclass(slots=True)
@@ -55,7 +64,7 @@ class Result:
     cleaned: int = 0  # images that are stored without what their files held beside the picture
     removed: dict[str, int] = field(default_factory=dict)  # what that was -> how many images held it
     lost: dict[str, int] = field(default_factory=dict)  # image file -> how many of its examples gave no record
-    files: dict[str, int] = field(default_factory=dict)  # file below the output folder -> bytes
+    files: dict[str, Whole] = field(default_factory=dict)  # below the output folder
     temporary: dict[str, str] = field(default_factory=dict)  # the same files -> what they are called until committed
 
     def within(self, max_file: int) -> bool:
@@ -78,16 +87,31 @@ class Result:
         return marker(self.source, self.name)
 
     def to_json(self) -> str:
-        """As the text of a marker."""
+        """As the text of a marker, which begins with the sha256 of what follows."""
         facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("temporary", "decoded")}
         skipped = [[skip.id, skip.path, skip.reason] for skip in self.skipped]
-        return json.dumps({**facts, "files": dict(sorted(self.files.items())), "skipped": skipped}, indent=1) + "\n"
+        content = {**facts, "files": dict(sorted(self.files.items())), "skipped": skipped}
+        digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        return json.dumps({"sha256": digest, **content}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Result:
-        """From the text of a marker."""
-        facts = json.loads(text)
-        return cls(**{**facts, "skipped": [Skip(*entry) for entry in facts["skipped"]]})
+        """From the text of a marker.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        try:
+            facts = json.loads(text)
+            del facts["sha256"]
+            files = {name: Whole(*file) for name, file in facts["files"].items()}
+            made = cls(**{**facts, "files": files, "skipped": [Skip(*entry) for entry in facts["skipped"]]})
+            sound = made.to_json() == text
+        except (LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"no marker: {error}") from error
+        if not sound:
+            raise ValueError("a marker that is not as it was written")
+        return made
 
 
 def marker(source: str, chunk: str) -> str:
@@ -95,14 +119,28 @@ def marker(source: str, chunk: str) -> str:
     return f".build/{source}/{chunk}.json"
 
 
-def earlier(store: Store, source: str, chunk: str) -> Result | None:
-    """What an earlier run made of a chunk, if its files are still whole."""
+def earlier(store: Store, source: str, chunk: str, *, dry: bool = False) -> Result | None:
+    """What an earlier run made of a chunk, if its files are still whole.
+
+    Those are read that were touched since the marker was put in its place: a file that nobody touched is trusted.
+
+    Args:
+        store: of the build.
+        source: the name of the source.
+        chunk: the name of the chunk.
+        dry: do not note that files were read, so that the next run need not.
+    """
     for folder in (store.next, store.out):
+        path = folder / marker(source, chunk)
         try:
-            result = Result.from_json((folder / marker(source, chunk)).read_text("utf-8"))
-        except (OSError, ValueError, TypeError, KeyError):
+            result, since = Result.from_json(path.read_text("utf-8")), path.stat().st_ctime_ns
+        except (OSError, ValueError):
             continue
-        if all(store.size(name) == size for name, size in result.files.items()):
+        touched = {name: store.touched(name, since) for name in result.files}
+        if all(store.is_whole(name, *file, read=touched[name] is True) for name, file in result.files.items()):
+            if any(touched.values()) and not dry:
+                with suppress(OSError):
+                    os.utime(path)
             return result
     return None
 
@@ -114,7 +152,8 @@ def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | Non
         chunk: the examples.
         setting: what all chunks of the source share.
         store: of the build.
-        kept: an earlier result whose pixels are still those of the raw files: they are copied, not decoded.
+        kept: an earlier result whose pixels are still those of the raw files: they are copied, not decoded, if every
+            byte of its files is as it was written.
 
     Raises:
         ReadError: a bad example, where ``on_error`` is "raise".
@@ -130,6 +169,8 @@ def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | Non
 
 
 def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | None) -> Result:
+    if kept is not None and not all(store.is_whole(name, *file, read=True) for name, file in kept.files.items()):
+        kept = None
     result = Result(chunk.source, chunk.name)
     cache = image.FileCache()
     small: list[bytes] = []
@@ -193,11 +234,15 @@ def move_chunk(made: Result, places: Places, store: Store) -> Result:
         store: of the build.
 
     Raises:
-        BuildError: the output cannot be written.
+        BuildError: the output cannot be written, or what an earlier run wrote is damaged.
     """
+    for name, file in made.files.items():
+        if not store.is_whole(name, *file, read=not (store.next / name).is_file()):
+            suspect(store.path(name))
+            raise BuildError(f"{store.path(name)} is damaged. Run the same command again: it is made anew.")
     result = Result.from_json(made.to_json())
     result.libraries |= libraries.writer()
-    result.files = {name: size for name, size in made.files.items() if name == made.thumbnails}
+    result.files = {name: file for name, file in made.files.items() if name == made.thumbnails}
     with _Files(store, made.source, made.name) as files:
         for values in kept_records(store, made.data):
             values["split"], split = places[values["ordinal"]]
@@ -214,11 +259,10 @@ def commit(result: Result, store: Store) -> Result:
     """
     try:
         for name, temporary in result.temporary.items():
-            with Path(temporary).open("rb") as file:
-                os.fsync(file.fileno())
+            flush(Path(temporary))
             Path(temporary).replace(store.next / name)
         result.temporary = {}
-        write_atomically(store.next / result.marker, result.to_json().encode())
+        write_atomically(store.next / result.marker, result.to_json().encode(), tidy=False)
     except OSError as error:
         for temporary in result.temporary.values():
             Path(temporary).unlink(missing_ok=True)
@@ -251,8 +295,8 @@ class _Files:
         """Finish all files and note them in the result."""
         try:
             for place in sorted(self._open):
-                for name, temporary in self._open[place].close().items():
-                    self._note(result, name, temporary)
+                for name, (temporary, digest) in self._open[place].close().items():
+                    self._note(result, name, temporary, digest)
         except OSError as error:
             raise _unwritable(self._source, self._chunk, self._store, error) from error
 
@@ -262,14 +306,14 @@ class _Files:
         self._closed.append(temporary)
         try:
             temporary.parent.mkdir(parents=True, exist_ok=True)
-            thumbnails.write(temporary, small)
-            self._note(result, result.thumbnails, temporary)
+            digest = thumbnails.write(temporary, small)
+            self._note(result, result.thumbnails, temporary, digest)
         except OSError as error:
             raise _unwritable(self._source, self._chunk, self._store, error) from error
 
-    def _note(self, result: Result, name: str, temporary: Path) -> None:
+    def _note(self, result: Result, name: str, temporary: Path, digest: str) -> None:
         self._closed.append(temporary)
-        result.files[name] = temporary.stat().st_size
+        result.files[name] = Whole(temporary.stat().st_size, digest)
         result.temporary[name] = str(temporary)
 
     def __exit__(self, failed: object, *_: object) -> None:
@@ -284,8 +328,3 @@ def _unwritable(source: str, chunk: str, store: Store, error: OSError) -> BuildE
         f"Cannot write chunk {chunk} of {source!r} below {store.out}: {error.strerror or error}. "
         "Free some space or mend the disk, then run the same command: finished chunks are kept."
     )
-
-
-def sizes(results: Iterable[Result]) -> dict[str, int]:
-    """All files of some chunks, and their bytes."""
-    return {name: size for result in results for name, size in result.files.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import med_mat
 from med_mat.catalog import Source
-from med_mat.errors import BuildError, FaultError, LoaderError, MedMATError, ReadError
+from med_mat.errors import BuildError, FaultError, LoaderError, MedMATError, ReadError, WriteError
 from med_mat.example import Example
 
 _OURS = str(Path(med_mat.__file__).parent)
@@ -33,7 +33,7 @@ def of_source(source: Source, root: Path, error: Exception) -> MedMATError:
     Raises:
         Exception: ``error`` itself, where it is no matter of one source: the output cannot be written.
     """
-    whole = isinstance(error, BuildError) and not isinstance(error, LoaderError | FaultError)
+    whole = isinstance(error, BuildError | WriteError) and not isinstance(error, LoaderError | FaultError)
     if isinstance(error, MedMATError) and not whole:
         return error
     name = error.filename if isinstance(error, OSError) else None

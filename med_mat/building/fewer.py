@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from med_mat.building import sums
 from med_mat.errors import BuildError
+from med_mat.files import sha256
+from med_mat.location import INDEX
 from med_mat.shell import printable
+
+log = logging.getLogger(__name__)
 
 _NAMED = 5
 
 
 def held(out: Path, sources: Collection[str]) -> pa.ChunkedArray:
     """The ids of the records of some sources in a build, in the order of its index; none where there is no build."""
-    index = out / "index.parquet"
+    index, nothing = out / INDEX, pa.chunked_array([], pa.string())
     if not index.is_file():
-        return pa.chunked_array([], pa.string())
+        return nothing
     try:
+        with suppress(BuildError):  # nothing to compare it with
+            if sums.read(out).get(INDEX) != sha256(index):
+                log.warning("%s is damaged: whether records of it would be gone cannot be told", index)
+                return nothing
         table = pq.read_table(index, columns=["id", "source"])
-    except (OSError, pa.ArrowException):  # damaged, so that it holds nothing: the build writes it again
-        return pa.chunked_array([], pa.string())
+    except (OSError, pa.ArrowException):  # it holds nothing: the build writes it again
+        return nothing
     return table.filter(pc.is_in(table["source"], pa.array(sources, pa.string())))["id"].cast(pa.string())
 
 

@@ -23,8 +23,9 @@ import pyarrow.parquet as pq
 
 from med_mat.building.chunk import Result
 from med_mat.building.store import Store
-from med_mat.building.writer import index_part, parquet_bytes, write_atomically
+from med_mat.building.writer import index_part, parquet_bytes
 from med_mat.errors import ReadError
+from med_mat.files import sha256, write_atomically
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 
 #: Raised whenever the meaning of a column changes.
@@ -36,7 +37,7 @@ SCHEMA = pa.schema([("path", pa.string()), ("bytes", pa.int64()), ("sha256", pa.
 
 _FRAME = r"#(frame=\d+|slice=\d+(,axis=\d)?(,volume=\d+)?)$"  # as Example.reference writes it
 _THREADS = 4
-_BLOCK = 1 << 20
+_SEAL = hashlib.sha256().digest_size  # the bytes at the start of the file of hashes, which prove the others
 
 
 class FileIndex(NamedTuple):
@@ -75,8 +76,8 @@ def record_files(
     ]
     read = [path for path, role in zip(known, roles, strict=True) if role in ("mask", "table")]
     paths = pa.array(known, pa.string())
-    parts = [store.path(index_part(name)) for one in results for name in one.data]
-    chunks = _sha256_of_images(paths, parts)
+    tables = [store.table(index_part(name), ["path", "sha256"]) for one in results for name in one.data]
+    chunks = _sha256_of_images(paths, tables)
     own = _hashed(store, f".build/{source}/hashed", raw, read)
     digests = pc.coalesce(pa.array([own.get(path) for path in known], pa.string()), chunks)
     sizes = pa.array([facts.size for facts in known.values()], pa.int64())
@@ -149,26 +150,15 @@ def read_indexes(place: Path) -> dict[str, FileIndex]:
     return {index.source: index for index in found}
 
 
-def sha256(path: Path) -> str:
-    """Of a file's bytes, without having them all in memory."""
-    digest = hashlib.sha256()
-    buffer = memoryview(bytearray(_BLOCK))
-    with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            digest.update(buffer[:count])
-    return digest.hexdigest()
-
-
 def _table(paths: pa.Array, sizes: pa.Array, digests: pa.Array, roles: pa.Array) -> pa.Table:
     return pa.Table.from_arrays([paths, sizes, digests.cast(pa.string()), roles.cast(pa.string())], schema=SCHEMA)
 
 
-def _sha256_of_images(paths: pa.Array, parts: Sequence[Path]) -> pa.Array:
+def _sha256_of_images(paths: pa.Array, tables: Sequence[pa.Table]) -> pa.Array:
     """What the chunks found for each path; null where they read no such file."""
-    tables = [pq.read_table(part, columns=["path", "sha256"]).replace_schema_metadata(None) for part in parts]
     if not tables:
         return pa.nulls(len(paths), pa.string())
-    records = pa.concat_tables(tables).combine_chunks()
+    records = pa.concat_tables([one.replace_schema_metadata(None) for one in tables]).combine_chunks()
     references = records["path"]
     whole = pc.replace_substring_regex(references, pattern=_FRAME, replacement="")
     at = pc.coalesce(pc.index_in(paths, value_set=references), pc.index_in(paths, value_set=whole))
@@ -205,7 +195,10 @@ def _sha256_or_none(path: Path) -> str | None:
 
 def _read_state(state: Path) -> dict[str, tuple[FileFacts, str]]:
     try:
-        columns = pq.read_table(state).to_pydict()
+        content = state.read_bytes()
+        if hashlib.sha256(content[_SEAL:]).digest() != content[:_SEAL]:
+            return {}
+        columns = pq.read_table(pa.BufferReader(content[_SEAL:])).to_pydict()
         rows = zip(columns["path"], columns["bytes"], columns["time"], columns["sha256"], strict=True)
     except (OSError, pa.ArrowException, KeyError):
         return {}
@@ -220,4 +213,5 @@ def _write_state(state: Path, known: Mapping[str, tuple[FileFacts, str]]) -> Non
         "time": pa.array([one.mtime_ns for one in facts], pa.int64()),
         "sha256": pa.array([digest for _, digest in known.values()], pa.string()),
     }
-    write_atomically(state, parquet_bytes(pa.table(columns)))
+    data = bytes(parquet_bytes(pa.table(columns)))
+    write_atomically(state, hashlib.sha256(data).digest() + data)

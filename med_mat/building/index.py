@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -17,8 +15,9 @@ import pyarrow.parquet as pq
 from med_mat import schema
 from med_mat.building.settle import Settled
 from med_mat.building.store import Store
-from med_mat.building.writer import flush_to_disk, index_part, open_writer, temporary_path
+from med_mat.building.writer import index_part, open_writer
 from med_mat.catalog import Source
+from med_mat.files import replacing
 from med_mat.leakage import contradictions
 from med_mat.leakage.groups import DUPLICATES, REASONS, check_links
 from med_mat.leakage.near import THRESHOLD
@@ -49,11 +48,14 @@ def write_index(store: Store, files: Sequence[str], settled: Settled, sources: S
     build = hashlib.blake2b("\n".join(files).encode(), digest_size=8).hexdigest()
     target = schema.index_schema()
     target = target.with_metadata({**(target.metadata or {}), BUILD_KEY: build.encode()})
-    with _replacing(store.next / INDEX, target) as writer:
+    with (
+        replacing(store.next / INDEX) as temporary,
+        open_writer(temporary, target, text_codec="zstd") as writer,
+    ):
         start = 0
         waiting: list[pa.Table] = []
         for name in files:
-            part = pq.read_table(store.path(index_part(name)))
+            part = store.table(index_part(name))
             count = part.num_rows
             own = {
                 "label_set": label_sets(part),
@@ -75,7 +77,10 @@ def write_index(store: Store, files: Sequence[str], settled: Settled, sources: S
     told = records.select(list(contradictions.COLUMNS))
     links = contradictions.settle(settled.links, told, [row for source in sources for row in source.rows])
     check_links(links, records["id"], settled.groups)
-    with _replacing(store.next / DUPLICATES, contradictions.SCHEMA) as writer:
+    with (
+        replacing(store.next / DUPLICATES) as temporary,
+        open_writer(temporary, contradictions.SCHEMA, text_codec="zstd") as writer,
+    ):
         writer.write_table(links, row_group_size=ROW_GROUP_RECORDS)
     facts = {
         "threshold": THRESHOLD,
@@ -85,20 +90,6 @@ def write_index(store: Store, files: Sequence[str], settled: Settled, sources: S
         "contradictory links": pc.sum(links["contradictory"]).as_py() or 0,
     }
     return Written(records.select(list(COUNTED)), links, facts, build, contradictions.count(links, told))
-
-
-@contextlib.contextmanager
-def _replacing(path: Path, kind: pa.Schema) -> Iterator[pq.ParquetWriter]:
-    """A writer of a file that takes its place when it is whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(path)
-    try:
-        with open_writer(temporary, kind, text_codec="zstd") as writer:
-            yield writer
-        flush_to_disk(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def label_sets(records: pa.Table) -> pa.ChunkedArray:

@@ -23,8 +23,6 @@ _FACTS = (
     *("descriptor", "thumbnail", "format", "raw_width", "raw_height", "orientation", "notes"),
     *("encoded", "removed"),
 )
-#: What reading a file raises that an earlier build wrote whole and that is not whole any more.
-_DAMAGED = (OSError, pa.ArrowException, LookupError)
 
 
 @dataclass
@@ -70,14 +68,11 @@ class Kept:
     _files: dict[str, _File] = field(default_factory=dict)
 
     def __enter__(self) -> Kept:
-        try:
-            for name in self.result.data:
-                facts = pq.read_table(self.store.path(index_part(name)), columns=list(_FACTS)).to_pylist()
-                for position, one in enumerate(facts):
-                    self._where.setdefault(one["image_id"], (name, position, one))
-            self._thumbnails = Thumbnails([self.store.path(self.result.thumbnails)])
-        except _DAMAGED:
-            self._where.clear()  # all are decoded anew
+        for name in self.result.data:
+            facts = self.store.table(index_part(name), _FACTS).to_pylist()
+            for position, one in enumerate(facts):
+                self._where.setdefault(one["image_id"], (name, position, one))
+        self._thumbnails = Thumbnails([self.store.path(self.result.thumbnails)])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -85,20 +80,19 @@ class Kept:
             file.parquet.close()
 
     def stored(self, image_id: str) -> Stored | None:
-        """The stored image of that id; None where there was none, or its file is damaged."""
+        """The stored image of that id; None where there was none."""
         if image_id not in self._where:
             return None
         name, position, facts = self._where[image_id]
-        try:
+        with self.store.reading(name):
             if name not in self._files:
                 self._files[name] = _File.open(self.store.path(name))
-            data, small = self._files[name].image(position), None
-            if facts["thumbnail"] is not None:
-                small = self._thumbnails.take(np.array([facts["thumbnail"]]))[0].tobytes()
-        except _DAMAGED:
-            return None
+            data = self._files[name].image(position)
         self.used += 1
         spacing = facts["spacing"]
+        small = None
+        if facts["thumbnail"] is not None:
+            small = self._thumbnails.take(np.array([facts["thumbnail"]]))[0].tobytes()
         return Stored(
             data=data,
             format=facts["format"],
@@ -128,7 +122,8 @@ def kept_records(store: Store, names: Sequence[str]) -> Iterator[dict[str, Any]]
 
 
 def _records(stack: ExitStack, store: Store, name: str) -> Iterator[dict[str, Any]]:
-    private = pq.read_table(store.path(index_part(name)), columns=[column for column, _ in PRIVATE_FIELDS])
+    private = store.table(index_part(name), [column for column, _ in PRIVATE_FIELDS])
+    stack.enter_context(store.reading(name))
     parquet = stack.enter_context(pq.ParquetFile(store.path(name)))
     start = 0
     for group in range(parquet.num_row_groups):

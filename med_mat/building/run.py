@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from med_mat import __version__, schema, strict
-from med_mat.building import faults, libraries, plan
-from med_mat.building.card import write_cards
-from med_mat.building.chunk import Result, commit, earlier, move_chunk, sizes, write_chunk
+from med_mat.building import faults, libraries, plan, sums
+from med_mat.building.card import HEADS, write_cards
+from med_mat.building.chunk import Result, commit, earlier, move_chunk, write_chunk
 from med_mat.building.fewer import fewer, held, refusal
-from med_mat.building.files import FOLDER, record_files
+from med_mat.building.files import record_files
 from med_mat.building.fingerprint import changed
 from med_mat.building.index import Written, write_index
 from med_mat.building.inputs import Inputs
@@ -30,14 +30,15 @@ from med_mat.building.loader import examples_of, has_loader
 from med_mat.building.outcomes import OnError, Setting
 from med_mat.building.plan import Chunk
 from med_mat.building.settle import Settled, settle, why
-from med_mat.building.store import Store, clear, resume, sweep, switch
+from med_mat.building.store import Store, clear, drop, resume, sweep, switch
 from med_mat.building.words import nothing
 from med_mat.building.workers import enough, parallel
-from med_mat.building.writer import write_atomically
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
+from med_mat.files import holds, write_atomically
 from med_mat.image import DECODERS, Check
-from med_mat.location import MANIFEST
+from med_mat.leakage.groups import DUPLICATES
+from med_mat.location import INDEX, MANIFEST, SUMS
 from med_mat.progress import Bar
 from med_mat.questions import Questioner
 from med_mat.raw import limits
@@ -46,6 +47,8 @@ from med_mat.raw.layout import locate, recognise
 
 log = logging.getLogger(__name__)
 
+#: The files at the top of a Med-MAT, beside their list.
+_TOP = (INDEX, DUPLICATES, "ledger.json", *HEADS, MANIFEST)
 #: What is to be done with a chunk: decode its images; make its records anew over stored images; nothing.
 Need = Literal["decode", "copy", "keep"]
 T = TypeVar("T")
@@ -208,7 +211,7 @@ def forecast(
             with limits.allowing(options.max_file):
                 found = plan.survey(source, folder, examples, options.seed)
                 for chunk in plan.chunks(source, folder, examples, found, plan.Refused()):
-                    need, _, why_so = _need(Store(out), chunk, inputs, options.max_file)
+                    need, _, why_so = _need(Store(out), chunk, inputs, options.max_file, dry=True)
                     setattr(one, need, getattr(one, need) + len(chunk.examples))
                     one.stale.update(why_so)
         except Exception as error:
@@ -243,9 +246,8 @@ def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog
                 raise run.failed[name] from error
     if run.failed and not run.ledgers:
         raise next(iter(run.failed.values()))
-    clear(store, run.ledgers)  # half a source must not mix with what an earlier run built of it
-    for name in run.failed:
-        (store.next / FOLDER / f"{name}.parquet").unlink(missing_ok=True)
+    for name in run.failed:  # half a source must not mix with what an earlier run built of it
+        drop(store, name)
     settled, written, moved = _finish(store, options, catalog, run, progress)
     return Report(
         out=store.out,
@@ -330,9 +332,11 @@ def _build_source(
     run.ledgers[source.name], run.results[source.name] = ledger, ordered
 
 
-def _need(store: Store, chunk: Chunk, inputs: Inputs, max_file: int) -> tuple[Need, Result | None, list[str]]:
+def _need(
+    store: Store, chunk: Chunk, inputs: Inputs, max_file: int, *, dry: bool = False
+) -> tuple[Need, Result | None, list[str]]:
     """What is to be done with a chunk, what an earlier run made of it, and what of code and libraries has changed."""
-    done = earlier(store, chunk.source, chunk.name)
+    done = earlier(store, chunk.source, chunk.name, dry=dry)
     if done is None or done.starved or not done.within(max_file) or not set(done.decoders) <= set(DECODERS):
         return "decode", None, []
     now = inputs.digests(chunk, done.decoders)
@@ -367,17 +371,37 @@ def _committed(written: Iterator[Result], store: Store) -> Iterator[Result]:
         yield from (future.result() for future in waiting)
 
 
-def _claim(out: Path, raw: Iterable[RawFolder]) -> None:
-    """Make the folder, or refuse one that holds something else, or lies where raw files are looked for."""
+def check_apart(out: Path, raw: Iterable[Path]) -> None:
+    """Refuse an output in a raw folder, and a raw folder in the output, by whatever links they are named.
+
+    Raises:
+        BuildError: one lies in the other, or they are the same.
+    """
     for folder in raw:
-        if out.resolve().is_relative_to(folder.root.resolve()):
+        if holds(folder, out):
             raise BuildError(
-                f"The output {out.absolute()} lies in the raw folder {folder.root}, whose every file is accounted for: "
+                f"The output {out.absolute()} lies in the raw folder {folder}, whose every file is accounted for: "
                 "name a folder outside of it."
             )
+        if holds(out, folder):
+            raise BuildError(
+                f"The raw folder {folder} lies in the output {out.absolute()}, where builds replace files: name "
+                "another folder for the output."
+            )
+
+
+def _claim(out: Path, raw: Iterable[RawFolder]) -> None:
+    """Make the folder, or refuse one that holds something else, or lies where raw files are looked for."""
+    check_apart(out, [folder.root for folder in raw])
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out.absolute()} is a file: name a folder for the output.")
     strange = out.is_dir() and any(out.iterdir()) and not (out / ".build").is_dir()
+    if strange and (out / MANIFEST).is_file():
+        raise BuildError(
+            f"{out.absolute()} holds a Med-MAT without its folder .build: one that was published, or whose .build was "
+            "removed. It can be opened as it is, but no build can go on there: choose an empty or new folder for the "
+            "output."
+        )
     if strange:
         raise BuildError(
             f"{out.absolute()} holds files that are not a Med-MAT build. Choose an empty or new folder for the output."
@@ -409,11 +433,14 @@ def _finish(
     _check_fewer(store, options, run)
     built_with = {source.name: _libraries(chunks.values(), source.name) for source in sources}
     _describe(store, sources, ledgers, written, files, settled, built_with)
-    kept = {*sizes(chunks.values()), *(made.marker for made in chunks.values())}
+    known = {name: file.sha256 for made in chunks.values() for name, file in made.files.items()}
+    kept = {*known, *(made.marker for made in chunks.values()), *_TOP}
     for source in sources:
-        name = source.name
-        kept |= {f"ledger/{name}.json", f"{FOLDER}/{name}.parquet", f"cards/{name}.md", f".build/{name}/hashed"}
-    switch(store, kept)
+        kept.update(sums.beside(source.name), (f"cards/{source.name}.md",))
+    places = {name: store.path(name) for name in kept - set(known)}
+    known |= sums.of_files({name: path for name, path in places.items() if path.is_file()})
+    write_atomically(store.next / SUMS, sums.to_bytes(known))
+    switch(store, {*kept, SUMS})
     return settled, written, len(moves)
 
 
@@ -421,12 +448,14 @@ def _ledgers(store: Store, catalog: Catalog, run: _Run) -> dict[str, dict[str, A
     """The ledgers of all sources of the build, of this run and of earlier ones, in the order of the catalog."""
     ledgers: dict[str, dict[str, Any]] = {}
     old = []
+    others = [name for name in catalog if name not in run.ledgers and (store.out / "ledger" / f"{name}.json").exists()]
+    if others:
+        sums.check_others(store.out, others)
     for name in catalog:
-        path = store.out / "ledger" / f"{name}.json"
         if name in run.ledgers:
             ledgers[name] = run.ledgers[name].to_data()
-        elif path.is_file():
-            ledgers[name] = json.loads(path.read_text("utf-8"))
+        elif name in others:
+            ledgers[name] = json.loads((store.out / "ledger" / f"{name}.json").read_text("utf-8"))
             if ledgers[name].get("schema") != schema.VERSION:
                 old.append(name)
     if old:
@@ -443,7 +472,8 @@ def _results(store: Store, source: str) -> list[Result]:
     found = [earlier(store, source, name) for name in names]
     if not names or None in found:
         raise BuildError(
-            f"{store.out.absolute()} lacks files of {source!r}, which an earlier run built. Build it again."
+            f"{store.out.absolute()} lacks files of {source!r}, which an earlier run built, or they are damaged. Name "
+            f"{source} in the same build: they are made anew."
         )
     return [one for one in found if one is not None]
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from med_mat import schema
@@ -126,7 +125,7 @@ def _read(store: Store, chunks: Sequence[Result]) -> _Records:
     for number, result in enumerate(chunks):
         most = -1
         for name in result.data:
-            table = pq.read_table(store.path(index_part(name)), columns=read).replace_schema_metadata(None)
+            table = store.table(index_part(name), read).replace_schema_metadata(None)
             places = table["thumbnail"].combine_chunks()
             most = max(most, -1 if places.null_count == len(places) else pc.max(places).as_py())
             images.append(pc.add(places.cast(pa.int64()), start))

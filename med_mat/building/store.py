@@ -3,19 +3,33 @@
 New files wait below ``.build/next`` under the names that they will have. The switch (:func:`switch`) writes down what
 it is going to do, moves them to their places, the manifest last, and removes what the new Med-MAT does not have; a
 switch that was killed is finished by the next build (:func:`resume`). A build that fails leaves the old Med-MAT whole.
+
+A marker is put in its place after the files that it is of: so a file that was touched since has a later change time
+than its marker, and is read again before it is kept (:meth:`Store.is_whole`). That a file rots on the disk changes no
+time: ``med-mat validate --out`` and ``med-mat push`` read every byte.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from med_mat.building.writer import write_atomically
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from med_mat.errors import BuildError
+from med_mat.files import is_temporary, relative, sha256, suspect, write_atomically
 from med_mat.location import JOURNAL, MANIFEST
+
+log = logging.getLogger(__name__)
+
+#: The folders in which files of a build lie; beside them there are some at the top.
+FOLDERS = ("data", ".build", "ledger", "files", "cards")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +48,45 @@ class Store:
         waiting = self.next / name
         return waiting if waiting.is_file() else self.out / name
 
-    def size(self, name: str) -> int | None:
-        """Bytes of a file of the next Med-MAT; None where it is not there."""
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Columns of a Parquet file of the next Med-MAT; None: all.
+
+        Raises:
+            BuildError: it is damaged.
+        """
+        with self.reading(name):
+            return pq.read_table(self.path(name), columns=None if columns is None else list(columns))
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Have what a file of the next Med-MAT makes its readers raise be a sentence, and the next build read it.
+
+        Raises:
+            BuildError: it is damaged.
+        """
         try:
-            return self.path(name).stat().st_size
+            yield
+        except (OSError, pa.ArrowException) as error:
+            suspect(self.path(name))
+            raise BuildError(
+                f"{self.path(name)} is damaged ({error}). Run the same command again: it is made anew."
+            ) from error
+
+    def touched(self, name: str, since: int) -> bool | None:
+        """Whether a file of the next Med-MAT may have changed since a time, in ns; None where it is not there."""
+        try:
+            facts = self.path(name).stat()
         except OSError:
             return None
+        return max(facts.st_mtime_ns, facts.st_ctime_ns) >= since
+
+    def is_whole(self, name: str, size: int, digest: str, *, read: bool) -> bool:
+        """Whether a file of the next Med-MAT has this size and, where it is to be read, this sha256."""
+        try:
+            path = self.path(name)
+            return path.stat().st_size == size and (not read or sha256(path) == digest)
+        except OSError:
+            return False
 
 
 def switch(store: Store, kept: Collection[str]) -> None:
@@ -53,13 +100,13 @@ def switch(store: Store, kept: Collection[str]) -> None:
     kept = frozenset(kept)
     waiting = [path.relative_to(store.next).as_posix() for path in sorted(store.next.rglob("*")) if path.is_file()]
     moves = [name for name in waiting if name in kept or "/" not in name]
-    moves.sort(key=lambda name: (name == MANIFEST, "/" not in name, name))
-    ours = [store.out / folder for folder in ("data", ".build", "ledger", "files", "cards")]
+    moves.sort(key=lambda name: (name == MANIFEST, "/" not in name, name.endswith(".json"), name))
+    ours = [store.out / folder for folder in FOLDERS]
     lying = (path for folder in ours for path in sorted(folder.rglob("*")) if path.is_file())
     stale = [
         name
         for name in (path.relative_to(store.out).as_posix() for path in lying)
-        if name not in kept and _is_ours(name)
+        if name not in kept and is_ours(name)
     ]
     write_atomically(store.out / JOURNAL, (json.dumps({"moves": moves, "removes": stale}) + "\n").encode())
     resume(store)
@@ -68,8 +115,7 @@ def switch(store: Store, kept: Collection[str]) -> None:
 def resume(store: Store) -> None:
     """Do what is left of a switch, if there is one.
 
-    Raises:
-        BuildError: what it wrote down cannot be read.
+    Where what it wrote down is damaged, nothing is done: the build finds out by the markers what is there.
     """
     try:
         journal = json.loads((store.out / JOURNAL).read_text("utf-8"))
@@ -77,13 +123,16 @@ def resume(store: Store) -> None:
     except FileNotFoundError:
         return
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise BuildError(f"{store.out / JOURNAL} cannot be read ({error}): build into another folder.") from error
+        log.warning("%s is damaged (%s): what it speaks of is looked at again", store.out / JOURNAL, error)
+        (store.out / JOURNAL).unlink(missing_ok=True)
+        return
     for name in moves:
-        if (store.next / name).is_file():
+        if _is_below(name) and (store.next / name).is_file():
             (store.out / name).parent.mkdir(parents=True, exist_ok=True)
             (store.next / name).replace(store.out / name)
     for name in removes:
-        (store.out / name).unlink(missing_ok=True)
+        if _is_below(name) and is_ours(name):
+            (store.out / name).unlink(missing_ok=True)
     _remove_empty(store.out / "data", removes)
     shutil.rmtree(store.next, ignore_errors=True)
     (store.out / JOURNAL).unlink(missing_ok=True)
@@ -97,26 +146,47 @@ def clear(store: Store, sources: Collection[str]) -> None:
         sources: those of this run: what was finished of them is kept.
     """
     sweep(store)
+    for top in store.next.glob("*"):
+        if top.name not in ("data", ".build"):  # they are written again
+            shutil.rmtree(top) if top.is_dir() else top.unlink()
     for folder in (*store.next.glob("data/*"), *store.next.glob(".build/*")):
         if folder.name not in sources:
+            drop(store, folder.name)
+
+
+def drop(store: Store, source: str) -> None:
+    """Remove what waits of a source, finished and begun."""
+    for folder in (store.next / "data" / source, store.next / ".build" / source):
+        if folder.is_dir():
             shutil.rmtree(folder)
+    (store.next / "files" / f"{source}.parquet").unlink(missing_ok=True)
 
 
 def sweep(store: Store) -> None:
     """Remove the files that were begun and not finished; nobody else writes while the build has the lock."""
-    journal = store.out / JOURNAL
-    for stray in (*store.next.rglob(".*.tmp"), *journal.parent.glob(f".{journal.name}.*.tmp")):
-        stray.unlink(missing_ok=True)
+    for stray in (*store.next.rglob(".*.tmp"), *store.next.parent.glob(".*.tmp")):
+        if is_temporary(stray.name):
+            stray.unlink(missing_ok=True)
 
 
-def _is_ours(name: str) -> bool:
+def is_ours(name: str) -> bool:
     """Whether a file below our folders is one that builds write: what else lies there is a user's."""
     parts = name.split("/")
     if parts[0] == "data":
         return len(parts) == 4 and parts[3].endswith(".parquet")
     if parts[0] == ".build":
         return len(parts) == 3 and parts[1] != "next"
+    if parts[0] not in FOLDERS:
+        return False
     return len(parts) == 2 and parts[1].endswith((".json", ".parquet", ".md"))
+
+
+def _is_below(name: str) -> bool:
+    """Whether a name that was written down stays in the folder of the build."""
+    try:
+        return relative(name).as_posix() == name
+    except ValueError:
+        return False
 
 
 def _remove_empty(top: Path, removed: Iterable[str]) -> None:

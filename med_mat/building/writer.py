@@ -1,11 +1,10 @@
-"""Writing: files that are whole or not there, and the Parquet files of a build."""
+"""The Parquet files of a build: what they are called, and how they are written."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from med_mat.files import temporary_path
 from med_mat.schema import PIXEL_COLUMNS, PRIVATE_FIELDS, TAG_COLUMNS, record_schema
 
 #: A row group is closed at this many records, or when its pixels reach this size: small enough for random reads.
@@ -20,31 +20,6 @@ ROW_GROUP_RECORDS = 64
 ROW_GROUP_BYTES = 32 * 2**20
 #: And it never holds more than this, with images that are larger than all of that: Arrow counts their bytes in 32 bit.
 ROW_GROUP_MOST = 2_000_000_000
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file under a temporary name, flush it to the disk, and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(path)
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def flush_to_disk(path: Path) -> None:
-    """Have the system write out what it holds of a file."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def temporary_path(path: Path) -> Path:
-    """A name beside ``path`` that no other process uses, and that no glob of data files finds."""
-    return path.with_name(f".{path.name}.{os.getpid()}.tmp")
 
 
 def data_file(source: str, row: int, split: str, chunk: str, digest: str) -> str:
@@ -97,8 +72,8 @@ class RecordFile:
         if len(self._records) >= ROW_GROUP_RECORDS or self._pixels.size >= ROW_GROUP_BYTES:
             self._flush()
 
-    def close(self) -> dict[str, Path]:
-        """Finish. Gives the files written, below the folder, and their temporary names; none where none was added."""
+    def close(self) -> dict[str, tuple[Path, str]]:
+        """Finish. Gives the files written, below the folder, and of each its temporary name and its sha256."""
         self._flush()
         if self._writer is None or self._file is None:
             return {}
@@ -108,9 +83,13 @@ class RecordFile:
         part = index_part(name)
         temporary = temporary_path(self._folder / part)
         temporary.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(parquet_bytes(pa.Table.from_batches(self._index)))
+        index = parquet_bytes(pa.Table.from_batches(self._index))
+        temporary.write_bytes(index)
         self._file.close()
-        return {name: self._temporary, part: temporary}
+        return {
+            name: (self._temporary, self._file.digest.hexdigest()),
+            part: (temporary, hashlib.sha256(index).hexdigest()),
+        }
 
     def abandon(self) -> None:
         """Drop what was begun and not closed."""

@@ -13,7 +13,19 @@ import click
 from med_mat.location import taken_for_pattern
 from med_mat.shell import printable
 
-FOLDER = click.Path(path_type=Path)
+
+class _Place(click.Path):
+    """A folder or a file. An empty text, such as an unset variable of a shell gives, is not the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if os.fspath(value) == "":
+            self.fail("It is empty: name a folder or a file; '.' is the current folder.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = _Place(path_type=Path)
+#: A built Med-MAT: a folder, or a dataset on the Hub.
+MED_MAT = _Place(path_type=str)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -30,6 +42,25 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic in the newest 
             return value if isinstance(value, int) else limits.parsed(value)
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+def sources() -> Callable[[Command], Command]:
+    """The arguments ``[SOURCE | SOURCE=FOLDER]...``, as source -> folder; None where it is looked for."""
+    return click.argument("folders", metavar="[SOURCE | SOURCE=FOLDER]...", nargs=-1, callback=_folders)
+
+
+def _folders(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> dict[str, Path | None]:
+    folders: dict[str, Path | None] = {}
+    for one in names:
+        source, given, folder = one.partition("=")
+        if given and not folder:
+            raise click.BadParameter(
+                f"{one!r} names no folder: write {source}=FOLDER; '{source}=.' is the current folder.", ctx, param
+            )
+        if folders.get(source, folder) != folder:
+            raise click.BadParameter(f"{source!r} is named twice, with two folders.", ctx, param)
+        folders[source] = Path(folder) if given else None
+    return folders
 
 
 def follow() -> Callable[[Command], Command]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from med_mat.commands import FOLDER, Command
+from med_mat.commands import FOLDER, MED_MAT, Command
 
 if TYPE_CHECKING:
     from med_mat.splits import Experiment
@@ -79,7 +79,7 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("where", metavar="MED-MAT")
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.argument("name", metavar="[EXPERIMENT | FILE]")
 @click.argument("target", required=False)
 @_options
@@ -170,7 +170,7 @@ def _prove(where: str, made: list[Experiment], save: Path | None, audits: tuple[
 
 
 @click.command()
-@click.argument("where", metavar="MED-MAT")
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.argument("target")
 @_options
 @click.option("--direction", help="fixed modality, fixed area, fixed task, fixed pair or three elements.")
@@ -192,7 +192,7 @@ def combinations(where: str, target: str, **options: Any) -> None:
 
 
 @click.command()
-@click.argument("where", metavar="MED-MAT")
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.argument("target")
 @_options
 @click.option("--budget", type=click.IntRange(min=1), help="Training records to spread over what is recommended.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from med_mat.commands import FOLDER, jobs, next_step
+from med_mat.commands import FOLDER, MED_MAT, jobs, next_step, sources
 
 if TYPE_CHECKING:
     from med_mat.permission import Pixels
@@ -89,8 +89,8 @@ def push(
 
 
 @click.command()
-@click.argument("dataset", metavar="ORG/NAME")
-@click.argument("names", metavar="[SOURCE | SOURCE=FOLDER]...", nargs=-1)
+@click.argument("dataset", metavar="ORG/NAME", type=MED_MAT)
+@sources()
 @click.option("--raw", type=FOLDER, help="Folder of raw sources: RAW/<source>, or any name that a layout identifies.")
 @click.option("--out", type=FOLDER, required=True, help="Where the Med-MAT with pixels goes.")
 @click.option("--revision", metavar="COMMIT", help="A branch, tag or commit of the dataset.")
@@ -98,7 +98,7 @@ def push(
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def attach(
     dataset: str,
-    names: tuple[str, ...],
+    folders: dict[str, Path | None],
     raw: Path | None,
     out: Path,
     revision: str | None,
@@ -114,6 +114,5 @@ def attach(
     """
     from med_mat.hub.pixels import attach as run
 
-    folders = {name: Path(folder) if given else None for name, given, folder in (one.partition("=") for one in names)}
     mat = run(dataset, raw, out, sources=folders, revision=revision, jobs=jobs, progress=not quiet)
     click.echo(f"{mat}: the same as {dataset}. {next_step(out)}")

@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from med_mat.commands import FOLDER
+from med_mat.commands import FOLDER, MED_MAT
+from med_mat.files import write_atomically
 from med_mat.shell import printable
 
 
 @click.command()
-@click.argument("where", metavar="MED-MAT")
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.argument("selection", required=False)
 @click.option(
     "--kind",
@@ -43,7 +44,7 @@ def plot(where: str, selection: str | None, out: Path, **options: Any) -> None:
 
 
 @click.command()
-@click.argument("where", metavar="MED-MAT")
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.option("--between", is_flag=True, help="Only between two sources.")
 @click.option(
     "--reason",
@@ -69,7 +70,6 @@ def duplicates(where: str, limit: int, as_json: bool, page: Path | None, **filte
               med-mat duplicates Med-MAT --reason near --limit 200 --page pairs.html
     """
     import med_mat
-    from med_mat.building.writer import write_atomically
     from med_mat.leakage import report
 
     mat = med_mat.open(where)
@@ -83,7 +83,7 @@ def duplicates(where: str, limit: int, as_json: bool, page: Path | None, **filte
 
 
 @click.command()
-@click.argument("where", metavar="MED-MAT")
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.argument("selection", required=False)
 def cite(where: str, selection: str | None) -> None:
     """Print what to cite for the records of MED-MAT that SELECTION keeps: the paper and their sources, as BibTeX.
@@ -98,7 +98,7 @@ def cite(where: str, selection: str | None) -> None:
 
 
 @click.command()
-@click.argument("where", metavar="MED-MAT")
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Where to listen; the default is this machine alone."
 )

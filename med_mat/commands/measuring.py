@@ -8,11 +8,11 @@ from pathlib import Path
 
 import click
 
-from med_mat.commands import FOLDER
+from med_mat.commands import FOLDER, MED_MAT
 
 
 @click.command()
-@click.argument("where", metavar="MED-MAT")
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.option(
     "--experiment", "files", type=FOLDER, multiple=True, metavar="FILE", help="Of this experiment alone (repeatable)."
 )

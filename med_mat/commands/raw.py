@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from med_mat.commands import FOLDER, Size, follow, jobs, next_step
+from med_mat.commands import FOLDER, Size, follow, jobs, next_step, sources
 from med_mat.errors import LayoutError, MedMATError
 from med_mat.shell import printable
 
@@ -91,8 +91,9 @@ def doctor(folder: Path, against: Path | None, quick: bool, follow: bool, as_jso
 
 
 @click.command()
-@click.argument("names", metavar="[SOURCE | SOURCE=FOLDER]...", nargs=-1)
+@sources()
 @click.option("--raw", type=FOLDER, help="Folder of raw sources: RAW/<source>, or any name.")
+@click.option("--out", type=FOLDER, help="A Med-MAT: read every file of it, and say which is not as it was written.")
 @click.option("--against", type=FOLDER, help="A Med-MAT, its files/, or one SOURCE.parquet of it: what is expected.")
 @click.option("--compare", type=FOLDER, nargs=2, help="Two of these, of two people: no raw file is needed.")
 @click.option(
@@ -107,8 +108,9 @@ def doctor(folder: Path, against: Path | None, quick: bool, follow: bool, as_jso
 @click.option("--json", "as_json", is_flag=True, help="All that was found, for programs.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def validate(
-    names: tuple[str, ...],
+    folders: dict[str, Path | None],
     raw: Path | None,
+    out: Path | None,
     against: Path | None,
     compare: tuple[Path, Path] | None,
     level: Any,
@@ -117,22 +119,32 @@ def validate(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compare raw files with the index that a build recorded, file by file. Exit status 1 where something differs.
+    """Compare raw files with the index that a build recorded, or a Med-MAT with what was written, file by file.
+
+    Exit status 1 where something differs.
 
     \b
     Examples: med-mat validate --raw /data/raw --against Med-MAT --level hash
               med-mat validate busi=/data/BUSI --against colleague/busi.parquet --write mine --level hash
               med-mat validate --compare colleague/Med-MAT Med-MAT
+              med-mat validate --out Med-MAT
     """
     from med_mat import validate as module
+    from med_mat.building import sums
 
-    found = module.run(names, raw, against, compare, level=level, write=write, jobs=jobs, progress=not quiet)
+    if out is not None:
+        if folders or raw or against or compare or write:
+            raise click.UsageError("--out reads a Med-MAT alone: leave out raw folders, and what they compare with.")
+        checked = sums.check(out, jobs=jobs, progress=not quiet)
+        click.echo(json.dumps(checked.to_data(), indent=1) if as_json else str(checked))
+        raise click.exceptions.Exit(0 if checked.ok else 1)
+    found = module.run(folders, raw, against, compare, level=level, write=write, jobs=jobs, progress=not quiet)
     click.echo(json.dumps(module.to_json(found), indent=1) if as_json else module.to_text(found))
     raise click.exceptions.Exit(0 if all(one.ok for one in found) else 1)
 
 
 @click.command()
-@click.argument("names", metavar="[SOURCE | SOURCE=FOLDER]...", nargs=-1)
+@sources()
 @click.option("--raw", type=FOLDER, help="Folder of raw sources: RAW/<source>, or any name that its layout identifies.")
 @click.option("--out", type=FOLDER, required=True, help="Where the Med-MAT goes; an unfinished build there is resumed.")
 @jobs()
@@ -163,7 +175,7 @@ def validate(
 @click.option("--dry-run", is_flag=True, help="Only say what would be built, from where, and how much decoded.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def build(
-    names: tuple[str, ...],
+    folders: dict[str, Path | None],
     raw: Path | None,
     out: Path,
     jobs: int,
@@ -189,15 +201,11 @@ def build(
     from med_mat.building import build as run
     from med_mat.raw import limits
 
-    folders = {}
-    for name in names:
-        source, given, folder = name.partition("=")
-        folders[source] = Path(folder) if given else None
     try:
         with limits.allowing(max_file):
             found = find(folders, raw, follow=follow)
     except LayoutError:
-        _tell_unread(raw, names, {}, err=True)
+        _tell_unread(raw, folders, {}, err=True)
         raise
     roots = {source: place.root for source, place in found.items()}
     for source, place in found.items():
@@ -206,7 +214,7 @@ def build(
     if dry_run:
         for source, ahead in forecast(found, out, options).items():
             click.echo(f"{source}: {words.expected(ahead)}")
-        _tell_unread(raw, names, roots)
+        _tell_unread(raw, folders, roots)
         return
     report = run(found, out, options, progress=not quiet)
     known = catalog.load()
@@ -217,7 +225,7 @@ def build(
         click.echo(printable(f"{source}: {told}; see med-mat duplicates --contradictory {out}"))
     for source, modules in report.stale.items():
         click.echo(f"{source}: made again, since this has changed: {', '.join(modules)}")
-    _tell_unread(raw, names, roots)
+    _tell_unread(raw, folders, roots)
     for source, error in report.failed.items():
         click.echo(f"{source}: nothing could be built. {printable(str(error))}", err=True)
     click.echo(_result(report, out))
@@ -225,11 +233,11 @@ def build(
         raise click.exceptions.Exit(1)
 
 
-def _tell_unread(raw: Path | None, names: Sequence[str], roots: Mapping[str, Path], *, err: bool = False) -> None:
+def _tell_unread(raw: Path | None, named: Collection[str], roots: Mapping[str, Path], *, err: bool = False) -> None:
     """Say what lies in the folder of sources and is read by nobody, where the whole of it was to be built."""
     from med_mat.building import unrecognised
 
-    if raw is not None and not names and raw.is_dir():
+    if raw is not None and not named and raw.is_dir():
         for line in unrecognised.sentences(raw, unrecognised.unread(raw, roots)):
             click.echo(line, err=err)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from med_mat.commands import FOLDER, next_step
+from med_mat.commands import FOLDER, MED_MAT, next_step
+from med_mat.files import write_atomically
 from med_mat.shell import printable
 
 
@@ -23,7 +24,7 @@ def official() -> None:
 
 @official.command("check")
 @click.argument("place", metavar="JSONFOLDER", type=FOLDER)
-@click.option("--build", "where", help="A Med-MAT: say what attaches to it, and what shares a group.")
+@click.option("--build", "where", type=MED_MAT, help="A Med-MAT: say what attaches to it, and what shares a group.")
 @click.option("--raw", type=FOLDER, help="Raw folders instead of a build.")
 @click.option("--json", "target", type=FOLDER, help="Write all that was found to this file.")
 def official_check(place: Path, where: str | None, raw: Path | None, target: Path | None) -> None:
@@ -37,7 +38,6 @@ def official_check(place: Path, where: str | None, raw: Path | None, target: Pat
     import med_mat
     from med_mat import official as module
     from med_mat.building import find
-    from med_mat.building.writer import write_atomically
 
     if where is not None and raw is not None:
         raise click.UsageError("give --build or --raw, not both.")
@@ -51,7 +51,7 @@ def official_check(place: Path, where: str | None, raw: Path | None, target: Pat
 
 @official.command("attach")
 @click.argument("place", metavar="JSONFOLDER", type=FOLDER)
-@click.option("--build", "where", required=True, help="The Med-MAT to take records from: a folder or a Hub dataset.")
+@click.option("--build", "where", type=MED_MAT, required=True, help="The Med-MAT to take records from.")
 @click.option("--out", type=FOLDER, required=True, help="Where the Parquet files go.")
 def official_attach(place: Path, where: str, out: Path) -> None:
     """Write the authors' questions with our records as Parquet, their columns beside ours.
@@ -68,7 +68,7 @@ def official_attach(place: Path, where: str, out: Path) -> None:
 
 
 @official.command("overlaps")
-@click.argument("where", metavar="MED-MAT")
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.option("--json", "target", type=FOLDER, help="Write all that was found to this file.")
 def official_overlaps(where: str, target: Path | None) -> None:
     """Say, for each of the paper's 60 combinations, how many images of the target its training data shows too.
@@ -79,7 +79,6 @@ def official_overlaps(where: str, target: Path | None) -> None:
     Example: med-mat official overlaps Med-MAT --json overlaps.json
     """
     import med_mat
-    from med_mat.building.writer import write_atomically
     from med_mat.official.overlaps import overlaps, to_text
 
     found = overlaps(med_mat.open(where))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import email.utils
 import hashlib
 import json
-import os
 import re
 import shutil
 import time
@@ -23,6 +22,7 @@ from urllib.parse import urljoin, urlsplit
 from med_mat import __version__
 from med_mat.download.unpack import is_archive, safe_path
 from med_mat.errors import DownloadError, MissingExtraError
+from med_mat.files import flush, write_atomically
 
 if TYPE_CHECKING:
     import requests
@@ -367,10 +367,8 @@ class _Transfer:
             "modified": response.headers.get("Last-Modified"),
         }
         self.part.unlink(missing_ok=True)  # never the bytes of one state with the note of another
-        new = self.note.with_name(self.note.name + ".new")
-        with _disk(new):
-            new.write_text(json.dumps(known), "utf-8")
-            new.replace(self.note)
+        with _disk(self.note):
+            write_atomically(self.note, json.dumps(known).encode())
 
     def _drop(self) -> None:
         self.part.unlink(missing_ok=True)
@@ -505,8 +503,8 @@ def _write_all(file: Any, chunk: bytes) -> None:
 
 
 def _sync(path: Path) -> None:
-    with _disk(path), path.open("rb") as file:
-        os.fsync(file.fileno())
+    with _disk(path):
+        flush(path)
 
 
 def _start(data: bytes) -> str:

@@ -19,6 +19,7 @@ from med_mat.download.fetch import Remote, Settings, digests, fetch, open_sessio
 from med_mat.download.plan import Plan, Route, next_step
 from med_mat.download.repositories import LISTED, Bases, listing, with_client
 from med_mat.errors import DownloadError, LayoutError
+from med_mat.files import is_temporary
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.layout import has_all_parts, locate
 
@@ -183,7 +184,8 @@ def _fits(plan: Plan, tree: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sorted(path for path in found if not is_temporary(path.name))
 
 
 def _put(path: Path, target: Path) -> None:

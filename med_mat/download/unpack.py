@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from med_mat.errors import ArchiveError
+from med_mat.files import relative
 from med_mat.raw.names import folded
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -84,19 +85,12 @@ def safe_path(name: str, where: object, *, backslashes: bool = False) -> PurePos
     Raises:
         ArchiveError: it is absolute, leads out, is empty or holds NUL.
     """
-    plain = name.replace("\\", "/") if backslashes else name
-    parts = [part for part in plain.split("/") if part not in ("", ".")]
-    if "\0" in name:
-        wrong = "has a NUL character in its name"
-    elif plain.startswith("/") or re.match(r"[A-Za-z]:", plain):
-        wrong = "has an absolute path"
-    elif ".." in parts:
-        wrong = "leads out of the folder by '..'"
-    elif not parts:
-        wrong = "has no name"
-    else:
-        return PurePosixPath(*parts)
-    raise ArchiveError(f"{where} is refused: {name!r} {wrong}. No honest archive needs that: get it from elsewhere.")
+    try:
+        return relative(name, backslashes=backslashes)
+    except ValueError as error:
+        raise ArchiveError(
+            f"{where} is refused: {name!r} {error}. No honest archive needs that: get it from elsewhere."
+        ) from None
 
 
 def unpack(archive: Path, target: Path, limits: Limits | None = None, *, progress: bool = False) -> None:

@@ -22,12 +22,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat.building import libraries
-from med_mat.building.files import FOLDER, FileIndex, read_index, sha256
+from med_mat.building.files import FOLDER, FileIndex, read_index
 from med_mat.building.run import Options, build, find
 from med_mat.catalog import Catalog, Source, load
 from med_mat.errors import HubError
+from med_mat.files import sha256
 from med_mat.hub.errors import check_held
-from med_mat.location import INDEX, MANIFEST, Location, locate
+from med_mat.location import INDEX, MANIFEST, Folder, Location, locate, reading
 from med_mat.nameless import WITHOUT_NAMES, Nameless
 from med_mat.raw.folder import RawFolder
 from med_mat.validate import differences, scanned
@@ -203,10 +204,12 @@ def _apart(manifest: Mapping[str, Any], source: str, out: Path) -> list[str]:
 def _compare_records(
     source: Source, hidden: Sequence[str], location: Location, out: Path, apart: Sequence[str]
 ) -> None:
-    expected, built = (
-        pq.read_table(path, filters=[("source", "=", source.name)]).drop_columns(list(_OF_THE_WHOLE))
-        for path in (location.local(INDEX), out / INDEX)
-    )
+    def own(place: Location) -> pa.Table:
+        with reading(place, INDEX):
+            table = pq.read_table(place.local(INDEX), filters=[("source", "=", source.name)])
+        return table.drop_columns([*_OF_THE_WHOLE])
+
+    expected, built = own(location), own(Folder(out))
     found = Nameless(built, {source.name: source}, {source.name: hidden}).table(built) if hidden else built
     if expected.equals(found):
         return

@@ -3,7 +3,8 @@
 A published set is a built Med-MAT: its index, ledger, manifest and cards speak of the sources that are in it. Records
 without pixels have null for ``image`` and ``mask``; the manifest then holds, under ``without_pixels``, bytes and
 sha256 of each whole file, so that :func:`med_mat.hub.pixels.attach` can prove what it puts back; and, under
-``without_names``, the sources whose names stay at home (:mod:`med_mat.nameless`).
+``without_names``, the sources whose names stay at home (:mod:`med_mat.nameless`). Its
+``SHA256SUMS`` lists what is sent.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ import pyarrow.parquet as pq
 
 from med_mat.building.card import COUNTED, HEADS, write_cards
 from med_mat.building.files import FOLDER as FILES
-from med_mat.building.files import read_index, sha256, write_index
+from med_mat.building.files import read_index, write_index
 from med_mat.building.index import ROW_GROUP_RECORDS
+from med_mat.building.sums import of_files, prove, to_bytes
+from med_mat.building.sums import read as read_sums
 from med_mat.building.writer import open_writer
 from med_mat.errors import BuildError, MissingExtraError
+from med_mat.files import write_atomically
 from med_mat.hub.publication import Publication
 from med_mat.leakage.groups import DUPLICATES
-from med_mat.location import INDEX, MANIFEST, TAGS, TAGS_COLUMNS
+from med_mat.location import INDEX, MANIFEST, SUMS, TAGS, TAGS_COLUMNS
 from med_mat.nameless import (
     COLUMNS,
     FILE_NAMES,
@@ -45,7 +49,7 @@ from med_mat.taxonomy import MAT
 log = logging.getLogger(__name__)
 
 #: What a reader opens first; it is sent last, and in this order.
-LAST = (MANIFEST, *HEADS)
+LAST = (SUMS, MANIFEST, *HEADS)
 _PICTURE = "grid.png"
 #: The top names below which everything in a repository is ours, to be removed where it is stale.
 OURS = ("cards/", "data/", f"{FILES}/", TAGS, DUPLICATES, _PICTURE)
@@ -75,26 +79,31 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
         scratch: an empty folder, for what differs from the build.
 
     Raises:
-        BuildError: the folder is not as a build leaves it.
+        BuildError: the folder is not as a build leaves it: every byte that goes is read and compared before.
     """
     folder, names = publication.folder, [source.name for source in publication.sources]
-    nameless = _nameless(publication)
+    sums = read_sums(folder)
+    prove(folder, sums, [INDEX, _LEDGER, MANIFEST])
     shards = _shards(folder, names)
     files = {name: folder / name for name in shards}
+    files |= {f"{FILES}/{name}.parquet": folder / FILES / f"{name}.parquet" for name in names}
+    if (folder / DUPLICATES).is_file():
+        files[DUPLICATES] = folder / DUPLICATES
+    prove(folder, sums, files)
+    nameless = _nameless(publication)
     originals: dict[str, dict[str, dict[str, Any]]] = {}
     for name, source in shards.items():
         if source in publication.bare:
-            facts = {"bytes": files[name].stat().st_size, "sha256": sha256(files[name])}
+            facts = {"bytes": files[name].stat().st_size, "sha256": sums[name]}
             originals.setdefault(source, {})[name] = facts
             change = nameless.table if source in publication.hidden else _as_it_is
             files[name] = _write_bare(folder / name, scratch / name, change)
     for name in names:
-        path = folder / FILES / f"{name}.parquet"
         if FILE_NAMES in publication.hidden.get(name, ()):
-            path = write_index(scratch / FILES, nameless_files(read_index(path)))
-        files[f"{FILES}/{name}.parquet"] = path
+            index = nameless_files(read_index(folder / FILES / f"{name}.parquet"))
+            files[f"{FILES}/{name}.parquet"] = write_index(scratch / FILES, index)
     files[INDEX] = _told(folder / INDEX, scratch / INDEX, publication, ["source"], nameless.table)
-    if (folder / DUPLICATES).is_file():
+    if DUPLICATES in files:
         files[DUPLICATES] = _told(
             folder / DUPLICATES, scratch / DUPLICATES, publication, ["first_source", "second_source"], nameless.links
         )
@@ -115,9 +124,13 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
         WITHOUT_NAMES: {name: list(places) for name, places in publication.hidden.items()},
     }
     for name, content in ((_LEDGER, ledger), (MANIFEST, manifest)):
-        (scratch / name).write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    made = (_LEDGER, *(f"cards/{name}.md" for name in names), *([] if picture is None else [picture]), *LAST)
+        write_atomically(scratch / name, (json.dumps(content, indent=1) + "\n").encode())
+    made = (_LEDGER, *(f"cards/{name}.md" for name in names), *([] if picture is None else [picture]), MANIFEST, *HEADS)
     files |= {name: scratch / name for name in made}
+    known = {name: sums[name] for name, path in files.items() if path == folder / name}  # proven just now
+    known |= of_files({name: path for name, path in files.items() if name not in known})
+    write_atomically(scratch / SUMS, to_bytes(known))
+    files[SUMS] = scratch / SUMS
     return Staged(files, tuple(_entries(publication, files, shards)), manifest)
 
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from med_mat.building.files import sha256
 from med_mat.catalog import Catalog, load
 from med_mat.errors import HubError
+from med_mat.files import scratch, sha256
 from med_mat.hub.errors import told
 from med_mat.hub.held import excess, read_manifest
 from med_mat.hub.publication import choose
@@ -109,8 +108,8 @@ def push(
         # a branch that is made begins as the main one is
         origin = target if there is not None or revision is None else {**target, "revision": None}
         first = (there if origin is target else _remote(api, origin)) or {}
-    with tempfile.TemporaryDirectory(prefix="med-mat-push-") as scratch:
-        staged = stage(publication, repo_id, Path(scratch))
+    with scratch() as fresh:
+        staged = stage(publication, repo_id, fresh)
         notice = excess(target, first, read_manifest(origin, first), staged)
         if show is not None:
             show(table(staged.entries))

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from med_mat.leakage.fingerprint import BITS
 from med_mat.leakage.groups import DUPLICATES, REASONS
-from med_mat.location import INDEX, read_table
-from med_mat.raw.opened import unwarned
+from med_mat.location import read_index, reading
+from med_mat.raw.opened import pillow
 from med_mat.shell import printable
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def links(
     Raises:
         BuildError, HubError: the build has no such file.
     """
-    table = read_table(mat.location, DUPLICATES)
+    with reading(mat.location, DUPLICATES):
+        table = pq.read_table(mat.location.local(DUPLICATES))
     if between:
         table = table.filter(pc.not_equal(table["first_source"], table["second_source"]))
     if kind is not None:
@@ -121,7 +123,7 @@ def counts(table: pa.Table) -> dict[tuple[str, str], Counter[str]]:
 def _apart(mat: MedMAT, table: pa.Table) -> list[bool]:
     """Whether the records of each link lie on two sides of a split."""
     names = _names(table)
-    index = read_table(mat.location, INDEX, ["id", "split"])
+    index = read_index(mat.location, ["id", "split"])
     index = index.filter(pc.is_in(index["id"], names))
     sides = dict(zip(index["id"].to_pylist(), index["split"].to_pylist(), strict=True))
     ends = (table[end].to_pylist() for end in ("first", "second"))
@@ -135,7 +137,7 @@ def _names(table: pa.Table) -> pa.Array:
 
 def pairs(mat: MedMAT, table: pa.Table) -> list[Pair]:
     """The records of some links."""
-    index = read_table(mat.location, INDEX, ["id", "source", "split", "label_set"])
+    index = read_index(mat.location, ["id", "source", "split", "label_set"])
     places = np.flatnonzero(pc.is_in(index["id"], _names(table)))
     sides = {
         one["id"]: Side(one["id"], one["source"], one["split"], one["label_set"], int(place))
@@ -291,7 +293,7 @@ def _thumbnails(mat: MedMAT, sides: Iterable[Side]) -> dict[str, str]:
 def _data_uri(data: bytes) -> str:
     from PIL import Image, ImageOps
 
-    with unwarned():
+    with pillow():
         picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     picture.thumbnail((THUMBNAIL, THUMBNAIL))
     buffer = io.BytesIO()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,20 @@ __all__ = ["SIDE", "Thumbnails", "write"]
 _BYTES = SIDE * SIDE
 
 
-def write(path: Path, thumbnails: Sequence[bytes | None]) -> None:
-    """Write thumbnails one behind the other; a picture without one takes its place too, all 0.
+def write(path: Path, thumbnails: Sequence[bytes | None]) -> str:
+    """Write thumbnails one behind the other, and give the file's sha256; a picture without one takes its place, all 0.
 
     Args:
         thumbnails: SIDE rows of SIDE shades each.
     """
-    blank = bytes(_BYTES)
+    blank, digest = bytes(_BYTES), hashlib.sha256()
     with path.open("wb") as file:
         for one in thumbnails:
             if one is not None and len(one) != _BYTES:
                 raise ValueError(f"A thumbnail of {len(one):,} bytes: expected {SIDE} x {SIDE}.")
             file.write(blank if one is None else one)
+            digest.update(blank if one is None else one)
+    return digest.hexdigest()
 
 
 class Thumbnails:

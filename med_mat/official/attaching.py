@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from med_mat import schema
-from med_mat.building.writer import ROW_GROUP_RECORDS, open_writer, temporary_path
+from med_mat.building.writer import ROW_GROUP_RECORDS, open_writer
 from med_mat.catalog import Row
 from med_mat.errors import BuildError
+from med_mat.files import replacing
 from med_mat.location import MANIFEST
 from med_mat.official.holdings import Built
 from med_mat.official.labels import known_labels, split_labels
@@ -174,19 +175,13 @@ def _beside(file: File, found: Sequence[Match], holdings: Built) -> tuple[list[i
 
 def _write(path: Path, mat: MedMAT, positions: Sequence[int], theirs: pa.Table) -> None:
     arrow_schema = _schema((*schema.FIELDS, *FIELDS))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(path)
     ours = mat.take(np.asarray(positions, dtype=np.int64)).with_format("arrow")
-    try:
-        with open_writer(temporary, arrow_schema) as writer:
-            for start in range(0, len(positions), ROW_GROUP_RECORDS):
-                records = ours[start : start + ROW_GROUP_RECORDS]
-                beside = theirs.slice(start, records.num_rows)
-                columns = [*(records[name] for name, _ in schema.FIELDS), *beside.columns]
-                writer.write_table(pa.table(columns, schema=arrow_schema), row_group_size=ROW_GROUP_RECORDS)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary, open_writer(temporary, arrow_schema) as writer:
+        for start in range(0, len(positions), ROW_GROUP_RECORDS):
+            records = ours[start : start + ROW_GROUP_RECORDS]
+            beside = theirs.slice(start, records.num_rows)
+            columns = [*(records[name] for name, _ in schema.FIELDS), *beside.columns]
+            writer.write_table(pa.table(columns, schema=arrow_schema), row_group_size=ROW_GROUP_RECORDS)
 
 
 def _schema(fields: tuple[tuple[str, pa.DataType], ...]) -> pa.Schema:

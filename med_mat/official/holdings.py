@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from med_mat.catalog import Catalog, Row, load
 from med_mat.errors import MedMATError
-from med_mat.location import INDEX, read_table
+from med_mat.location import read_index
 from med_mat.nameless import FILE_NAMES, WITHOUT_NAMES
 from med_mat.official.paths import Paths
 
@@ -96,9 +96,8 @@ class Built(Holdings):
         return found
 
     def _references(self, positions: npt.NDArray[np.int64]) -> list[str]:
-
         if self._column is None:
-            self._column = read_table(self.mat.location, INDEX, ["path"])["path"]
+            self._column = read_index(self.mat.location, ["path"])["path"]
         references: list[str] = self._column.take(positions).to_pylist()
         return references
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from med_mat.building.writer import write_atomically
 from med_mat.errors import PlotError
+from med_mat.files import write_atomically
 from med_mat.plot.canvas import settings
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def save(drawn: Figure | Image.Image, path: Path) -> None:
 
     Raises:
         PlotError: another suffix.
+        WriteError: the system does not take it.
         MissingExtraError: matplotlib is not installed.
     """
     write_atomically(path, encoded(drawn, check_suffix(path, sheet=isinstance(drawn, Image.Image))))

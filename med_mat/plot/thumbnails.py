@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
 from med_mat.plot.style import PALETTE, Theme, font, theme_of
-from med_mat.raw.opened import unwarned
+from med_mat.raw.opened import pillow
 from med_mat.raw.planes import Plane, to_8_bit
 
 
@@ -66,7 +66,7 @@ def _decoded(value: Mapping[str, Any] | None) -> Image.Image | None:
     """The picture of a column, upright; None where it has no bytes (a path alone is not followed)."""
     if value is None or value["bytes"] is None:
         return None
-    with unwarned():
+    with pillow():
         opened = Image.open(io.BytesIO(value["bytes"]))
     opened.load()
     return ImageOps.exif_transpose(opened)

@@ -98,7 +98,7 @@ def _fault(data: bytes, frame: _Frame, shown: Image.Image, plain: Image.Image | 
             return "its parts are out of order"
     if frame.kind != _PROGRESSIVE and not _ends_grey(shown):
         return ""
-    with opened.unwarned():
+    with opened.pillow():
         whole = Image.open(io.BytesIO(data)) if plain is None else plain
     if _reads_on(data[: frame.scans[-1].end].rstrip(b"\xff"), whole):
         return "its data end before its last pixel"
@@ -108,7 +108,7 @@ def _fault(data: bytes, frame: _Frame, shown: Image.Image, plain: Image.Image | 
 def _reads_on(data: bytes, picture: Image.Image) -> bool:
     """Whether a decoder goes beyond the end of these data: what follows there changes the picture."""
     try:
-        with opened.unwarned():
+        with opened.pillow():
             return Image.open(io.BytesIO(data + _BEYOND + _END)).tobytes() != picture.tobytes()
     except OSError:  # what follows is no JPEG data, and it was read as such
         return True

@@ -101,7 +101,7 @@ def picture(data: bytes, name: object, *, file: io.BytesIO | None = None, otherw
         ReadError: it is no image, or none of a sane size.
     """
     try:
-        with unwarned():
+        with pillow():
             found = Image.open(file or io.BytesIO(data))
     except UnidentifiedImageError:
         raise unknown(data, name, otherwise) from None
@@ -133,15 +133,16 @@ _users: list[ExitStack] = []  # those within, of all threads; what the first one
 def pillow() -> Iterator[None]:
     """Pillow with the limit of :mod:`med_mat.raw.limits` in place of its own, which is that of a screen.
 
-    It warns above its limit, of which nobody is to hear, and refuses what is twice as large: so it stops at frames
-    whose size no one knows before they are decoded.
+    It refuses what is twice as large as its limit: so it stops at frames whose size no one knows before they are
+    decoded. Of what it warns nobody is to hear: what is too large or damaged is refused in a sentence, all else is
+    read.
     """
     with _using:
         if not _users:
             _users.append(ExitStack())
             _users[0].enter_context(warnings.catch_warnings())
             _users[0].callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            warnings.filterwarnings("ignore", module=r"PIL\.")
         else:
             _users.append(_users[0])
         if Image.MAX_IMAGE_PIXELS is not None:
@@ -173,18 +174,10 @@ def file(path: Path, name: object) -> Iterator[Image.Image]:
         ReadError: it is no image.
     """
     try:
-        with unwarned(), Image.open(path) as picture:
+        with pillow(), Image.open(path) as picture:
             yield picture
     except UnidentifiedImageError:
         raise ReadError(f"{name}: is no image of a known format.") from None
-
-
-@contextmanager
-def unwarned() -> Iterator[None]:
-    """Without what Pillow warns of: what is too large or damaged is refused in a sentence, all else is read."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def loaded(opened: Image.Image, name: object) -> Image.Image:
@@ -194,7 +187,7 @@ def loaded(opened: Image.Image, name: object) -> Image.Image:
         ReadError: its decoder gives up.
     """
     try:
-        with unwarned():
+        with pillow():
             opened.load()
     except Image.DecompressionBombError as error:
         raise _too_many(name, error) from error
@@ -210,7 +203,7 @@ def sought(opened: Image.Image, index: int, name: object) -> int:
         ReadError: it has no such frame, or cannot go there.
     """
     try:
-        with unwarned():
+        with pillow():
             count = int(getattr(opened, "n_frames", 1))
             if index and index < count:
                 opened.seek(index)

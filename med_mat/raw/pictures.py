@@ -66,7 +66,7 @@ def picture(data: bytes, index: int, name: object) -> Picture:
     if deep(found) and "transparency" in image.info:
         found.notes.append("one value that stands for transparent is shown")
     try:
-        with opened.unwarned():
+        with opened.pillow():
             orientation = int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # an EXIF block that cannot be read turns nothing
         orientation = 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import os
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 
 from med_mat.errors import ReadError
 from med_mat.example import Slice
+from med_mat.files import sha256
 from med_mat.raw import grids, limits
 from med_mat.raw.opened import FileCache, inside, sentence
 from med_mat.raw.planes import Array, Plane
@@ -156,7 +156,7 @@ def _open(path: Path, name: str) -> tuple[Volume, int]:
     affine = np.asarray(image.affine, dtype=np.float64)
     zooms = _zooms(image.header, affine, oriented=oriented)
     minimum = 0.0 if dtype.fields else _minimum(data, shape) * slope + inter
-    return Volume(data, slope, inter, axes, flips, oriented, affine, zooms, _sha256(path), minimum, odd), size
+    return Volume(data, slope, inter, axes, flips, oriented, affine, zooms, sha256(path), minimum, odd), size
 
 
 def _shape(declared: tuple[int, ...], name: str) -> tuple[int, ...]:
@@ -259,11 +259,3 @@ def _minimum(data: Any, shape: tuple[int, ...]) -> float:
         part = np.asarray(data[where], dtype=np.float64)
         lowest += [float(part[np.isfinite(part)].min())] if np.isfinite(part).any() else []
     return min(lowest, default=0.0)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -17,6 +17,7 @@ import numpy as np
 
 from med_mat import __version__
 from med_mat.errors import AuditError, SplitError
+from med_mat.files import write_atomically
 from med_mat.leakage.blind import Blind
 from med_mat.leakage.blind_report import of_experiment
 from med_mat.leakage.groups import DUPLICATES
@@ -117,8 +118,8 @@ class Audit:
 
         Raises:
             SplitError: another suffix.
+            WriteError: the system does not take it.
         """
-        from med_mat.building.writer import write_atomically
 
         suffix = Path(path).suffix.lower()
         if suffix in (".svg", ".png"):

@@ -32,6 +32,7 @@ import pyarrow.parquet as pq
 
 from med_mat import __version__, strict
 from med_mat.errors import CardError, MedMATError, SplitError
+from med_mat.files import write_atomically
 from med_mat.splits import arms
 from med_mat.splits.experiment import Experiment
 from med_mat.splits.folds import fold
@@ -142,8 +143,8 @@ def save(made: Experiment, path: str | os.PathLike[str]) -> None:
 
     Raises:
         SplitError: another suffix.
+        WriteError: the system does not take it.
     """
-    from med_mat.building.writer import write_atomically
 
     target = Path(path)
     if target.suffix.lower() not in (".parquet", ".json", ".csv"):

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat.errors import SplitError
-from med_mat.location import INDEX, Location, read_table
+from med_mat.location import Location, read_index
 from med_mat.nameless import COLUMNS as PUBLIC
 from med_mat.nameless import public_ids
 from med_mat.strict import only_a_file
@@ -28,7 +28,7 @@ _COMPARED = 300
 
 def known_ids(location: Location) -> pa.ChunkedArray:
     """The ids of a build, in the order of its index; all are different."""
-    return read_table(location, INDEX, ["id"])["id"]
+    return read_index(location, ["id"])["id"]
 
 
 def ids_of(location: Location, positions: Positions) -> tuple[pa.Array, pa.Array]:
@@ -41,7 +41,7 @@ def ids_of(location: Location, positions: Positions) -> tuple[pa.Array, pa.Array
     Returns:
         (n,) strings, twice.
     """
-    table = read_table(location, INDEX, PUBLIC).combine_chunks()
+    table = read_index(location, PUBLIC).combine_chunks()
     taken = table.take(pa.array(positions))
     # equal files are told apart by all that there are of them; of others nothing need be known
     alike = table.filter(pc.is_in(table["sha256"], taken["sha256"].combine_chunks()))
@@ -64,7 +64,7 @@ def places_of(location: Location, ids: pa.Array, public: pa.Array | None = None)
     places = pc.index_in(ids, known_ids(location).combine_chunks())
     if not places.null_count:
         return places
-    known, _ = public_ids(read_table(location, INDEX, PUBLIC))
+    known, _ = public_ids(read_index(location, PUBLIC))
     return pc.coalesce(places, pc.index_in(ids if public is None else public, known, skip_nulls=True))
 
 

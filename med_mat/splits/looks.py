@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.forest import components
 from med_mat.leakage.near import CROWD, THRESHOLD, unpacked
-from med_mat.location import INDEX, Location, read_table
+from med_mat.location import Location, read_index
 
 Array = NDArray[Any]
 
@@ -97,7 +97,7 @@ def set_aside(location: Location, looks: Sequence[str], pairs: tuple[Array, Arra
     found = np.zeros(len(looks), dtype=bool)
     if not counted.common and not counted.crowded:
         return found
-    table = read_table(location, INDEX, ["perceptual_hash", "patient"])
+    table = read_index(location, ["perceptual_hash", "patient"])
     table = table.filter(pc.is_valid(table["perceptual_hash"]))
     if counted.common:
         of_patients = table["perceptual_hash"].filter(pc.is_valid(table["patient"]))

@@ -397,6 +397,40 @@ def test_an_output_inside_a_raw_folder_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "raw" / "head_ct" / "Med-MAT").exists()
 
 
+def test_a_raw_folder_inside_the_output_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    raw = tmp_path / "out" / "raw"
+    miniature(raw, ["head_ct"])
+    (raw / "head_ct" / "notes.tmp").write_text("mine")
+    (tmp_path / "link").symlink_to(raw)
+    (tmp_path / "way").symlink_to(tmp_path / "out")
+    before = content(tmp_path / "out")
+    for where, out in [(raw, tmp_path / "out"), (tmp_path / "link", tmp_path / "out"), (raw, tmp_path / "way")]:
+        with pytest.raises(BuildError, match=r"^The raw folder .* lies in the output .*: name another folder"):
+            make(where, out, "head_ct")
+    assert content(tmp_path / "out") == before
+
+
+def test_a_build_removes_no_file_of_the_user(tmp_path: Path) -> None:
+    miniature(tmp_path / "raw", ["head_ct"])
+    out = tmp_path / "out"
+    make(tmp_path / "raw", out, "head_ct")
+    mine = [
+        "a.tmp",
+        ".a.parquet.7.tmp",
+        "data/a.tmp",
+        "data/head_ct/.x.1.tmp",
+        ".build/.a.tmp",
+        "x.tmp/y",
+        "cards/a.txt",
+    ]
+    for name in mine:
+        (out / name).parent.mkdir(exist_ok=True)
+        (out / name).write_text("mine")
+    next((tmp_path / "raw").rglob("*.png")).unlink()  # so that files are replaced
+    make(tmp_path / "raw", out, "head_ct", allow_fewer=True)
+    assert all((out / name).read_text() == "mine" for name in mine)
+
+
 def test_a_read_only_folder(tmp_path: Path, mounted: Callable[..., Path]) -> None:
     miniature(tmp_path / "raw", ["busi"])
     place = mounted("ro")

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow
 SOURCES = ("head_ct", "busi")
 CHUNK_EXAMPLES = 4  # so that a run has many steps
 SMALL_CHUNKS = f"from med_mat.building import plan; plan.CHUNK_EXAMPLES = {CHUNK_EXAMPLES}"
-WAITING = (".build/next/", f"{JOURNAL.rpartition('/')[0]}/.switch")  # new files, and the journal half written
+WAITING = (".build/next/", ".build/.med-mat-")  # new files, and the journal half written
 POINTS = {1: 14, 2: 8}  # jobs -> how many points of a run it is killed at
 
 
@@ -157,7 +157,7 @@ def test_whatever_ends_a_build_ends_its_workers_and_what_it_can_tidy_up_it_does(
 ) -> None:
     run = clean.start(tmp_path, 2, stderr=subprocess.PIPE)
     try:
-        begun = until(lambda: run.poll() is not None or list(tmp_path.rglob(".*.parquet.*.tmp")), 60)
+        begun = until(lambda: run.poll() is not None or list(tmp_path.rglob(".build/next/data/**/.med-mat-*.tmp")), 60)
         assert begun
         assert run.poll() is None, "the build ended before the signal"
         run.send_signal(getattr(signal, signal_sent))

@@ -18,7 +18,7 @@ from hub_server import Hub
 from workshop import Workshop, digests, once
 
 import med_mat
-from med_mat.building import Options, build, find
+from med_mat.building import Options, build, find, sums
 from med_mat.building.files import read_index
 from med_mat.building.sides import key
 from med_mat.catalog import Catalog, Identifier, Place, load
@@ -129,6 +129,22 @@ def test_no_byte_and_no_cell_of_the_repository_holds_the_number_of_a_patient(
     client.med_mat("push", small.out, "org/x", "--without-pixels", "--names")
     (tmp_path / "named.parquet").write_bytes(client.hub.files("org/x")["files/pad_ufes_20.parquet"])
     assert "PAT_" in cells(tmp_path / "named.parquet"), "unless asked for"
+
+
+def test_the_list_of_files_is_of_what_is_sent_and_holds_no_name(small: Built, nameless: Path) -> None:
+    checked = sums.check(nameless)
+    assert checked.ok, str(checked)
+    listed, at_home = sums.read(nameless), sums.read(small.out)
+    assert set(listed) == {path.relative_to(nameless).as_posix() for path in nameless.rglob("*") if path.is_file()} - {
+        "SHA256SUMS"
+    }
+    assert not set(listed.values()) & set(at_home.values()), "not even the sha256 of a file with names"
+    text = (nameless / "SHA256SUMS").read_text("utf-8")
+    for source in SOURCES:
+        files = read_index(small.out / "files" / f"{source}.parquet").files.to_pylist()
+        stems = {PurePosixPath(one["path"]).stem for one in files if one["role"] in ("image", "mask")}
+        assert stems
+        assert not [stem for stem in stems if len(stem) > 4 and stem in text]
 
 
 def test_no_name_of_any_source_goes(workshop: Workshop, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from worlds import LUNG, Record, Row, World, made_rows, made_up, many, replace, with_more
 
-from med_mat.errors import SplitError
+from med_mat.errors import MedMATError, SplitError
 from med_mat.taxonomy import MAT
 
 
@@ -174,3 +174,12 @@ def test_a_pipe_in_place_of_a_file_is_a_sentence_at_once(world: World, tmp_path:
     if not name.endswith(".yaml"):
         with pytest.raises(SplitError, match="a pipe, a socket or a device"):
             world.mat.split(train=tmp_path / name, test=tmp_path / name)
+
+
+def test_a_split_is_written_into_a_folder_that_was_not_there_or_not_at_all(world: World, tmp_path: Path) -> None:
+    made = world.mat.related(LUNG)
+    made.save(tmp_path / "new/newer/x.parquet")
+    assert [path.name for path in (tmp_path / "new/newer").iterdir()] == ["x.parquet"]
+    (tmp_path / "y.json").mkdir()
+    with pytest.raises(MedMATError, match=r"^Cannot write .*y\.json: .*\.$"):
+        made.save(tmp_path / "y.json")
