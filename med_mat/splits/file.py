@@ -211,7 +211,7 @@ def load(mat: MedMAT, path: str | os.PathLike[str]) -> Experiment:
     if isinstance(said.get("rule"), dict) and (absent := sorted(Rule.__dataclass_fields__.keys() - said["rule"])):
         raise SplitError(f"{path}: what it says of its experiment is damaged: its rule lacks {', '.join(absent)}.")
     facts: _Facts = strict.read(_Facts, said, f"{path}: what it says of its experiment is damaged", error=SplitError)
-    if any(column.null_count for column in table.columns):
+    if any(table[name].null_count for name in ("id", "part", "content")):
         raise SplitError(f"{path} is no split file that Med-MAT wrote: it has records without an id, a part or a hash.")
     places = places_of(mat.location, *(table[name].combine_chunks() for name in ("id", "public_id")))
     gone = table["id"].filter(pc.is_null(places))
