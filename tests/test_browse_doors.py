@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 import requests
 from pages import listening, serving
-from workshop import Workshop
+from workshop import Workshop, heeding_interrupts
 
 from med_mat.browse import guard, serve
 from med_mat.browse.guard import Door, Guard
@@ -386,7 +386,14 @@ def test_a_signal_ends_it_with_a_tab_open(workshop: Workshop, tmp_path: Path, en
     (others / "deep" / "their.txt").write_text("theirs")
     command = [sys.executable, "-c", PROGRAM, pace, "browse", str(workshop.out), "--port", str(port), "--no-open"]
     environment = {**os.environ, "TMPDIR": str(tmp_path), "GRADIO_TEMP_DIR": str(others)}
-    run = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heeding_interrupts,
+    )
     try:
         address = f"http://127.0.0.1:{port}"
         for _ in range(600):

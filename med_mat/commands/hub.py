@@ -59,7 +59,7 @@ def push(
 
     \b
     Examples: med-mat push Med-MAT my-org/Med-MAT --pixels allowed
-              med-mat push Med-MAT my-org/Med-MAT --except chexpert --allow busi
+              med-mat push Med-MAT my-org/Med-MAT --except chexpert_small --allow busi
               med-mat push Med-MAT my-org/Med-MAT-records --without-pixels
     """
     from med_mat.hub.upload import push as run

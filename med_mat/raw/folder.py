@@ -430,7 +430,8 @@ class RawFolder:
             target = os.readlink(entry.path) if entry.is_symlink() else None  # noqa: PTH115 - the inner loop of a scan
             facts = entry.stat()
             if target is not None:
-                reason = refused_link(entry.path, self._real_root, self.follow)
+                to_folder = stat.S_ISDIR(facts.st_mode)
+                reason = "a link to a folder" if to_folder else refused_link(entry.path, self._real_root, self.follow)
                 if reason:
                     self._skipped[path] = reason
                     return None
@@ -584,7 +585,7 @@ def _suffix(path: str) -> str:
 
 
 def refused_link(place: str, root: str, follow: bool) -> str:
-    """Why a link is not followed, in words; "" where it is.
+    """Why a link to a file is not followed, in words; "" where it is.
 
     Args:
         place: of the link.
@@ -592,8 +593,6 @@ def refused_link(place: str, root: str, follow: bool) -> str:
         follow: whether a link may lead out of it.
     """
     target = os.path.realpath(place)
-    if os.path.isdir(target):  # noqa: PTH112 - the inner loop of a scan
-        return "a link to a folder"
     if _within(target, root):
         return ""
     if target.startswith(_SYSTEM):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import posixpath
 import re
@@ -64,11 +65,15 @@ class Tree:
             return Listing((), ())
         return Listing(tuple(sampled(sorted(files)) if self.sample else sorted(files)), tuple(sorted(folders)))
 
+    @functools.cached_property
+    def _real_top(self) -> str:
+        return os.path.realpath(self.top)
+
     def _is_read(self, entry: os.DirEntry[str]) -> bool:
         try:
             if not entry.is_symlink():
                 return entry.is_file(follow_symlinks=False)
-            return entry.is_file() and not refused_link(entry.path, os.path.realpath(self.top), self.follow)
+            return entry.is_file() and not refused_link(entry.path, self._real_top, self.follow)
         except OSError:  # a link to itself, or into a folder that cannot be entered
             return False
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from building import content, make, touch
+from workshop import heeding_interrupts
 
 from med_mat.building import plan
 from med_mat.demo import miniature
@@ -57,6 +58,7 @@ class Clean:
             stdout=subprocess.DEVNULL,
             stderr=stderr,
             start_new_session=True,
+            preexec_fn=heeding_interrupts,
             text=True,
         )
 
