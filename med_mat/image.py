@@ -181,7 +181,7 @@ def _values(
         cache.used.add("volume")
         found = volumes.plane(root, pixels, cache, None if on is None else on.volume, notes)[0].values
     else:
-        path, index = (pixels.path, pixels.index) if isinstance(pixels, Frame) else (pixels, 0)
+        path, index = (pixels.path, pixels.index) if isinstance(pixels, Frame) else (pixels, None)
         held = _kept_open(root, path, cache) if isinstance(pixels, Frame) else _open(root, path, cache)
         if held.dataset is None:
             content = _content(held.data, path, index, cache)
@@ -190,7 +190,7 @@ def _values(
             from med_mat.raw import dicom
 
             cache.used.update(dicom.decoders(held.dataset))
-            found = dicom.stored_values(held.dataset, index, name)
+            found = dicom.stored_values(held.dataset, index or 0, name)
     if want == "color":
         if found.ndim == 2:
             if found.dtype != np.uint8:
@@ -366,7 +366,7 @@ def _read_picture(
     from med_mat.raw import gif_container, pictures, webp_container
 
     cache.used.update(("picture", "look"))
-    found = pictures.picture(data, index or 0, path)
+    found = pictures.picture(data, index, path)
     raw_width, raw_height = found.size
     turned = found.orientation
     if found.frames == 1 and found.kind in ("WEBP", "GIF") and isinstance(found.content, Image.Image):
@@ -385,7 +385,7 @@ def _read_picture(
         *([f"{found.kind} to PNG"] if found.kind != "PNG" else []),
         *([f"encoded as PNG, not passed on as published: {fault}"] if fault else []),
         *found.notes,
-        *([f"frame {index or 0} of {found.frames}"] if index is not None or found.frames > 1 else []),
+        *([f"frame {found.frame} of {found.frames}"] if index is not None or found.frames > 1 else []),
         *([f"exif orientation {turned} applied"] if turned != 1 else []),
         *change,
     ]
@@ -393,7 +393,7 @@ def _read_picture(
                   raw_width, raw_height, turned, notes=found.odd)  # fmt: skip
 
 
-def _content(data: bytes, path: PurePosixPath, index: int, cache: FileCache) -> Image.Image | Array:
+def _content(data: bytes, path: PurePosixPath, index: int | None, cache: FileCache) -> Image.Image | Array:
     """A mask as Pillow reads it, or as numbers where it has no mode for them."""
     kind = headers.sniff(data, path)
     if (kind == "JPEG" or kind == "PNG") and not index and _parts(data, kind, path).header.showable:

@@ -26,6 +26,7 @@ class Picture:
 
     kind: str  # Pillow's name of the format
     content: Image.Image | Array  # (rows, columns) or (rows, columns, samples) where Pillow has no mode for it
+    frame: int = 0
     frames: int = 1
     orientation: int = 1  # EXIF
     alpha: bool = False  # whether the last sample of an array is that
@@ -41,20 +42,21 @@ class Picture:
         return self.content.shape[1], self.content.shape[0]
 
 
-def picture(data: bytes, index: int, name: object) -> Picture:
-    """One frame of a file.
+def picture(data: bytes, index: int | None, name: object) -> Picture:
+    """One frame of a file; None: the first, of a TIFF the first that is no thumbnail of another.
 
     Raises:
         ReadError: Pillow does not know it, or cannot decode it, or it lacks that frame or a part of its pixels.
     """
     if data.startswith(_TIFF):
         return _tiff(data, index, name)
+    index = index or 0
     if data.startswith(b"\xff\xd8\xff") and not index:
         image, odd = jpegs.decoded(data, name)
-        found = Picture(str(image.format), image, opened.sought(image, 0, name), odd=odd)
+        found = Picture(str(image.format), image, frames=opened.sought(image, 0, name), odd=odd)
     else:
         image = opened.picture(data, name)
-        found = Picture(str(image.format), image, opened.sought(image, index, name))
+        found = Picture(str(image.format), image, index, opened.sought(image, index, name))
         deep_ppm = _deep_ppm(data, image)
         if deep_ppm is not None:
             found.content = deep_ppm
@@ -109,9 +111,9 @@ def numbers(found: Picture) -> Image.Image | Array:
     return (values >> (8 * (values.dtype.itemsize - 1)) if wide else values).astype(np.uint8)
 
 
-def _tiff(data: bytes, index: int, name: object) -> Picture:
+def _tiff(data: bytes, index: int | None, name: object) -> Picture:
     page = tiffs.page(data, index, name)
-    found = Picture("TIFF", page.content, page.pages, page.orientation, page.alpha, notes=page.notes)
+    found = Picture("TIFF", page.content, page.index, page.pages, page.orientation, page.alpha, notes=page.notes)
     if not page.white_is_zero:
         return found
     content = page.content

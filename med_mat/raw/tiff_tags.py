@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-WIDTH, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES = 256, 258, 259, 262, 274, 277
+SUBFILE, WIDTH, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES = 254, 256, 258, 259, 262, 274, 277
 PLANAR, PREDICTOR, PALETTE, TILE_WIDTH, EXTRA, FORMAT, XMP = 284, 317, 320, 322, 338, 339, 700
 #: Where the strips, or the tiles, of the pixels begin, and how long they are.
 PLACES = (273, 279, 324, 325)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from med_mat.raw.planes import Array
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
+_REDUCED, _MASK = 1, 4  # bits of the subfile type: a smaller copy of another page, its transparency
 _FAX = (2, 3, 4)  # compressions, of writers that may leave out that white is 0
 _ALPHA = 2  # an extra sample that leaves the colours alone; others are premultiplied, or no alpha
 _UNSIGNED, _SIGNED, _FLOAT, _UNTOLD = 1, 2, 3, 4  # formats of samples
@@ -35,6 +36,7 @@ class Page:
     """One page, decoded; neither inverted nor turned."""
 
     content: Image.Image | Array  # an array of (rows, columns) or (rows, columns, samples) where Pillow has no mode
+    index: int
     pages: int
     orientation: int
     bits: int  # of a sample
@@ -43,8 +45,8 @@ class Page:
     notes: list[str] = field(default_factory=list)
 
 
-def page(data: bytes, index: int, name: object) -> Page:
-    """One page of a file.
+def page(data: bytes, index: int | None, name: object) -> Page:
+    """One page of a file; None: the first that is no thumbnail or transparency mask of another, as its tags say.
 
     Raises:
         ReadError: no such page, or one that cannot be read.
@@ -55,6 +57,8 @@ def page(data: bytes, index: int, name: object) -> Page:
         raise ReadError(f"{name}: the TIFF is damaged: {opened.sentence(error)}.") from error
     if not pages:
         raise ReadError(f"{name}: the TIFF has no page that can be found; it is cut short or damaged.")
+    if index is None:
+        index = _main(pages)
     if not 0 <= index < len(pages):
         raise opened.no_frame(name, index, len(pages))
     try:
@@ -88,6 +92,7 @@ def _page(pages: list[Directory], index: int, name: object) -> Page:
     orientation = directory.first(tag.ORIENTATION, 1)
     return Page(
         content,
+        index,
         len(pages),
         orientation if 1 <= orientation <= 8 else 1,
         directory.first(tag.BITS, 1),
@@ -95,6 +100,12 @@ def _page(pages: list[Directory], index: int, name: object) -> Page:
         alpha,
         notes,
     )
+
+
+def _main(pages: list[Directory]) -> int:
+    """The first page that stands for itself; where none says so, the first."""
+    own = (number for number, one in enumerate(pages) if not one.first(tag.SUBFILE, 0) & (_REDUCED | _MASK))
+    return next(own, 0)
 
 
 def _said(directory: Directory) -> int | None:

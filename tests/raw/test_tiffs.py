@@ -264,3 +264,27 @@ def test_a_directory_that_leads_in_a_circle_ends(tmp_path: Path) -> None:
     count = struct.unpack_from("<H", data, start)[0]
     struct.pack_into("<I", data, start + 2 + 12 * count, start)
     assert len(tiff_tags.directories(bytes(data))) == 1
+
+
+@pytest.mark.parametrize(("subfile", "first"), [(0, 0), (1, 1), (4, 1), (2, 0)])
+def test_a_page_that_is_a_thumbnail_of_another_is_not_the_picture(tmp_path: Path, subfile: int, first: int) -> None:
+    """Its tags say so: a smaller copy (1), a transparency mask (4); a page of several (2) stands for itself."""
+    small, large = (RNG.integers(0, 256, size, np.uint8) for size in ((6, 9), (24, 36)))
+    buffer = io.BytesIO()
+    with tifffile.TiffWriter(buffer) as file:
+        file.write(small, subfiletype=1)
+        file.write(large)
+    entry = struct.Struct("<HHII")
+    data = buffer.getvalue().replace(entry.pack(254, 4, 1, 1), entry.pack(254, 4, 1, subfile))
+    pages = (small, large)
+    picture, stored = shown(tmp_path, data)
+    assert np.array_equal(picture, pages[first])
+    assert f"frame {first} of 2" in stored.transform
+    assert np.array_equal(mask(tmp_path, data, "grey"), pages[first])
+    for index, page in enumerate(pages):
+        assert np.array_equal(shown(tmp_path, data, index)[0], page), "who names a page gets it"
+
+
+def test_thumbnails_alone_are_better_than_nothing(tmp_path: Path) -> None:
+    page = RNG.integers(0, 256, (6, 9), np.uint8)
+    assert np.array_equal(shown(tmp_path, written(page, subfiletype=1))[0], page)
