@@ -61,13 +61,13 @@ def _zeros(count: int, level: int = 9, wbits: int = 15) -> bytes:
     return b"".join([*(packer.compress(block) for _ in range(-(-count >> 20))), packer.flush()])
 
 
-def _sparse(path: Path, head: bytes, size: int) -> None:
+def sparse(path: Path, head: bytes, size: int) -> None:
     with path.open("wb") as file:
         file.write(head)
         file.truncate(size)
 
 
-def _deflated_dicom(path: Path, rows: int, columns: int, frames: int) -> None:
+def deflated_dicom(path: Path, rows: int, columns: int, frames: int) -> None:
     def element(group: int, number: int, kind: bytes, value: bytes) -> bytes:
         value += b" " * (len(value) % 2)
         length = len(value).to_bytes(2, "little")
@@ -90,7 +90,7 @@ def _deflated_dicom(path: Path, rows: int, columns: int, frames: int) -> None:
     path.write_bytes(head + packed + packer.flush())
 
 
-def _png(path: Path, width: int, height: int, color: int, depth: int = 8) -> None:
+def png(path: Path, width: int, height: int, color: int, depth: int = 8) -> None:
     from med_mat.raw.png_container import SIGNATURE, packed
 
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes((depth, color, 0, 0, 0))
@@ -99,7 +99,7 @@ def _png(path: Path, width: int, height: int, color: int, depth: int = 8) -> Non
     path.write_bytes(SIGNATURE + packed(b"IHDR", header) + packed(b"IDAT", rows) + packed(b"IEND", b""))
 
 
-def _nifti(path: Path, shape: tuple[int, int, int], held: int) -> None:
+def nifti(path: Path, shape: tuple[int, int, int], held: int) -> None:
     import nibabel
 
     header = nibabel.Nifti1Header()
@@ -116,14 +116,14 @@ def _tiff(path: Path, width: int, height: int) -> None:
     path.write_bytes(buffer.getvalue())
 
 
-def _tags(path: Path) -> None:
+def tags(path: Path) -> None:
     """A TIFF of many tags that all stand in the same megabyte."""
     entries = b"".join((700 + n % 60000).to_bytes(2, "little") + b"\1\0" + (1 << 20).to_bytes(4, "little") + bytes(4)
                        for n in range(60_000))  # fmt: skip
     path.write_bytes(b"II*\0\x08\0\0\0" + (60_000).to_bytes(2, "little") + entries + bytes(1 << 20))
 
 
-def _workbook(path: Path) -> None:
+def workbook(path: Path) -> None:
     import openpyxl
 
     book = openpyxl.Workbook()
@@ -147,31 +147,31 @@ def _pictures(path: Path, mode: str, width: int, height: int) -> None:
 
 #: File name -> what makes it.
 FILES: dict[str, Callable[[Path], object]] = {
-    "sparse of 10 GB.dcm": lambda path: _sparse(path, b"", 10 * 10**9),
-    "sparse of 10 GB.png": lambda path: _sparse(path, b"\x89PNG\r\n\x1a\n", 10 * 10**9),
-    "sparse of 1.9 GB.png": lambda path: _sparse(path, b"", 19 * 10**8),
-    "sparse of 1.9 GB.dcm": lambda path: _sparse(path, bytes(128) + b"DICM", 19 * 10**8),
-    "sparse of 1.9 GB.json": lambda path: _sparse(path, b"[", 19 * 10**8),
-    "sparse of 1.9 GB.csv": lambda path: _sparse(path, b"a,b\n", 19 * 10**8),
-    "deflated to 2.5 GB.dcm": lambda path: _deflated_dicom(path, 50_000, 50_000, 1),
-    "deflated to 1.9 GB.dcm": lambda path: _deflated_dicom(path, 10_000, 10_000, 19),
-    "declares 40000 x 40000.png": lambda path: _png(path, 40_000, 40_000, 0),
-    "200 megapixels grey.png": lambda path: _png(path, 20_000, 10_000, 0),
-    "200 megapixels colour.png": lambda path: _png(path, 20_000, 10_000, 2),
-    "240 megapixels of 16 bit.png": lambda path: _png(path, 24_000, 10_000, 0, 16),
-    "100 megapixels colour of 16 bit.png": lambda path: _png(path, 10_000, 10_000, 2, 16),
+    "sparse of 10 GB.dcm": lambda path: sparse(path, b"", 10 * 10**9),
+    "sparse of 10 GB.png": lambda path: sparse(path, b"\x89PNG\r\n\x1a\n", 10 * 10**9),
+    "sparse of 1.9 GB.png": lambda path: sparse(path, b"", 19 * 10**8),
+    "sparse of 1.9 GB.dcm": lambda path: sparse(path, bytes(128) + b"DICM", 19 * 10**8),
+    "sparse of 1.9 GB.json": lambda path: sparse(path, b"[", 19 * 10**8),
+    "sparse of 1.9 GB.csv": lambda path: sparse(path, b"a,b\n", 19 * 10**8),
+    "deflated to 2.5 GB.dcm": lambda path: deflated_dicom(path, 50_000, 50_000, 1),
+    "deflated to 1.9 GB.dcm": lambda path: deflated_dicom(path, 10_000, 10_000, 19),
+    "declares 40000 x 40000.png": lambda path: png(path, 40_000, 40_000, 0),
+    "200 megapixels grey.png": lambda path: png(path, 20_000, 10_000, 0),
+    "200 megapixels colour.png": lambda path: png(path, 20_000, 10_000, 2),
+    "240 megapixels of 16 bit.png": lambda path: png(path, 24_000, 10_000, 0, 16),
+    "100 megapixels colour of 16 bit.png": lambda path: png(path, 10_000, 10_000, 2, 16),
     "200 megapixels colour.jpg": lambda path: _pictures(path, "RGB", 20_000, 10_000),
     "200 megapixels palette.gif": lambda path: _pictures(path, "P", 20_000, 10_000),
     "200 megapixels deflated.tif": lambda path: _tiff(path, 20_000, 10_000),
-    "a tag 60,000 times.tif": _tags,
-    "2 GB volume, 12 slices.nii.gz": lambda path: _nifti(path, (1_000, 1_000, 1_900), 19 * 10**8),
-    "volume that goes on for 4 GB.nii.gz": lambda path: _nifti(path, (100, 100, 100), 4 << 30),
-    "volume of 100 GB.nii.gz": lambda path: _nifti(path, (10_000, 10_000, 1_000), 1 << 30),
+    "a tag 60,000 times.tif": tags,
+    "2 GB volume, 12 slices.nii.gz": lambda path: nifti(path, (1_000, 1_000, 1_900), 19 * 10**8),
+    "volume that goes on for 4 GB.nii.gz": lambda path: nifti(path, (100, 100, 100), 4 << 30),
+    "volume of 100 GB.nii.gz": lambda path: nifti(path, (10_000, 10_000, 1_000), 1 << 30),
     "lists in lists.json": lambda path: path.write_text("[" + "[]," * 80_000_000 + "[]]"),
     "elements.xml": lambda path: path.write_text("<a>" + "<b/>" * 60_000_000 + "</a>"),
     "100,000 equal names.csv": _table,
     "table of 4 GB.csv.gz": lambda path: path.write_bytes(gzip.compress(b"a,b\n") + _zeros(4 << 30, wbits=31)),
-    "far cells.xlsx": _workbook,
+    "far cells.xlsx": workbook,
 }
 
 

@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 
 from med_mat import copies, schema, shards, strict
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
-from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate, read_index, reading
+from med_mat.location import BUILD_KEY, INDEX, MANIFEST, Folder, Location, locate, read_index, reading
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
+from med_mat.raw import limits
 from med_mat.splits.methods import Experiments
 from med_mat.tags import COLUMNS, Positions, Tags, encode
 from med_mat.taxonomy import MAT, SPLITS, WITHHELD
@@ -115,9 +116,18 @@ class MedMAT(Experiments):
 
     @functools.cached_property
     def _largest(self) -> int:
-        """The pixels of the largest image."""
-        width, height = (pc.cast(self._record_facts(name), pa.int64()) for name in ("width", "height"))
-        return pc.max(pc.multiply(width, height)).as_py() or 0
+        """The pixels of the largest image, at most.
+
+        Raises:
+            BuildError: the manifest does not say.
+        """
+        where, kind = f"The manifest {MANIFEST}", Mapping[str, Mapping[str, Any]]
+        sources = strict.read(kind, self.manifest.get("sources"), where, "sources", error=BuildError)
+        taken = (
+            strict.read(int, facts.get("largest"), where, f"sources.{name}.largest", error=BuildError)
+            for name, facts in sources.items()
+        )
+        return max(taken, default=0) // limits.PIXEL_BYTES
 
     @property
     def mats(self) -> tuple[MAT, ...]:

@@ -42,6 +42,12 @@ def arrow_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache
 
 
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the files that the examples of a property test write one over the other."""
+    return tmp_path_factory.mktemp("scratch")
+
+
 @pytest.fixture
 def offline() -> Iterator[None]:
     """No network for the time of a test."""

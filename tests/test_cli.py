@@ -175,7 +175,7 @@ def test_the_last_line_has_the_total_of_the_build_and_what_failed(workshop: Work
     for picture in raw.glob("busi/**/*.png"):
         picture.write_bytes(b"")
     last = run("build", "--raw", raw, "--out", out, "--jobs", "1", "--quiet", code=1).output.splitlines()[-1]
-    assert last.startswith("20 records in ")
+    assert last.startswith(f"55 records in {out}, 20 of them of the sources built now"), "what was there stays"
     assert last.endswith("; NOT BUILT, for the reason above: busi")
 
 

@@ -232,10 +232,8 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
     st.sampled_from([None, 1, 4]),
     st.sampled_from(["", " ", "\n\n"]),
 )
-def test_reading_gives_back_what_was_written(
-    tmp_path_factory: pytest.TempPathFactory, texts: list[str], indent: int | None, blanks: str
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "Subset--17-train.json"
+def test_reading_gives_back_what_was_written(scratch: Path, texts: list[str], indent: int | None, blanks: str) -> None:
+    path = scratch / "Subset--17-train.json"
     entries = [GOOD | {"id": number, "caption": text} for number, text in enumerate(texts)]
     path.write_text(blanks + json.dumps(entries, indent=indent, ensure_ascii=False) + blanks, "utf-8", newline="")
     assert [(one.number, one.caption) for one in read(path)] == list(enumerate(texts, 1))

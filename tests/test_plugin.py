@@ -144,7 +144,8 @@ def test_a_source_that_is_not_in_order_is_left_out_with_a_warning_and_the_others
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    assert list(catalog_with(monkeypatch, tmp_path, changes)) == list(load())
+    ours = list(load())
+    assert list(catalog_with(monkeypatch, tmp_path, changes)) == ours
     (warning,) = (record.getMessage() for record in caplog.records)
     assert re.match(r"The source '\w+( \w+)?' of the package '[\w.:]+' is left out\. ", warning)
     assert re.search(why, warning), warning
@@ -167,12 +168,9 @@ def test_a_source_in_order_joins_in_silence(
 def test_a_source_that_names_one_that_is_left_out_is_left_out_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    found = catalog_with(
-        monkeypatch,
-        tmp_path,
-        {**SECOND, "toy_wrist.md": CARD.replace("overlaps: {}", "overlaps: {busy: x}")},
-    )
-    assert list(found) == list(load())
+    ours = list(load())
+    changes = {**SECOND, "toy_wrist.md": CARD.replace("overlaps: {}", "overlaps: {busy: x}")}
+    assert list(catalog_with(monkeypatch, tmp_path, changes)) == ours
     assert [re.findall(r"names '(\w+)'", record.getMessage()) for record in caplog.records] == [["busy"], ["toy_wrist"]]
 
 

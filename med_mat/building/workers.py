@@ -22,7 +22,7 @@ _LOOK_SECONDS = 1.0  # how often a worker looks whether its parent still lives
 
 def enough(jobs: int | None) -> int | None:
     """As many processes as were asked for, or as help: more of them share the same cores, and each takes memory."""
-    if jobs is None or jobs < 0:
+    if jobs is None or jobs <= 1:
         return jobs
     import joblib
 

@@ -54,7 +54,10 @@ def frames(dataset: Dataset) -> int:
 def decoders(dataset: Dataset) -> tuple[str, ...]:
     """What its pixels need, as in ``med_mat.image.DECODERS``."""
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
-    plain = syntax is None or syntax.is_private or not syntax.is_compressed
+    try:
+        plain = syntax is None or syntax.is_private or not syntax.is_compressed
+    except (AttributeError, ValueError):  # no transfer syntax: decoding will tell what is wrong
+        plain = False
     return ("DICOM",) if plain else ("DICOM", "compressed DICOM")
 
 

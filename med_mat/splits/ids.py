@@ -94,6 +94,8 @@ def read_ids(path: Path, part: str) -> list[str]:
         SplitError: a file that cannot be read, is of another kind, or lists nothing for the part.
     """
     suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise SplitError(f"{path}: a list of ids is a file that ends in {', '.join(SUFFIXES)}.")
     try:
         only_a_file(path)
         if suffix == ".txt":
@@ -106,10 +108,8 @@ def read_ids(path: Path, part: str) -> list[str]:
             names = pq.read_schema(path).names
             wanted = [name for name in ("id", "part") if name in names]
             found = _of_part(path, names, pq.read_table(path, columns=wanted).to_pylist(), part)
-        elif suffix == ".json":
-            found = _of_json(path, json.loads(path.read_text("utf-8-sig")), part)
         else:
-            raise SplitError(f"{path}: a list of ids is a file that ends in {', '.join(SUFFIXES)}.")
+            found = _of_json(path, json.loads(path.read_text("utf-8-sig")), part)
     except (OSError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
         raise SplitError(f"{path}: the list of ids for {part} cannot be read ({error}).") from error
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):

@@ -45,11 +45,10 @@ def test_number_refuses(cell: str) -> None:
         )
     )
 )
-def test_voc_round_trip(tmp_path_factory: pytest.TempPathFactory, drawn: list[tuple[int, int, int, int, str]]) -> None:
+def test_voc_round_trip(scratch: Path, drawn: list[tuple[int, int, int, int, str]]) -> None:
     boxes = tuple(Box(*corners, drawn_on=(90, 70)) for corners in drawn)
-    root = tmp_path_factory.getbasetemp()
-    Miniature(root).voc("a.xml", boxes, image="a <&> b.png", size=(90, 70))
-    assert voc_boxes(RawFolder(root).xml("a.xml")) == boxes
+    Miniature(scratch).voc("a.xml", boxes, image="a <&> b.png", size=(90, 70))
+    assert voc_boxes(RawFolder(scratch).xml("a.xml")) == boxes
 
 
 @pytest.mark.parametrize(

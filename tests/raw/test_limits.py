@@ -57,14 +57,14 @@ def test_other_texts_are_no_size(text: str) -> None:
 
 @pytest.mark.parametrize("name", ["a.png", "a.dcm", "a.nii", "a.tif"])
 def test_a_file_over_the_limit_is_refused_by_its_size(tmp_path: Path, name: str) -> None:
-    hostile._sparse(tmp_path / name, b"", 10 * 10**9)
+    hostile.sparse(tmp_path / name, b"", 10 * 10**9)
     expected = f"{name}: is 10 GB, more than the 2 GB that are read of one file (--max-file 10GB would read it)."
     assert refusal(tmp_path, name, 0 if name.endswith("nii") else None) == expected
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.xml", "a.txt", "a.xlsx", "a.dcm"])
 def test_so_is_an_annotation_file(tmp_path: Path, name: str) -> None:
-    hostile._sparse(tmp_path / name, b"", 10 * 10**9)
+    hostile.sparse(tmp_path / name, b"", 10 * 10**9)
     raw = RawFolder(tmp_path)
     door = {"csv": raw.table, "json": raw.json, "xml": raw.xml, "txt": raw.text, "xlsx": raw.table, "dcm": raw.dicom}
     with pytest.raises(ReadError, match="is 10 GB, more than the 2 GB that are read"):
@@ -74,7 +74,7 @@ def test_so_is_an_annotation_file(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("head", [b"", bytes(128) + b"DICM"])
 @pytest.mark.parametrize("name", ["a.png", "a.dcm"])
 def test_of_a_large_file_that_is_no_image_only_the_head_is_held(tmp_path: Path, head: bytes, name: str) -> None:
-    hostile._sparse(tmp_path / name, head, 100 << 20)
+    hostile.sparse(tmp_path / name, head, 100 << 20)
     tracemalloc.start()
     assert "is no" in refusal(tmp_path, name)
     assert tracemalloc.get_traced_memory()[1] < BESIDE
@@ -108,7 +108,7 @@ def test_pixels_are_counted_in_every_format(tmp_path: Path, small: limits.Allowa
 
 
 def test_an_image_of_no_pixels_is_damaged(tmp_path: Path) -> None:
-    hostile._png(tmp_path / "a.png", 0, 10, 0)
+    hostile.png(tmp_path / "a.png", 0, 10, 0)
     assert refusal(tmp_path, "a.png") == "a.png: its header declares 0 x 10 pixels; it is damaged."
 
 
@@ -127,9 +127,9 @@ def test_pillow_neither_warns_nor_refuses_what_is_within_the_limit(
 
 
 def test_a_deflated_dicom_is_inflated_up_to_the_limit(tmp_path: Path, small: limits.Allowance) -> None:
-    hostile._deflated_dicom(tmp_path / "a.dcm", 300, 300, 1)
+    hostile.deflated_dicom(tmp_path / "a.dcm", 300, 300, 1)
     assert read(tmp_path, PurePosixPath("a.dcm"), mat=None, cache=FileCache()).width == 300
-    hostile._deflated_dicom(tmp_path / "b.dcm", 300, 300, 300)
+    hostile.deflated_dicom(tmp_path / "b.dcm", 300, 300, 300)
     tracemalloc.start()
     said = refusal(tmp_path, "b.dcm")
     assert tracemalloc.get_traced_memory()[1] < SMALL + BESIDE
@@ -142,9 +142,9 @@ def test_a_deflated_dicom_is_inflated_up_to_the_limit(tmp_path: Path, small: lim
 
 
 def test_the_header_of_a_deflated_dicom_too(tmp_path: Path, small: limits.Allowance) -> None:
-    hostile._deflated_dicom(tmp_path / "a.dcm", 300, 300, 1)
+    hostile.deflated_dicom(tmp_path / "a.dcm", 300, 300, 1)
     assert RawFolder(tmp_path).dicom("a.dcm").Rows == 300
-    hostile._deflated_dicom(tmp_path / "b.dcm", 300, 300, 300)
+    hostile.deflated_dicom(tmp_path / "b.dcm", 300, 300, 300)
     with pytest.raises(ReadError, match="unpacks to over"):
         RawFolder(tmp_path).dicom("b.dcm")
 
@@ -158,11 +158,11 @@ def test_a_dicom_of_endless_elements_is_refused(tmp_path: Path) -> None:
 def test_a_packed_volume_is_unpacked_once_and_up_to_its_shape(
     tmp_path: Path, small: limits.Allowance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hostile._nifti(tmp_path / "a.nii.gz", (100, 100, 1000), 1 << 20)
+    hostile.nifti(tmp_path / "a.nii.gz", (100, 100, 1000), 1 << 20)
     assert "a.nii.gz: unpacks to 10 MB, more than the 1 MB that are read" in refusal(tmp_path, "a.nii.gz", 0)
-    hostile._nifti(tmp_path / "b.nii.gz", (100, 100, 10), 16 << 20)
+    hostile.nifti(tmp_path / "b.nii.gz", (100, 100, 10), 16 << 20)
     assert "declares 100000 bytes of voxels, and it holds at least" in refusal(tmp_path, "b.nii.gz", 0)
-    hostile._nifti(tmp_path / "c.nii.gz", (1 << 8, 1 << 8, 16), 1 << 20)
+    hostile.nifti(tmp_path / "c.nii.gz", (1 << 8, 1 << 8, 16), 1 << 20)
     monkeypatch.setattr(limits, "LARGE", 100)
     times = []
     monkeypatch.setattr(limits, "scratch", lambda was=limits.scratch: times.append(1) or was())
@@ -180,7 +180,7 @@ def test_what_waits_on_the_disk_has_no_name(tmp_path: Path) -> None:
 
 
 def test_tags_of_a_tiff_may_not_hold_more_than_it_does(tmp_path: Path) -> None:
-    hostile._tags(tmp_path / "a.tif")
+    hostile.tags(tmp_path / "a.tif")
     tracemalloc.start()
     assert refusal(tmp_path, "a.tif") == "a.tif: the TIFF is damaged: its tags hold more than the file does."
     assert tracemalloc.get_traced_memory()[1] < 4 * (tmp_path / "a.tif").stat().st_size
@@ -251,7 +251,7 @@ def test_short_rows_of_a_wide_table_are_filled_up_to_a_limit(tmp_path: Path, mon
 
 def test_cells_of_a_workbook_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tables, "CELL_LIMIT", 100_000)
-    hostile._workbook(tmp_path / "a.xlsx")
+    hostile.workbook(tmp_path / "a.xlsx")
     with pytest.raises(ReadError, match="holds over 100,000 cells"):
         list(RawFolder(tmp_path).table("a.xlsx"))
     monkeypatch.setattr(tables, "PART_LIMIT", 100)

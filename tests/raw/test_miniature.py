@@ -99,10 +99,8 @@ def test_pictures_that_are_the_same_turned_or_misnamed(tmp_path: Path) -> None:
 
 
 @given(st.integers(8, 60), st.integers(8, 60), st.sampled_from(["ellipse", "rectangle", "ring"]), st.text("abc/"))
-def test_masks_fill_their_box(
-    tmp_path_factory: pytest.TempPathFactory, width: int, height: int, shape: str, seed: str
-) -> None:
-    mini = Miniature(tmp_path_factory.getbasetemp())
+def test_masks_fill_their_box(scratch: Path, width: int, height: int, shape: str, seed: str) -> None:
+    mini = Miniature(scratch)
     mini.mask("m.png", size=(width, height), shape=shape, value=7, background=2, seed=seed or "x")  # type: ignore[arg-type]
     with Image.open(mini.root / "m.png") as image:
         values = np.asarray(image)
@@ -155,9 +153,9 @@ def test_other_masks(tmp_path: Path) -> None:
     st.integers(4, 40), st.integers(4, 40), st.sampled_from(["rows", "columns"]), st.booleans(), st.sampled_from([0, 1])
 )
 def test_run_lengths_decode_to_the_mask(
-    tmp_path_factory: pytest.TempPathFactory, width: int, height: int, order: str, relative: bool, first: int
+    scratch: Path, width: int, height: int, order: str, relative: bool, first: int
 ) -> None:
-    mini = Miniature(tmp_path_factory.getbasetemp())
+    mini = Miniature(scratch)
     text = mini.run_lengths((width, height), seed="s", order=order, relative=relative, first=first)  # type: ignore[arg-type]
     flat = np.zeros(width * height, np.uint8)
     position = 0

@@ -25,25 +25,23 @@ def write(root: Path, name: str, content: bytes | str) -> RawFolder:
 
 @given(ROWS, st.sampled_from([",", ";", "\t", "|"]), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
 def test_what_is_written_is_read(
-    tmp_path_factory: pytest.TempPathFactory,
+    scratch: Path,
     rows: list[tuple[str, str, str]],
     delimiter: str,
     newline: str,
     bom: bool,
     zipped: bool,
 ) -> None:
-    root = tmp_path_factory.getbasetemp()
     name = "a.csv.gz" if zipped else "a.csv"
-    Miniature(root).csv(name, rows, header=COLUMNS, delimiter=delimiter, newline=newline, bom=bom)
-    found = RawFolder(root).table(name, columns=["label"])
+    Miniature(scratch).csv(name, rows, header=COLUMNS, delimiter=delimiter, newline=newline, bom=bom)
+    found = RawFolder(scratch).table(name, columns=["label"])
     assert [tuple(row.values()) for row in found] == [tuple(cell.strip() for cell in row) for row in rows]
 
 
 @given(st.lists(st.tuples(st.text("0123456789", min_size=1), st.text("äöß abc"))))
-def test_latin_1(tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]]) -> None:
-    root = tmp_path_factory.getbasetemp()
-    Miniature(root).csv("latin.csv", rows, header=["id", "größe"], encoding="latin-1")
-    assert [tuple(row.values()) for row in RawFolder(root).table("latin.csv")] == [(a, b.strip()) for a, b in rows]
+def test_latin_1(scratch: Path, rows: list[tuple[str, str]]) -> None:
+    Miniature(scratch).csv("latin.csv", rows, header=["id", "größe"], encoding="latin-1")
+    assert [tuple(row.values()) for row in RawFolder(scratch).table("latin.csv")] == [(a, b.strip()) for a, b in rows]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
@@ -221,12 +219,9 @@ def test_an_open_quote_in_every_row_leaves_none_and_does_not_take_forever(tmp_pa
 @given(
     st.lists(st.tuples(st.integers(0, 9999), st.sampled_from(["a", "a b", "one, two", 'he said "no"', "l1\nl2, l3"])))
 )
-def test_cells_may_hold_delimiters_quotes_and_lines(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str]]
-) -> None:
-    root = tmp_path_factory.getbasetemp()
-    Miniature(root).csv("lines.csv", rows, header=["id", "text"])
-    raw = RawFolder(root)
+def test_cells_may_hold_delimiters_quotes_and_lines(scratch: Path, rows: list[tuple[int, str]]) -> None:
+    Miniature(scratch).csv("lines.csv", rows, header=["id", "text"])
+    raw = RawFolder(scratch)
     assert [(int(row["id"]), row["text"]) for row in raw.table("lines.csv")] == rows
     assert raw.faults == {}
 
@@ -278,12 +273,9 @@ def test_a_zip_with_one_table(tmp_path: Path) -> None:
 
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.from_regex(r"0[0-9]{1,5}", fullmatch=True), st.integers(-(10**9), 10**9)), max_size=5))
-def test_workbooks_keep_text_and_whole_numbers(
-    tmp_path_factory: pytest.TempPathFactory, rows: Sequence[tuple[str, int]]
-) -> None:
-    root = tmp_path_factory.getbasetemp()
-    Miniature(root).xlsx("a.xlsx", [(a, float(b)) for a, b in rows], ["id", " n "])
-    assert [tuple(row.values()) for row in RawFolder(root).table("a.xlsx", columns=["id", "n"])] == [
+def test_workbooks_keep_text_and_whole_numbers(scratch: Path, rows: Sequence[tuple[str, int]]) -> None:
+    Miniature(scratch).xlsx("a.xlsx", [(a, float(b)) for a, b in rows], ["id", " n "])
+    assert [tuple(row.values()) for row in RawFolder(scratch).table("a.xlsx", columns=["id", "n"])] == [
         (a, str(b)) for a, b in rows
     ]
 
