@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from med_mat import schema
 from med_mat.building.chunk import Result
 from med_mat.building.outcomes import Notes, Skip
 from med_mat.building.plan import Refused
-from med_mat.building.reasons import grouped
+from med_mat.building.reasons import brief, grouped
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
 from med_mat.raw.containers import KINDS
@@ -158,7 +158,7 @@ def balance(
     for result in results:
         lost.update(result.lost)
         for note, ids in result.notes.items():
-            ledger.notes.setdefault(note, []).extend(ids)
+            ledger.notes.setdefault(brief(note), []).extend(ids)
         ledger.cleaned += result.cleaned
         ledger.removed.update(result.removed)
         ledger.examples += result.examples
@@ -170,8 +170,12 @@ def balance(
         ledger.found += 1
         ledger.skipped.append(Skip(f"{source.name}/{source.rows[0].number}/{example.name}", str(example.path), reason))
         lost[str(example.path)] += 1
+    ledger.skipped = [replace(skip, reason=brief(skip.reason)) for skip in ledger.skipped]
     for skip in ledger.skipped:
         reasons.setdefault(skip.path, skip.reason)
+    skipped, faults, oddities = (
+        {place: brief(why) for place, why in told.items()} for told in (raw.skipped, raw.faults, raw.notes)
+    )
     fates: Counter[str] = Counter()
     seen = Counter(in_records=0, annotations=0)
     for path in raw.files:
@@ -181,13 +185,13 @@ def balance(
             else:
                 fates["images"] += 1
                 seen["in_records"] += 1
-        elif path in masks or (path in raw.read and path not in raw.skipped):
+        elif path in masks or (path in raw.read and path not in skipped):
             fates["annotations"] += 1
             seen["annotations"] += is_image(path)
         else:
-            ledger.skipped_files[path] = raw.skipped.get(path, OUTSIDE)
+            ledger.skipped_files[path] = skipped.get(path, OUTSIDE)
     # what the scan turned down (links out of the tree, special files) is not among raw.files
-    ledger.skipped_files |= {path: reason for path, reason in raw.skipped.items() if path not in raw.files}
+    ledger.skipped_files |= {path: reason for path, reason in skipped.items() if path not in raw.files}
     ledger.skipped_files = dict(sorted(ledger.skipped_files.items()))
     unused = {p: reason for p, reason in ledger.skipped_files.items() if p in images or is_image(p)}
     ledger.images = {
@@ -200,10 +204,10 @@ def balance(
     }
     ledger.read = images.total() if any(number > 1 for number in images.values()) else len(images)
     ledger.unseen = {p: why for p, why in ledger.skipped_files.items() if p not in raw.files and p not in unused}
-    ledger.missing, ledger.faults, ledger.oddities = raw.missing, raw.faults, raw.notes
+    ledger.missing, ledger.faults, ledger.oddities = raw.missing, faults, oddities
     ledger.links = {path: target for path, target in raw.links.items() if not is_hidden(path)}
     ledger.files = {
-        "found": len(raw.files.keys() | raw.skipped.keys()),
+        "found": len(raw.files.keys() | skipped.keys()),
         "images": fates["images"],
         "annotations": fates["annotations"],
         "skipped": len(ledger.skipped_files),

@@ -10,7 +10,17 @@ from med_mat.raw.folder import IMAGE_SUFFIXES
 
 #: A reason that begins with the file: its path, and the frame or slice in it.
 _BEGINS = re.compile(r"^[^:]*\.\w+(?:#[^: ]*)?: ")
-_IMAGE = re.compile(rf"[^\s'\"(]+(?:{'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES, key=len, reverse=True)))})\b", re.I)
+_WORD = r"(?<![^\s'\"(])[^\s'\"(]"  # from its first character on, so that a long text is looked through once
+_IMAGE = re.compile(rf"{_WORD}+(?:{'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES, key=len, reverse=True)))})\b", re.I)
+_FILE = re.compile(rf"{_WORD}*…")
+#: Characters of a reason at its beginning and its end: it may quote a cell of any length.
+_HEAD, _TAIL = 600, 200
+
+
+def brief(reason: str) -> str:
+    """A reason without the middle of what it quotes at length."""
+    left_out = len(reason) - _HEAD - _TAIL
+    return reason if left_out <= _TAIL else f"{reason[:_HEAD]} … [{left_out:,} characters] … {reason[-_TAIL:]}"
 
 
 def grouped(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -40,5 +50,5 @@ def _general(name: str, text: str) -> str:
     own = PurePosixPath(name)
     for word in (name, own.name, f"'{own.stem}'"):
         text = text.replace(word, "…") if word else text
-    text = re.sub(r"[^\s'\"(]*…", "…", _IMAGE.sub("…", text))
+    text = _FILE.sub("…", _IMAGE.sub("…", text))
     return re.sub(r"\d+", "#", text)

@@ -1,7 +1,8 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from med_mat.building.reasons import grouped
+from med_mat.building.reasons import brief, grouped
 
 NAMES = st.lists(st.from_regex(r"[a-z]{1,5}/[A-Za-z0-9 _()-]{1,9}\.(png|dcm|tif)", fullmatch=True), unique=True)
 
@@ -37,3 +38,22 @@ def test_files_and_numbers_do_not_tell_reasons_apart_but_words_do() -> None:
         "The label 'c' is not among those": ["c/3.png"],
         "The label 'd' is not among those": ["d/4.png"],
     }
+
+
+@given(st.text())
+def test_what_is_short_is_told_as_it_is(reason: str) -> None:
+    assert brief(reason) == reason
+
+
+def test_of_a_cell_that_is_quoted_at_length_the_middle_is_left_out() -> None:
+    told = brief(f"The label '{'a' * 70_000}' is not among those of the card: Cyst, Tumor.")
+    assert told.startswith("The label 'aaa")
+    assert " characters] … aaa" in told
+    assert told.endswith("' is not among those of the card: Cyst, Tumor.")
+    assert len(told) < 1_000
+
+
+@pytest.mark.parametrize("text", ["a" * 30_000, ".a#" * 1_000, "a.png" * 6_000, "a.pn" * 8_000, "0" * 30_000 + "…"])
+def test_long_reasons_are_grouped_in_one_pass(text: str) -> None:
+    """Patterns that begin anew at every character would take minutes."""
+    assert grouped([("x.csv", text), ("y.csv", text)]) == {text: ["x.csv", "y.csv"]}
