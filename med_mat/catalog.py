@@ -241,7 +241,8 @@ class Source:
     certainty: Certainty
     citation: str
     prose: str
-    metadata: Mapping[str, Any]  # the Hub's own keys of the front matter
+    task_categories: tuple[str, ...] = ()  # of the Hub
+    tags: tuple[str, ...] = ()  # for the Hub
     loader: str = ""  # the module that reads it
     shared_ids: tuple[SharedId, ...] = ()
     patients_of: str = ""  # the source whose patient numbers it uses; most often itself
@@ -676,7 +677,8 @@ def read_card(name: str, text: str) -> Source:
             "shared_ids": block.shared_ids or (),
             "errata": block.errata or (),
             "prose": prose.strip(),
-            "metadata": {key: value for key, value in data.items() if key != "med_mat"},
+            "task_categories": card.task_categories,
+            "tags": card.tags,
         }
     )
 

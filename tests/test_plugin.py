@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import itertools
+import operator
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
 from med_mat import catalog
-from med_mat.catalog import PLUGINS, Catalog, load
+from med_mat.building import Options, build, find
+from med_mat.catalog import PLUGINS, Catalog, load, read_card
+from med_mat.errors import CardError, MedMATError
+from med_mat.raw import Miniature
 
 _numbers = itertools.count()
 
@@ -172,6 +182,43 @@ def test_a_source_that_names_one_that_is_left_out_is_left_out_too(
     changes = {**SECOND, "toy_wrist.md": CARD.replace("overlaps: {}", "overlaps: {busy: x}")}
     assert list(catalog_with(monkeypatch, tmp_path, changes)) == ours
     assert [re.findall(r"names '(\w+)'", record.getMessage()) for record in caplog.records] == [["busy"], ["toy_wrist"]]
+
+
+def keys(data: Any, *above: str | int) -> Iterator[tuple[str | int, ...]]:
+    """The place of each value of plain data."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        yield (*above, key)
+        if isinstance(value, dict | list):
+            yield from keys(value, *above, key)
+
+
+def test_a_card_that_lacks_any_one_fact_is_refused_or_builds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(PLUGIN))
+    front = yaml.safe_load(CARD.split("---\n")[1])
+    raw = tmp_path / "raw"
+    Miniature(raw).image("broken/1.png")
+    Miniature(raw).image("whole/1.png")
+    kept, refusals = 0, []
+    for number, place in enumerate(keys(front)):
+        changed = copy.deepcopy(front)
+        holder = functools.reduce(operator.getitem, place[:-1], changed)
+        del holder[place[-1]]
+        try:
+            source = read_card("toy_wrist", f"---\n{yaml.safe_dump(changed)}\n---\n")
+        except CardError as error:
+            refusals.append(str(error))
+            continue
+        ours = Catalog({"toy_wrist": replace(source, loader="toy_sources.toy_wrist")}, load().subsets)
+        out = tmp_path / str(number)
+        try:
+            built = build(find({"toy_wrist": raw}, None, ours), out, Options(jobs=1), catalog=ours)
+        except MedMATError as error:  # of a layout without files
+            refusals.append(str(error))
+        else:
+            kept += 1
+            assert built.failed or (out / "cards/toy_wrist.md").is_file(), place
+    assert all("toy_wrist" in one for one in refusals)
+    assert kept > 5
 
 
 def test_a_bad_card_stops_no_command(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def write_cards(
         "license_name": "the-licences-of-the-sources",
         "license_link": "LICENSES.md",
         "language": ["en"],
-        "task_categories": sorted({task for source in sources for task in source.metadata["task_categories"]}),
+        "task_categories": sorted({task for source in sources for task in source.task_categories}),
         "tags": ["medical", "compositional-generalization", "med-mat"],
         "size_categories": [_size(records.num_rows)],
         "configs": configurations(sources, files),
@@ -237,8 +237,8 @@ def _source_page(source: Source, records: pa.Table, ledger: Mapping[str, Any], *
     front = {
         "pretty_name": source.title,
         "license": source.license,
-        "task_categories": list(source.metadata["task_categories"]),
-        "tags": list(source.metadata["tags"]),
+        "task_categories": list(source.task_categories),
+        "tags": list(source.tags),
         "size_categories": [_size(own.num_rows)],
     }
     pixels = ", without pixels" if bare else ""

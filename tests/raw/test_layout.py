@@ -40,7 +40,6 @@ def source(name: str, *layouts: Iterable[str] | Layout) -> Source:
         certainty="low",
         citation="",
         prose="",
-        metadata={},
     )
 
 
