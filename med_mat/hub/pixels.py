@@ -112,12 +112,14 @@ def attach(
 def _by_options(
     manifest: Mapping[str, Any], found: Mapping[str, RawFolder], jobs: int | None
 ) -> dict[Options, dict[str, RawFolder]]:
-    """The sources that were built alike, by how that was."""
+    """The sources that can be built together, by how: as a rule all of them."""
+    facts = {name: manifest["sources"][name] for name in found}
+    largest = max(one["largest"] for one in facts.values())  # what no source refused
+    seeds = {one["checked"]: one["seed"] or 0 for one in sorted(facts.values(), key=lambda one: one["seed"] or 0)}
     groups: defaultdict[Options, dict[str, RawFolder]] = defaultdict(dict)
-    for name, folder in found.items():
-        facts = manifest["sources"][name]
-        alike = Options(seed=facts["seed"] or 0, check=facts["checked"], max_file=facts["largest"], jobs=jobs)
-        groups[alike][name] = folder
+    for name, one in facts.items():
+        seed = seeds[one["checked"]] if one["seed"] is None else one["seed"]  # a published split needs none
+        groups[Options(seed=seed, check=one["checked"], max_file=largest, jobs=jobs)][name] = found[name]
     return groups
 
 
