@@ -31,7 +31,7 @@ LINE_LIMIT = 16 << 20  # characters, of a line and of a cell: run lengths of a l
 GUESSES = ("cp1252", "latin-1")
 
 _CHUNK = 1 << 20
-_SHOWN = 200  # names of columns, in an error
+_SHOWN = 60  # names of columns, in an error
 _ROWS = ("xl/worksheets/", "xl/sharedStrings")  # parts that openpyxl reads row by row, or as mere text
 _DELIMITERS = (",", "\t", ";", "|")
 _UNDEFINED = b"\x81\x8d\x8f\x90\x9d"  # what Windows-1252 has no character for
