@@ -373,22 +373,21 @@ class RawFolder:
         """The header of a NIfTI or Analyze file."""
         import nibabel
 
+        from med_mat.raw.volumes import orientation
+
         full = self._open(path)
         limits.path(full)
         try:
             image: Any = nibabel.load(full)
             shape = tuple(int(length) for length in image.shape)
-            orient: Any = nibabel.orientations.io_orientation
-            order = orient(image.affine)[:, 0]
+            axes = orientation(image)[0]
         except Exception as error:  # nibabel lets through whatever its parser stumbles over
             raise ReadError(cannot_read(full, error, "is not a NIfTI or Analyze volume")) from error
         if len(shape) < 2 or min(shape) < 1:
             raise ReadError(f"{self._at(path)} holds no volume: its shape is {shape}.")
         spatial = (*shape, 1)[:3]
-        turned = [1, 1, 1]
-        for axis, target in enumerate(order):
-            turned[axis if target != target else int(target)] = spatial[axis]  # NaN: an axis without direction
-        return Volume((turned[0], turned[1], turned[2]), shape[3] if len(shape) > 3 else 1)
+        x, y, z = (spatial[stored] for stored in axes)
+        return Volume((x, y, z), shape[3] if len(shape) > 3 else 1)
 
     # ---- inside
 

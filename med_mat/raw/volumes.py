@@ -152,7 +152,7 @@ def _open(path: Path, name: str) -> tuple[Volume, int]:
     slope, inter = float(proxy.slope), float(proxy.inter)
     if dtype.fields or not np.isfinite([slope, inter]).all():
         slope, inter = 1.0, 0.0
-    axes, flips, oriented = _orientation(image)
+    axes, flips, oriented = orientation(image)
     affine = np.asarray(image.affine, dtype=np.float64)
     zooms = _zooms(image.header, affine, oriented=oriented)
     minimum = 0.0 if dtype.fields else _minimum(data, shape) * slope + inter
@@ -218,7 +218,7 @@ class _Part:
         return found
 
 
-def _orientation(image: Any) -> tuple[tuple[int, int, int], tuple[bool, bool, bool], bool]:
+def orientation(image: Any) -> tuple[tuple[int, int, int], tuple[bool, bool, bool], bool]:
     """Of each RAS+ axis: the stored axis that is closest to it, and whether it runs the other way."""
     import nibabel.orientations
 
@@ -226,7 +226,8 @@ def _orientation(image: Any) -> tuple[tuple[int, int, int], tuple[bool, bool, bo
     codes = [int(header[code]) for code in ("qform_code", "sform_code") if code in header]
     affine = np.asarray(image.affine, dtype=np.float64)
     io_orientation: Any = nibabel.orientations.io_orientation
-    rows = io_orientation(affine) if np.isfinite(affine).all() else np.full((3, 2), np.nan)
+    with np.errstate(all="ignore"):  # numbers that are too large to be squared
+        rows = io_orientation(affine) if np.isfinite(affine).all() else np.full((3, 2), np.nan)
     if np.isnan(rows).any():
         return (0, 1, 2), (False, False, False), False
     axes, flips = [0, 0, 0], [False, False, False]

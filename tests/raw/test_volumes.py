@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import importlib.util
 import io
+import warnings
 from itertools import permutations, product
 from pathlib import Path, PurePosixPath
 
@@ -18,7 +19,7 @@ from PIL import Image
 from med_mat.errors import ReadError
 from med_mat.example import Slice
 from med_mat.image import FileCache, Stored, read, values
-from med_mat.raw import limits, volumes
+from med_mat.raw import RawFolder, limits, volumes
 from med_mat.taxonomy import MAT
 
 nibabel = pytest.importorskip("nibabel")
@@ -411,3 +412,30 @@ def test_damage_gives_a_slice_or_one_sentence(
         message = str(error)
     assert message.startswith(f"{name}: " if message else "")
     assert str(tmp_path) not in message
+
+
+@given(
+    st.lists(st.floats(allow_subnormal=True) | st.sampled_from([0.0, 1.0, -1.0, 1e38, 1e200]), min_size=12, max_size=12)
+)
+@settings(suppress_health_check=[HealthCheck.differing_executors])
+def test_whatever_the_affine_the_header_and_the_slices_agree_and_nothing_is_printed(
+    scratch: Path, numbers: list[float]
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of nibabel, on what does not fit in 32 bit
+        affine = np.vstack([np.reshape(numbers, (3, 4)), [0, 0, 0, 1]])
+        image = nibabel.Nifti1Image(DATA, np.eye(4))
+        image.header["sform_code"] = 1
+        for row, name in zip(affine, ("srow_x", "srow_y", "srow_z"), strict=False):
+            image.header[name] = row
+        image.to_filename(scratch / "affine.nii")
+        raw = bytearray((scratch / "affine.nii").read_bytes())
+        raw[280:328] = affine[:3].astype("<f4").tobytes()
+        (scratch / "affine.nii").write_bytes(raw)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        shape = RawFolder(scratch).volume("affine.nii").shape
+        for axis in range(3):
+            read(scratch, Slice(PurePosixPath("affine.nii"), shape[axis] - 1, axis), mat=None, cache=FileCache())
+            with pytest.raises(ReadError, match="there is no slice"):
+                read(scratch, Slice(PurePosixPath("affine.nii"), shape[axis], axis), mat=None, cache=FileCache())
