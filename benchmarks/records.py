@@ -14,6 +14,7 @@ from med_mat.building.index import ROW_GROUP_RECORDS
 from med_mat.catalog import RowFacts
 from med_mat.leakage import contradictions
 from med_mat.leakage.groups import DUPLICATES
+from med_mat.leakage.near import THRESHOLD
 
 SHARD = 2_000
 
@@ -36,7 +37,13 @@ def write_index(path: Path, records: int) -> dict[str, Any]:
                     writer.write_table(table, row_group_size=ROW_GROUP_RECORDS)
                     start += count
     facts = {str(row.number): RowFacts.of(row, source).to_data() for row, source in rows}
-    return {"schema": schema.VERSION, "records": records, "rows": facts}
+    return {
+        "schema": schema.VERSION,
+        "records": records,
+        "rows": facts,
+        "sources": {},
+        "near_duplicates": {"threshold": THRESHOLD},
+    }
 
 
 def _stretch(

@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from med_mat import schema
 from med_mat.errors import BuildError, WriteError
 from med_mat.files import is_temporary, left_behind, replacing
-from med_mat.location import Folder, Location, reading
+from med_mat.location import Folder, Location, need, reading
 
 if TYPE_CHECKING:
     import datasets
@@ -111,6 +112,7 @@ def _batches(location: Location, name: str) -> Iterator[pa.RecordBatch]:
     """
     path = location.local(name)
     with reading(location, name), pq.ParquetFile(path) as parquet:
+        need(location, name, parquet.schema_arrow, (column for column, _ in schema.FIELDS))
         yield pa.RecordBatch.from_pylist([], schema=parquet.schema_arrow)
         yield from parquet.iter_batches(batch_size=_BATCH_ROWS)
 

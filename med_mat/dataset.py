@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from med_mat import copies, schema, shards, strict
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
-from med_mat.location import BUILD_KEY, INDEX, MANIFEST, Folder, Location, locate, read_index, reading
+from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate, need, read_index, reading
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
 from med_mat.raw import limits
@@ -116,18 +116,8 @@ class MedMAT(Experiments):
 
     @functools.cached_property
     def _largest(self) -> int:
-        """The pixels of the largest image, at most.
-
-        Raises:
-            BuildError: the manifest does not say.
-        """
-        where, kind = f"The manifest {MANIFEST}", Mapping[str, Mapping[str, Any]]
-        sources = strict.read(kind, self.manifest.get("sources"), where, "sources", error=BuildError)
-        taken = (
-            strict.read(int, facts.get("largest"), where, f"sources.{name}.largest", error=BuildError)
-            for name, facts in sources.items()
-        )
-        return max(taken, default=0) // limits.PIXEL_BYTES
+        """The pixels of the largest image, at most."""
+        return max((facts["largest"] for facts in self.manifest["sources"].values()), default=0) // limits.PIXEL_BYTES
 
     @property
     def mats(self) -> tuple[MAT, ...]:
@@ -379,6 +369,7 @@ class MedMAT(Experiments):
         order = np.argsort(positions, kind="stable")
         ascending, start = positions[order], 0
         with reading(self.location, INDEX), pq.ParquetFile(self.location.index(columns)) as parquet:
+            need(self.location, INDEX, parquet.schema_arrow, columns)
             found = [parquet.schema_arrow.empty_table().select(list(columns))]
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows

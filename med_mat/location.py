@@ -15,6 +15,7 @@ from med_mat import schema
 from med_mat.errors import BuildError, HubError, MedMATError
 from med_mat.files import relative
 from med_mat.hub.errors import told
+from med_mat.manifest import check
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -198,6 +199,16 @@ def reading(location: Location, name: str) -> Iterator[None]:
         raise location.damaged(name, error.strerror or _brief(error)) from error
 
 
+def need(location: Location, name: str, found: pa.Schema, columns: Iterable[str]) -> None:
+    """Whether a file of a build has the columns that a build writes.
+
+    Raises:
+        BuildError, HubError: it lacks some.
+    """
+    if absent := [column for column in columns if column not in found.names]:
+        raise location.damaged(name, f"it lacks the columns {', '.join(absent)}")
+
+
 def read_index(location: Location, columns: Collection[str], **options: Any) -> pa.Table:
     """Columns of the index; the options are those of ``pyarrow.parquet.read_table``.
 
@@ -207,7 +218,9 @@ def read_index(location: Location, columns: Collection[str], **options: Any) -> 
     import pyarrow.parquet as pq
 
     with reading(location, INDEX):
-        return pq.read_table(location.index(columns), columns=list(columns), **options)
+        table = pq.read_table(location.index(columns), columns=list(columns), **options)
+    need(location, INDEX, table.schema, columns)
+    return table
 
 
 def anew(folder: Path) -> str:
@@ -260,6 +273,7 @@ def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[
             f"{where} was built with record schema {version}, this Med-MAT reads {schema.VERSION}: "
             f"build it again, or install the Med-MAT that made it ({maker})."
         )
+    check(manifest, f"The manifest {MANIFEST} of {location}")
     return location, manifest
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat import schema
-from med_mat.location import Location, reading
+from med_mat.location import Location, need, reading
 from med_mat.questions.view import FACTS, View
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ def stream(
         needed = tuple(dict.fromkeys((*wanted, "row", *FACTS)))
     for name, places, keys in pieces:
         with reading(location, name), location.open(name) as file, pq.ParquetFile(file) as parquet:
+            need(location, name, parquet.schema_arrow, needed or wanted)
             start = 0
             for group in range(parquet.num_row_groups):
                 count = parquet.metadata.row_group(group).num_rows
@@ -47,11 +48,6 @@ def stream(
                         )
                     yield from part.to_pylist()
                 start += count
-
-
-def _opened(location: Location, name: str, file: Any) -> pq.ParquetFile:
-    with reading(location, name):
-        return pq.ParquetFile(file)
 
 
 def beside(

@@ -155,8 +155,10 @@ def _building(jobs: int) -> Kind:
 @contextmanager
 def _pushing(given: Path, folder: Path) -> Iterator[Trial]:
     with a_hub() as hub:
-        arguments = ["push", str(given / "out"), "org/Med-MAT"]
-        yield Trial(_COMMAND, arguments, lambda: hub.files("org/Med-MAT"), _user_of(hub.endpoint))
+        arguments, name = ["push", str(given / "out"), "org/Med-MAT"], "org/Med-MAT"
+        yield Trial(
+            _COMMAND, arguments, lambda: hub.files(name) if name in hub.repositories else {}, _user_of(hub.endpoint)
+        )
 
 
 @contextmanager

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import med_mat
 from med_mat.building import Options, build, find
 from med_mat.demo import miniature
 from med_mat.errors import MedMATError
-from med_mat.leakage import report
+from med_mat.leakage import linked, report
+from med_mat.location import Folder
 
+_sink = io.BytesIO()
+pq.write_table(pa.table({"image": ["x"]}), _sink)
+OTHER = _sink.getvalue()
 DAMAGES: dict[str, Callable[[bytes, random.Random], bytes]] = {
     "empty": lambda data, _: b"",
     "cut": lambda data, draw: data[: draw.randrange(len(data))],
     "zeros": lambda data, _: bytes(len(data)),
     "zeros at the end": lambda data, _: data[:-2000] + bytes(min(2000, len(data))),
     "text": lambda data, _: b"<!DOCTYPE html>",
+    "another table": lambda data, _: OTHER,
 }
 
 
@@ -40,6 +48,7 @@ def asked(out: Path) -> list[str]:
         lambda: med_mat.open(out).read(np.arange(len(med_mat.open(out)))),
         lambda: med_mat.open(out).index.num_rows,
         lambda: report.links(med_mat.open(out)).num_rows,
+        lambda: linked.read(Folder(out)),
     ):
         try:
             ask()

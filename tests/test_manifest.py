@@ -14,8 +14,11 @@ import pytest
 import med_mat
 from med_mat import dataset
 from med_mat.building import Options, build, find
+from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.errors import MedMATError
+from med_mat.hub.publication import choose
+from med_mat.leakage.report import unseen
 from med_mat.location import MANIFEST
 
 ODD: tuple[Any, ...] = (
@@ -74,6 +77,8 @@ def said_of(folder: Path) -> str:
         lambda: mat.where("redistributable=yes"),
         lambda: mat.related("CT/Brain/Hemorrhage"),
         lambda: mat.select("*/*/*", columns=["id"], streaming=True),
+        lambda: unseen(mat),
+        lambda: choose(folder, mat.manifest, load(), pixels="none"),
     )
     for ask in asked:
         with suppress(MedMATError):

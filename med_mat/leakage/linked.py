@@ -15,7 +15,7 @@ from med_mat.errors import BuildError
 from med_mat.leakage.contradictions import EQUAL
 from med_mat.leakage.forest import components
 from med_mat.leakage.groups import DUPLICATES
-from med_mat.location import INDEX, Location, reading
+from med_mat.location import INDEX, Location, need, reading
 from med_mat.tags import Positions
 
 
@@ -38,7 +38,9 @@ def read(location: Location) -> Linked:
         HubError: the Hub does not give it.
     """
     with reading(location, DUPLICATES), pq.ParquetFile(location.local(DUPLICATES)) as parquet:
-        table = parquet.read(columns=["first", "second", "reason", "contradictory"])
+        columns = ["first", "second", "reason", "contradictory"]
+        need(location, DUPLICATES, parquet.schema_arrow, columns)
+        table = parquet.read(columns=columns)
     ids = pc.unique(pa.chunked_array([*table["first"].chunks, *table["second"].chunks], pa.string()))
     places, (named, images) = _holding(location, "id", ids, ["id", "image_id"])
     ends = [pc.index_in(table[side], named) for side in ("first", "second")]
@@ -77,6 +79,7 @@ def _holding(
 def _row_groups(location: Location, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
     """Some columns of the index a stretch at a time, and where each begins."""
     with reading(location, INDEX), pq.ParquetFile(location.local(INDEX)) as parquet:
+        need(location, INDEX, parquet.schema_arrow, columns)
         start = 0
         for number in range(parquet.num_row_groups):
             chunk = parquet.read_row_group(number, columns=columns)

@@ -15,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from med_mat.leakage.contradictions import SCHEMA
 from med_mat.leakage.fingerprint import BITS
 from med_mat.leakage.groups import DUPLICATES, REASONS
-from med_mat.location import read_index, reading
+from med_mat.location import need, read_index, reading
 from med_mat.raw.opened import pillow
 from med_mat.shell import printable
 
@@ -98,6 +99,7 @@ def links(
     """
     with reading(mat.location, DUPLICATES):
         table = pq.read_table(mat.location.local(DUPLICATES))
+    need(mat.location, DUPLICATES, table.schema, SCHEMA.names)
     if between:
         table = table.filter(pc.not_equal(table["first_source"], table["second_source"]))
     if kind is not None:
@@ -168,7 +170,7 @@ def told(mat: MedMAT, table: pa.Table) -> str:
 
 def unseen(mat: MedMAT) -> str:
     """What near-duplicates were not looked for in; empty where they were looked for everywhere."""
-    number = mat.manifest.get("near_duplicates", {}).get("records without hash", 0)
+    number = mat.manifest["near_duplicates"].get("records without hash", 0)
     return (
         f"Near-duplicates were not looked for in {number:,} of {len(mat):,} records, built with '--check header'."
         if number
@@ -183,7 +185,7 @@ def to_json(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> dict[str, An
         "on_two_sides": sum(_apart(mat, table)),
         "contradictory": pc.sum(table["contradictory"]).as_py() or 0,
         "not_listed": UNLISTED,
-        "near_duplicates": mat.manifest.get("near_duplicates", {}),
+        "near_duplicates": mat.manifest["near_duplicates"],
         "sources": [{"first": a, "second": b, **number} for (a, b), number in counts(table).items()],
         "pairs": [
             {

@@ -28,11 +28,11 @@ class SetAside(NamedTuple):
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> SetAside:
         """From the manifest of a build."""
-        facts = manifest.get("near_duplicates", {})
+        facts = manifest["near_duplicates"]
         return cls(
-            min(int(facts.get("threshold", THRESHOLD)), THRESHOLD),
-            int(facts.get("records of a common look", 0)),
-            int(facts.get("pictures in a crowd", 0)),
+            min(facts["threshold"], THRESHOLD),
+            facts.get("records of a common look", 0),
+            facts.get("pictures in a crowd", 0),
         )
 
 

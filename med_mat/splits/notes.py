@@ -164,7 +164,7 @@ def _of_labels(experiment: Experiment) -> Iterator[str]:
 
 
 def _of_looks(experiment: Experiment, evidence: Evidence) -> Iterator[str]:
-    unseen = experiment.mat.manifest.get("near_duplicates", {}).get("records without hash", 0)
+    unseen = experiment.mat.manifest["near_duplicates"].get("records without hash", 0)
     if unseen:
         yield f"near-duplicates were not looked for among {unseen:,} records of the build that were not decoded"
     if not evidence.apart:

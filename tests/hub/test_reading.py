@@ -174,6 +174,10 @@ def test_opening_two_million_records(client: Client, tmp_path: Path) -> None:
     manifest = {
         "med_mat": "0",
         "schema": schema.VERSION,
+        "build": "",
+        "records": count,
+        "sources": {},
+        "near_duplicates": {"threshold": 21},
         "rows": {row.number: RowFacts.of(row, facts[row.source]).to_data() for row in rows},
     }
     repository = client.hub.repositories["org/large"] = Repository(private=False)

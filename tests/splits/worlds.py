@@ -6,7 +6,7 @@ import functools
 import hashlib
 import itertools
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from med_mat.catalog import RowFacts
 from med_mat.dataset import MedMAT
 from med_mat.errors import AuditError, SplitError
 from med_mat.leakage import contradictions
+from med_mat.leakage.near import THRESHOLD
 from med_mat.location import Folder
 from med_mat.taxonomy import DRAWN, MAT
 
@@ -111,7 +112,8 @@ def groups(records: Sequence[Record]) -> list[int]:
 
 
 def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None = None, *,
-            links: Sequence[tuple[int, int, str, bool]] = (), **manifest: Any) -> World:  # fmt: skip
+            links: Sequence[tuple[int, int, str, bool]] = (), near_duplicates: Mapping[str, int] | None = None,
+            sources: Mapping[str, Any] | None = None) -> World:  # fmt: skip
     """A build of these records; they are put in the order of an index, row by row and split by split.
 
     Links are of two positions in that order, with their reason and whether the two contradict each other.
@@ -178,7 +180,13 @@ def made_up(records: Sequence[Record], rows: Sequence[Row], folder: Path | None 
         ).to_data()
         for row in rows
     }
-    mat = MedMAT(Folder(root), {"schema": schema.VERSION, "rows": facts, **manifest})
+    manifest = {
+        "schema": schema.VERSION,
+        "rows": facts,
+        "sources": sources or {},
+        "near_duplicates": {"threshold": THRESHOLD, **(near_duplicates or {})},
+    }
+    mat = MedMAT(Folder(root), manifest)
     return World(mat, ordered, by_number)
 
 
