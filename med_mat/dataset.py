@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from med_mat import copies, schema, shards, strict
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
-from med_mat.location import BUILD_KEY, INDEX, Folder, Location, locate, need, read_index, reading
+from med_mat.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
 from med_mat.raw import limits
@@ -65,7 +65,7 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
         except MedMATError as error:  # the manifest, or a file of this build: of which one, is to be said
             raise BuildError(str(error) if str(location) in str(error) else f"{where}: {error}") from error
         except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
-            damage = str(error)
+            damage = brief(error)
         if wait is None or not isinstance(location, Folder):
             break
         time.sleep(wait)  # a build may be putting its files in place just now

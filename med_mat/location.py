@@ -192,11 +192,11 @@ def reading(location: Location, name: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise location.damaged(name, _brief(error)) from error
+        raise location.damaged(name, brief(error)) from error
     except OSError as error:
         if isinstance(error, MedMATError) or (error.errno is None and type(error) is not OSError):
             raise  # a sentence already, or the network's
-        raise location.damaged(name, error.strerror or _brief(error)) from error
+        raise location.damaged(name, error.strerror or brief(error)) from error
 
 
 def need(location: Location, name: str, found: pa.Schema, columns: Iterable[str]) -> None:
@@ -242,7 +242,7 @@ def relative_name(location: Location, name: str) -> PurePosixPath:
         raise BuildError(f"{location} names a file {name!r}, which no build writes: it {error}.") from None
 
 
-def _brief(error: Exception) -> str:
+def brief(error: Exception) -> str:
     """The first line of what a library says, without a full stop."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
