@@ -615,6 +615,21 @@ def test_a_folder_that_cannot_be_opened(raw: Path, monkeypatch: pytest.MonkeyPat
     assert not healthy([one])
 
 
+def test_a_path_too_long_to_be_named_is_told_and_the_rest_is_found(
+    put: Callable[..., Path], raw: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(put("busi", "busi"))
+    for _ in range(30):
+        Path("d" * 200).mkdir()
+        os.chdir("d" * 200)
+    found = diagnose(raw, load())
+    (busi,) = (one for one in found if one.source)
+    assert busi.complete
+    (deep,) = (one for one in found if one.state == "unreadable")
+    assert deep.notes == ("the folder cannot be opened: File name too long",)
+    assert deep.steps == ()
+
+
 def test_a_loader_that_stumbles_does_not_end_the_diagnosis(
     put: Callable[..., Path], raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,7 +43,8 @@ def turned_down(visit: Visit) -> Iterator[Finding]:
     for path, reason in visit.raw.skipped.items():
         full = str(visit.top if path == "." else visit.top / path)
         if reason.startswith("the folder cannot be opened"):
-            yield Finding("unreadable", full, notes=(reason,), steps=(steps.let_in(Path(full)),))
+            reachable = os.path.isdir(full)  # noqa: PTH112 - a Path raises where the name is too long
+            yield Finding("unreadable", full, notes=(reason,), steps=(steps.let_in(Path(full)),) if reachable else ())
         elif "link" in reason and os.path.isdir(full):  # noqa: PTH112 - a Path would follow it just as well
             yield Finding("link", full, complete=True, steps=(steps.doctor(os.path.realpath(full)),))
 
