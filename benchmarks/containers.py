@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks.timing import compare
 from med_mat.building import Options, build, find
-from med_mat.raw import jpeg_container, png_container
+from med_mat.imaging.containers import jpeg, png
 
 #: Name, side, format, its options, whether it holds metadata.
 CASES: tuple[tuple[str, int, str, dict[str, Any], bool], ...] = (
@@ -57,9 +57,9 @@ def follow(paths: list[Path]) -> None:
     for path in paths:
         data = path.read_bytes()
         if data.startswith(b"\xff\xd8"):
-            jpeg_container.clean(data, jpeg_container.parts(data))
+            jpeg.clean(data, jpeg.parts(data))
         else:
-            png_container.clean(data, png_container.parts(data))
+            png.clean(data, png.parts(data))
 
 
 def read(paths: list[Path]) -> None:

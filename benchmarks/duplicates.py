@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
 
+from med_mat.imaging.descriptor import LENGTH
+from med_mat.imaging.hashing import BITS, Look, canonical, look, perceptual_hash, turns
 from med_mat.leakage.candidates import candidates
 from med_mat.leakage.compare import LEAST_SCORE, compare
-from med_mat.leakage.descriptor import LENGTH
-from med_mat.leakage.fingerprint import BITS, Look, canonical, look, perceptual_hash, turns
 from med_mat.leakage.near import THRESHOLD
 from med_mat.leakage.thumbnails import SIDE
 
@@ -129,8 +129,8 @@ def opened(path: Path) -> Image.Image:
 
 def packaged() -> list[Image.Image]:
     """Photographs and micrographs of scikit-image; radiographs, CT, MR and ultrasound of pydicom-data, each once."""
-    from med_mat.raw import dicom
-    from med_mat.raw.planes import to_8_bit
+    from med_mat.imaging import dicom
+    from med_mat.imaging.windowing import to_8_bit
 
     pictures, scans = (Path(str(resources.files(name) / "data")) for name in ("skimage", "data_store"))
     found = [opened(path) for path in sorted(pictures.iterdir()) if path.suffix in SUFFIXES]

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.timing import peak_memory
-from med_mat.leakage.descriptor import LENGTH
-from med_mat.leakage.fingerprint import BITS, turns
+from med_mat.imaging.descriptor import LENGTH
+from med_mat.imaging.hashing import BITS, turns
 from med_mat.leakage.groups import find_groups
 from med_mat.leakage.near import THRESHOLD
 from med_mat.leakage.thumbnails import SIDE, Thumbnails

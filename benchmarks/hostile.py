@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from med_mat.raw import limits
+from med_mat import limits
 
 #: Beside the promise: what the libraries map when they are imported, which is address space and not memory.
 _MAPPED = 1 << 30
@@ -91,7 +91,7 @@ def deflated_dicom(path: Path, rows: int, columns: int, frames: int) -> None:
 
 
 def png(path: Path, width: int, height: int, color: int, depth: int = 8) -> None:
-    from med_mat.raw.png_container import SIGNATURE, packed
+    from med_mat.imaging.containers.png import SIGNATURE, packed
 
     header = width.to_bytes(4, "big") + height.to_bytes(4, "big") + bytes((depth, color, 0, 0, 0))
     samples = {0: 1, 2: 3, 6: 4}[color]

@@ -16,8 +16,8 @@ from PIL import Image
 
 from benchmarks.timing import compare, table
 from med_mat.building import Options, build, find
-from med_mat.image import Check
-from med_mat.leakage.fingerprint import look
+from med_mat.imaging.decoding import Check
+from med_mat.imaging.hashing import look
 
 #: Like the slices of CT Kidney, and like the radiographs of NIH: how many, how large, in which form.
 CASES = ((6_000, 512, "RGB", 80), (1_500, 1_024, "L", 92))

@@ -19,7 +19,7 @@ def main() -> None:
     import datasets
 
     from med_mat.dataset import MedMAT
-    from med_mat.location import Folder
+    from med_mat.storage.location import Folder
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "index.parquet"

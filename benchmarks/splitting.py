@@ -18,7 +18,7 @@ import json, sys, time
 from pathlib import Path
 from benchmarks.timing import peak_memory
 from med_mat.dataset import MedMAT
-from med_mat.location import Folder
+from med_mat.storage.location import Folder
 manifest = json.loads(sys.stdin.read())
 before = peak_memory()
 start = time.perf_counter()
@@ -32,8 +32,8 @@ def main() -> None:
     import json
 
     from med_mat.dataset import MedMAT
-    from med_mat.location import Folder
     from med_mat.selection import Selection
+    from med_mat.storage.location import Folder
 
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -19,13 +19,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat import copies, schema, shards, strict
+from med_mat import limits, schema, strict
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
-from med_mat.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
-from med_mat.raw import limits
 from med_mat.splits.methods import Experiments
+from med_mat.storage import copies, shards
+from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
 from med_mat.tags import COLUMNS, Positions, Tags, encode
 from med_mat.taxonomy import MAT, SPLITS, WITHHELD
 from med_mat.terms import put_terms
@@ -392,7 +392,7 @@ class MedMAT(Experiments):
         return self._views[known]
 
     def _reading(self, once: Positions, columns: Sequence[str], questions: Form, seed: int) -> dict[str, Any]:
-        """The arguments of :func:`med_mat.shards.stream` for these records, given ascending, each once."""
+        """The arguments of :func:`med_mat.storage.shards.stream` for these records, given ascending, each once."""
         view = self._view(questions, seed)
         if view is not None:
             view.columns(np.unique(self.tags.row[once]).tolist())  # a card may be missing

@@ -11,8 +11,8 @@ from med_mat.building.run import Options, build, check_apart, find
 from med_mat.catalog import Source, load
 from med_mat.errors import BuildError
 from med_mat.files import writing
-from med_mat.location import taken_for_pattern
 from med_mat.raw.miniature import Miniature
+from med_mat.storage.location import taken_for_pattern
 
 #: The paper's first combination: Lung COVID + Brain Cancer -> Lung Cancer, all CT.
 TARGET = "CT/Lung/Cancer"

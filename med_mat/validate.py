@@ -405,11 +405,11 @@ def decode(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
     Raises:
         ReadError: it cannot be decoded.
     """
-    from med_mat import image
+    from med_mat import limits
     from med_mat.example import Slice
-    from med_mat.raw import dicom, headers, limits, volumes
+    from med_mat.imaging import decoding, dicom, formats, volumes
 
-    cache = image.FileCache()
+    cache = decoding.FileCache()
     if path.name.lower().endswith(volumes.SUFFIXES):
         volume = volumes.open_volume(root, Slice(path, 0), cache)
         for number in range(volume.volumes):
@@ -420,7 +420,7 @@ def decode(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
     dataset: Any = None
     try:
         with (root / path).open("rb") as file:
-            if headers.sniff(file.read(4096), path) == "DICOM":
+            if formats.sniff(file.read(4096), path) == "DICOM":
                 file.seek(0)
                 dataset = dicom.open_dataset(file, str(path))
     except OSError as error:
@@ -429,9 +429,9 @@ def decode(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
         for index in range(dicom.frames(dataset)):
             dicom.stored_values(dataset, index, str(path))
     elif mask:
-        image.values(root, path, cache, want="grey")
+        decoding.values(root, path, cache, want="grey")
     else:
-        image.read(root, path, mat=None, check="decode", cache=cache)
+        decoding.read(root, path, mat=None, check="decode", cache=cache)
 
 
 def _in_threads(work: Callable[[str], T], paths: Sequence[str], jobs: int) -> Iterator[tuple[str, T]]:

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from med_mat.annotations import (
+from med_mat.errors import ReadError
+from med_mat.example import BinaryMask, Box, ColorMap, Frame, LabelMap, Mask, Polygon, RunLengths, Slice
+from med_mat.imaging.annotations import (
     CLIPPED,
     FALLEN_BOXES,
     NOTHING,
@@ -21,10 +23,8 @@ from med_mat.annotations import (
     place,
     render,
 )
-from med_mat.errors import ReadError
-from med_mat.example import BinaryMask, Box, ColorMap, Frame, LabelMap, Mask, Polygon, RunLengths, Slice
-from med_mat.image import FileCache, Stored, read
-from med_mat.leakage.fingerprint import Look
+from med_mat.imaging.decoding import FileCache, Stored, read
+from med_mat.imaging.hashing import Look
 
 WIDTH, HEIGHT = 12, 8
 

@@ -12,8 +12,8 @@ from med_mat.building import Options, build, find
 from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.errors import ReadError
+from med_mat.layouts.locating import locate
 from med_mat.raw import RawFolder
-from med_mat.raw.layout import locate
 
 LOADERS = Path(importlib.import_module("med_mat.loaders").__path__[0])
 WITH_TABLES = sorted(path.stem for path in LOADERS.glob("*.py") if "raw.csv(" in path.read_text("utf-8"))

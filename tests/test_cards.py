@@ -15,9 +15,9 @@ from workshop import Workshop
 from med_mat import summary
 from med_mat.catalog import Source, load
 from med_mat.errors import LayoutError
-from med_mat.raw.fit import lacking
-from med_mat.raw.layout import locate, recognise
-from med_mat.raw.tree import Tree
+from med_mat.layouts.listing import Tree
+from med_mat.layouts.locating import locate, recognise
+from med_mat.layouts.matching import lacking
 from med_mat.strict import yaml_load
 
 CARDS = Path(__file__).parents[1] / "dataset_cards"

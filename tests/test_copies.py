@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from workshop import Workshop
 
 import med_mat
-from med_mat import copies
 from med_mat.cli import cli
 from med_mat.commands import next_step
 from med_mat.errors import BuildError
 from med_mat.files import temporary_path
-from med_mat.location import taken_for_pattern
+from med_mat.storage import copies
+from med_mat.storage.location import taken_for_pattern
 
 
 @pytest.fixture

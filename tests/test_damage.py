@@ -17,7 +17,7 @@ from med_mat.building import Options, build, find
 from med_mat.demo import miniature
 from med_mat.errors import MedMATError
 from med_mat.leakage import linked, report
-from med_mat.location import Folder
+from med_mat.storage.location import Folder
 
 _sink = io.BytesIO()
 pq.write_table(pa.table({"image": ["x"]}), _sink)

@@ -32,9 +32,9 @@ from med_mat.cli import cli
 from med_mat.demo import miniature
 from med_mat.doctor import Finding, contents, diagnose, healthy, to_text
 from med_mat.example import Example
+from med_mat.layouts import archives
+from med_mat.layouts.archives import members
 from med_mat.raw import RawFolder
-from med_mat.raw import members as archives
-from med_mat.raw.members import members
 from med_mat.shell import printable, quote
 
 NAMES = ("busi", "head_ct", "nih_chestxray14", "isic_2019")

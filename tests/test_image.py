@@ -19,11 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from med_mat import image
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Slice
-from med_mat.image import FileCache, Stored, read, values
-from med_mat.raw import Miniature, jpeg_container, png_container
+from med_mat.imaging import decoding
+from med_mat.imaging.containers import jpeg, png
+from med_mat.imaging.decoding import FileCache, Stored, read, values
+from med_mat.raw import Miniature
 from med_mat.taxonomy import MAT
 
 RNG = np.random.default_rng(7)
@@ -380,7 +381,7 @@ def test_the_header_is_read_as_pillow_reads_it(orientation: int, maker: str, kin
     block[0x0112] = orientation
     block[0x9286] = "c" * tail
     data = encoded(COLOR, kind, exif=block)
-    header = (jpeg_container if kind == "JPEG" else png_container).parts(data).header
+    header = (jpeg if kind == "JPEG" else png).parts(data).header
     given_by_pillow = Image.open(io.BytesIO(data)).getexif().get(0x0112, 1)
     assert header.orientation == (given_by_pillow if 1 <= given_by_pillow <= 8 else 1)
     assert (header.width, header.height, header.showable) == (13, 9, True)
@@ -389,7 +390,7 @@ def test_the_header_is_read_as_pillow_reads_it(orientation: int, maker: str, kin
 def test_xmp_orientation_counts_as_it_does_for_pillow() -> None:
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
     data = encoded(COLOR, "JPEG", xmp=xmp)
-    assert jpeg_container.parts(data).header.orientation == Image.open(io.BytesIO(data)).getexif().get(0x0112) == 6
+    assert jpeg.parts(data).header.orientation == Image.open(io.BytesIO(data)).getexif().get(0x0112) == 6
 
 
 def test_values_of_masks(tmp_path: Path) -> None:
@@ -466,8 +467,8 @@ def test_a_build_learns_which_decoders_it_used(tmp_path: Path) -> None:
         with pytest.raises(ReadError):
             read(tmp_path, PurePosixPath(name), mat=None, cache=cache)
         assert "picture" in cache.used, "what one version of Pillow refuses another may decode"
-    assert cache.used <= set(image.DECODERS)
-    assert all(importlib.util.find_spec(name) for modules in image.DECODERS.values() for name in modules)
+    assert cache.used <= set(decoding.DECODERS)
+    assert all(importlib.util.find_spec(name) for modules in decoding.DECODERS.values() for name in modules)
 
 
 def test_a_picture_that_is_passed_through_loads_no_decoder(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.errors import LayoutError
 from med_mat.example import Example
+from med_mat.layouts.locating import locate, recognise
 from med_mat.raw import Miniature, RawFolder
-from med_mat.raw.layout import locate, recognise
 
 LOADERS = Path(__file__).parents[1] / "loaders"
 CATALOG = load()

@@ -19,7 +19,7 @@ from med_mat.demo import miniature
 from med_mat.errors import MedMATError
 from med_mat.hub.publication import choose
 from med_mat.leakage.report import unseen
-from med_mat.location import MANIFEST
+from med_mat.storage.location import MANIFEST
 
 ODD: tuple[Any, ...] = (
     None,

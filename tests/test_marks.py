@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from med_mat import marks
-from med_mat.annotations import Annotations, render
 from med_mat.errors import ReadError
 from med_mat.example import BinaryMask, ColorMap, LabelMap, Mask
-from med_mat.image import FileCache, Stored
-from med_mat.leakage.fingerprint import Look
+from med_mat.imaging import marks
+from med_mat.imaging.annotations import Annotations, render
+from med_mat.imaging.decoding import FileCache, Stored
+from med_mat.imaging.hashing import Look
 
 WIDTH, HEIGHT = 96, 64
 SHAPE = np.zeros((HEIGHT, WIDTH), np.bool_)

@@ -14,7 +14,7 @@ from workshop import Workshop
 from med_mat.building.loader import examples_of
 from med_mat.catalog import load
 from med_mat.errors import LoaderError, MedMATError
-from med_mat.raw.layout import locate
+from med_mat.layouts.locating import locate
 
 CATALOG = load()
 TABLES = {".csv", ".tsv", ".txt", ".xlsx", ".gz"}

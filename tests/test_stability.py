@@ -15,10 +15,10 @@ from med_mat.building.loader import has_loader, loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.example import Example, Frame, Polygon, RunLengths
+from med_mat.layouts.listing import Tree
+from med_mat.layouts.locating import locate
+from med_mat.layouts.matching import fits
 from med_mat.raw import RawFolder, folded
-from med_mat.raw.fit import fits
-from med_mat.raw.layout import locate
-from med_mat.raw.tree import Tree
 
 CATALOG = load()
 NAMES = [source.name for source in CATALOG.values() if has_loader(source)]

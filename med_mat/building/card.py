@@ -21,8 +21,8 @@ from med_mat.building.account import account, plain
 from med_mat.building.croissant import croissant
 from med_mat.catalog import Row, Source
 from med_mat.files import write_atomically
-from med_mat.location import INDEX
 from med_mat.schema import LABEL_SEPARATOR
+from med_mat.storage.location import INDEX
 from med_mat.summary import CERTAINTY, MAY, licence, words
 from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, WITHHELD
 from med_mat.terms import PAPER

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from med_mat import image
+from med_mat import limits
 from med_mat.building import faults, libraries
 from med_mat.building.kept import Kept, kept_records
 from med_mat.building.outcomes import Notes, Setting, Skip, outcomes
@@ -27,8 +27,8 @@ from med_mat.building.writer import RecordFile
 from med_mat.errors import BuildError, MedMATError, ReadError
 from med_mat.example import Example
 from med_mat.files import flush, suspect, temporary_path, write_atomically
+from med_mat.imaging import decoding
 from med_mat.leakage import thumbnails
-from med_mat.raw import limits
 
 #: A record's side, and the split of the files that it goes to: the same, or "withheld".
 Places = Mapping[int, tuple[str, str]]
@@ -172,7 +172,7 @@ def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | No
     if kept is not None and not all(store.is_whole(name, *file, read=True) for name, file in kept.files.items()):
         kept = None
     result = Result(chunk.source, chunk.name)
-    cache = image.FileCache()
+    cache = decoding.FileCache()
     small: list[bytes] = []
     at: int | None = None  # among the thumbnails: that of the example
     with ExitStack() as stack:
@@ -211,7 +211,7 @@ def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | No
 
 
 def _made(
-    example: Example, placed: Placed, setting: Setting, cache: image.FileCache, result: Result, old: Kept | None
+    example: Example, placed: Placed, setting: Setting, cache: decoding.FileCache, result: Result, old: Kept | None
 ) -> list[dict[str, Any] | Skip]:
     """The outcomes of one example; where something stumbles over its files that should not, they are skips."""
     try:

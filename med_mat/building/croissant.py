@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from med_mat import __version__
 from med_mat.catalog import Source
-from med_mat.location import INDEX
 from med_mat.schema import FIELDS, INDEX_FIELDS, PIXEL_COLUMNS
+from med_mat.storage.location import INDEX
 from med_mat.terms import PAPER
 
 _SPECIFICATION = "http://mlcommons.org/croissant/1.0"

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from med_mat.annotations import NOTHING, Annotations, place, render
 from med_mat.errors import ReadError
 from med_mat.example import Box, Example
-from med_mat.image import FileCache, Stored
+from med_mat.imaging.annotations import NOTHING, Annotations, place, render
+from med_mat.imaging.decoding import FileCache, Stored
 
 INSTEAD = "none of its boxes lies in the image: the boxes are those of its mask"
 APART = "boxes that lie elsewhere than the mask of their label, by half or more"

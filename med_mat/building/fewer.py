@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from med_mat.building import sums
 from med_mat.errors import BuildError
 from med_mat.files import sha256
-from med_mat.location import INDEX
 from med_mat.shell import printable
+from med_mat.storage.location import INDEX
 
 log = logging.getLogger(__name__)
 

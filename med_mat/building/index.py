@@ -21,7 +21,7 @@ from med_mat.files import replacing
 from med_mat.leakage import contradictions
 from med_mat.leakage.groups import DUPLICATES, REASONS, check_links
 from med_mat.leakage.near import THRESHOLD
-from med_mat.location import BUILD_KEY, INDEX
+from med_mat.storage.location import BUILD_KEY, INDEX
 
 ROW_GROUP_RECORDS = 16_384
 #: The columns that the cards count, and the manifest.

@@ -18,14 +18,14 @@ from med_mat.building import libraries
 from med_mat.building.fingerprint import module_digests
 from med_mat.building.plan import Chunk
 from med_mat.catalog import Catalog, Source
-from med_mat.image import DECODERS, Check
+from med_mat.imaging.decoding import DECODERS, Check
 
 #: What the questions are made of.
 _TEXTS = ("instructions.yaml", "synonyms.yaml")
 #: The facts of a card that are in its records; its rows and labels among them.
 _FACTS = ("name", "rows", "license", "license_certainty", "patients_of")
 #: Where the code that makes pixels begins, and the code that makes records; the loader aside.
-_PIXEL_CODE = ("med_mat.image",)
+_PIXEL_CODE = ("med_mat.imaging.decoding",)
 _RECORD_CODE = ("med_mat.building.outcomes", "med_mat.building.writer")
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from med_mat.building.store import Store
 from med_mat.building.writer import index_part
-from med_mat.image import Stored
+from med_mat.imaging.decoding import Stored
 from med_mat.leakage.thumbnails import Thumbnails
 from med_mat.schema import PRIVATE_FIELDS
 

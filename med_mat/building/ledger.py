@@ -15,7 +15,7 @@ from med_mat.building.plan import Refused
 from med_mat.building.reasons import brief, grouped
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
-from med_mat.raw.containers import KINDS
+from med_mat.imaging.containers import KINDS
 from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder, is_hidden
 
 #: The file that marks a folder of synthetic images.

@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from med_mat.image import png_bytes
-from med_mat.leakage.fingerprint import look
+from med_mat.imaging.decoding import png_bytes
+from med_mat.imaging.hashing import look
 
-#: Decoder (see ``med_mat.image.DECODERS``) -> what decides the pixels that come out.
+#: Decoder (see ``med_mat.imaging.decoding.DECODERS``) -> what decides the pixels that come out.
 _OF_PIXELS: Mapping[str, tuple[str, ...]] = {
     "look": ("picture hashes",),
     "JPEG": ("JPEG decoding",),

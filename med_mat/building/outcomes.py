@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from med_mat import image
 from med_mat.building.consistency import contradictions
 from med_mat.building.drawn import UNDRAWN, Drawn, draw
 from med_mat.building.kept import Kept
@@ -15,7 +14,8 @@ from med_mat.building.record import Placed, record, rows_served
 from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError, ReadError
 from med_mat.example import Example, Slice
-from med_mat.image import Check
+from med_mat.imaging import decoding
+from med_mat.imaging.decoding import Check
 from med_mat.questions import Questioner
 from med_mat.taxonomy import DRAWN
 
@@ -52,7 +52,12 @@ class Skip:
 
 
 def outcomes(
-    example: Example, placed: Placed, setting: Setting, cache: image.FileCache, notes: Notes, kept: Kept | None = None
+    example: Example,
+    placed: Placed,
+    setting: Setting,
+    cache: decoding.FileCache,
+    notes: Notes,
+    kept: Kept | None = None,
 ) -> Iterator[dict[str, Any] | Skip]:
     """The record of each row that the example serves, or why there is none."""
 
@@ -65,7 +70,9 @@ def outcomes(
         return
     try:
         stored = _kept(example, setting, cache, kept)
-        stored = stored or image.read(setting.root, example.pixels, mat=served[0].mat, check=setting.check, cache=cache)
+        stored = stored or decoding.read(
+            setting.root, example.pixels, mat=served[0].mat, check=setting.check, cache=cache
+        )
     except ReadError as error:
         yield from (skip(row, error) for row in served)
         return
@@ -94,11 +101,11 @@ def outcomes(
             yield outcome
 
 
-def _kept(example: Example, setting: Setting, cache: image.FileCache, kept: Kept | None) -> image.Stored | None:
+def _kept(example: Example, setting: Setting, cache: decoding.FileCache, kept: Kept | None) -> decoding.Stored | None:
     """The image as an earlier build stored it, if it did."""
     stored = None if kept is None else kept.stored(f"{setting.source.name}/{example.name}")
     if stored is not None and isinstance(example.pixels, Slice) and example.masks:
-        from med_mat.raw.volumes import open_volume
+        from med_mat.imaging.volumes import open_volume
 
         stored = replace(stored, volume=open_volume(setting.root, example.pixels, cache))  # the header alone is read
     return stored

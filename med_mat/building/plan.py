@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from med_mat import limits
 from med_mat.building import sides
 from med_mat.building.record import Placed, stratum
 from med_mat.catalog import Source
 from med_mat.errors import LoaderError
 from med_mat.example import Example
 from med_mat.leakage.forest import components
-from med_mat.raw import limits
 from med_mat.raw.folder import RawFolder
 
 #: A chunk is closed when its raw files reach this size, or at this many examples.

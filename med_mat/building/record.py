@@ -13,7 +13,7 @@ from med_mat.building.sides import key
 from med_mat.catalog import Row, Source
 from med_mat.errors import LabelError
 from med_mat.example import Box, Example
-from med_mat.image import Stored
+from med_mat.imaging.decoding import Stored
 from med_mat.questions import Questioner
 from med_mat.raw.labels import as_listed
 from med_mat.taxonomy import DRAWN

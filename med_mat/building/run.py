@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
-from med_mat import __version__, schema, strict
+from med_mat import __version__, limits, schema, strict
 from med_mat.building import faults, libraries, plan, sums
 from med_mat.building.card import HEADS, write_cards
 from med_mat.building.chunk import Result, commit, earlier, move_chunk, write_chunk
@@ -36,14 +36,13 @@ from med_mat.building.workers import enough, parallel
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.files import holds, write_atomically
-from med_mat.image import DECODERS, Check
+from med_mat.imaging.decoding import DECODERS, Check
+from med_mat.layouts.locating import locate, recognise
 from med_mat.leakage.groups import DUPLICATES
-from med_mat.location import INDEX, MANIFEST, SUMS
 from med_mat.progress import Bar
 from med_mat.questions import Questioner
-from med_mat.raw import limits
 from med_mat.raw.folder import RawFolder
-from med_mat.raw.layout import locate, recognise
+from med_mat.storage.location import INDEX, MANIFEST, SUMS
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from med_mat.errors import BuildError
 from med_mat.files import is_temporary, relative, sha256, suspect, write_atomically
-from med_mat.location import JOURNAL, MANIFEST
+from med_mat.storage.location import JOURNAL, MANIFEST
 
 log = logging.getLogger(__name__)
 

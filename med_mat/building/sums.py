@@ -18,9 +18,9 @@ from typing import Any
 from med_mat.building.store import FOLDERS, is_ours
 from med_mat.errors import BuildError
 from med_mat.files import relative, sha256, suspect
-from med_mat.location import JOURNAL, SUMS, anew
 from med_mat.progress import Bar
 from med_mat.shell import printable
+from med_mat.storage.location import JOURNAL, SUMS, anew
 
 _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 _SHOWN = 20

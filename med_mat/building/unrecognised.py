@@ -9,8 +9,8 @@ from pathlib import Path
 
 from med_mat.building.ledger import is_image
 from med_mat.building.words import counted
-from med_mat.raw.members import is_archive
-from med_mat.raw.tree import Parts, Tree
+from med_mat.layouts.archives import is_archive
+from med_mat.layouts.listing import Parts, Tree
 from med_mat.shell import printable, quote
 
 _NAMED = 5  # of each kind, the largest first

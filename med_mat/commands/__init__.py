@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from med_mat.location import taken_for_pattern
 from med_mat.shell import printable
+from med_mat.storage.location import taken_for_pattern
 
 
 class _Place(click.Path):
@@ -36,7 +36,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic in the newest 
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """The bytes that a text means."""
-        from med_mat.raw import limits
+        from med_mat import limits
 
         try:
             return value if isinstance(value, int) else limits.parsed(value)

@@ -11,7 +11,7 @@ import click
 from med_mat.shell import printable
 
 if TYPE_CHECKING:
-    from med_mat.copies import Copy
+    from med_mat.storage.copies import Copy
 
 
 @click.command()
@@ -25,7 +25,7 @@ def cache(clear: bool, every: bool) -> None:
     \b
     Example: med-mat cache --clear
     """
-    from med_mat import copies
+    from med_mat.storage import copies
 
     if every and not clear:
         raise click.UsageError("--all goes with --clear.")

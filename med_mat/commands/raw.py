@@ -196,10 +196,9 @@ def build(
     Examples: med-mat build --raw /data/raw --out Med-MAT
               med-mat build busi=/data/Dataset_BUSI_with_GT head_ct --raw /data/raw --out Med-MAT
     """
-    from med_mat import catalog
+    from med_mat import catalog, limits
     from med_mat.building import Options, find, forecast, words
     from med_mat.building import build as run
-    from med_mat.raw import limits
 
     try:
         with limits.allowing(max_file):

@@ -9,7 +9,8 @@ from pathlib import PurePosixPath
 from posixpath import splitext
 
 from med_mat.errors import MedMATError
-from med_mat.raw import headers, jpeg_container, png_container
+from med_mat.imaging import formats
+from med_mat.imaging.containers import jpeg, png
 from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder
 from med_mat.raw.refusals import cannot_read
 
@@ -58,7 +59,7 @@ def _what(raw: RawFolder, path: str, *, closely: bool) -> str:
         return ""  # the scan has told it
     if not size:
         return f"{path} is empty: download it again"
-    told = headers.foreign(head)
+    told = formats.foreign(head)
     if told:
         return f"{path} is {told}"
     return _refusal(raw, path, size) if closely and not _plausible(raw, path, head, size) else ""
@@ -71,13 +72,13 @@ _TAIL = 1024
 
 def _plausible(raw: RawFolder, path: str, head: bytes, size: int) -> bool:
     """Whether its header can be read, and speaks of no more than there is. Nothing is decoded."""
-    kind = headers.sniff(head, PurePosixPath(path))
+    kind = formats.sniff(head, PurePosixPath(path))
     try:
         if kind in ("JPEG", "PNG"):
             with raw.absolute(path).open("rb") as file:
                 file.seek(max(size - _HEAD, len(head)))
                 tail = file.read() or head
-            (jpeg_container if kind == "JPEG" else png_container).parts(head)
+            (jpeg if kind == "JPEG" else png).parts(head)
             return _END[kind] in tail[-_TAIL:]
         if kind == "DICOM":
             return head[128:132] == b"DICM"
@@ -90,7 +91,7 @@ def _plausible(raw: RawFolder, path: str, head: bytes, size: int) -> bool:
 
 def _whole(raw: RawFolder, path: str, size: int) -> bool:
     """Whether Pillow knows a file, and where it is a TIFF, its pixels lie within it."""
-    from med_mat.raw import opened
+    from med_mat.imaging import opened
 
     with opened.file(raw.absolute(path), path) as picture:
         tags = getattr(picture, "tag_v2", {})
@@ -105,10 +106,10 @@ def _refusal(raw: RawFolder, path: str, size: int) -> str:
     """Why a file cannot be read, by reading it; "" where it can, after all."""
     if size > _DECODED:
         return f"{path} seems to be damaged: download it again"
-    from med_mat import image
+    from med_mat.imaging import decoding
 
     try:
-        image.read(raw.root, PurePosixPath(path), mat=None, cache=image.FileCache())
+        decoding.read(raw.root, PurePosixPath(path), mat=None, cache=decoding.FileCache())
     except MedMATError as error:
         return f"{str(error).rstrip('.')}: download it again"
     return ""

@@ -15,11 +15,11 @@ from med_mat.doctor.count import counted
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.visit import DEPTH, Visit, images_in, images_of
 from med_mat.errors import LayoutError
-from med_mat.raw.fit import branches, descends, literal, weight
+from med_mat.layouts.archives import is_archive
+from med_mat.layouts.listing import Parts
+from med_mat.layouts.locating import LEVELS
+from med_mat.layouts.matching import branches, descends, literal, weight
 from med_mat.raw.folder import matcher
-from med_mat.raw.layout import LEVELS
-from med_mat.raw.members import is_archive
-from med_mat.raw.tree import Parts
 
 _FOLDERS = 20_000  # of so many folders is it asked what they nearly are
 _SHARE = 0.3  # of the letters of a layout must be there

@@ -13,10 +13,10 @@ from med_mat.doctor import steps
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.visit import Visit
 from med_mat.errors import ReadError
-from med_mat.location import MANIFEST
-from med_mat.raw.fit import branches, fits
-from med_mat.raw.members import is_archive
-from med_mat.raw.tree import Parts, Tree
+from med_mat.layouts.archives import is_archive
+from med_mat.layouts.listing import Parts, Tree
+from med_mat.layouts.matching import branches, fits
+from med_mat.storage.location import MANIFEST
 
 
 def builds(visit: Visit) -> Iterator[Finding]:

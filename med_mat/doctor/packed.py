@@ -15,11 +15,11 @@ from med_mat.doctor.finding import Finding
 from med_mat.doctor.nearly import tells
 from med_mat.doctor.report import count, some
 from med_mat.doctor.visit import Visit
-from med_mat.raw.fit import matches
+from med_mat.layouts.archives import Members, is_archive, members
+from med_mat.layouts.listing import Parts, Tree, levels
+from med_mat.layouts.locating import LEVELS
+from med_mat.layouts.matching import matches
 from med_mat.raw.folder import is_hidden
-from med_mat.raw.layout import LEVELS
-from med_mat.raw.members import Members, is_archive, members
-from med_mat.raw.tree import Parts, Tree, levels
 
 
 class _Archive(NamedTuple):

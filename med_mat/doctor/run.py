@@ -14,8 +14,8 @@ from med_mat.doctor.packed import packed
 from med_mat.doctor.visit import Visit
 from med_mat.doctor.whole import recognise, together
 from med_mat.errors import LayoutError
+from med_mat.layouts.archives import is_archive
 from med_mat.raw.folder import RawFolder, is_hidden
-from med_mat.raw.members import is_archive
 
 
 def diagnose(

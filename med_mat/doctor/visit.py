@@ -12,9 +12,9 @@ from posixpath import splitext
 from med_mat.building.files import FileIndex
 from med_mat.catalog import Catalog, Layout, Source
 from med_mat.doctor.finding import Finding
-from med_mat.raw.fit import Candidates, branches, literal
+from med_mat.layouts.listing import Parts, Tree, known, levels
+from med_mat.layouts.matching import Candidates, branches, literal
 from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder
-from med_mat.raw.tree import Parts, Tree, known, levels
 
 DEPTH = 8  # how far below the folder to look
 

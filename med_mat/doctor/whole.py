@@ -14,10 +14,10 @@ from med_mat.doctor.contents import wrong
 from med_mat.doctor.count import Count, counted
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.visit import Visit, images_in, images_of
-from med_mat.raw.fit import fits, lacking
+from med_mat.layouts.listing import Parts
+from med_mat.layouts.locating import LEVELS
+from med_mat.layouts.matching import fits, lacking
 from med_mat.raw.folder import RawFolder, is_hidden
-from med_mat.raw.layout import LEVELS
-from med_mat.raw.tree import Parts
 from med_mat.validate import Differences, differences, scanned
 
 #: The share of the images that may lack, by how sure the card is of its count.

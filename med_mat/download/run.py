@@ -20,8 +20,8 @@ from med_mat.download.plan import Plan, Route, next_step
 from med_mat.download.repositories import LISTED, Bases, listing, with_client
 from med_mat.errors import DownloadError, LayoutError
 from med_mat.files import is_temporary
+from med_mat.layouts.locating import has_all_parts, locate
 from med_mat.raw.folder import RawFolder
-from med_mat.raw.layout import has_all_parts, locate
 
 _INNER = 3  # how many times to look for archives inside archives
 

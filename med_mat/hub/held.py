@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from med_mat.hub.errors import told
 from med_mat.hub.staging import WITHOUT_PIXELS, Staged
-from med_mat.location import MANIFEST
 from med_mat.nameless import WITHOUT_NAMES
+from med_mat.storage.errors import told
+from med_mat.storage.location import MANIFEST
 
 log = logging.getLogger(__name__)
 

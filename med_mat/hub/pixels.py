@@ -27,10 +27,10 @@ from med_mat.building.run import Options, build, find
 from med_mat.catalog import Catalog, Source, load
 from med_mat.errors import HubError
 from med_mat.files import sha256
-from med_mat.hub.errors import check_held
-from med_mat.location import INDEX, MANIFEST, Folder, Location, locate, reading
 from med_mat.nameless import WITHOUT_NAMES, Nameless
 from med_mat.raw.folder import RawFolder
+from med_mat.storage.errors import check_held
+from med_mat.storage.location import INDEX, MANIFEST, Folder, Location, locate, reading
 from med_mat.validate import differences, scanned
 
 if TYPE_CHECKING:

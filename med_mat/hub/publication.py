@@ -12,9 +12,9 @@ from typing import Any, get_args
 
 from med_mat.catalog import Catalog, Source
 from med_mat.errors import HubError
-from med_mat.hub.errors import check_held
 from med_mat.nameless import identifies
 from med_mat.permission import Decision, Pixels, check_all_may_go, decide
+from med_mat.storage.errors import check_held
 from med_mat.taxonomy import did_you_mean
 
 

@@ -32,7 +32,6 @@ from med_mat.errors import BuildError, MissingExtraError
 from med_mat.files import write_atomically
 from med_mat.hub.publication import Publication
 from med_mat.leakage.groups import DUPLICATES
-from med_mat.location import INDEX, MANIFEST, SUMS, TAGS, TAGS_COLUMNS
 from med_mat.nameless import (
     COLUMNS,
     FILE_NAMES,
@@ -44,6 +43,7 @@ from med_mat.nameless import (
 )
 from med_mat.permission import Entry, entry
 from med_mat.schema import PIXEL_COLUMNS
+from med_mat.storage.location import INDEX, MANIFEST, SUMS, TAGS, TAGS_COLUMNS
 from med_mat.taxonomy import MAT
 
 log = logging.getLogger(__name__)

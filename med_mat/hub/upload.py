@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 from med_mat.catalog import Catalog, load
 from med_mat.errors import HubError
 from med_mat.files import scratch, sha256
-from med_mat.hub.errors import told
 from med_mat.hub.held import excess, read_manifest
 from med_mat.hub.publication import choose
 from med_mat.hub.staging import LAST, OURS, stage
-from med_mat.location import locate
 from med_mat.permission import Entry, Pixels, table
+from med_mat.storage.errors import told
+from med_mat.storage.location import locate
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile

@@ -15,7 +15,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from med_mat.leakage.descriptor import LENGTH
+from med_mat.imaging.descriptor import LENGTH
 
 Array = NDArray[Any]
 

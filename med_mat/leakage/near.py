@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from med_mat.leakage.fingerprint import BITS
+from med_mat.imaging.hashing import BITS
 from med_mat.leakage.forest import Forest
 from med_mat.leakage.pieces import LIMIT, Index, among_themselves, found, words
 from med_mat.progress import Bar

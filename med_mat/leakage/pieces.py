@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from med_mat.leakage.fingerprint import BITS, FREQUENCIES
+from med_mat.imaging.hashing import BITS, FREQUENCIES
 
 Array = NDArray[Any]
 
@@ -25,7 +25,7 @@ _PIECES = 3  # of each class: every third of its bits
 _SURE = (0, 3)  # pieces that are asked for as they are
 #: Bits up to which no pair is missed.
 LIMIT = 21
-#: Which classes each of the four flips turns over, in the order of :func:`~med_mat.leakage.fingerprint.turns`. The
+#: Which classes each of the four flips turns over, in the order of :func:`~med_mat.imaging.hashing.turns`. The
 #: classes are those of odd and odd frequencies, odd and even, even and odd, even and even (the first is 1, odd).
 _FLIPPED = np.array([[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0], [0, 1, 1, 0]])
 _STILL = 3  # the class that no flip turns over

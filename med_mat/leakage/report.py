@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from med_mat.imaging.hashing import BITS
+from med_mat.imaging.opened import pillow
 from med_mat.leakage.contradictions import SCHEMA
-from med_mat.leakage.fingerprint import BITS
 from med_mat.leakage.groups import DUPLICATES, REASONS
-from med_mat.location import need, read_index, reading
-from med_mat.raw.opened import pillow
 from med_mat.shell import printable
+from med_mat.storage.location import need, read_index, reading
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT

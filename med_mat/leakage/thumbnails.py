@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from med_mat.errors import BuildError
-from med_mat.leakage.descriptor import SIDE
+from med_mat.imaging.descriptor import SIDE
 
 __all__ = ["SIDE", "Thumbnails", "write"]
 

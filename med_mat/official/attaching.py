@@ -15,11 +15,11 @@ from med_mat.building.writer import ROW_GROUP_RECORDS, open_writer
 from med_mat.catalog import Row
 from med_mat.errors import BuildError
 from med_mat.files import replacing
-from med_mat.location import MANIFEST
 from med_mat.official.holdings import Built
 from med_mat.official.labels import known_labels, split_labels
 from med_mat.official.matching import Match, match
 from med_mat.official.reading import File, find_files
+from med_mat.storage.location import MANIFEST
 
 if TYPE_CHECKING:
     import datasets

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from med_mat.catalog import Catalog, Row, load
 from med_mat.errors import MedMATError
-from med_mat.location import read_index
 from med_mat.nameless import FILE_NAMES, WITHOUT_NAMES
 from med_mat.official.paths import Paths
+from med_mat.storage.location import read_index
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
 
+from med_mat.imaging.opened import pillow
+from med_mat.imaging.windowing import Plane, to_8_bit
 from med_mat.plot.style import PALETTE, Theme, font, theme_of
-from med_mat.raw.opened import pillow
-from med_mat.raw.planes import Plane, to_8_bit
 
 
 def thumbnail(record: Mapping[str, Any], *, side: int = 192, theme: str = "light") -> Image.Image:

@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from med_mat import limits
 from med_mat.errors import LayoutError, ReadError
-from med_mat.raw import limits, tables
+from med_mat.raw import tables
 from med_mat.raw.names import composed, folded
 from med_mat.raw.refusals import cannot_read
 
@@ -353,7 +354,7 @@ class RawFolder:
 
     def dicom(self, path: PurePosixPath | str) -> pydicom.Dataset:
         """The header of a DICOM file, without its pixels; also of one that lacks the preamble."""
-        from med_mat.raw import dicom_file
+        from med_mat.imaging import dicom_file
 
         full = self._open(path)
         limits.path(full)
@@ -373,7 +374,7 @@ class RawFolder:
         """The header of a NIfTI or Analyze file."""
         import nibabel
 
-        from med_mat.raw.volumes import orientation
+        from med_mat.imaging.volumes import orientation
 
         full = self._open(path)
         limits.path(full)

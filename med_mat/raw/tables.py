@@ -18,8 +18,8 @@ from itertools import chain
 from pathlib import Path, PurePath
 from typing import IO, Any, cast
 
+from med_mat import limits
 from med_mat.errors import ReadError
-from med_mat.raw import limits
 from med_mat.raw.refusals import cannot_read
 
 WORKBOOK_LIMIT = 256 << 20  # bytes that the parts of an xlsx file may unpack to; shared strings are held in memory

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat.errors import SplitError
-from med_mat.location import Location, read_index
 from med_mat.nameless import COLUMNS as PUBLIC
 from med_mat.nameless import public_ids
+from med_mat.storage.location import Location, read_index
 from med_mat.strict import only_a_file
 from med_mat.tags import Positions
 from med_mat.taxonomy import did_you_mean

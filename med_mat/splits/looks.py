@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from med_mat.leakage.fingerprint import BITS, turns
+from med_mat.imaging.hashing import BITS, turns
 from med_mat.leakage.forest import components
 from med_mat.leakage.near import CROWD, THRESHOLD, unpacked
-from med_mat.location import Location, read_index
+from med_mat.storage.location import Location, read_index
 
 Array = NDArray[Any]
 

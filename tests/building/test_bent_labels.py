@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from med_mat.annotations import FALLEN_BOXES, FALLEN_CONTOURS, SCALED, SPECKS
 from med_mat.building import drawn
 from med_mat.building.consistency import contradiction, contradictions
 from med_mat.building.outcomes import EMPTY, LEFT_OUT, UNANSWERED, WITHOUT_PLACE
@@ -23,8 +22,9 @@ from med_mat.building.record import Placed, record, rows_served
 from med_mat.catalog import Row, load
 from med_mat.errors import LabelError
 from med_mat.example import Box, Example, Mask, Polygon, RunLengths
-from med_mat.image import FileCache, Stored
-from med_mat.leakage.fingerprint import Look
+from med_mat.imaging.annotations import FALLEN_BOXES, FALLEN_CONTOURS, SCALED, SPECKS
+from med_mat.imaging.decoding import FileCache, Stored
+from med_mat.imaging.hashing import Look
 from med_mat.questions import Questioner
 
 MakeToy = Callable[..., Toy]

@@ -244,8 +244,8 @@ def test_a_loader_depends_on_what_reads_and_on_nothing_that_shows(name: str) -> 
 
 
 def test_decoding_depends_on_every_decoder_and_on_no_table() -> None:
-    found = module_digests(["med_mat.image"])
-    assert {"med_mat.raw.dicom", "med_mat.raw.volumes"} <= set(found)
+    found = module_digests(["med_mat.imaging.decoding"])
+    assert {"med_mat.imaging.dicom", "med_mat.imaging.volumes"} <= set(found)
     assert "med_mat.raw.tables" not in found
 
 

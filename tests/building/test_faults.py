@@ -11,12 +11,12 @@ import pytest
 from building import CLASS_FOLDERS, Toy, content, make_miniature, reasons, records, row
 
 import med_mat
-from med_mat import image
 from med_mat.building import Options, build, find, plan
 from med_mat.building.writer import RecordFile
 from med_mat.catalog import Catalog, load
 from med_mat.demo import miniature
 from med_mat.errors import FaultError, LoaderError, MedMATError
+from med_mat.imaging import decoding
 from med_mat.raw import RawFolder
 
 MakeToy = Callable[..., Toy]
@@ -29,7 +29,7 @@ def test_a_decoder_that_stumbles_over_a_file_skips_that_file(
 ) -> None:
     one = toy(CLASS_FOLDERS)
     one.draw("a/0.png", "a/1.png", "b/0.png")
-    right = image.read
+    right = decoding.read
 
     def read(root: Path, pixels: Any, **options: Any) -> Any:
         if str(pixels) == "a/1.png":
@@ -37,7 +37,7 @@ def test_a_decoder_that_stumbles_over_a_file_skips_that_file(
         return right(root, pixels, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(image, "read", read)
+        patched.setattr(decoding, "read", read)
         assert one.build().written == 2
     ((path, reason),) = reasons(one.out).items()
     assert path == "a/1.png"

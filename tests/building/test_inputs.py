@@ -55,7 +55,7 @@ def test_nothing_changed_remakes_nothing(built: Path) -> None:
     assert ahead(built, DICOM) == ("keep", set())
 
 
-@pytest.mark.parametrize("module", ["med_mat.raw.dicom", "med_mat.raw.planes"])
+@pytest.mark.parametrize("module", ["med_mat.imaging.dicom", "med_mat.imaging.windowing"])
 def test_a_changed_decoder_or_window_remakes_no_source_that_does_not_need_it(
     built: Path, change: Callable[[str], None], module: str
 ) -> None:
@@ -64,7 +64,7 @@ def test_a_changed_decoder_or_window_remakes_no_source_that_does_not_need_it(
     assert ahead(built, DICOM) == ("decode", {module})
 
 
-@pytest.mark.parametrize("module", ["med_mat.image", "med_mat.leakage.fingerprint"])
+@pytest.mark.parametrize("module", ["med_mat.imaging.decoding", "med_mat.imaging.hashing"])
 def test_what_all_pixels_pass_through_remakes_all(built: Path, change: Callable[[str], None], module: str) -> None:
     change(module)
     assert ahead(built, PNG) == ("decode", {module})
@@ -72,7 +72,7 @@ def test_what_all_pixels_pass_through_remakes_all(built: Path, change: Callable[
 
 
 @pytest.mark.parametrize(
-    "module", ["med_mat.questions.asking", "med_mat.annotations", "med_mat.building.record", "med_mat.schema"]
+    "module", ["med_mat.questions.asking", "med_mat.imaging.annotations", "med_mat.building.record", "med_mat.schema"]
 )
 def test_questions_and_annotations_are_made_anew_over_stored_images(
     built: Path, change: Callable[[str], None], module: str
@@ -214,5 +214,5 @@ def test_another_decoder_of_one_subsampling_is_seen(monkeypatch: pytest.MonkeyPa
 
 def test_another_packing_of_png_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     before = libraries.version.__wrapped__("PNG encoding")
-    monkeypatch.setattr("med_mat.image.PNG_PACKING", {"compress_level": 5})
+    monkeypatch.setattr("med_mat.imaging.decoding.PNG_PACKING", {"compress_level": 5})
     assert libraries.version.__wrapped__("PNG encoding") != before

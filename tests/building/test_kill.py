@@ -19,7 +19,7 @@ from workshop import heeding_interrupts
 from med_mat.building import plan
 from med_mat.demo import miniature
 from med_mat.leakage.groups import DUPLICATES
-from med_mat.location import JOURNAL
+from med_mat.storage.location import JOURNAL
 
 pytestmark = pytest.mark.slow
 

@@ -14,10 +14,10 @@ from click.testing import CliRunner
 from PIL import Image
 
 import med_mat
-from med_mat import image
 from med_mat.building import Options, writer
 from med_mat.cli import cli
 from med_mat.errors import BuildError
+from med_mat.imaging import decoding
 
 MakeToy = Callable[..., Toy]
 MOST = 100_000
@@ -81,7 +81,7 @@ def test_the_command_takes_a_size(source: Toy, tmp_path: Path) -> None:
 
 def test_an_image_that_no_record_can_hold_is_a_skip(source: Toy, monkeypatch: pytest.MonkeyPatch) -> None:
     size = (source.raw / "a" / "large.png").stat().st_size
-    monkeypatch.setattr(image, "MOST_STORED", size - 1)
+    monkeypatch.setattr(decoding, "MOST_STORED", size - 1)
     source.build()
     (reason,) = reasons(source.out).values()
     assert reason.startswith(f"a/large.png: is {size / 1000:.1f} kB as PNG, more than the")

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from building import CLASS_FOLDERS, Toy, draw, ledger, reasons, records, row
 
-from med_mat.annotations import CLIPPED, FALLEN_BOXES
 from med_mat.building.outcomes import WITHOUT_PLACE
 from med_mat.errors import MedMATError
+from med_mat.imaging.annotations import CLIPPED, FALLEN_BOXES
 from med_mat.raw import Miniature
 
 MakeToy = Callable[..., Toy]

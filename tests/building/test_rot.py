@@ -26,7 +26,7 @@ from med_mat.files import sha256
 from med_mat.hub.publication import choose
 from med_mat.hub.staging import stage
 from med_mat.leakage import report
-from med_mat.location import JOURNAL, MANIFEST, SUMS, locate
+from med_mat.storage.location import JOURNAL, MANIFEST, SUMS, locate
 
 NAMES = ("head_ct", "busi")
 ENDS = ("parquet", "json", "thumbnails")  # of what a build keeps of a chunk

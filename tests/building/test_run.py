@@ -18,8 +18,8 @@ from med_mat.building import Options, build, chunk, find, forecast, plan, run
 from med_mat.catalog import Catalog, load
 from med_mat.demo import miniature
 from med_mat.errors import BuildError, MedMATError
-from med_mat.location import JOURNAL
 from med_mat.raw import RawFolder
+from med_mat.storage.location import JOURNAL
 
 MakeToy = Callable[..., Toy]
 PAIR = ("head_ct", "busi")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from med_mat.errors import HubError
-from med_mat.hub.ranges import read_row_group
+from med_mat.storage.ranges import read_row_group
 
 NOISE = np.random.RandomState(0)
 ROWS = [

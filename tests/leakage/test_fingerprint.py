@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageEnhance, ImageOps
 
-from med_mat.leakage.fingerprint import BITS, Look, canonical, perceptual_hash, pixel_hash, turns
-from med_mat.leakage.fingerprint import look as known_by
-from med_mat.leakage.shades import averaged, framed
+from med_mat.imaging.hashing import BITS, Look, canonical, perceptual_hash, pixel_hash, turns
+from med_mat.imaging.hashing import look as known_by
+from med_mat.imaging.shades import averaged, framed
 
 skimage_data = pytest.importorskip("skimage.data")
 RETINA = Image.fromarray(skimage_data.retina())

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from med_mat.catalog import SharedId
 from med_mat.errors import BuildError
+from med_mat.imaging.hashing import turns
 from med_mat.leakage import groups as groups_module
 from med_mat.leakage import near
-from med_mat.leakage.fingerprint import turns
 from med_mat.leakage.groups import COLUMNS, COMMON_LOOK, LINK_SCHEMA, check_links, find_groups
 from med_mat.leakage.near import THRESHOLD
 

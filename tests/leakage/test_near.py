@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from med_mat.imaging.hashing import BITS, turns
 from med_mat.leakage import near, pieces
-from med_mat.leakage.fingerprint import BITS, turns
 from med_mat.leakage.near import CROWD, THRESHOLD, Links, near_links, unpacked
 from med_mat.leakage.pieces import Index, found, words
 

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from med_mat.errors import BuildError
+from med_mat.imaging.descriptor import LENGTH
+from med_mat.imaging.hashing import Look, look
 from med_mat.leakage import candidates as candidates_module
 from med_mat.leakage.candidates import candidates
 from med_mat.leakage.compare import COPY_SCORE, LEAST_SCORE, compare
-from med_mat.leakage.descriptor import LENGTH
-from med_mat.leakage.fingerprint import Look, look
 from med_mat.leakage.groups import COLUMNS, LOOKED_AT, Groups, find_groups
 from med_mat.leakage.thumbnails import SIDE, Thumbnails, write
 

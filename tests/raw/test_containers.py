@@ -28,10 +28,9 @@ from tainted import (
 )
 
 from med_mat.errors import ReadError
-from med_mat.image import Check, FileCache, Stored, read
-from med_mat.raw import exif as exif_blocks
-from med_mat.raw import gif_container, jpeg_container, png_container, webp_container
-from med_mat.raw.containers import Clean
+from med_mat.imaging.containers import Clean, gif, jpeg, png, webp
+from med_mat.imaging.containers import exif as exif_blocks
+from med_mat.imaging.decoding import Check, FileCache, Stored, read
 
 
 def stored(folder: Path, data: bytes, name: str = "a.jpg", check: Check = "decode") -> Stored:
@@ -41,11 +40,11 @@ def stored(folder: Path, data: bytes, name: str = "a.jpg", check: Check = "decod
 
 def clean(data: bytes) -> Clean:
     if data.startswith(b"\xff\xd8"):
-        return jpeg_container.clean(data, jpeg_container.parts(data))
+        return jpeg.clean(data, jpeg.parts(data))
     if data.startswith(b"\x89PNG"):
-        return png_container.clean(data, png_container.parts(data))
+        return png.clean(data, png.parts(data))
     orientation = Image.open(io.BytesIO(data)).getexif().get(0x0112, 1)
-    return gif_container.clean(data) if data.startswith(b"GIF") else webp_container.clean(data, orientation)
+    return gif.clean(data) if data.startswith(b"GIF") else webp.clean(data, orientation)
 
 
 def shown(data: bytes) -> np.ndarray:
@@ -135,9 +134,7 @@ def test_the_orientation_stays_wherever_it_stood(kind: str, number: int) -> None
         ):
             for raw in (plain[:33] + more + plain[33:], plain[:-12] + more + plain[-12:]):
                 found = clean(raw)
-                assert (
-                    orientation(found.data) == orientation(raw) == png_container.parts(raw).header.orientation == number
-                )
+                assert orientation(found.data) == orientation(raw) == png.parts(raw).header.orientation == number
                 assert traces(found.data) == []
                 np.testing.assert_array_equal(shown(found.data), shown(raw))
 
@@ -227,10 +224,10 @@ def test_what_cannot_be_followed_is_encoded_anew(tmp_path: Path, case: str) -> N
 def test_a_webp_whose_chunks_are_not_those_of_one_picture_is_refused() -> None:
     (name, body) = b"VP8L", encoded(COLOR, "WEBP", lossless=True)[20:]
     with pytest.raises(ValueError, match="not those of one still picture"):
-        webp_container.clean(riff((name, body), (name, body)), 1)
+        webp.clean(riff((name, body), (name, body)), 1)
     with pytest.raises(ValueError, match="cut short"):
-        webp_container.clean(riff((name, body))[:-4], 1)
-    assert webp_container.clean(riff((name, body), (b"EXIF", NAME)), 1).data == riff((name, body))
+        webp.clean(riff((name, body))[:-4], 1)
+    assert webp.clean(riff((name, body), (b"EXIF", NAME)), 1).data == riff((name, body))
 
 
 def test_damage_ends_as_it_did(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from PIL import Image
 
 from med_mat.errors import ReadError
 from med_mat.example import BinaryMask, Frame
-from med_mat.image import FileCache, Stored, read, values
-from med_mat.raw import dicom
+from med_mat.imaging import dicom
+from med_mat.imaging.decoding import FileCache, Stored, read, values
 from med_mat.taxonomy import MAT
 
 pydicom = pytest.importorskip("pydicom")

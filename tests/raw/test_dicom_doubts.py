@@ -13,7 +13,7 @@ from PIL import Image
 
 from med_mat.errors import ReadError
 from med_mat.example import Frame
-from med_mat.image import FileCache, Stored, read, values
+from med_mat.imaging.decoding import FileCache, Stored, read, values
 
 pytest.importorskip("pydicom")
 

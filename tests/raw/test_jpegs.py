@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from med_mat.errors import ReadError
-from med_mat.image import FileCache, read, values
-from med_mat.raw import jpegs
+from med_mat.imaging import jpegs
+from med_mat.imaging.decoding import FileCache, read, values
 
 RETINA = Image.fromarray(skimage.data.retina()[200:501, 200:517])
 RESTARTS = {"quality": 90, "restart_marker_rows": 1}

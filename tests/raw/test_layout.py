@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from med_mat.catalog import Layout, Source
 from med_mat.errors import LayoutError
+from med_mat.layouts.listing import Tree
+from med_mat.layouts.locating import has_all_parts, locate, recognise
+from med_mat.layouts.matching import lacking
 from med_mat.raw import RawFolder
-from med_mat.raw.fit import lacking
-from med_mat.raw.layout import has_all_parts, locate, recognise
-from med_mat.raw.tree import Tree
 
 
 def source(name: str, *layouts: Iterable[str] | Layout) -> Source:

@@ -17,10 +17,12 @@ import pytest
 from PIL import Image
 
 from benchmarks import hostile
+from med_mat import limits
 from med_mat.errors import ReadError
 from med_mat.example import Slice
-from med_mat.image import FileCache, read
-from med_mat.raw import limits, tables, tiff_tags
+from med_mat.imaging import tiff_tags
+from med_mat.imaging.decoding import FileCache, read
+from med_mat.raw import tables
 from med_mat.raw.folder import RawFolder
 
 SMALL = 1 << 20
@@ -191,7 +193,7 @@ def test_tags_of_a_tiff_may_not_hold_more_than_it_does(tmp_path: Path) -> None:
 
 
 def test_run_lengths_unpack_to_what_the_header_declares() -> None:
-    from med_mat.raw.dicom_doubts import run_length
+    from med_mat.imaging.dicom_doubts import run_length
 
     assert run_length(bytes(64) + b"\xff\7\2abc\x80\x81\1") == 2 + 3 + 128
 
@@ -260,7 +262,7 @@ def test_cells_of_a_workbook_are_counted(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_texts_of_a_png_are_not_unpacked_without_end(tmp_path: Path) -> None:
-    from med_mat.raw.png_container import packed, parts
+    from med_mat.imaging.containers.png import packed, parts
 
     buffer = io.BytesIO()
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(buffer, "PNG")

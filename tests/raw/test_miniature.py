@@ -11,9 +11,9 @@ from PIL import Image
 
 from med_mat.errors import ReadError
 from med_mat.example import Box
+from med_mat.imaging.components import pieces
 from med_mat.raw import Miniature, RawFolder
 from med_mat.raw.miniature import Mode
-from med_mat.raw.pieces import pieces
 
 MODES: list[tuple[str, Mode]] = [
     ("png", "L"),

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis.extra import numpy as hn
 from numpy.typing import NDArray
 
-from med_mat.raw.pieces import Piece, pieces
+from med_mat.imaging.components import Piece, pieces
 
 
 def flooded(marked: NDArray[np.bool_]) -> list[Piece]:

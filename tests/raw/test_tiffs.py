@@ -15,8 +15,9 @@ from PIL import Image
 
 from med_mat.errors import ReadError
 from med_mat.example import Frame
-from med_mat.image import FileCache, Stored, read, values
-from med_mat.raw import Miniature, pictures, tiff_tags
+from med_mat.imaging import pictures, tiff_tags
+from med_mat.imaging.decoding import FileCache, Stored, read, values
+from med_mat.raw import Miniature
 
 tifffile = pytest.importorskip("tifffile")
 

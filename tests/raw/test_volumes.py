@@ -16,10 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from med_mat import limits
 from med_mat.errors import ReadError
 from med_mat.example import Slice
-from med_mat.image import FileCache, Stored, read, values
-from med_mat.raw import RawFolder, limits, volumes
+from med_mat.imaging import volumes
+from med_mat.imaging.decoding import FileCache, Stored, read, values
+from med_mat.raw import RawFolder
 from med_mat.taxonomy import MAT
 
 nibabel = pytest.importorskip("nibabel")

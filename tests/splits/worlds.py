@@ -22,7 +22,7 @@ from med_mat.dataset import MedMAT
 from med_mat.errors import AuditError, SplitError
 from med_mat.leakage import contradictions
 from med_mat.leakage.near import THRESHOLD
-from med_mat.location import Folder
+from med_mat.storage.location import Folder
 from med_mat.taxonomy import DRAWN, MAT
 
 WORDS = (("CT", "MRI", "US"), ("Lung", "Brain", "Skin"), ("Cancer", "COVID", "State", "Level", "Cancer Detection"))

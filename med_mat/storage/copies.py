@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 from med_mat import schema
 from med_mat.errors import BuildError, WriteError
 from med_mat.files import is_temporary, left_behind, replacing
-from med_mat.location import Folder, Location, need, reading
+from med_mat.storage.location import Folder, Location, need, reading
 
 if TYPE_CHECKING:
     import datasets

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from med_mat import limits
 from med_mat.errors import ReadError
 from med_mat.example import Slice
 from med_mat.files import sha256
-from med_mat.raw import grids, limits
-from med_mat.raw.opened import FileCache, inside, sentence
-from med_mat.raw.planes import Array, Plane
+from med_mat.imaging import grids
+from med_mat.imaging.opened import FileCache, inside, sentence
+from med_mat.imaging.windowing import Array, Plane
 
 _BLOCK = 1 << 20
 _COMPRESSED = (".gz", ".bz2", ".zst")

@@ -6,8 +6,7 @@ import struct
 import zlib
 from typing import NamedTuple
 
-from med_mat.raw import exif, icc
-from med_mat.raw.containers import Clean, Edits, Header
+from med_mat.imaging.containers import Clean, Edits, Header, exif, icc
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from med_mat.catalog import Layout, Source
 from med_mat.errors import LayoutError
-from med_mat.raw.fit import Candidates, fits, lacking, matches, weight
+from med_mat.layouts.archives import is_archive
+from med_mat.layouts.listing import Parts, Tree, levels
+from med_mat.layouts.matching import Candidates, fits, lacking, matches, weight
 from med_mat.raw.folder import RawFolder
-from med_mat.raw.members import is_archive
-from med_mat.raw.tree import Parts, Tree, levels
 
 log = logging.getLogger(__name__)
 

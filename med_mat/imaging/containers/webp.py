@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from med_mat.raw import exif, icc
-from med_mat.raw.containers import KINDS, Clean
+from med_mat.imaging.containers import KINDS, Clean, exif, icc
 
 _BITSTREAMS = (b"VP8 ", b"VP8L")
 _EXTENDED = (b"ICCP", b"ALPH", b"EXIF")  # what may stand there only where a chunk VP8X announces it

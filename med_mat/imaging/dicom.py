@@ -9,10 +9,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from med_mat import limits
 from med_mat.errors import ReadError
-from med_mat.raw import dicom_doubts, dicom_file, jpegs, limits
-from med_mat.raw.opened import no_frame, sentence
-from med_mat.raw.planes import Array, Plane, Window
+from med_mat.imaging import dicom_doubts, dicom_file, jpegs
+from med_mat.imaging.opened import no_frame, sentence
+from med_mat.imaging.windowing import Array, Plane, Window
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -52,7 +53,7 @@ def frames(dataset: Dataset) -> int:
 
 
 def decoders(dataset: Dataset) -> tuple[str, ...]:
-    """What its pixels need, as in ``med_mat.image.DECODERS``."""
+    """What its pixels need, as in ``med_mat.imaging.decoding.DECODERS``."""
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     try:
         plain = syntax is None or syntax.is_private or not syntax.is_compressed

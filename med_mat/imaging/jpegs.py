@@ -16,10 +16,10 @@ import numpy as np
 from PIL import Image
 
 from med_mat.errors import ReadError
-from med_mat.raw import opened
+from med_mat.imaging import opened
 
 if TYPE_CHECKING:
-    from med_mat.raw.planes import Array
+    from med_mat.imaging.windowing import Array
 
 _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
 _FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # F7: JPEG-LS

@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 
 from med_mat.errors import ReadError
-from med_mat.raw import opened
-from med_mat.raw import tiff_tags as tag
-from med_mat.raw.tiff_tags import Directory, directories, rewritten
+from med_mat.imaging import opened
+from med_mat.imaging import tiff_tags as tag
+from med_mat.imaging.tiff_tags import Directory, directories, rewritten
 
 if TYPE_CHECKING:
-    from med_mat.raw.planes import Array
+    from med_mat.imaging.windowing import Array
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _REDUCED, _MASK = 1, 4  # bits of the subfile type: a smaller copy of another page, its transparency

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image, ImageChops
 
 from med_mat.errors import ReadError
-from med_mat.raw import jpegs, opened, tiffs
+from med_mat.imaging import jpegs, opened, tiffs
 
 if TYPE_CHECKING:
-    from med_mat.raw.planes import Array
+    from med_mat.imaging.windowing import Array
     from med_mat.taxonomy import MAT
 
 _ORIENTATION = 0x0112  # EXIF tag
@@ -182,7 +182,7 @@ def _narrow(image: Image.Image, orientation: int, why: str) -> tuple[Image.Image
 
 def _windowed(found: Picture, mat: MAT | None) -> tuple[Image.Image, list[str]]:
     """Numbers as shades: colours by one window for all channels, so that none changes its hue."""
-    from med_mat.raw.planes import Plane, to_8_bit
+    from med_mat.imaging.windowing import Plane, to_8_bit
 
     values = opened.native(found.content)
     alpha = values[..., -1] if found.alpha else None

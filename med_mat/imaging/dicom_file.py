@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
+from med_mat import limits
 from med_mat.errors import ReadError
-from med_mat.raw import limits
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -11,8 +11,8 @@ import numpy as np
 from med_mat.errors import ReadError
 
 if TYPE_CHECKING:
-    from med_mat.raw.planes import Array
-    from med_mat.raw.volumes import Volume
+    from med_mat.imaging.volumes import Volume
+    from med_mat.imaging.windowing import Array
 
 #: What libraries write where they were given nothing: NIfTI's identity, and ITK's in the same coordinates.
 _DEFAULTS = (np.eye(4), np.diag([-1.0, -1, 1, 1]))

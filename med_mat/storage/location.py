@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 from med_mat import schema
 from med_mat.errors import BuildError, HubError, MedMATError
 from med_mat.files import relative
-from med_mat.hub.errors import told
-from med_mat.manifest import check
+from med_mat.storage.errors import told
+from med_mat.storage.manifest import check
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -148,7 +148,7 @@ class HubRepository:
         Raises:
             HubError: they do not arrive, or are damaged.
         """
-        from med_mat.hub.ranges import read_row_group
+        from med_mat.storage.ranges import read_row_group
 
         return read_row_group(file, parquet, group, columns)
 

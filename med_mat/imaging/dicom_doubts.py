@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from med_mat.raw import jpegs
+from med_mat.imaging import jpegs
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from med_mat.raw.planes import Array
+    from med_mat.imaging.windowing import Array
 
 _STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51")  # of a JPEG or JPEG-LS frame, of a JPEG 2000 one
 _OUTSIDE = 0.05  # the share of pixels beyond all colours above which YBR is none

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from med_mat import limits
 from med_mat.errors import ReadError
-from med_mat.raw import headers, limits
+from med_mat.imaging import formats
 
 if TYPE_CHECKING:
-    from med_mat.raw.planes import Array
+    from med_mat.imaging.windowing import Array
 
 IN_MEMORY_BYTES = 1 << 30
 
@@ -42,7 +43,7 @@ class FileCache:
     An image and its masks are often slices of two or three volumes, so it holds more than one where they are small. The
     last one stays whatever its size.
 
-    ``used`` gathers the decoders that were asked for pixels (names in ``med_mat.image.DECODERS``).
+    ``used`` gathers the decoders that were asked for pixels (names in ``med_mat.imaging.decoding.DECODERS``).
     """
 
     def __init__(self, limit: int = IN_MEMORY_BYTES) -> None:
@@ -121,7 +122,7 @@ def known(head: bytes) -> bool:
 
 def unknown(data: bytes, name: object, otherwise: str = "") -> ReadError:
     """That a file is no image."""
-    what = otherwise or headers.foreign(data)
+    what = otherwise or formats.foreign(data)
     return ReadError(f"{name}: is {what}." if what else f"{name}: is no image of a known format.")
 
 
@@ -131,7 +132,7 @@ _users: list[ExitStack] = []  # those within, of all threads; what the first one
 
 @contextmanager
 def pillow() -> Iterator[None]:
-    """Pillow with the limit of :mod:`med_mat.raw.limits` in place of its own, which is that of a screen.
+    """Pillow with the limit of :mod:`med_mat.limits` in place of its own, which is that of a screen.
 
     It refuses what is twice as large as its limit: so it stops at frames whose size no one knows before they are
     decoded. Of what it warns nobody is to hear: what is too large or damaged is refused in a sentence, all else is

@@ -8,8 +8,8 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 
 from med_mat.catalog import Layout, Source
+from med_mat.layouts.listing import Parts, Tree
 from med_mat.raw.folder import matcher
-from med_mat.raw.tree import Parts, Tree
 
 
 @functools.lru_cache(maxsize=4096)

@@ -18,8 +18,8 @@ import xxhash
 from numpy.typing import NDArray
 from PIL import Image
 
-from med_mat.leakage.descriptor import SIDE, descriptor
-from med_mat.leakage.shades import averaged, blocks, framed
+from med_mat.imaging.descriptor import SIDE, descriptor
+from med_mat.imaging.shades import averaged, blocks, framed
 
 Array = NDArray[Any]
 

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from med_mat.raw import exif, icc
-from med_mat.raw.containers import Clean, Edits, Header
+from med_mat.imaging.containers import Clean, Edits, Header, exif, icc
 
 if TYPE_CHECKING:
-    from med_mat.raw.planes import Array
+    from med_mat.imaging.windowing import Array
 
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BROWSER_SOF = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive; all Huffman coded

@@ -1,7 +1,7 @@
 """A pixel reference -> the bytes that a record stores, and a note of what was done to the pixels.
 
 What a browser shows keeps its compressed image data byte for byte, in a container that holds nothing but what shows the
-picture (:mod:`med_mat.raw.containers`). Everything else becomes a PNG of 8 bit.
+picture (:mod:`med_mat.imaging.containers`). Everything else becomes a PNG of 8 bit.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 import numpy as np
 from PIL import Image
 
+from med_mat import limits
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels, Slice
-from med_mat.leakage.fingerprint import Look, look
-from med_mat.raw import containers, headers, jpeg_container, limits, opened, png_container
-from med_mat.raw.opened import FileCache, sentence
+from med_mat.imaging import containers, formats, opened
+from med_mat.imaging.containers import jpeg, png
+from med_mat.imaging.hashing import Look, look
+from med_mat.imaging.opened import FileCache, sentence
 
 if TYPE_CHECKING:
-    from med_mat.raw.containers import Clean
-    from med_mat.raw.planes import Array, Plane
-    from med_mat.raw.volumes import Volume
+    from med_mat.imaging.containers import Clean
+    from med_mat.imaging.volumes import Volume
+    from med_mat.imaging.windowing import Array, Plane
     from med_mat.taxonomy import MAT
 
 __all__ = ["DECODERS", "Check", "FileCache", "Stored", "png_bytes", "read", "values"]
@@ -48,21 +50,21 @@ MOST_STORED = 2_000_000_000
 DECODERS: Mapping[str, tuple[str, ...]] = {
     "look": (),  # hashes of decoded pixels
     "mask": (),  # a label map, encoded
-    "JPEG": ("med_mat.raw.jpegs",),
+    "JPEG": ("med_mat.imaging.jpegs",),
     "picture": (
-        *("med_mat.raw.pictures", "med_mat.raw.tiffs", "med_mat.raw.tiff_tags", "med_mat.raw.jpegs"),
-        *("med_mat.raw.webp_container", "med_mat.raw.gif_container"),
+        *("med_mat.imaging.pictures", "med_mat.imaging.tiffs", "med_mat.imaging.tiff_tags", "med_mat.imaging.jpegs"),
+        *("med_mat.imaging.containers.webp", "med_mat.imaging.containers.gif"),
     ),
-    "window": ("med_mat.raw.planes",),
+    "window": ("med_mat.imaging.windowing",),
     "DICOM": (
-        "med_mat.raw.dicom",
-        "med_mat.raw.dicom_doubts",
-        "med_mat.raw.dicom_file",
-        "med_mat.raw.jpegs",
-        "med_mat.raw.planes",
+        "med_mat.imaging.dicom",
+        "med_mat.imaging.dicom_doubts",
+        "med_mat.imaging.dicom_file",
+        "med_mat.imaging.jpegs",
+        "med_mat.imaging.windowing",
     ),
     "compressed DICOM": (),
-    "volume": ("med_mat.raw.volumes", "med_mat.raw.grids", "med_mat.raw.planes"),
+    "volume": ("med_mat.imaging.volumes", "med_mat.imaging.grids", "med_mat.imaging.windowing"),
 }
 
 
@@ -136,7 +138,7 @@ def _read(root: Path, pixels: Pixels, mat: MAT | None, check: Check, cache: File
     data, sha256 = held.data, held.sha256
     if held.dataset is not None:
         return _read_dataset(held.dataset, index, mat, sha256, path, cache)
-    kind = headers.sniff(data, path)
+    kind = formats.sniff(data, path)
     if kind == "JPEG" or kind == "PNG":
         if index:
             raise opened.no_frame(path, index, 1)
@@ -176,7 +178,7 @@ def _values(
 ) -> Array:
     name = str(pixels if isinstance(pixels, PurePosixPath) else pixels.path)
     if isinstance(pixels, Slice):
-        from med_mat.raw import volumes
+        from med_mat.imaging import volumes
 
         cache.used.add("volume")
         found = volumes.plane(root, pixels, cache, None if on is None else on.volume, notes)[0].values
@@ -187,7 +189,7 @@ def _values(
             content = _content(held.data, path, index, cache)
             found = _matrix(content, want) if isinstance(content, Image.Image) else content
         else:
-            from med_mat.raw import dicom
+            from med_mat.imaging import dicom
 
             cache.used.update(dicom.decoders(held.dataset))
             found = dicom.stored_values(held.dataset, index or 0, name)
@@ -224,7 +226,7 @@ def _open(root: Path, path: PurePosixPath, cache: FileCache) -> _Opened:
         limits.file(path, facts)
         with open(name, "rb", buffering=0) as file:  # noqa: PTH123
             if facts.st_size > limits.LARGE:
-                kind = headers.sniff(head := file.read(1 << 12), path)
+                kind = formats.sniff(head := file.read(1 << 12), path)
                 file.seek(0)
                 if kind == "DICOM":
                     return _open_dicom(file, path, facts.st_size, cache)
@@ -236,13 +238,13 @@ def _open(root: Path, path: PurePosixPath, cache: FileCache) -> _Opened:
         raise ReadError(f"{path}: cannot be opened ({reason}).") from error
     if not data:
         raise ReadError(f"{path}: the file is empty.")
-    if headers.sniff(data, path) == "DICOM":
+    if formats.sniff(data, path) == "DICOM":
         return _open_dicom(io.BytesIO(data), path, len(data), cache)
     return _Opened(data, hashlib.sha256(data).hexdigest(), None, len(data))
 
 
 def _open_dicom(file: IO[bytes] | io.FileIO, path: PurePosixPath, size: int, cache: FileCache) -> _Opened:
-    from med_mat.raw import dicom
+    from med_mat.imaging import dicom
 
     digest = hashlib.sha256()
     while block := file.read(1 << 20):
@@ -264,12 +266,10 @@ def _kept_open(root: Path, path: PurePosixPath, cache: FileCache) -> _Opened:
         raise ReadError(f"{path}: cannot be opened ({error.strerror}).") from error
 
 
-def _parts(
-    data: bytes, kind: Literal["JPEG", "PNG"], path: PurePosixPath
-) -> jpeg_container.Parts | png_container.Parts:
+def _parts(data: bytes, kind: Literal["JPEG", "PNG"], path: PurePosixPath) -> jpeg.Parts | png.Parts:
     """The container of a JPEG or PNG, and what its header says."""
     try:
-        found = jpeg_container.parts(data) if kind == "JPEG" else png_container.parts(data)
+        found = jpeg.parts(data) if kind == "JPEG" else png.parts(data)
     except (ValueError, IndexError) as error:
         raise ReadError(f"{path}: {sentence(error)}.") from error
     width, height = found.header.width, found.header.height
@@ -285,7 +285,7 @@ def _web(
     try:
         if kind == "PNG":
             return opened.loaded(opened.picture(data, path), path), odd
-        from med_mat.raw import jpegs
+        from med_mat.imaging import jpegs
 
         cache.used.add("JPEG")
         picture, odd = jpegs.decoded(data, path)
@@ -312,10 +312,7 @@ def _read_web(
     if not showable:
         return _read_picture(data, None, mat, sha256, path, cache, why)
     try:
-        if isinstance(found, jpeg_container.Parts):
-            clean = jpeg_container.clean(data, found)
-        else:
-            clean = png_container.clean(data, found)
+        clean = jpeg.clean(data, found) if isinstance(found, jpeg.Parts) else png.clean(data, found)
     except ValueError as error:
         return _read_picture(data, None, mat, sha256, path, cache, fault=sentence(error))
     width, height = (raw_width, raw_height) if orientation < 5 else (raw_height, raw_width)
@@ -363,7 +360,8 @@ def _read_picture(
 
     ``fault`` says why its container is not to be passed through.
     """
-    from med_mat.raw import gif_container, pictures, webp_container
+    from med_mat.imaging import pictures
+    from med_mat.imaging.containers import gif, webp
 
     cache.used.update(("picture", "look"))
     found = pictures.picture(data, index, path)
@@ -372,7 +370,7 @@ def _read_picture(
     if found.frames == 1 and found.kind in ("WEBP", "GIF") and isinstance(found.content, Image.Image):
         try:
             kind: Literal["WEBP", "GIF"] = "WEBP" if found.kind == "WEBP" else "GIF"
-            clean = webp_container.clean(data, turned) if kind == "WEBP" else gif_container.clean(data)
+            clean = webp.clean(data, turned) if kind == "WEBP" else gif.clean(data)
             shown = found.content if clean.data is data else opened.loaded(opened.picture(clean.data, path), path)
             picture = opened.upright(shown, turned)
             return _passed(clean, kind, *picture.size, sha256, look(picture), raw_width, raw_height, turned)
@@ -395,10 +393,10 @@ def _read_picture(
 
 def _content(data: bytes, path: PurePosixPath, index: int | None, cache: FileCache) -> Image.Image | Array:
     """A mask as Pillow reads it, or as numbers where it has no mode for them."""
-    kind = headers.sniff(data, path)
+    kind = formats.sniff(data, path)
     if (kind == "JPEG" or kind == "PNG") and not index and _parts(data, kind, path).header.showable:
         return _web(data, kind, path, cache)[0]
-    from med_mat.raw import pictures
+    from med_mat.imaging import pictures
 
     cache.used.add("picture")
     return pictures.numbers(pictures.picture(data, index, path))
@@ -407,7 +405,7 @@ def _content(data: bytes, path: PurePosixPath, index: int | None, cache: FileCac
 def _read_dataset(
     dataset: Any, index: int | None, mat: MAT | None, sha256: str, path: PurePosixPath, cache: FileCache
 ) -> Stored:
-    from med_mat.raw import dicom
+    from med_mat.imaging import dicom
 
     cache.used.update((*dicom.decoders(dataset), "look"))
     count = dicom.frames(dataset)
@@ -417,7 +415,7 @@ def _read_dataset(
 
 
 def _read_slice(root: Path, reference: Slice, mat: MAT | None, cache: FileCache) -> Stored:
-    from med_mat.raw import volumes
+    from med_mat.imaging import volumes
 
     cache.used.update(("volume", "look"))
     plane, volume = volumes.plane(root, reference, cache)
@@ -427,7 +425,7 @@ def _read_slice(root: Path, reference: Slice, mat: MAT | None, cache: FileCache)
 def _from_plane(
     plane: Plane, mat: MAT | None, sha256: str, name: str, notes: list[str], volume: Volume | None = None
 ) -> Stored:
-    from med_mat.raw.planes import to_8_bit
+    from med_mat.imaging.windowing import to_8_bit
 
     try:
         with np.errstate(all="ignore"):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from med_mat.raw import icc
-from med_mat.raw.containers import Clean, Edits
+from med_mat.imaging.containers import Clean, Edits, icc
 
 _TRAILER, _EXTENSION, _IMAGE = 0x3B, 0x21, 0x2C
 _CONTROL, _COMMENT, _TEXT, _APPLICATION = 0xF9, 0xFE, 0x01, 0xFF

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat.errors import HubError
-from med_mat.hub.errors import told
+from med_mat.storage.errors import told
 
 #: Columns that lie nearer than this are fetched in one request.
 _GAP = 64_000

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat import schema
-from med_mat.location import Location, need, reading
 from med_mat.questions.view import FACTS, View
+from med_mat.storage.location import Location, need, reading
 
 if TYPE_CHECKING:
     import datasets

@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from med_mat import marks
 from med_mat.errors import ReadError
 from med_mat.example import BinaryMask, Box, ColorMap, LabelMap, Mask, Pixels, Polygon, RunLengths
-from med_mat.image import FileCache, Stored, png_bytes, values
-from med_mat.marks import Marked
-from med_mat.raw.opened import sentence
-from med_mat.raw.pieces import pieces
+from med_mat.imaging import marks
+from med_mat.imaging.components import pieces
+from med_mat.imaging.decoding import FileCache, Stored, png_bytes, values
+from med_mat.imaging.marks import Marked
+from med_mat.imaging.opened import sentence
 
 __all__ = ["NOTHING", "Annotations", "PlacedBoxes", "place", "render"]
 

@@ -1,0 +1,1 @@
+"""Where a built Med-MAT lies, a folder or the Hub, and how its files are read."""
