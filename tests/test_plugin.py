@@ -21,9 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from med_mat import catalog
 from med_mat.building import Options, build, find
-from med_mat.catalog import PLUGINS, Catalog, load, read_card
+from med_mat.catalog import PLUGINS, Catalog, load, plugins, read_card
 from med_mat.errors import CardError, MedMATError
 from med_mat.raw import Miniature
 
@@ -104,7 +103,7 @@ def catalog_with(monkeypatch: pytest.MonkeyPatch, folder: Path, changes: dict[st
         for name, value in (line.split(" = ") for line in entries.split("; "))
     ]
     monkeypatch.syspath_prepend(str(folder))
-    monkeypatch.setattr(catalog.installed, "entry_points", lambda group: found)
+    monkeypatch.setattr(plugins.installed, "entry_points", lambda group: found)
     return load.__wrapped__()
 
 

@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from med_mat.building import Options, Report, build, find
-from med_mat.catalog import Catalog, Kind, Layout, Row, Source, load
+from med_mat.catalog import Catalog, Layout, Row, Source, load
 from med_mat.demo import miniature
 from med_mat.raw import RawFolder
+from med_mat.taxonomy import Kind
 
 #: A loader of folders whose names are the labels.
 CLASS_FOLDERS = """

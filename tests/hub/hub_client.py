@@ -11,7 +11,7 @@ from pathlib import Path
 from hub_server import TOKEN, Hub
 
 from med_mat import catalog
-from med_mat.catalog import Catalog, Source
+from med_mat.catalog import Catalog, Source, find
 
 #: What these tests take for the terms, whatever the cards come to say: whether images may be passed on, and labels.
 #: The second has masks, the last boxes and masks.
@@ -40,8 +40,8 @@ def settled() -> Catalog:
 
 def settle() -> None:
     """Have this process read the cards with these terms."""
-    read = catalog.read_card
-    catalog.read_card = lambda name, text: with_terms(read(name, text))
+    read = find.read_card
+    find.read_card = lambda name, text: with_terms(read(name, text))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,61 @@
+"""The catalog: what is known of every source, row and subset, read from ``dataset_cards/`` and ``data/subsets.yaml``.
+
+Nothing here imports a loader or touches an image. A source is one raw dataset as its publisher ships it; a row is one
+of upstream's 109 numbered entries (a source under one task); a subset is one of the 53 aggregated subsets.
+"""
+
+from med_mat.catalog.facts import RowFacts
+from med_mat.catalog.find import load, sources
+from med_mat.catalog.known import Catalog
+from med_mat.catalog.model import (
+    Certainty,
+    Download,
+    DownloadKind,
+    Erratum,
+    Identifier,
+    LabeledBy,
+    Labeler,
+    Layout,
+    LicenseRead,
+    Place,
+    Row,
+    Scale,
+    SharedId,
+    Source,
+    Split,
+    StatedBy,
+    Subset,
+    Upstream,
+    Verified,
+)
+from med_mat.catalog.plugins import PLUGINS
+from med_mat.catalog.read import read_card, read_subsets
+
+__all__ = [
+    "PLUGINS",
+    "Catalog",
+    "Certainty",
+    "Download",
+    "DownloadKind",
+    "Erratum",
+    "Identifier",
+    "LabeledBy",
+    "Labeler",
+    "Layout",
+    "LicenseRead",
+    "Place",
+    "Row",
+    "RowFacts",
+    "Scale",
+    "SharedId",
+    "Source",
+    "Split",
+    "StatedBy",
+    "Subset",
+    "Upstream",
+    "Verified",
+    "load",
+    "read_card",
+    "read_subsets",
+    "sources",
+]

@@ -1,0 +1,95 @@
+"""Sources of other packages, by entry points of the group ``med_mat.sources``; what is not in order is left out.
+
+The name of an entry point is that of the source, its value the loader module, beside which the card lies.
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import metadata as installed
+from importlib import resources, util
+
+from med_mat.catalog.known import Catalog
+from med_mat.catalog.model import Source, Subset
+from med_mat.catalog.read import check_named, read_card
+from med_mat.errors import CardError
+
+_LOGGER = logging.getLogger(__name__)
+_NAME = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
+#: Entry points by which other packages add sources.
+PLUGINS = "med_mat.sources"
+
+
+def with_plugins(ours: Mapping[str, Source], subsets: Mapping[int, Subset]) -> dict[str, Source]:
+    """Our sources, and those of other packages that are in order."""
+    found = dict(ours)
+    points: dict[str, installed.EntryPoint] = {}
+    for point in sorted(installed.entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
+        try:
+            if point.name in found:
+                raise CardError("A source of that name is there already.")
+            more = {**found, point.name: _plugin(point)}
+            Catalog(more, subsets)  # every row has a number of its own
+        except CardError as error:
+            _leave_out(point, error)
+        else:
+            found, points[point.name] = more, point
+    while True:  # one that is left out may be named by another
+        for name, point in points.items():
+            try:
+                check_named(found[name], found, subsets)
+            except CardError as error:
+                _leave_out(point, error)
+                del found[name], points[name]
+                break
+        else:
+            return found
+
+
+def _leave_out(point: installed.EntryPoint, error: CardError) -> None:
+    package = point.dist.name if point.dist else point.value
+    _LOGGER.warning("The source %r of the package %r is left out. %s", point.name, package, error)
+
+
+def _plugin(point: installed.EntryPoint) -> Source:
+    """A source of another package: the card lies beside the loader, which is parsed and not imported.
+
+    Raises:
+        CardError: the entry point, the card or the loader is not there or not in order.
+    """
+    package = point.module.rpartition(".")[0]
+    if not package or point.attr or not _NAME.fullmatch(point.name):
+        raise CardError(
+            f"Its entry point is '{point.name} = {point.value}', and is to be of the form "
+            "'toy_wrist = toy_sources.toy_wrist': a name in small letters, and the module of its loader."
+        )
+    try:
+        spec = util.find_spec(point.module)  # imports the package around it
+        card = (resources.files(package) / f"{point.name}.md").read_text("utf-8")
+        read = getattr(spec and spec.loader, "get_source", None)
+        code = read(point.module) if read else None
+        names = {"examples"} if code is None else _names(ast.parse(code))
+    except Exception as error:  # what others wrote may raise anything
+        raise CardError(f"{point.value} cannot be read: {type(error).__name__}: {error}.") from error
+    if spec is None:
+        raise CardError(f"Its loader, the module {point.module}, is not there.")
+    if not names & {"examples", "*"}:
+        raise CardError(f"Its loader, {point.module}, lacks the function examples(raw).")
+    return replace(read_card(point.name, card), loader=point.module)
+
+
+def _names(tree: ast.Module) -> set[str]:
+    """The names that a module defines or imports at its top."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            found |= {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+    return found
