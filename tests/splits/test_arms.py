@@ -409,10 +409,10 @@ def test_a_recommendation_completes_the_elements_first() -> None:
 
 def test_what_the_base_was_made_with_is_part_of_what_limited_is() -> None:
     """Else the same definition draws other records: without it, a base no longer knows how many are of masks."""
-    rows = made_rows()
-    rows[4:] = [replace(row, annotation="masks") for row in rows[4:]]
-    world = made_up(many({(row.number, "a"): 12 for row in rows}), rows)
+    mats = [*MADE, MAT("US", "Skin", "Diseases")]
+    rows = [*made_rows(mats[:-1]), replace(made_rows(mats)[-1], annotation="masks")]
+    world = made_up(many({(1, "a"): 3, (2, "a"): 9, (3, "b"): 9, (4, "a"): 20, (5, "a"): 20}), rows)
     base = world.mat.unrelated(LUNG, kinds="any")
     made = world.mat.limited(LUNG, 1, base="unrelated", kinds="any")
-    assert made.definition["places"] == base.definition["places"]
+    assert made.definition["places"] == base.definition["places"] == 0
     assert world.mat.experiment(made.definition).train_positions.tolist() == made.train_positions.tolist()
