@@ -194,8 +194,6 @@ def chance(seed: int, number: int) -> tuple[str, Callable[[Path], str]]:
 
 def run(seed: int, count: int, *, start: int = 0, seconds: float | None = None) -> tuple[int, dict[int, list[str]]]:
     """Run cases until they or the seconds are over; how many were run, and what broke by number."""
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
     begun, broken, number = time.monotonic(), {}, start
     for number in range(start, start + count):
         if seconds is not None and time.monotonic() - begun > seconds:
@@ -215,6 +213,8 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--start", type=int, default=0, help="the number of the first case, to run one again")
     given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
     broken = 0
     for number in range(given.start, given.start + given.count):
         found = run(given.seed, 1, start=number)[1].get(number, [])

@@ -101,12 +101,17 @@ def test_sources_of_a_pattern() -> None:
     for pattern in ("CT|MRI/Brain/*", "US/Breast/*", "*"):
         names = [line.split()[0] for line in run("sources", pattern).output.splitlines()[1:-1]]
         assert names == [source.name for source in med_mat.sources(pattern)]
-    names = [line.split()[0] for line in run("sources", "CT/*/*", "--access", "open").output.splitlines()[1:-1]]
-    assert names == [source.name for source in med_mat.sources("CT/*/*", access="open")]
+    names = [line.split()[0] for line in run("sources", "Der/*/*", "--access", "open").output.splitlines()[1:-1]]
+    assert names == [source.name for source in med_mat.sources("Der/*/*", access="open")]
     both = run("sources", "--access", "open", "--access", "account", "--redistributable").output.splitlines()
     expected = med_mat.sources(access=["open", "account"], redistributable=True)
     assert [line.split()[0] for line in both[1:-1]] == [source.name for source in expected]
-    assert run("sources", "Co/Skin/*").output == "No source matches.\n"
+    assert run("sources", "Co/Skin/*").output == "Nothing matches.\n"
+    told = run("sources", "CT|MRI/Brain/* & annotation=classes", "--access", "open").output.splitlines()
+    brain = [one.name for one in med_mat.sources("CT|MRI/Brain/* & annotation=classes")]
+    assert told[0] == "Nothing matches."
+    assert f"Without access=open: {', '.join(brain[:5])}" in told
+    assert not any(line.startswith("Without annotation") for line in told), "and without that alone nothing would"
 
 
 @pytest.mark.parametrize("name", list(load()))

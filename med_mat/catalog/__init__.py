@@ -5,7 +5,7 @@ of upstream's 109 numbered entries (a source under one task); a subset is one of
 """
 
 from med_mat.catalog.facts import RowFacts
-from med_mat.catalog.find import load, sources
+from med_mat.catalog.find import load, sources, without_one
 from med_mat.catalog.known import Catalog
 from med_mat.catalog.model import (
     Certainty,
@@ -58,4 +58,5 @@ __all__ = [
     "read_card",
     "read_subsets",
     "sources",
+    "without_one",
 ]

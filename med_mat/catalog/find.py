@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from med_mat.catalog.facts import RowFacts
 from med_mat.catalog.known import Catalog
@@ -40,12 +40,9 @@ def sources(
     from med_mat.selection import CARD_FIELDS, Field, Selection, field
 
     wanted = Selection.of(selector)
-    if access is not None:
-        wanted = wanted & field("access", access)
-    if redistributable is not None:
-        wanted = wanted & field("redistributable", redistributable)
-    if commercial is not None:
-        wanted = wanted & field("commercial", commercial)
+    terms = {"access": access, "redistributable": redistributable, "commercial": commercial}
+    for name, value in terms.items():
+        wanted = wanted if value is None else wanted & field(name, value)
     for leaf in wanted.leaves():
         if isinstance(leaf, Field) and leaf.name not in CARD_FIELDS:
             raise VocabularyError(f"{leaf} is a fact of records: it needs a built Med-MAT (med_mat.open(...).where).")
@@ -55,6 +52,23 @@ def sources(
     wanted.check(known, "The catalog")
     kept = {number for number, fact in facts.items() if wanted.resolve(fact) is True}
     return tuple(source for source in catalog.values() if any(row.number in kept for row in source.rows))
+
+
+def without_one(selector: Selector, **terms: Any) -> dict[str, tuple[Source, ...]]:
+    """Where a selection of several conditions keeps no source: each one without which it keeps some, and these.
+
+    Args:
+        selector: as for :func:`sources`.
+        terms: the same.
+    """
+    from med_mat.selection import And, Selection, field
+
+    wanted = Selection.of(selector)
+    for name, value in terms.items():
+        wanted = wanted if value is None else wanted & field(name, value)
+    parts = wanted.parts if isinstance(wanted, And) else ()
+    found = {str(part): sources(And.join(one for one in parts if one is not part)) for part in parts}
+    return {part: some for part, some in found.items() if some}
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -27,16 +28,23 @@ def sources(
     (or), '&' (and), '!' (not) and parentheses.
 
     \b
-    Examples: med-mat sources 'CT|MRI/Brain/*' --access open
+    Examples: med-mat sources 'CT|MRI/Brain/*' --access account
               med-mat sources '*/Lung/* & annotation=boxes|masks & !license=unknown'
     """
     from med_mat import catalog
     from med_mat.building.loader import has_loader
     from med_mat.summary import MAY, page
 
-    found = catalog.sources(selection, access=access or None, redistributable=redistributable, commercial=commercial)
+    terms: dict[str, Any] = {
+        "access": access or None,
+        "redistributable": redistributable,
+        "commercial": commercial,
+    }
+    found = catalog.sources(selection, **terms)
     if not found:
-        click.echo("No source matches.")
+        click.echo("Nothing matches.")
+        for part, some in catalog.without_one(selection, **terms).items():
+            click.echo(f"Without {part}: {', '.join(one.name for one in some[:5])}{' …' if len(some) > 5 else ''}")
         return
     if markdown:
         click.echo(page(found), nl=False)

@@ -304,7 +304,7 @@ def limited(mat: MedMAT, target: Selector, n: int, *, base: Base = "related", **
     extra = draw.take(mat.tags, own, n, study.options.seed, study.options.even)
     rule = replace(arm.rule, target_records=n, shares=False)
     train = np.sort(np.concatenate((arm.train_positions, extra)))
-    arguments = {"n": int(n), "base": base}
+    arguments = {**arm.arguments, "n": int(n), "base": base}
     return replace(arm, name="limited", train_positions=train, rule=rule, arguments=arguments, like=None)
 
 

@@ -405,3 +405,14 @@ def test_a_recommendation_completes_the_elements_first() -> None:
     assert "shares the area; the first to hold the area Lung" in str(found)
     assert {one.source for one in found.choices if one.records is None} >= {"ct_of_brain"}
     assert not found.missing
+
+
+def test_what_the_base_was_made_with_is_part_of_what_limited_is() -> None:
+    """Else the same definition draws other records: without it, a base no longer knows how many are of masks."""
+    mats = [*MADE, MAT("US", "Skin", "Diseases")]
+    rows = [*made_rows(mats[:-1]), replace(made_rows(mats)[-1], annotation="masks")]
+    world = made_up(many({(1, "a"): 3, (2, "a"): 9, (3, "b"): 9, (4, "a"): 20, (5, "a"): 20}), rows)
+    base = world.mat.unrelated(LUNG, kinds="any")
+    made = world.mat.limited(LUNG, 1, base="unrelated", kinds="any")
+    assert made.definition["places"] == base.definition["places"] == 0
+    assert world.mat.experiment(made.definition).train_positions.tolist() == made.train_positions.tolist()
