@@ -9,7 +9,6 @@ same to the byte; nothing else lies there, in the output, beside it, in the cach
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import random
@@ -18,7 +17,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -32,6 +30,7 @@ sys.path += [str(HERE), str(HERE / "hub"), str(HERE / "download")]
 from hub_server import TOKEN  # noqa: E402
 from hub_server import serve as a_hub  # noqa: E402
 from serving import serve as a_server  # noqa: E402
+from serving import zipped  # noqa: E402
 
 from med_mat import catalog, files  # noqa: E402
 from med_mat.demo import miniature  # noqa: E402
@@ -180,8 +179,8 @@ def _downloading(given: Path, folder: Path) -> Iterator[Trial]:
     draw = random.Random("pictures")
     pictures = {f"images/{number}.png": draw.randbytes(3_000) for number in range(40)}
     with a_server() as server:
-        inner = _zipped(pictures)
-        server.file("/set/images.zip", _zipped({"inner.zip": inner}), delay=0.002)
+        inner = zipped(pictures)
+        server.file("/set/images.zip", zipped({"inner.zip": inner}), delay=0.002)
         server.file("/set/labels.csv", b"image,label\n" * 2_000, delay=0.002)
         yield Trial(_DOWNLOAD, [server.base, str(folder / "raw")], lambda: content(folder / "raw"))
 
@@ -191,14 +190,6 @@ def toy(base: str) -> catalog.Source:
     ways = catalog.Download("https", f"{base}/set/", ("images.zip", "labels.csv"))
     layouts = (catalog.Layout("published", ("labels.csv", "images/*.png")),)
     return replace(catalog.load()["kvasir_seg"], name="toy", downloads=(ways,), layouts=layouts)
-
-
-def _zipped(members: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+import operator
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from med_mat.catalog.read import check_named, read_card, read_subsets
 from med_mat.errors import VocabularyError
 
 if TYPE_CHECKING:
-    from med_mat.selection import Selector
+    from med_mat.selection import Selection, Selector
 
 
 def sources(
@@ -37,12 +38,9 @@ def sources(
     Raises:
         VocabularyError: a word is unknown, or asks for what only a build knows, such as the size of an image.
     """
-    from med_mat.selection import CARD_FIELDS, Field, Selection, field
+    from med_mat.selection import CARD_FIELDS, Field
 
-    wanted = Selection.of(selector)
-    terms = {"access": access, "redistributable": redistributable, "commercial": commercial}
-    for name, value in terms.items():
-        wanted = wanted if value is None else wanted & field(name, value)
+    wanted = _wanted(selector, {"access": access, "redistributable": redistributable, "commercial": commercial})
     for leaf in wanted.leaves():
         if isinstance(leaf, Field) and leaf.name not in CARD_FIELDS:
             raise VocabularyError(f"{leaf} is a fact of records: it needs a built Med-MAT (med_mat.open(...).where).")
@@ -61,14 +59,20 @@ def without_one(selector: Selector, **terms: Any) -> dict[str, tuple[Source, ...
         selector: as for :func:`sources`.
         terms: the same.
     """
-    from med_mat.selection import And, Selection, field
+    from med_mat.selection import And
 
-    wanted = Selection.of(selector)
-    for name, value in terms.items():
-        wanted = wanted if value is None else wanted & field(name, value)
+    wanted = _wanted(selector, terms)
     parts = wanted.parts if isinstance(wanted, And) else ()
     found = {str(part): sources(And.join(one for one in parts if one is not part)) for part in parts}
     return {part: some for part, some in found.items() if some}
+
+
+def _wanted(selector: Selector, terms: Mapping[str, Any]) -> Selection:
+    """A selection, and conditions on terms; None is no condition."""
+    from med_mat.selection import Selection, field
+
+    asked = (field(name, value) for name, value in terms.items() if value is not None)
+    return functools.reduce(operator.and_, asked, Selection.of(selector))
 
 
 @functools.cache

@@ -6,14 +6,13 @@ import signal
 import subprocess
 import sys
 import tarfile
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from serving import Server
+from serving import Server, zipped
 
 from med_mat import catalog
 from med_mat.catalog import Download, Layout, Source
@@ -28,14 +27,6 @@ from med_mat.errors import DownloadError, LayoutError, MedMATError
 QUICK = Settings(tries=3, pause=0.001, timeout=(5, 5))
 IMAGES = {f"Data/images/{i}.png": bytes([i]) * 300 for i in range(6)}
 TABLE = b"image,label\n"
-
-
-def zipped(files: dict[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
-        for name, data in files.items():
-            file.writestr(name, data)
-    return buffer.getvalue()
 
 
 def source(*downloads: Download, layout: tuple[str, ...] = ("images/*.png",), **facts: Any) -> Source:
