@@ -4,7 +4,7 @@ Nothing here imports a loader or touches an image. A source is one raw dataset a
 of upstream's 109 numbered entries (a source under one task); a subset is one of the 53 aggregated subsets.
 """
 
-from med_mat.catalog.facts import RowFacts
+from med_mat.catalog.facts import RowFacts, declared_words, vocabulary_of
 from med_mat.catalog.find import load, sources, without_one
 from med_mat.catalog.known import Catalog
 from med_mat.catalog.model import (
@@ -54,9 +54,11 @@ __all__ = [
     "Subset",
     "Upstream",
     "Verified",
+    "declared_words",
     "load",
     "read_card",
     "read_subsets",
     "sources",
+    "vocabulary_of",
     "without_one",
 ]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from med_mat.imaging.containers import Clean
     from med_mat.imaging.volumes import Volume
     from med_mat.imaging.windowing import Array, Plane
-    from med_mat.taxonomy import MAT
+    from med_mat.selection import MAT
 
 __all__ = ["DECODERS", "Check", "FileCache", "Stored", "png_bytes", "read", "values"]
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from med_mat import catalog, strict
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
-from med_mat.selection import Selector
+from med_mat.selection import MAT, Selector
 from med_mat.splits.options import Options
 from med_mat.splits.reading import Element
 from med_mat.splits.study import Study
-from med_mat.taxonomy import AXES, MAT
+from med_mat.taxonomy import AXES
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT

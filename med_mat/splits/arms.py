@@ -16,7 +16,7 @@ import numpy as np
 
 from med_mat import catalog, strict
 from med_mat.errors import SplitError
-from med_mat.selection import Selection, Selector, Triplets
+from med_mat.selection import MAT, Selection, Selector, Triplets
 from med_mat.splits import draw
 from med_mat.splits.combinations import Combination, check_direction, enumerate_combinations
 from med_mat.splits.experiment import Experiment
@@ -24,7 +24,7 @@ from med_mat.splits.options import Options, Rule
 from med_mat.splits.reading import find_target
 from med_mat.splits.sources import each_source_left_out
 from med_mat.splits.study import OVERLAPPING, Study, reasons
-from med_mat.taxonomy import AXES, DRAWN, MAT
+from med_mat.taxonomy import AXES, DRAWN
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -178,7 +178,7 @@ def combinations(
     return tuple(
         one
         for goal in study.target.mats
-        for one in enumerate_combinations(names, goal, study.reading)
+        for one in enumerate_combinations(names, goal, study.reading, mat.vocabulary)
         if direction in (None, one.direction) and elements in (None, len(one.parts))
     )
 

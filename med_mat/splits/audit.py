@@ -21,6 +21,7 @@ from med_mat.files import write_atomically
 from med_mat.leakage.blind import Blind
 from med_mat.leakage.blind_report import of_experiment
 from med_mat.leakage.groups import DUPLICATES
+from med_mat.selection import MAT
 from med_mat.splits.composition import Composition, Side, compose
 from med_mat.splits.evidence import gather, marked
 from med_mat.splits.experiment import Experiment
@@ -29,7 +30,7 @@ from med_mat.splits.options import Options
 from med_mat.splits.validated import validated
 from med_mat.storage.location import INDEX
 from med_mat.tags import Positions
-from med_mat.taxonomy import AXES, DRAWN, MAT, SPLITS
+from med_mat.taxonomy import AXES, DRAWN, SPLITS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

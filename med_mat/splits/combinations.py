@@ -22,8 +22,9 @@ from itertools import product
 from typing import Literal, get_args
 
 from med_mat.errors import SplitError
+from med_mat.selection import MAT
 from med_mat.splits.reading import Reading
-from med_mat.taxonomy import MAT
+from med_mat.vocabulary import STANDARD, Vocabulary
 
 Direction = Literal["fixed modality", "fixed area", "fixed task", "fixed pair", "three elements"]
 DIRECTIONS: tuple[str, ...] = get_args(Direction)
@@ -41,7 +42,9 @@ class Combination:
         return f"{' + '.join(map(str, self.parts))} -> {self.target} ({self.direction})"
 
 
-def enumerate_combinations(names: Iterable[MAT], target: MAT, reading: Reading | None = None) -> Iterator[Combination]:
+def enumerate_combinations(
+    names: Iterable[MAT], target: MAT, reading: Reading | None = None, vocabulary: Vocabulary = STANDARD
+) -> Iterator[Combination]:
     """Every combination of the given triplets for a target, two parts first, in alphabetic order.
 
     A part is named by its own triplet. Whether its task provides the target's follows from the reading: with
@@ -50,7 +53,7 @@ def enumerate_combinations(names: Iterable[MAT], target: MAT, reading: Reading |
     read = reading or Reading()
     parts = sorted(set(names) - {target})
     m, a, t = target.modality, target.area, target.task
-    provides = {part: any(wide.task == t for wide in read.widened(part)) for part in parts}
+    provides = {part: any(wide.task == t for wide in read.widened(part, vocabulary)) for part in parts}
     # by what a part has in common with the target: modality, area, task
     same_pair = [p for p in parts if p.modality == m and p.area == a and p.task != t]
     same_modality_task = [p for p in parts if p.modality == m and p.area != a and provides[p]]

@@ -33,6 +33,7 @@ import pyarrow.parquet as pq
 from med_mat import __version__, strict
 from med_mat.errors import CardError, MedMATError, SplitError
 from med_mat.files import write_atomically
+from med_mat.selection import MAT
 from med_mat.splits import arms
 from med_mat.splits.experiment import Experiment
 from med_mat.splits.folds import fold
@@ -43,7 +44,7 @@ from med_mat.splits.reading import Target
 from med_mat.splits.sources import leave_source_out
 from med_mat.strict import only_a_file
 from med_mat.tags import Positions
-from med_mat.taxonomy import MAT, did_you_mean
+from med_mat.taxonomy import did_you_mean
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT

@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from med_mat.dataset import MedMAT
     from med_mat.leakage.linked import Linked
-    from med_mat.selection import Selector
+    from med_mat.selection import Fields, Selector
     from med_mat.splits import Combination, Experiment
     from med_mat.splits.advice import Recommendation
     from med_mat.splits.own import Records
@@ -30,7 +32,7 @@ class Experiments:
 
         return linked.read(self._mat.location)
 
-    def cite(self, selector: Selector = None, **fields: Any) -> str:
+    def cite(self, selector: Selector = None, **fields: Unpack[Fields]) -> str:
         """The citations of the paper and of each source that has records in a selection, as BibTeX.
 
         Args:

@@ -38,7 +38,7 @@ class Options:
             them or they are named as a part; "any" trains on rows of all kinds.
         avoid: what an arm that is to share nothing with the target leaves out: "wide" also leaves out what is the same
             under another name (State for COVID, Cancer Detection for Cancer, Chest for Lung, Fundus for Retina: see
-            :func:`med_mat.taxonomy.overlaps`); "literal" goes by the words, as the paper does.
+            :meth:`med_mat.vocabulary.Vocabulary.related`); "literal" goes by the words, as the paper does.
         questions: the form of the questions in train and test: "default", "paper" or "row" (see docs/questions.md).
         balanced_test: keep equally many test records of each label, so that accuracy is balanced accuracy, as the
             paper does. Of label sets (findings) the commonest are kept, at least four where there are so many, else as

@@ -15,14 +15,13 @@ import pyarrow.compute as pc
 from med_mat import strict
 from med_mat.errors import SplitError
 from med_mat.nameless import WITHOUT_NAMES
-from med_mat.selection import Selector
+from med_mat.selection import Algebra, Selector
 from med_mat.splits.experiment import TESTED, Experiment
 from med_mat.splits.ids import SUFFIXES, known_ids, nearest_id, places_of, read_ids
 from med_mat.splits.options import AMONG, Options, Rule
 from med_mat.splits.reading import Target, find_target
 from med_mat.splits.study import Study
 from med_mat.tags import Positions
-from med_mat.taxonomy import Algebra
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT

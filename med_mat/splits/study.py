@@ -59,7 +59,7 @@ class Study:
         Raises:
             SplitError: the build has no test record of the target, or what is left of them has one label.
         """
-        selection = Selection.of(target)
+        selection = Selection.of(target, mat.vocabulary)
         found = find_target(mat.tags.facts, selection, options.read)
         if named:
             found = Target(found.text, found.mats, found.rows - frozenset(named))
