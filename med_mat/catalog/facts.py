@@ -105,9 +105,7 @@ def vocabulary_of(manifest: Mapping[str, Any]) -> Vocabulary:
         Vocabulary, manifest.get("vocabulary", {}), where, "vocabulary", error=BuildError, newer=True
     )
     try:
-        return STANDARD.extended(
-            declared.beyond(declared.elements)
-        )  # what was declared then may be one of our words now
+        return STANDARD.extended(declared.beyond(declared.elements))  # some may be ours by now
     except VocabularyError as error:
         raise BuildError(f"{where}: vocabulary: {error}") from error
 
