@@ -78,11 +78,7 @@ class RowFacts:
             if not re.fullmatch("[0-9]{1,5}", text):
                 raise BuildError(f"{where}: rows has the key {text!r}, which is no number of a row.")
             given = {**data, "number": int(text)}
-            row: RowFacts = strict.read(cls, given, where, f"rows.{text}", error=BuildError, newer=True)
-            try:
-                row.mat.check(words)
-            except VocabularyError as error:
-                raise BuildError(f"{where}: rows.{text}.triplet: {error}") from error
+            row: RowFacts = strict.read(cls, given, where, f"rows.{text}", error=BuildError, newer=True, context=words)
             found[int(text)] = row._with(words)
         return found
 
