@@ -475,9 +475,9 @@ def test_a_picture_that_is_passed_through_loads_no_decoder(tmp_path: Path) -> No
     """So a change to one of them leaves builds without it as they are."""
     (tmp_path / "a.png").write_bytes(encoded(GREY, "PNG"))
     code = (
-        "import sys; from pathlib import Path, PurePosixPath; from med_mat import annotations, image\n"
-        "image.read(Path(sys.argv[1]), PurePosixPath('a.png'), mat=None, cache=image.FileCache())\n"
-        "print({module for modules in image.DECODERS.values() for module in modules} & set(sys.modules))"
+        "import sys; from pathlib import Path, PurePosixPath; from med_mat.imaging import annotations, decoding\n"
+        "decoding.read(Path(sys.argv[1]), PurePosixPath('a.png'), mat=None, cache=decoding.FileCache())\n"
+        "print({module for modules in decoding.DECODERS.values() for module in modules} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
     assert run.stdout == "set()\n"
