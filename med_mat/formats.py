@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from med_mat.example import Frame, Pixels, Region, Slice
+from med_mat.files import relative
 
 _LOGGER = logging.getLogger(__name__)
 #: Entry points by which other packages add decoders.
@@ -50,7 +52,8 @@ class Decoder:
     module: str  # dotted name of the module that has open_file
     sniff: Callable[[bytes, str], bool]
     needs: Needs = Needs()  # beside the module itself
-    detached: tuple[str, ...] = ()  # those of its suffixes whose files may leave the pixels to another file
+    #: From the first 64 KiB of a file and its name: the file beside it that holds its pixels or its header, or "".
+    beside: Callable[[bytes, str], str] | None = None
 
 
 def sniff(head: bytes, name: str) -> Picture:
@@ -95,9 +98,11 @@ def is_web_page(head: bytes) -> bool:
     return start.startswith((b"<!doctype html", b"<html", b"<head"))
 
 
+_HEADER = 1 << 16
 _DICOM = (".dcm", ".dicom")
 _NIFTI = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")
 _META = (".mha", ".mhd")
+_PAIRS = {"hdr": ".img", "img": ".hdr"}
 _IMAGING = "med_mat.imaging"
 _OF_VOLUMES = (f"{_IMAGING}.volumes", f"{_IMAGING}.voxels", f"{_IMAGING}.grids", f"{_IMAGING}.windowing")
 
@@ -137,6 +142,7 @@ NIFTI = Decoder(
     f"{_IMAGING}.nifti",
     lambda head, name: name.endswith(_NIFTI),
     Needs(_OF_VOLUMES, ("nibabel", "numpy", "PNG encoding")),
+    lambda head, name: re.sub(r"\.(hdr|img)(?=$|\.)", lambda found: _PAIRS[found[1].lower()], name, flags=re.I),
 )
 #: The decoders of Med-MAT, in the order in which they are asked.
 DECODERS = (
@@ -159,7 +165,7 @@ DECODERS = (
         f"{_IMAGING}.nrrd",
         lambda head, name: head.startswith(b"NRRD000"),
         Needs(_OF_VOLUMES, ("numpy", "PNG encoding")),
-        detached=(".nhdr", ".nrrd"),
+        lambda head, name: _named(head, rb"data ?file: "),
     ),
     Decoder(
         "MetaImage",
@@ -168,7 +174,7 @@ DECODERS = (
         f"{_IMAGING}.metaimage",
         lambda head, name: name.endswith(_META) or head.startswith((b"ObjectType = Image", b"ObjectType=Image")),
         Needs(_OF_VOLUMES, ("numpy", "PNG encoding")),
-        detached=(".mhd", ".mha"),
+        lambda head, name: _named(head, rb"ElementDataFile\s*=").replace("LOCAL", ""),
     ),
     NIFTI,
 )
@@ -227,6 +233,38 @@ def decoder_of(head: bytes, path: PurePosixPath, reference: Pixels) -> Decoder |
         if isinstance(reference, decoder.reads) and decoder.sniff(head, name):
             return decoder
     return next((fallback for fallback in (PICTURE, NIFTI) if isinstance(reference, fallback.reads)), None)
+
+
+@functools.lru_cache(maxsize=4096)
+def companion(root: Path, path: PurePosixPath, facts: object) -> PurePosixPath | None:
+    """The file beside another that holds its pixels or its header; None where there is none, or it leads elsewhere.
+
+    Args:
+        root: the raw folder.
+        path: of a file, below the root.
+        facts: what tells whether the file has changed.
+    """
+    try:
+        with (root / path).open("rb") as file:
+            head = file.read(_HEADER)
+        decoder = recognized(head, path)
+        named = decoder.beside(head, path.name) if decoder is not None and decoder.beside is not None else ""
+        found = path.parent / relative(named, backslashes=True) if named else path
+    except (OSError, ValueError):  # which opening the file will tell
+        return None
+    return None if found == path else found
+
+
+def _named(head: bytes, field: bytes) -> str:
+    """The value of a field of a header of lines; "" where it is not there."""
+    found = re.search(rb"^" + field + rb"[ \t]*([^\r\n]*?)[ \t]*$", head, re.M | re.I)
+    return found[1].decode("utf-8", "surrogateescape") if found else ""
+
+
+@functools.cache
+def headers() -> tuple[str, ...]:
+    """The suffixes of files whose pixels, or whose header, may lie in a file beside them; for ``str.endswith``."""
+    return tuple(sorted({suffix for one in decoders() if one.beside is not None for suffix in one.suffixes} | {".hdr"}))
 
 
 @functools.cache

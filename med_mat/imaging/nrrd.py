@@ -170,7 +170,7 @@ def _other_axis(fields: Fields, sizes: tuple[int, ...]) -> int | None:
     else:
         kinds = fields.get("kinds", "").lower().split()
         others = [axis for axis, kind in enumerate(kinds) if kind not in ("domain", "space", "???", "none")]
-        others = others or ([3] if len(sizes) == 4 else [])
+    others = others or ([3] if len(sizes) == 4 else [])
     if len(others) > 1:
         raise ValueError(f"{len(others)} of its axes are not of space, and one at most is read")
     return others[0] if others else None
@@ -226,7 +226,10 @@ def _skip(fields: Fields, key: str) -> int:
 def _affine(fields: Fields, other: int | None, name: str) -> tuple[Array, bool]:
     """Stored voxel to RAS+ millimeters, and whether the header says how the axes lie in the patient."""
     space = fields.get("space", "").lower()
-    directions = [direction for direction in _directions(fields) if direction is not None]
+    every = enumerate(_directions(fields))
+    directions = [direction for axis, direction in every if direction is not None and axis != other]
+    if space.endswith("-time"):
+        directions = [direction[:3] for direction in directions]
     to_ras = _SPACES.get(space.removesuffix("-time"))
     if to_ras is None or not directions:
         spacings = _spacings(fields, other)
@@ -240,6 +243,7 @@ def _affine(fields: Fields, other: int | None, name: str) -> tuple[Array, bool]:
     unit = _unit(fields)
     origin = _VECTOR.match(fields.get("space origin", "(0,0,0)"))
     place = [float(word) for word in (origin[1] or "").split(",")] if origin and origin[1] else [0.0, 0.0, 0.0]
+    place = place[:3] if space.endswith("-time") else place
     if len(place) != 3:
         raise ReadError(f"{name}: its space origin has {len(place)} numbers.")
     scale = unit or 1.0
