@@ -15,6 +15,9 @@ from numbers import Real
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
+#: How a reference to a part of a file ends, as :attr:`Example.frame` writes it; for ``re`` and RE2.
+FRAME = r"#(?:frame=\d+|slice=\d+(?:,axis=\d)?(?:,volume=\d+)?|region=\d+,\d+,\d+,\d+(?:,level=\d+)?)$"
+
 Split = Literal["train", "validation", "test"]
 _SPLITS = get_args(Split)
 _AGE = re.compile(r"0*(\d{1,3})(?:\.\d*)?\+?[\s-]*(?:y|yrs?|years?|(m|mos?|months?|w|wks?|weeks?|d|days?))?")

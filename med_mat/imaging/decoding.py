@@ -17,7 +17,7 @@ from PIL import Image
 
 from med_mat import formats, limits
 from med_mat.errors import ReadError
-from med_mat.example import Pixels, Region, Slice
+from med_mat.example import Frame, Pixels, Region, Slice
 from med_mat.imaging import opened
 from med_mat.imaging.opened import Check, FileCache, OpenFile, Want, sentence
 from med_mat.imaging.stored import Stored, png_bytes
@@ -116,13 +116,11 @@ def verify(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
         ReadError: it cannot be decoded.
     """
     cache = FileCache()
-    volume = Slice(path, 0)
     with opened.pillow():
-        facts = _facts(root, path)
-        head = _raw(root, path, facts, cache, whole=False).head
-        decoder = formats.recognized(head, path)
-        by_slice = decoder is not None and isinstance(volume, decoder.reads)
-        file = open_file(root, volume if by_slice else path, cache)
+        head = _raw(root, path, _facts(root, path), cache, whole=False).head
+        decoder = formats.recognized(head, path) or formats.PICTURE
+        some: tuple[Pixels, ...] = (path, Frame(path, 0), Slice(path, 0), Region(path, 0, 0, 1, 1))
+        file = open_file(root, next(one for one in some if isinstance(one, decoder.reads)), cache)
         for reference in file.references():
             if mask:
                 file.values(reference, "gray")

@@ -233,9 +233,10 @@ def known(head: bytes) -> bool:
 
 def unknown(data: bytes, name: object, otherwise: str = "") -> ReadError:
     """That a file is not an image, or not one that a path or a frame refers to."""
-    what, decoder = otherwise or formats.foreign(data), formats.recognized(data, PurePosixPath(str(name)))
+    what, decoder = otherwise, formats.recognized(data, PurePosixPath(str(name)))
     if not what and decoder is not None and PurePosixPath not in decoder.reads:
         what = f"a {decoder.name} file: name a {' or a '.join(one.__name__ for one in decoder.reads)} of it"
+    what = what or formats.foreign(data)
     return ReadError(f"{name}: is {what}." if what else f"{name}: is no image of a known format.")
 
 
