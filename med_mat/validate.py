@@ -383,9 +383,11 @@ def _hash(
 def _decode(
     source: str, raw: RawFolder, paths: Sequence[str], roles: Mapping[str, str | None], jobs: int, progress: bool
 ) -> dict[str, str]:
+    from med_mat.imaging.decoding import verify
+
     def decoded(path: str) -> str:
         try:
-            decode(raw.root, PurePosixPath(path), mask=roles[path] == "mask")
+            verify(raw.root, PurePosixPath(path), mask=roles[path] == "mask")
         except MedMATError as error:
             return str(error)
         return ""
@@ -397,41 +399,6 @@ def _decode(
             if reason:
                 found[path] = reason
     return found
-
-
-def decode(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
-    """Decode an image or a mask as a build would, with every frame and slice of it.
-
-    Raises:
-        ReadError: it cannot be decoded.
-    """
-    from med_mat import limits
-    from med_mat.example import Slice
-    from med_mat.imaging import decoding, dicom, formats, volumes
-
-    cache = decoding.FileCache()
-    if path.name.lower().endswith(volumes.SUFFIXES):
-        volume = volumes.open_volume(root, Slice(path, 0), cache)
-        for number in range(volume.volumes):
-            for index in range(volume.shape[2]):
-                volumes.plane(root, Slice(path, index, volume=number), cache)
-        return
-    limits.path(root / path, path)
-    dataset: Any = None
-    try:
-        with (root / path).open("rb") as file:
-            if formats.sniff(file.read(4096), path) == "DICOM":
-                file.seek(0)
-                dataset = dicom.open_dataset(file, str(path))
-    except OSError as error:
-        raise ReadError(f"{path}: cannot be opened ({error.strerror or error}).") from error
-    if dataset is not None:
-        for index in range(dicom.frames(dataset)):
-            dicom.stored_values(dataset, index, str(path))
-    elif mask:
-        decoding.values(root, path, cache, want="grey")
-    else:
-        decoding.read(root, path, mat=None, check="decode", cache=cache)
 
 
 def _in_threads(work: Callable[[str], T], paths: Sequence[str], jobs: int) -> Iterator[tuple[str, T]]:

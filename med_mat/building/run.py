@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
-from med_mat import __version__, limits, schema, strict
+from med_mat import __version__, formats, limits, schema, strict
 from med_mat.building import faults, libraries, plan, sums
 from med_mat.building.card import HEADS, write_cards
 from med_mat.building.chunk import Result, commit, earlier, move_chunk, write_chunk
@@ -36,7 +36,7 @@ from med_mat.building.workers import enough, parallel
 from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.files import holds, write_atomically
-from med_mat.imaging.decoding import DECODERS, Check
+from med_mat.imaging.decoding import Check
 from med_mat.layouts.locating import locate, recognise
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.progress import Bar
@@ -336,7 +336,7 @@ def _need(
 ) -> tuple[Need, Result | None, list[str]]:
     """What is to be done with a chunk, what an earlier run made of it, and what of code and libraries has changed."""
     done = earlier(store, chunk.source, chunk.name, dry=dry)
-    if done is None or done.starved or not done.within(max_file) or not set(done.decoders) <= set(DECODERS):
+    if done is None or done.starved or not done.within(max_file) or not set(done.decoders) <= set(formats.needs()):
         return "decode", None, []
     now = inputs.digests(chunk, done.decoders)
     if (done.pixels, done.records) == (now.pixels, now.records):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from med_mat.catalog import Catalog, Row, load
 from med_mat.errors import MedMATError
+from med_mat.example import FRAME
 from med_mat.nameless import FILE_NAMES, WITHOUT_NAMES
 from med_mat.official.paths import Paths
 from med_mat.storage.location import read_index
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: What stands in a record's path after the file that holds several pictures.
-_FRAME = re.compile(r"#(?:frame|slice)=.*$")
+_FRAME = re.compile(FRAME)
 #: A file that gives several records of one row, so that a path does not tell which.
 SEVERAL = -1
 

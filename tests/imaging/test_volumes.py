@@ -19,7 +19,7 @@ from PIL import Image
 from med_mat import limits
 from med_mat.errors import ReadError
 from med_mat.example import Slice
-from med_mat.imaging import volumes
+from med_mat.imaging import nifti
 from med_mat.imaging.decoding import FileCache, Stored, read, values
 from med_mat.raw import RawFolder
 from med_mat.taxonomy import MAT
@@ -45,7 +45,7 @@ def save(path: Path, data: np.ndarray, affine: np.ndarray | None = None, kind: t
 
 
 def plane(root: Path, name: str, index: int, axis: int = 2, volume: int = 0) -> np.ndarray:
-    return values(root, Slice(PurePosixPath(name), index, axis, volume), FileCache(), want="grey")
+    return values(root, Slice(PurePosixPath(name), index, axis, volume), FileCache(), want="gray")
 
 
 def stored(root: Path, name: str, index: int, axis: int = 2, mat: str | None = None) -> tuple[np.ndarray, Stored]:
@@ -204,7 +204,7 @@ def test_refusals(tmp_path: Path) -> None:
         ("vast.nii.gz", "declares 32000 x 32000 pixels, more than the 250 megapixels"),
         ("five.nii", "three axes, or four"),
         ("v.mgz", "only NIfTI and Analyze"),
-        ("none.nii", "cannot be read"),
+        ("none.nii", "cannot be opened .No such file"),
     ):
         with pytest.raises(ReadError, match=reason) as caught:
             plane(tmp_path, name, 0)
@@ -218,7 +218,7 @@ def test_refusals(tmp_path: Path) -> None:
         (Slice(PurePosixPath("v.nii"), 0, 2, 1), "no volume 1; it has 1"),
     ):
         with pytest.raises(ReadError, match=reason):
-            values(tmp_path, reference, FileCache(), want="grey")
+            values(tmp_path, reference, FileCache(), want="gray")
     with pytest.raises(ReadError, match="name a Slice"):
         read(tmp_path, PurePosixPath("v.nii.gz"), mat=None, cache=FileCache())
 
@@ -234,18 +234,18 @@ def test_the_cache_opens_once_and_is_bounded(tmp_path: Path, monkeypatch: pytest
     for n in range(4):
         save(tmp_path / f"{n}.nii.gz", DATA + n)
     opened = []
-    monkeypatch.setattr(volumes, "_open", lambda path, name, was=volumes._open: opened.append(name) or was(path, name))
+    monkeypatch.setattr(nifti, "_open", lambda path, name, was=nifti._open: opened.append(name) or was(path, name))
     cache = FileCache(limit=3 * DATA.nbytes)
     for index in range(6):
         for n in (0, 1):  # an image and its mask, in turn
-            values(tmp_path, Slice(PurePosixPath(f"{n}.nii.gz"), index), cache, want="grey")
+            values(tmp_path, Slice(PurePosixPath(f"{n}.nii.gz"), index), cache, want="gray")
     assert opened == ["0.nii.gz", "1.nii.gz"]
     for n in (2, 3):
-        values(tmp_path, Slice(PurePosixPath(f"{n}.nii.gz"), 0), cache, want="grey")
-    assert sum(size for _, size in cache._entries.values()) <= cache.limit
+        values(tmp_path, Slice(PurePosixPath(f"{n}.nii.gz"), 0), cache, want="gray")
+    assert cache.bytes <= cache.limit
     save(tmp_path / "3.nii.gz", np.zeros((7, 7, 7), np.int16))
     assert plane(tmp_path, "3.nii.gz", 0).shape == (7, 7)
-    assert values(tmp_path, Slice(PurePosixPath("3.nii.gz"), 0), cache, want="grey").shape == (7, 7)
+    assert values(tmp_path, Slice(PurePosixPath("3.nii.gz"), 0), cache, want="gray").shape == (7, 7)
 
 
 ORDERS = ("RAS", "LPS", "LAS", "PIR", "SLA", "ARI")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from med_mat.errors import ReadError
-from med_mat.example import BinaryMask, Box, ColorMap, Frame, LabelMap, Mask, Polygon, RunLengths, Slice
+from med_mat.example import RLE, BinaryMask, Box, ColorMap, Frame, LabelMap, Mask, Polygon, Slice
 from med_mat.imaging.annotations import (
     CLIPPED,
     FALLEN_BOXES,
@@ -68,7 +68,7 @@ def test_overlaps_are_kept_as_sets_of_labels(tmp_path: Path) -> None:
 def test_none_is_not_annotated_and_nothing_there_is_a_map_of_zeros(tmp_path: Path) -> None:
     assert render(tmp_path, None, image(), FileCache()) == NOTHING
     empty = BinaryMask(save(tmp_path, "e.png", rectangle(0, 0, 0, 0)), "a")
-    for masks in ([], [empty], [RunLengths("-1", "a"), RunLengths("", "a"), RunLengths(" \n", "a")]):
+    for masks in ([], [empty], [RLE("-1", "a"), RLE("", "a"), RLE(" \n", "a")]):
         grid, result = drawn(masks, tmp_path)
         assert grid.shape == (HEIGHT, WIDTH)
         assert not grid.any()
@@ -90,7 +90,7 @@ def test_binary_masks_of_every_mode(tmp_path: Path) -> None:
         _, result = drawn([BinaryMask(save(tmp_path, name, grid), "a")], tmp_path)
         assert result.objects == (Box(3, 2, 7, 5, "a"),), name
     large = np.kron(marked, np.ones((8, 8), np.uint8))
-    jpeg = BinaryMask(save(tmp_path, "m.jpg", large), "a", above=127)
+    jpeg = BinaryMask(save(tmp_path, "m.jpg", large), "a", threshold=127)
     _, result = drawn([jpeg], tmp_path, image(WIDTH * 8, HEIGHT * 8))
     assert result.objects == (Box(24, 16, 56, 40, "a"),)
     dark = BinaryMask(save(tmp_path, "i.png", 255 - marked), "a", inverted=True)
@@ -166,21 +166,21 @@ def uw_rle(grid: np.ndarray) -> str:
 
 @settings(max_examples=80)
 @given(bits=st.lists(st.booleans(), min_size=WIDTH * HEIGHT, max_size=WIDTH * HEIGHT))
-def test_run_lengths_undo_the_publishers_encoders(bits: list[bool]) -> None:
+def test_rle_undoes_the_publishers_encoders(bits: list[bool]) -> None:
     grid = np.array(bits).reshape(HEIGHT, WIDTH)
     for mask in (
-        RunLengths(siim_rle(grid), "a", relative=True, order="columns", first=0),
-        RunLengths(uw_rle(grid), "a"),
-        RunLengths(uw_rle(grid), "a", size=(WIDTH, HEIGHT)),
-        RunLengths(uw_rle(grid.T), "a", order="columns"),
+        RLE(siim_rle(grid), "a", relative=True, order="columns", first=0),
+        RLE(uw_rle(grid), "a"),
+        RLE(uw_rle(grid), "a", size=(WIDTH, HEIGHT)),
+        RLE(uw_rle(grid.T), "a", order="columns"),
     ):
         np.testing.assert_array_equal(drawn([mask])[0] > 0, grid)
 
 
-def test_run_lengths_as_documented() -> None:
-    grid, _ = drawn([RunLengths("9 2 6 3", "a", relative=True, order="columns", first=0)])
+def test_rle_as_documented() -> None:
+    grid, _ = drawn([RLE("9 2 6 3", "a", relative=True, order="columns", first=0)])
     assert sorted(np.flatnonzero(grid.T.ravel())) == [9, 10, 17, 18, 19]
-    grid, _ = drawn([RunLengths("1 2 13 1", "a")])
+    grid, _ = drawn([RLE("1 2 13 1", "a")])
     assert sorted(np.flatnonzero(grid)) == [0, 1, 12]
 
 
@@ -195,9 +195,9 @@ def test_run_lengths_as_documented() -> None:
         ("1.5 2", "whole numbers"),
     ],
 )
-def test_bad_run_lengths(text: str, reason: str) -> None:
+def test_bad_rle(text: str, reason: str) -> None:
     with pytest.raises(ReadError, match=reason):
-        drawn([RunLengths(text, "a")])
+        drawn([RLE(text, "a")])
 
 
 def test_size_must_fit(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_size_must_fit(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"small\.png: a mask of 5 x 4 pixels on an image of 12 x 8"):
         drawn([BinaryMask(path, "a")], tmp_path)
     with pytest.raises(ReadError, match="5 x 4"):
-        drawn([RunLengths("1 1", "a", size=(5, 4))])
+        drawn([RLE("1 1", "a", size=(5, 4))])
 
 
 def test_polygons_fill_the_pixels_whose_centres_they_hold() -> None:
@@ -238,7 +238,7 @@ def test_orientation_never_parts_masks_and_boxes_from_pixels(tmp_path: Path, ori
     save(tmp_path, "mask.png", marked)
     masks: list[Mask] = [
         BinaryMask(PurePosixPath("mask.png"), "a"),
-        RunLengths(uw_rle(marked), "a"),
+        RLE(uw_rle(marked), "a"),
         Polygon(((2, 1), (5, 1), (5, 3), (2, 3)), "a"),
     ]
     expected = Image.fromarray(marked)
@@ -328,7 +328,7 @@ def test_a_box_for_each_piece(tmp_path: Path) -> None:
     grid = rectangle(1, 1, 4, 3) | rectangle(6, 2, 11, 7)
     grid[0, 11] = 255
     path = save(tmp_path, "m.png", grid)
-    shown, result = drawn([BinaryMask(path, "a", pieces=3)], tmp_path)
+    shown, result = drawn([BinaryMask(path, "a", min_component_size=3)], tmp_path)
     assert result.objects == (Box(1, 1, 4, 3, "a"), Box(6, 2, 11, 7, "a"))
     assert shown[0, 11] == 1  # the mask itself is as published
     _, whole = drawn([BinaryMask(path, "a")], tmp_path)

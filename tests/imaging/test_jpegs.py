@@ -114,7 +114,7 @@ def test_a_mask_in_a_cut_jpeg_is_refused_too(tmp_path: Path) -> None:
     data = encoded(Image.fromarray(marks), quality=90)
     (tmp_path / "m.jpg").write_bytes(data[: len(data) - 60] + b"\xff\xd9")
     with pytest.raises(ReadError, match=r"m\.jpg: the JPEG is damaged"):
-        values(tmp_path, PurePosixPath("m.jpg"), FileCache(), want="grey")
+        values(tmp_path, PurePosixPath("m.jpg"), FileCache(), want="gray")
 
 
 def test_the_note_reaches_who_stores_the_picture(tmp_path: Path) -> None:

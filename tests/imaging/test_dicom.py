@@ -273,7 +273,7 @@ def test_a_multi_frame_file_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_segmentations_are_masks() -> None:
     path = path_of("liver_1frame.dcm")
-    mask = values(path.parent, BinaryMask(PurePosixPath(path.name), "liver").pixels, FileCache(), want="grey")
+    mask = values(path.parent, BinaryMask(PurePosixPath(path.name), "liver").pixels, FileCache(), want="gray")
     assert set(np.unique(mask)) == {0, 1}
     assert shown("liver_1frame.dcm")[1].transform == "DICOM to PNG; 1 bit to 8 bit"
 
