@@ -4,6 +4,7 @@ Nothing here imports a loader or touches an image. A source is one raw dataset a
 of upstream's 109 numbered entries (a source under one task); a subset is one of the 53 aggregated subsets.
 """
 
+from med_mat.catalog import checkout
 from med_mat.catalog.facts import RowFacts
 from med_mat.catalog.find import load, sources, without_one
 from med_mat.catalog.known import Catalog
@@ -30,6 +31,8 @@ from med_mat.catalog.model import (
 )
 from med_mat.catalog.plugins import PLUGINS
 from med_mat.catalog.read import read_card, read_subsets
+
+checkout.register()  # also in a worker process: whoever unpickles a Source imports this package
 
 __all__ = [
     "PLUGINS",
