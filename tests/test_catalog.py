@@ -429,6 +429,10 @@ def test_a_missing_key_is_named(key: str) -> None:
         (changed("variant: published", "varient: published"), r"layout\[0\] has an unknown key 'varient'.*'variant'"),
         (changed("at: sabahesaraki", "att: sabahesaraki"), r"download\[0\] has an unknown key 'att'"),
         (changed("files: [archive.zip]", "files: archive.zip"), r"download\[0\]\.files is to be a list, and is 'arch"),
+        (
+            re.sub(r"(?m)^      upstream:\n(        .*\n)+", "", CARD, count=1),
+            r"row 48 lacks the key 'upstream'\. Rows 1 to 109 are upstream's; .* from 110 on",
+        ),
         (changed("- row: 97", "- row: 96"), r"an erratum is on row 96, and the card's rows are \[48, 97\]"),
         (
             changed('upstream: "Ultrasound"', "upstream: 5"),
