@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from med_mat.errors import MedMATError
     from med_mat.hub.pixels import attach
     from med_mat.hub.upload import push
+    from med_mat.items import Item, examples
     from med_mat.selection import Selection, field
     from med_mat.splits import Audit, Experiment
     from med_mat.taxonomy import MAT, Pattern
@@ -26,6 +27,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Audit": "med_mat.splits",
     "Experiment": "med_mat.splits",
+    "Item": "med_mat.items",
     "MAT": "med_mat.taxonomy",
     "MedMAT": "med_mat.dataset",
     "MedMATError": "med_mat.errors",
@@ -34,6 +36,7 @@ _HOMES = {
     "Source": "med_mat.catalog",
     "attach": "med_mat.hub.pixels",
     "build": "med_mat.building",
+    "examples": "med_mat.items",
     "field": "med_mat.selection",
     "open": "med_mat.dataset",
     "push": "med_mat.hub.upload",
@@ -44,6 +47,7 @@ __all__ = [
     "MAT",
     "Audit",
     "Experiment",
+    "Item",
     "MedMAT",
     "MedMATError",
     "Pattern",
@@ -51,6 +55,7 @@ __all__ = [
     "Source",
     "attach",
     "build",
+    "examples",
     "field",
     "open",
     "push",

@@ -37,7 +37,7 @@ from med_mat.catalog import Catalog, RowFacts, Source, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
 from med_mat.files import holds, write_atomically
 from med_mat.imaging.decoding import Check
-from med_mat.layouts.locating import locate, recognise
+from med_mat.layouts.locating import locate, recognize
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.progress import Bar
 from med_mat.questions import Questioner
@@ -135,7 +135,7 @@ def find(
             raise LayoutError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
-        known = recognise(root, catalog, examples_of, follow=follow)
+        known = recognize(root, catalog, examples_of, follow=follow)
         for name in [name for name in known if not has_loader(catalog[name])]:
             log.warning("%s is recognised in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:

@@ -10,6 +10,9 @@ from typing import Any, Literal
 from med_mat.errors import CardError
 from med_mat.taxonomy import MAT, Access, Kind, LicenseCertainty
 
+#: Upstream numbers its rows from 1 to this; a source that upstream does not have numbers its own from the next one on.
+UPSTREAM_ROWS = 109
+
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
 Certainty = Literal["high", "medium", "low"]
 Split = Literal["train", "validation", "test"]
@@ -82,7 +85,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A source under one task: one of upstream's 109 numbered entries."""
+    """A source under one task: one of upstream's numbered entries, or one that a later source has added."""
 
     number: int
     source: str
@@ -90,7 +93,7 @@ class Row:
     subset: int | None  # None: of a source that is not upstream's, in no subset
     kind: Kind
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
-    upstream: Upstream
+    upstream: Upstream  # all fields empty for a row above UPSTREAM_ROWS
     instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
     always: bool = False  # boxes and masks: every image shows something
     traced: bool = False  # masks of lines, such as vessels, of which boxes say nothing: no box is asked for

@@ -12,7 +12,7 @@ from med_mat.doctor.finding import Finding
 from med_mat.doctor.nearly import empty, nearly
 from med_mat.doctor.packed import packed
 from med_mat.doctor.visit import Visit
-from med_mat.doctor.whole import recognise, together
+from med_mat.doctor.whole import recognize, together
 from med_mat.errors import LayoutError
 from med_mat.layouts.archives import is_archive
 from med_mat.raw.folder import RawFolder, is_hidden
@@ -47,7 +47,7 @@ def diagnose(
 def _findings(visit: Visit) -> Iterator[Finding]:
     """Everything, sources first."""
     builds = list(others.builds(visit))
-    recognise(visit)
+    recognize(visit)
     nearly(visit)
     archives = list(packed(visit))
     order = {name: number for number, name in enumerate(visit.catalog)}

@@ -101,7 +101,7 @@ def _finds(reader: Reader, raw: RawFolder) -> bool:
         return False
 
 
-def recognise(
+def recognize(
     folder: Path | str,
     catalog: Mapping[str, Source],
     readers: Callable[[Source], Reader] | None = None,
