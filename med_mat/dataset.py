@@ -19,16 +19,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat import limits, schema, strict
+from med_mat import limits, markup, schema, strict, terms
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
+from med_mat.leakage import linked
+from med_mat.leakage.linked import Linked
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
-from med_mat.splits.methods import Experiments
+from med_mat.splits import advice, kinds, loading, registry
 from med_mat.storage import copies, shards
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
 from med_mat.tags import COLUMNS, Positions, Tags, encode
-from med_mat.taxonomy import MAT, SPLITS, WITHHELD
-from med_mat.terms import put_terms
+from med_mat.taxonomy import AREAS, MAT, MODALITIES, SPLITS, WITHHELD, did_you_mean
 
 if TYPE_CHECKING:
     import datasets
@@ -74,8 +75,35 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
     )
 
 
-class MedMAT(Experiments):
-    """A built Med-MAT; made by :func:`open`."""
+class MedMAT:
+    """A built Med-MAT; made by :func:`open`.
+
+    Every registered experiment is a method: those of this package by name, so that type checkers and editors know their
+    arguments, and those of plug-ins when they are asked for (see :mod:`med_mat.splits.registry`).
+    """
+
+    related = kinds.arms.related
+    unrelated = kinds.arms.unrelated
+    all_related = kinds.arms.all_related
+    all_unrelated = kinds.arms.all_unrelated
+    all_data = kinds.arms.all_data
+    without = kinds.arms.without
+    disruption = kinds.arms.disruption
+    combinations = kinds.combination.combinations
+    combination = kinds.combination.combination
+    held_out = kinds.held_out.held_out
+    leave_one_out = kinds.held_out.leave_one_out
+    leave_source_out = kinds.sources.leave_source_out
+    fold = kinds.folds.fold
+    folds = kinds.folds.folds
+    split = kinds.lists.split
+    limited = kinds.limited.limited
+    scaling = kinds.limited.scaling
+    single_task = kinds.tasks.single_task
+    multi_task = kinds.tasks.multi_task
+    recommend = advice.recommend
+    experiment = loading.experiment
+    load_split = loading.load
 
     def __init__(self, location: Location, manifest: Mapping[str, Any]) -> None:
         self.location = location
@@ -84,6 +112,16 @@ class MedMAT(Experiments):
         self._arrow: dict[str, datasets.Dataset] = {}
         self._columns: dict[str, pa.ChunkedArray] = {}
         self._views: dict[tuple[Form, int], View] = {}
+
+    if not TYPE_CHECKING:  # for a type checker an unknown name stays a mistake
+
+        def __getattr__(self, name: str) -> Any:
+            """An experiment of a plug-in, by its name."""
+            known = registry.experiments()
+            if name.startswith("_") or name not in known:
+                hint = "" if name.startswith("_") else did_you_mean(name, (*known, *dir(type(self))))
+                raise AttributeError(f"A Med-MAT has no attribute {name!r}.{hint}", name=name, obj=self)
+            return functools.partial(known[name].make, self)
 
     def __len__(self) -> int:
         return len(self.tags.row)
@@ -96,11 +134,35 @@ class MedMAT(Experiments):
     def __repr__(self) -> str:
         return f"MedMAT({str(self.location)!r}: {len(self):,} records, {len(self.tags.sources)} sources)"
 
+    def _repr_html_(self) -> str:
+        grid = self.grid()
+        modalities = [one for one in MODALITIES if any(one == modality for modality, _ in grid)]
+        areas = [one for one in AREAS if any(one == area for _, area in grid)]
+        counts = [(area, [grid.get((modality, area), 0) for modality in modalities]) for area in areas]
+        return markup.block(repr(self), markup.heat("records", modalities, counts))
+
     @functools.cached_property
     def index(self) -> pa.Table:
         """Every column of every record but the pixels (see :mod:`med_mat.schema`), in the order of the build."""
         with reading(self.location, INDEX):
             return pq.read_table(self.location.local(INDEX))
+
+    @functools.cached_property
+    def linked(self) -> Linked:
+        """The duplicate links of this build, and the images whose labels contradict each other."""
+        return linked.read(self.location)
+
+    def cite(self, selector: Selector = None, **fields: Any) -> str:
+        """The citations of the paper and of each source that has records in a selection, as BibTeX.
+
+        Args:
+            selector: As for :meth:`where` (default: all records).
+            fields: As for :meth:`where`.
+
+        Raises:
+            VocabularyError: As for :meth:`where`.
+        """
+        return terms.bibtex(terms.of(self.tags, self.where(selector, **fields)))
 
     @functools.cached_property
     def silent(self) -> npt.NDArray[np.bool_]:
@@ -296,7 +358,7 @@ class MedMAT(Experiments):
             whole = shards.beside(parts, asked, codes, position[positions], f"{questions} {seed}")
         else:
             whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
-        return put_terms(whole.select(starts[codes] + position[positions]), self.tags, positions)
+        return terms.put_terms(whole.select(starts[codes] + position[positions]), self.tags, positions)
 
     def stream(
         self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED
@@ -317,7 +379,7 @@ class MedMAT(Experiments):
             features=datasets.Features.from_dict({name: features[name] for name in columns or features}),
             gen_kwargs=self._reading(np.unique(positions), columns, questions, seed),
         )
-        return put_terms(found, self.tags, positions)
+        return terms.put_terms(found, self.tags, positions)
 
     def read(
         self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED

@@ -2,7 +2,7 @@
 
 ``data/paper.yaml`` holds the tables, each with its source. Figures are as printed, contradictions included, which the
 ``notes`` of a row name. :meth:`Combination.experiment` and its like make a published row over a built Med-MAT, in the
-paper's reading, so that a result can be put beside the published one::
+paper's own terms, so that a result can be put beside the published one::
 
     from med_mat import paper
 
@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from med_mat import catalog, strict
 from med_mat.errors import CardError, SplitError, VocabularyError
-from med_mat.splits.arms import CAP
 from med_mat.splits.combinations import Direction
+from med_mat.splits.kinds.tasks import PAPER_MAX_PER_SUBSET
 from med_mat.strict import yaml_load
 from med_mat.taxonomy import MAT, did_you_mean
 
@@ -39,12 +39,12 @@ Kind = Literal["two", "three", "detection"]
 #: in its own form, and "unrelated" by the words of a triplet.
 SETTINGS: Mapping[str, Any] = types.MappingProxyType(
     {
-        "reading": "paper",
+        "triplet_source": "paper",
         "pool_tasks": True,
         "avoid": "literal",
         "questions": "paper",
         "balanced_test": True,
-        "cap": CAP,
+        "max_per_subset": PAPER_MAX_PER_SUBSET,
     }
 )
 
@@ -378,7 +378,7 @@ def to_json(found: Mapping[str, Table]) -> dict[str, Any]:
 
 
 def to_text(found: Mapping[str, Table], *, markdown: bool = False) -> str:
-    """Tables for reading: in aligned columns, or as Markdown."""
+    """Tables as text: in aligned columns, or as Markdown."""
     return "\n".join(_page(table, markdown) for table in found.values())
 
 

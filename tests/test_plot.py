@@ -430,9 +430,9 @@ def test_a_sheet_reads_only_what_it_shows(workshop: Workshop, arrow_cache: Path)
 
 def test_an_audit_is_drawn(workshop: Workshop, tmp_path: Path) -> None:
     audit = med_mat.open(workshop.out).related("CT/Lung/Cancer").audit()
-    found = cells(audit.figure())
+    found = cells(plot.audit_grid(audit))
     assert found["CT", "Lung", "Can"] == ["0", str(sum(audit.test.values()))]
-    assert len(texts(saved(audit.figure("dark"), tmp_path / "audit.svg"))) > 10
+    assert len(texts(saved(plot.audit_grid(audit, theme="dark"), tmp_path / "audit.svg"))) > 10
 
 
 @pytest.mark.parametrize(

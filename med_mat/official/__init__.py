@@ -2,28 +2,28 @@
 
 Every question is kept as they wrote it, in columns of its own beside ours.
 
-- ``reading``: their two layouts -> entries
-- ``paths``: their paths -> files of a source; ``holdings``: a build, or raw folders; ``matching``: entries -> records
+- ``files``: their two layouts -> entries
+- ``paths``: their paths -> files of a source; ``images``: a build, or raw folders; ``matching``: entries -> records
 - ``attaching``: entries with their records, as a ``datasets.Dataset`` or Parquet; ``labels``: captions -> labels
 - ``checking``: what is wrong with their data; ``overlaps``: what their held-out targets share with training data
 """
 
 from med_mat.official.attaching import FIELDS, attach, write
 from med_mat.official.checking import FAULTS, Report, check
-from med_mat.official.holdings import Built, Raw
+from med_mat.official.files import Entry, File, find_files
+from med_mat.official.images import BuiltImages, RawImages
 from med_mat.official.matching import Match, match
 from med_mat.official.overlaps import Overlap, overlaps
-from med_mat.official.reading import Entry, File, find_files
 
 __all__ = [
     "FAULTS",
     "FIELDS",
-    "Built",
+    "BuiltImages",
     "Entry",
     "File",
     "Match",
     "Overlap",
-    "Raw",
+    "RawImages",
     "Report",
     "attach",
     "check",

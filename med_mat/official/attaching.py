@@ -15,10 +15,10 @@ from med_mat.building.writer import ROW_GROUP_RECORDS, open_writer
 from med_mat.catalog import Row
 from med_mat.errors import BuildError
 from med_mat.files import replacing
-from med_mat.official.holdings import Built
+from med_mat.official.files import File, find_files
+from med_mat.official.images import BuiltImages
 from med_mat.official.labels import known_labels, split_labels
 from med_mat.official.matching import Match, match
-from med_mat.official.reading import File, find_files
 from med_mat.storage.location import MANIFEST
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def attach(place: Path | str, mat: MedMAT) -> datasets.Dataset:
     """
     import datasets
 
-    holdings = Built(mat)
-    pieces = [_beside(file, found, holdings) for file, found in matched(find_files(Path(place)), holdings)]
+    images = BuiltImages(mat)
+    pieces = [_beside(file, found, images) for file, found in matched(find_files(Path(place)), images)]
     positions = np.concatenate([np.asarray(where, dtype=np.int64) for where, _ in pieces])
     theirs = pa.concat_tables([table for _, table in pieces])
     if not len(positions):
@@ -120,10 +120,10 @@ def write(place: Path | str, mat: MedMAT, out: Path) -> dict[str, tuple[int, int
     """
     if (out / MANIFEST).exists():
         raise BuildError(f"{out.absolute()} is a Med-MAT. Name another folder for upstream's questions.")
-    holdings = Built(mat)
+    images = BuiltImages(mat)
     counts: dict[str, tuple[int, int]] = {}
-    for file, found in matched(find_files(Path(place)), holdings):
-        positions, theirs = _beside(file, found, holdings)
+    for file, found in matched(find_files(Path(place)), images):
+        positions, theirs = _beside(file, found, images)
         counts[file.name] = len(found), len(positions)
         if positions:
             _write(out / "data" / Path(file.name).with_suffix(".parquet"), mat, positions, theirs)
@@ -135,17 +135,17 @@ def write(place: Path | str, mat: MedMAT, out: Path) -> dict[str, tuple[int, int
     return counts
 
 
-def matched(files: Iterable[File], holdings: Built) -> Iterator[tuple[File, list[Match]]]:
+def matched(files: Iterable[File], images: BuiltImages) -> Iterator[tuple[File, list[Match]]]:
     """Each file with the matches of its entries, one file in memory at a time."""
     for file in files:
-        yield file, match(file, file.entries(), holdings)
+        yield file, match(file, file.entries(), images)
 
 
-def _beside(file: File, found: Sequence[Match], holdings: Built) -> tuple[list[int], pa.Table]:
+def _beside(file: File, found: Sequence[Match], images: BuiltImages) -> tuple[list[int], pa.Table]:
     """The positions of the attached entries in the index, and upstream's columns for them."""
     attached = [one for one in found if one.record is not None]
     known: dict[int, tuple[Row, frozenset[str]]] = {
-        number: (row, known_labels([row])) for number, row in holdings.rows.items()
+        number: (row, known_labels([row])) for number, row in images.rows.items()
     }
 
     def labels(one: Match) -> list[str]:

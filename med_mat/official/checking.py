@@ -11,10 +11,10 @@ from typing import Any
 
 from med_mat.catalog import Row, load
 from med_mat.errors import ReadError
-from med_mat.official.holdings import Built, Holdings
+from med_mat.official.files import Entry, File, find_files
+from med_mat.official.images import BuiltImages, Images
 from med_mat.official.labels import known_labels, split_labels
 from med_mat.official.matching import WHY_NOT, Match, Outcome, match
-from med_mat.official.reading import Entry, File, find_files
 from med_mat.questions import Synonyms
 from med_mat.shell import printable
 
@@ -112,18 +112,18 @@ class Report:
             yield f"  rows {one_row} and {other}: {count:,} records of {other} are in groups of {one_row}"
 
 
-def check(place: Path | str, holdings: Holdings | None = None) -> Report:
+def check(place: Path | str, images: Images | None = None) -> Report:
     """Look for faults in the authors' files (arXiv 2412.20070), and for what their entries can be attached to.
 
     Args:
         place: a folder of the authors' JSON, or one file of it.
-        holdings: a build or raw folders; without them only what the files themselves show is found.
+        images: a build or raw folders; without them only what the files themselves show is found.
 
     Raises:
         LayoutError: the folder holds none of the authors' files. A file that cannot be read is noted, and the others
             are checked.
     """
-    checker = _Checker(holdings)
+    checker = _Checker(images)
     for file in find_files(Path(place)):
         try:
             entries = file.entries()
@@ -137,10 +137,10 @@ def check(place: Path | str, holdings: Holdings | None = None) -> Report:
 class _Checker:
     """What is known of the files that were looked at already."""
 
-    def __init__(self, holdings: Holdings | None) -> None:
+    def __init__(self, images: Images | None) -> None:
         self.report = Report()
-        self.holdings = holdings
-        self.catalog = holdings.catalog if holdings else load()
+        self.images = images
+        self.catalog = images.catalog if images else load()
         self.rows = {row.number: row for row in self.catalog.rows}
         self.synonyms = Synonyms()
         self.row_of_image: dict[str, int] = {}
@@ -150,8 +150,8 @@ class _Checker:
         """Check one file."""
         possible = file.rows(self.catalog)
         matches = (
-            match(file, entries, self.holdings)
-            if self.holdings
+            match(file, entries, self.images)
+            if self.images
             else [Match(entry, "source not in this build") for entry in entries]
         )
         captions = Counter(entry.caption for entry in entries)
@@ -159,7 +159,7 @@ class _Checker:
             entries=len(entries),
             images=len({entry.image for entry in entries}),
             labels=len(captions),
-            outcomes=dict(Counter(one.outcome for one in matches)) if self.holdings else {},
+            outcomes=dict(Counter(one.outcome for one in matches)) if self.images else {},
         )
         add = _adder(self.report, file)
         words = _Words(self.rows, possible, captions, self.synonyms)
@@ -169,9 +169,9 @@ class _Checker:
             self._itself(entry, one, possible, seen, add)
             for kind, what in words.faults(entry):
                 add(kind, entry, what)
-        if isinstance(self.holdings, Built):
-            self._groups(matches, self.holdings, add)
-            self._contradictions(matches, self.holdings, add)
+        if isinstance(self.images, BuiltImages):
+            self._groups(matches, self.images, add)
+            self._contradictions(matches, self.images, add)
 
     def _itself(self, entry: Entry, one: Match, possible: Sequence[int], seen: set[str], add: _Add) -> None:
         """What an entry shows without its neighbours' captions."""
@@ -194,7 +194,7 @@ class _Checker:
             if first != row:
                 add("several rows", entry, f"{entry.image}: rows {first} and {row}")
 
-    def _groups(self, matches: Sequence[Match], built: Built, add: _Add) -> None:
+    def _groups(self, matches: Sequence[Match], built: BuiltImages, add: _Add) -> None:
         for one in matches:
             if one.record is None or one.row is None:
                 continue
@@ -203,7 +203,7 @@ class _Checker:
                 self.report.shared_groups[first, one.row] += 1
                 add("shared group", one.entry, f"{one.entry.image}: rows {first} and {one.row}")
 
-    def _contradictions(self, matches: Sequence[Match], built: Built, add: _Add) -> None:
+    def _contradictions(self, matches: Sequence[Match], built: BuiltImages, add: _Add) -> None:
         tags = built.mat.tags
         ours = [
             (one.row, one.entry, tags.label_sets[tags.label[one.record]])

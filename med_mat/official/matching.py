@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from med_mat.official.holdings import SEVERAL, Holdings
+from med_mat.official.files import LAST_ROW, Entry, File
+from med_mat.official.images import SEVERAL, Images
 from med_mat.official.paths import How
-from med_mat.official.reading import LAST_ROW, Entry, File
 
 Outcome = (
     How
@@ -54,13 +54,13 @@ class Match:
         return self.record is not None
 
 
-def match(file: File, entries: Sequence[Entry], holdings: Holdings) -> list[Match]:
+def match(file: File, entries: Sequence[Entry], images: Images) -> list[Match]:
     """What each entry of a file is attached to, in their order.
 
     Where a row's file is claimed by two paths of upstream, the one that is less sure is left unattached.
     """
-    possible = tuple(row for row in file.rows(holdings.catalog) if row in holdings.rows)
-    found = [_match(entry, possible, holdings) for entry in entries]
+    possible = tuple(row for row in file.rows(images.catalog) if row in images.rows)
+    found = [_match(entry, possible, images) for entry in entries]
     claims: defaultdict[tuple[int | None, str | None], dict[str, int]] = defaultdict(dict)
     for one in found:
         if one.attached:
@@ -86,27 +86,27 @@ def _losers(ranks: Mapping[str, int]) -> list[str]:
     return [image for image, rank in ranks.items() if rank > best or not sole]
 
 
-def _match(entry: Entry, possible: tuple[int, ...], holdings: Holdings) -> Match:
+def _match(entry: Entry, possible: tuple[int, ...], images: Images) -> Match:
     row = entry.row if entry.row is not None else possible[0] if len(possible) == 1 else None
-    if row is not None and (row > LAST_ROW or row not in holdings.rows):
+    if row is not None and (row > LAST_ROW or row not in images.rows):
         return Match(entry, "row unknown")
     if not entry.located:
         return Match(entry, "path unknown", row)
     if row is not None:
-        return _in_row(entry, row, holdings)
-    tried = [_in_row(entry, one, holdings) for one in possible]
+        return _in_row(entry, row, images)
+    tried = [_in_row(entry, one, images) for one in possible]
     attached = [one for one in tried if one.attached]
     return attached[0] if len(attached) == 1 else Match(entry, "row unknown")
 
 
-def _in_row(entry: Entry, row: int, holdings: Holdings) -> Match:
-    paths = holdings.paths(row)
+def _in_row(entry: Entry, row: int, images: Images) -> Match:
+    paths = images.paths(row)
     if paths is None:
         return Match(entry, "source not in this build", row)
     path, how = paths.find(entry.image)
     if path is None:
         return Match(entry, how, row)
-    record = holdings.record(row, path)
+    record = images.record(row, path)
     if record == SEVERAL:
         return Match(entry, "ambiguous", row, path)
     if record is None:

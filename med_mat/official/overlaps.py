@@ -15,7 +15,7 @@ import numpy as np
 from med_mat import paper
 from med_mat.errors import SplitError
 from med_mat.selection import EVERYTHING
-from med_mat.splits.arms import part_rows
+from med_mat.splits.kinds.combination import part_rows
 from med_mat.splits.options import Options
 from med_mat.splits.study import Study
 from med_mat.tags import Positions
@@ -79,7 +79,7 @@ def to_text(found: Sequence[Overlap]) -> str:
 
 def _overlap(mat: MedMAT, row: paper.Combination) -> Overlap:
     target, parts = str(row.target), tuple(map(str, row.parts))
-    options = Options(reading="paper", pool_tasks=True, cross_tasks=row.kind == "detection", test_on="all")
+    options = Options(triplet_source="paper", pool_tasks=True, cross_tasks=row.kind == "detection", test_on="all")
     try:
         rows = {number for part in row.parts for number in part_rows(mat, part.within(mat), options)}
         study = Study.of(mat, row.target.selection, options, named=rows)

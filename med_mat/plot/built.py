@@ -1,4 +1,4 @@
-"""A picture of some records of a built Med-MAT, and the counts that it shows."""
+"""Figures of the records of a built Med-MAT and of an audit, and the counts that they show."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from med_mat.dataset import MedMAT
     from med_mat.selection import Selector
+    from med_mat.splits import Audit
 
 Kind = Literal["grid", "labels", "sheet"]
 
@@ -87,3 +88,22 @@ def label_counts(mat: MedMAT, positions: Positions) -> dict[str, int]:
         for label in mat.tags.labels[code]:
             counts[label] = counts.get(label, 0) + int(numbers[code])
     return counts
+
+
+def audit_grid(audit: Audit, *, theme: str = "light") -> Figure:
+    """The MAT grid of train against test, with the target outlined.
+
+    Args:
+        audit: Of an experiment.
+        theme: "light" or "dark".
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    return mat_grid(
+        {MAT.parse(triplet): count for triplet, count in audit.train.items()},
+        against={MAT.parse(triplet): count for triplet, count in audit.test.items()},
+        target=MAT.parse(audit.target[0]) if len(audit.target) == 1 else None,
+        title=audit.title,
+        theme=theme,
+    )

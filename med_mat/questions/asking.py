@@ -16,9 +16,9 @@ from typing import Literal
 from med_mat.catalog import Catalog, Row
 from med_mat.errors import CardError, LabelError
 from med_mat.questions import classes, findings, places, texts
-from med_mat.questions.draws import Draws
 from med_mat.questions.places import Box
 from med_mat.questions.question import Question, single_choice
+from med_mat.questions.sampling import Sampler
 from med_mat.questions.synonyms import Synonyms
 
 Form = Literal["default", "paper", "row"]
@@ -118,23 +118,23 @@ class Questioner:
                     f"{name!r} is not a label of row {row.number} of {row.source!r}: {', '.join(row.names)}. Where its "
                     "card has changed since the build, build again."
                 )
-        draws = Draws(key, self.seed)
-        instruction = draws.one(asked.instructions)
+        sampler = Sampler(key, self.seed)
+        instruction = sampler.one(asked.instructions)
         if label is not None and single:
-            return self._of_classes(draws, asked, instruction, label, raw_label)
+            return self._of_classes(sampler, asked, instruction, label, raw_label)
         if asked.findings is not None:
             stated = set(absent).difference(present, unknown)
             wrong = [name for name in absent if name in stated]
-            return self._of_findings(draws, asked, asked.findings, instruction, present, wrong)
+            return self._of_findings(sampler, asked, asked.findings, instruction, present, wrong)
         if row.traced:
-            return places.ask_for_mask(draws, instruction, row.names)
+            return places.ask_for_mask(sampler, instruction, row.names)
         if self.form == "paper" and row.kind == "masks":
             boxes = places.outermost(boxes)
-        return places.ask_for_boxes(draws, instruction, asked.drawn, (*present, *unknown), boxes, size)
+        return places.ask_for_boxes(sampler, instruction, asked.drawn, (*present, *unknown), boxes, size)
 
-    def _of_classes(self, draws: Draws, asked: _Asked, instruction: str, label: str, raw_label: str) -> Question:
+    def _of_classes(self, sampler: Sampler, asked: _Asked, instruction: str, label: str, raw_label: str) -> Question:
         if self.form == "paper":
-            return _of_captions(draws, asked, instruction, label)
+            return _of_captions(sampler, asked, instruction, label)
         scale = raw_label.partition("/")[0] if asked.row.scales else _ONE_SCALE
         if scale not in asked.pools:
             raise LabelError(
@@ -143,11 +143,11 @@ class Questioner:
             )
         if asked.row.scales:
             instruction = instruction.replace("{part}", asked.row.scales[scale].part)
-        return single_choice(draws, instruction, label, asked.pools[scale].draw(draws, label))
+        return single_choice(sampler, instruction, label, asked.pools[scale].sample(sampler, label))
 
     def _of_findings(
         self,
-        draws: Draws,
+        sampler: Sampler,
         asked: _Asked,
         row: findings.Findings,
         instruction: str,
@@ -159,20 +159,20 @@ class Questioner:
             whole = texts.for_open(instruction)
             return Question(whole, (), "", whole, "")
         if self.form == "paper":
-            return _of_captions(draws, asked, instruction, texts.joined(right))
-        wrong = findings.distractors(draws, row, right, absent)
-        return single_choice(draws, instruction, texts.joined(right), list(draws.shuffled(wrong)))
+            return _of_captions(sampler, asked, instruction, texts.joined(right))
+        wrong = findings.distractors(sampler, row, right, absent)
+        return single_choice(sampler, instruction, texts.joined(right), list(sampler.shuffled(wrong)))
 
 
-def _of_captions(draws: Draws, asked: _Asked, instruction: str, answer: str) -> Question:
+def _of_captions(sampler: Sampler, asked: _Asked, instruction: str, answer: str) -> Question:
     """The paper's form: any other answers of the subset."""
     distractors: list[str] = []
-    for caption in draws.shuffled(asked.captions):
+    for caption in sampler.shuffled(asked.captions):
         if caption.casefold() != answer.casefold():
             distractors.append(caption)
             if len(distractors) == _MOST:
                 break
-    return single_choice(draws, instruction, answer, distractors, verbatim=True)
+    return single_choice(sampler, instruction, answer, distractors, verbatim=True)
 
 
 def _prepare(

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from med_mat.catalog import Row
-from med_mat.questions.draws import Draws
+from med_mat.questions.sampling import Sampler
 from med_mat.questions.synonyms import Synonyms
 from med_mat.questions.texts import LETTERS
 
@@ -29,9 +29,9 @@ class Pools:
     clashes: Clashes  # label -> those that must not stand beside it
     count: int
 
-    def draw(self, draws: Draws, label: str) -> list[str]:
+    def sample(self, sampler: Sampler, label: str) -> list[str]:
         """Distractors of a label; fewer than ``count`` only where there are no more."""
-        return compatible(draws.shuffled(self.of[label]), self.clashes, self.count)
+        return compatible(sampler.shuffled(self.of[label]), self.clashes, self.count)
 
 
 def pools(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> Pools:

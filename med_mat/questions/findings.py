@@ -17,7 +17,7 @@ from itertools import accumulate
 
 from med_mat.catalog import Row
 from med_mat.questions.classes import Clashes
-from med_mat.questions.draws import Draws
+from med_mat.questions.sampling import Sampler
 from med_mat.questions.synonyms import Synonyms
 from med_mat.questions.texts import LETTERS, NONE, joined
 
@@ -95,7 +95,7 @@ def truth(asked: Findings, present: Sequence[str], absent: Sequence[str]) -> lis
     return []
 
 
-def distractors(draws: Draws, asked: Findings, right: Sequence[str], absent: Sequence[str]) -> list[str]:
+def distractors(sampler: Sampler, asked: Findings, right: Sequence[str], absent: Sequence[str]) -> list[str]:
     """Up to three sets of labels that are wrong where ``right`` is right, as texts; none where the labels allow none.
 
     Where nothing is stated to be absent, all that could be offered are parts of the answer, which would be the longest
@@ -104,23 +104,23 @@ def distractors(draws: Draws, asked: Findings, right: Sequence[str], absent: Seq
     answer = joined(right)
     held = set(right)
     healthy = asked.nothing_text in held
-    barred = held.union(filter(None, [asked.nothing]), *(asked.clashes.get(name, ()) for name in right))
-    stated = {*absent, *(asked.findings if healthy else ())} - barred
+    excluded = held.union(filter(None, [asked.nothing]), *(asked.clashes.get(name, ()) for name in right))
+    stated = {*absent, *(asked.findings if healthy else ())} - excluded
     wrong = [name for name in asked.names if name in stated]
     parts = () if healthy else right
     pool = [name for name in asked.names if name in stated or name in parts]
     if not wrong:
         return []
-    offered = not held.isdisjoint(asked.findings) and draws.yes(asked.offered, _WHOLE)
-    few = healthy or len(wrong) + len(barred) < len(asked.names)
+    offered = not held.isdisjoint(asked.findings) and sampler.yes(asked.offered, _WHOLE)
+    few = healthy or len(wrong) + len(excluded) < len(asked.names)
     found = _Sides(answer, asked, right)
-    found.open(draws, [asked.nothing_text] if offered else [], by_length=few or draws.yes(1, 2))
+    found.open(sampler, [asked.nothing_text] if offered else [], by_length=few or sampler.yes(1, 2))
     upto = list(accumulate(asked.weights[name] for name in pool))
     for _ in range(_TRIES):
         if found.full:
             return list(found.texts)
-        found.add(_drawn(draws, asked, pool, upto))
-    for names in draws.shuffled(list(_near(pool, parts, wrong))):
+        found.add(_drawn(sampler, asked, pool, upto))
+    for names in sampler.shuffled(list(_near(pool, parts, wrong))):
         found.add(names)
     found.relax()
     return list(found.texts)
@@ -140,7 +140,7 @@ class _Sides:
     def full(self) -> bool:
         return len(self.texts) == _MOST
 
-    def open(self, draws: Draws, first: Sequence[str], *, by_length: bool) -> None:
+    def open(self, sampler: Sampler, first: Sequence[str], *, by_length: bool) -> None:
         """Take a first set, if there is one, and draw how many of the others are to be longer than the answer.
 
         "No finding" is mostly the shortest option, right or wrong. Offered when it is wrong as often as others are, and
@@ -149,7 +149,7 @@ class _Sides:
         if first:
             self.add(first)
         if by_length:
-            longer = draws.below(_MOST + 1 - len(self.texts))
+            longer = sampler.below(_MOST + 1 - len(self.texts))
             self._left = [_MOST - len(self.texts) - longer, longer]
 
     def add(self, names: Sequence[str]) -> None:
@@ -176,14 +176,14 @@ class _Sides:
         return frozenset(self._asked.one.get(name, name) for name in names)
 
 
-def _drawn(draws: Draws, asked: Findings, pool: Sequence[str], upto: Sequence[int]) -> list[str]:
+def _drawn(sampler: Sampler, asked: Findings, pool: Sequence[str], upto: Sequence[int]) -> list[str]:
     """A set of labels, no two of which clash, common ones more often."""
     size = 1
-    while size < len(pool) and not draws.yes(100, asked.size):
+    while size < len(pool) and not sampler.yes(100, asked.size):
         size += 1
     chosen: set[str] = set()
     for _ in range(2 * size):
-        name = pool[draws.by_weight(upto)]
+        name = pool[sampler.by_weight(upto)]
         if asked.clashes[name].isdisjoint(chosen):
             chosen.add(name)
             if len(chosen) == size:

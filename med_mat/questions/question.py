@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from med_mat.questions.draws import Draws
+from med_mat.questions.sampling import Sampler
 from med_mat.questions.texts import LETTERS, SUFFIX, for_choice, for_open
 
 
@@ -33,12 +33,12 @@ class Question:
 
 
 def single_choice(
-    draws: Draws, instruction: str, answer: str, distractors: Sequence[str], *, verbatim: bool = False
+    sampler: Sampler, instruction: str, answer: str, distractors: Sequence[str], *, verbatim: bool = False
 ) -> Question:
     """A question whose options are the answer, at a random place, and the distractors; open where there are none.
 
     Args:
-        draws: of the record.
+        sampler: of the record.
         instruction: what is asked, with what it says of the form of an open answer in brackets.
         answer: as text.
         distractors: at most three, in the order in which they stand.
@@ -47,7 +47,7 @@ def single_choice(
     whole = for_open(instruction)
     if not distractors:
         return Question(whole, (), "", whole, answer)
-    place = draws.below(len(distractors) + 1)
+    place = sampler.below(len(distractors) + 1)
     options = (*distractors[:place], answer, *distractors[place:])
     lines = "\n".join([f"{letter}: {option}" for letter, option in zip(LETTERS, options, strict=False)])
     asked = whole if verbatim else for_choice(instruction)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow.compute as pc
 
 from med_mat.errors import SplitError
-from med_mat.splits.study import drawn
-
-if TYPE_CHECKING:
-    from med_mat.splits.experiment import Experiment
+from med_mat.splits.asked import drawn
+from med_mat.splits.split import Split
 
 Side = Literal["train", "validation", "test"]
 #: Two arms differ in what a share of their records is, where the shares are further apart than this.
@@ -45,17 +43,17 @@ class Composition:
         return f"{text}; options: {offered}; chance {self.chance:.1%}"
 
 
-def compose(experiment: Experiment, side: Side) -> Composition:
+def compose(experiment: Split, side: Side) -> Composition:
     """What the records of a part of an experiment ask, in its own form of questions."""
     positions = {
         "train": experiment.train_positions,
         "validation": experiment.validation_positions,
         "test": experiment.test_positions,
     }[side]
-    mat, tags = experiment.mat, experiment.mat.tags
-    asked = mat.questions(positions, experiment.options.questions)
+    index, tags = experiment.mat, experiment.mat.tags
+    asked = index.questions(positions, experiment.options.questions)
     number = np.asarray(pc.fill_null(pc.list_value_length(asked["options"]), 0))
-    places, silent = drawn(mat, positions), np.asarray(asked["target"].is_null())
+    places, silent = drawn(index, positions), np.asarray(asked["target"].is_null())
     choice = ~silent & (number > 0)
     kinds = {
         "single choice": choice,
@@ -121,11 +119,11 @@ class Comparison:
         yield "sources", [f"{len(arm.sources)}" for arm in arms]
 
 
-def compare(arms: Mapping[str, Experiment]) -> Comparison:
+def compare(arms: Mapping[str, Split]) -> Comparison:
     """Put arms that are to be compared side by side, and say where the others differ from the first.
 
     Args:
-        arms: by a name for each, such as those of :func:`med_mat.splits.arms.disruption`.
+        arms: by a name for each, such as those of :func:`med_mat.splits.kinds.arms.disruption`.
 
     Raises:
         SplitError: no arm, or arms that are not tested on the same records.

@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from med_mat.splits import draw
+from med_mat.splits import sampling
 from med_mat.tags import Positions, Tags
 
 
-def folds(tags: Tags, positions: Positions, k: int, seed: int) -> draw.Codes:
+def folds(tags: Tags, positions: Positions, k: int, seed: int) -> sampling.Codes:
     """The fold of each of these records, 0 to k - 1: groups whole, and as many records in each as in the others.
 
     Two folds differ in size by no more than the largest group holds; and so they do in the groups of one stratum, where
@@ -27,7 +27,7 @@ def folds(tags: Tags, positions: Positions, k: int, seed: int) -> draw.Codes:
     Returns:
         (n,) whole numbers.
     """
-    keys = draw.random_keys(tags, positions, seed)
+    keys = sampling.random_keys(tags, positions, seed)
     of_record = _strata(tags, positions, keys)
     _, of, size = np.unique(tags.group[positions], return_inverse=True, return_counts=True)
     by_rarity = np.lexsort((of_record, np.bincount(of_record)[of_record], of)) if len(of) else of
@@ -36,7 +36,7 @@ def folds(tags: Tags, positions: Positions, k: int, seed: int) -> draw.Codes:
     # first group holds; and the earliest turn goes to the fold that has least so far: differences do not add up
     order = np.lexsort((_least(of, keys), -size, rarest))
     stratum = rarest[order]
-    turn = draw.ranks(stratum) % k
+    turn = sampling.ranks(stratum) % k
     strata = int(stratum.max(initial=-1)) + 1
     loads = np.bincount(stratum * k + turn, size[order], strata * k).reshape(strata, k)
     total = np.zeros(k)
@@ -46,7 +46,7 @@ def folds(tags: Tags, positions: Positions, k: int, seed: int) -> draw.Codes:
         total[taking[number]] += loads[number]
     fold = np.empty(len(order), dtype=np.int64)
     fold[order] = taking[stratum, turn]
-    found: draw.Codes = fold[of]
+    found: sampling.Codes = fold[of]
     return found
 
 
@@ -66,7 +66,7 @@ def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.
     Returns:
         (n,) of bool.
     """
-    keys = draw.random_keys(tags, positions, seed)
+    keys = sampling.random_keys(tags, positions, seed)
     stratum = _strata(tags, positions, keys)
     _, of, size = np.unique(tags.group[positions], return_inverse=True, return_counts=True)
     key = _least(of, keys)
@@ -104,14 +104,14 @@ def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.
     return chosen[of]
 
 
-def _strata(tags: Tags, positions: Positions, keys: draw.Keys) -> draw.Codes:
+def _strata(tags: Tags, positions: Positions, keys: sampling.Keys) -> sampling.Codes:
     """The stratum of each record, numbered by least keys: an order that other subsets of the build do not change."""
-    _, stratum = np.unique(draw.strata(tags, positions), return_inverse=True)
-    found: draw.Codes = np.argsort(np.argsort(_least(stratum, keys), kind="stable"), kind="stable")[stratum]
+    _, stratum = np.unique(sampling.strata(tags, positions), return_inverse=True)
+    found: sampling.Codes = np.argsort(np.argsort(_least(stratum, keys), kind="stable"), kind="stable")[stratum]
     return found
 
 
-def _least(codes: draw.Codes, keys: draw.Keys) -> draw.Keys:
+def _least(codes: sampling.Codes, keys: sampling.Keys) -> sampling.Keys:
     """The least key of each code."""
     found = np.full(int(codes.max(initial=-1)) + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(found, codes, keys)

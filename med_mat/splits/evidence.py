@@ -17,8 +17,8 @@ import pyarrow.compute as pc
 
 from med_mat import catalog
 from med_mat.catalog import SharedId
-from med_mat.splits.experiment import Experiment
 from med_mat.splits.looks import COMPARED, SetAside, set_aside, shared_looks
+from med_mat.splits.split import Split
 from med_mat.tags import Positions
 from med_mat.taxonomy import AXES, MAT
 
@@ -54,7 +54,7 @@ class _Side:
     blank: int
 
 
-def gather(experiment: Experiment) -> Evidence:
+def gather(experiment: Split) -> Evidence:
     """Read the records of train and test again, a stretch of the index at a time."""
     tags, links = experiment.mat.tags, experiment.mat.linked
     trained, tested, shared, common = _compared(experiment, experiment.train_positions, experiment.test_positions)
@@ -71,19 +71,19 @@ def gather(experiment: Experiment) -> Evidence:
     )
 
 
-def shared(experiment: Experiment, first: Positions, second: Positions) -> dict[str, int]:
+def shared(experiment: Split, first: Positions, second: Positions) -> dict[str, int]:
     """What two parts of an experiment have in common: groups, and what :class:`Evidence` counts; all are numbers."""
     group, count = experiment.mat.tags.group, len(experiment.mat)
     both = marked(group[first], count) & marked(group[second], count)
     return {"groups": int(np.count_nonzero(both)), **_compared(experiment, first, second)[2]}
 
 
-def _compared(experiment: Experiment, train: Positions, test: Positions) -> tuple[_Side, _Side, dict[str, int], int]:
+def _compared(experiment: Split, train: Positions, test: Positions) -> tuple[_Side, _Side, dict[str, int], int]:
     """Two sides as they are read again; what is on both; and the looks on both by which the build joins nobody."""
-    mat, links = experiment.mat, experiment.mat.linked
+    index, links = experiment.mat, experiment.mat.linked
     train, test = np.sort(train), np.sort(test)
     apart = len(train) + len(test) <= COMPARED
-    counted = SetAside.of(mat.manifest)
+    counted = SetAside.of(index.manifest)
     tested = _read(experiment, test)
     trained = _read(experiment, train, None if apart else tested)
     if apart:
@@ -98,9 +98,9 @@ def _compared(experiment: Experiment, train: Positions, test: Positions) -> tupl
         used = np.unique(np.concatenate([pairs[1], pairs[0] + len(tested.looks)]))
         chosen = [looks[place] for place in used.tolist()]
         placed = np.searchsorted(used, pairs[1]), np.searchsorted(used, pairs[0] + len(tested.looks))
-        alike = alike[~set_aside(mat.location, chosen, placed, counted)[np.searchsorted(used, alike)]]
+        alike = alike[~set_aside(index.location, chosen, placed, counted)[np.searchsorted(used, alike)]]
     both = {name: len(_common(trained.values[name], tested.values[name])) for name in IDENTITIES}
-    sides = [marked(positions, len(mat)) for positions in (train, test)]
+    sides = [marked(positions, len(index)) for positions in (train, test)]
     crossing = (sides[0][links.first] & sides[1][links.second]) | (sides[1][links.first] & sides[0][links.second])
     found = {
         **{name: both[name] for name in ("patients", "files", "pictures")},
@@ -122,14 +122,14 @@ def _common(first: pa.Array, second: pa.Array) -> pa.Array:
     return first.filter(pc.is_in(first, second))
 
 
-def said(experiment: Experiment, positions: Positions) -> tuple[tuple[int, str], int]:
+def said(experiment: Split, positions: Positions) -> tuple[tuple[int, str], int]:
     """Of some records, those whose own columns differ from their row's facts: how many, and the first; and how many of
     them say the target's triplet of themselves."""
     side = _read(experiment, np.sort(positions))
     return _strange(experiment, side), _misplaced(experiment, side)
 
 
-def _misplaced(experiment: Experiment, side: _Side) -> int:
+def _misplaced(experiment: Split, side: _Side) -> int:
     """The records that say the target's triplet of themselves, and are of another row."""
     of_target = frozenset(experiment.target.mats)
     return sum(
@@ -139,25 +139,25 @@ def _misplaced(experiment: Experiment, side: _Side) -> int:
     )
 
 
-def _fits(experiment: Experiment, said: tuple[object, ...]) -> bool:
+def _fits(experiment: Split, said: tuple[object, ...]) -> bool:
     """Whether a record's own columns are the facts of its row."""
     facts = experiment.mat.tags.facts.get(int(str(said[0])))
     return facts is not None and said[1:] == (facts.source, facts.subset, *(getattr(facts.mat, axis) for axis in AXES))
 
 
-def _strange(experiment: Experiment, side: _Side) -> tuple[int, str]:
+def _strange(experiment: Split, side: _Side) -> tuple[int, str]:
     """How many records' own columns are not those of their row, and the first of them in words."""
     found = {said: count for said, count in side.said.items() if not _fits(experiment, said)}
     if not found:
         return 0, ""
     row, source, subset, *triplet = min(found, key=str)
     facts = experiment.mat.tags.facts[int(str(row))]
-    here, right = (f"{mat} of {name}, subset {number}" for mat, name, number in (
+    here, right = (f"{triplet} of {name}, subset {number}" for triplet, name, number in (
         ("/".join(map(str, triplet)), source, subset), (facts.mat, facts.source, facts.subset)))  # fmt: skip
     return sum(found.values()), f"row {row} as {here}, where it is {right}"
 
 
-def _read(experiment: Experiment, positions: Positions, only: _Side | None = None) -> _Side:
+def _read(experiment: Split, positions: Positions, only: _Side | None = None) -> _Side:
     """What the records at these positions are known by.
 
     Args:
@@ -193,13 +193,13 @@ def _read(experiment: Experiment, positions: Positions, only: _Side | None = Non
     return _Side(merged, merged.pop("looks"), said, patients, blank)
 
 
-def _chunks(experiment: Experiment, positions: Positions) -> Iterator[pa.Table]:
+def _chunks(experiment: Split, positions: Positions) -> Iterator[pa.Table]:
     """The columns of these records, a stretch of them at a time."""
     for start in range(0, len(positions), _CHUNK):
         yield experiment.mat.facts(positions[start : start + _CHUNK], _COLUMNS).combine_chunks()
 
 
-def _shared_ids(experiment: Experiment) -> dict[str, Sequence[SharedId]]:
+def _shared_ids(experiment: Split) -> dict[str, Sequence[SharedId]]:
     """The sources of the build whose paths hold ids that others use too."""
     known = catalog.load()
     sources = [known[name] for name in experiment.mat.tags.sources if name in known]

@@ -110,6 +110,8 @@ def read_ids(path: Path, part: str) -> list[str]:
             found = _of_part(path, names, pq.read_table(path, columns=wanted).to_pylist(), part)
         else:
             found = _of_json(path, json.loads(path.read_text("utf-8-sig")), part)
+    except SplitError:
+        raise
     except (OSError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
         raise SplitError(f"{path}: the list of ids for {part} cannot be read ({error}).") from error
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):

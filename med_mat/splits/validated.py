@@ -7,11 +7,11 @@ from collections.abc import Collection
 import numpy as np
 
 from med_mat.splits.evidence import marked, said, shared
-from med_mat.splits.experiment import Experiment
+from med_mat.splits.split import Split
 from med_mat.taxonomy import SPLITS
 
 
-def validated(experiment: Experiment, of_target: Collection[int]) -> tuple[dict[str, dict[str, int]], list[str]]:
+def validated(experiment: Split, of_target: Collection[int]) -> tuple[dict[str, dict[str, int]], list[str]]:
     """What the validation part shares with train and with test, and the violations; nothing where there is none.
 
     Args:
@@ -25,7 +25,7 @@ def validated(experiment: Experiment, of_target: Collection[int]) -> tuple[dict[
     found = {side: shared(experiment, positions, held) for side, positions in sides.items()}
     rows = tags.counts(held)
     own = sum(count for row, count in rows.items() if row in of_target)
-    elements = experiment.options.read.elements
+    elements = experiment.options.interpretation.elements
     axes = {row: experiment.target.shared(elements(tags.facts[row])) for row in rows}
     touched = {row: experiment.target.touched(elements(tags.facts[row])) for row in rows} if rule.wide else axes
     (strange, first), misplaced = said(experiment, held)

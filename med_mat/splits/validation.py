@@ -6,7 +6,7 @@ So it does not depend on how many records are trained on, and a larger draw hold
 from __future__ import annotations
 
 from med_mat.errors import SplitError
-from med_mat.splits import divide, draw
+from med_mat.splits import divide, sampling
 from med_mat.splits.options import Options
 from med_mat.tags import Positions, Tags
 
@@ -32,4 +32,4 @@ def set_apart(tags: Tags, train: Positions, options: Options) -> tuple[Positions
 def drawn(tags: Tags, validation: Positions, trained: int, options: Options) -> Positions:
     """As many of the validation records as fit a draw of so many training records; ascending."""
     wanted = max(round(trained * options.validation / (1 - options.validation)), 1)
-    return draw.take(tags, validation, wanted, options.seed, options.even)
+    return sampling.take(tags, validation, wanted, options.seed, options.even)

@@ -14,7 +14,7 @@ from med_mat.errors import SplitError
 from med_mat.splits import Options
 
 FLAGS = ("balanced_test", "pool_tasks", "cross_tasks")
-NUMBERS = ("size", "cap", "seed")
+NUMBERS = ("size", "max_per_subset", "seed")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_number_is_a_whole_number(world: World, name: str, value: Any) -> None
     ("given", "message"),
     [
         ({"size": 0}, "size is to be at least 1, or None for all, and is 0"),
-        ({"cap": -3}, "cap is to be at least 1, or None for all, and is -3"),
+        ({"max_per_subset": -3}, "max_per_subset is to be at least 1, or None for all, and is -3"),
         ({"seed": -1}, "seed is to be a whole number from 0, and is -1"),
         ({"shots": 0}, "shots is to be at least 1, or None for all, and is 0"),
         ({"kinds": "all"}, "kinds: 'all' is not one of matched, any"),
@@ -49,7 +49,7 @@ def test_a_number_is_a_whole_number(world: World, name: str, value: Any) -> None
         ({"seed": None}, "seed is to be a whole number, and is None"),
         ({"test_on": "all of them"}, "test_on: 'all of them' is not one of test, all"),
         ({"test_on": True}, "test_on: True is not one of test, all"),
-        ({"reading": "papr"}, r"reading: 'papr' is not one of own, paper\. Did you mean 'paper'"),
+        ({"triplet_source": "papr"}, r"triplet_source: 'papr' is not one of own, paper\. Did you mean 'paper'"),
         ({"balance_test": True}, r"no option 'balance_test'\. Did you mean 'balanced_test'"),
     ],
 )
@@ -63,7 +63,7 @@ def test_another_value_is_named(world: World, given: dict[str, Any], message: st
         {},
         optional={
             **{name: st.booleans() for name in FLAGS},
-            **{name: st.none() | st.integers(1, 10**9) for name in ("size", "cap")},
+            **{name: st.none() | st.integers(1, 10**9) for name in ("size", "max_per_subset")},
             "seed": st.integers(0, 2**64 - 1),
         },
     )

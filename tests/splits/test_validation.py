@@ -82,7 +82,7 @@ def test_a_size_counts_what_is_trained_on_and_validation_follows_it(world: World
     assert [len(one.train_positions) for one in (related, unrelated)] == [45, 45]
     assert [len(one.validation_positions) for one in (related, unrelated)] == [5, 5]
     assert related.audit().dropped["set apart for validation and not drawn"] == 15
-    capped = world.mat.related(LUNG, cap=27, validation=0.1)
+    capped = world.mat.related(LUNG, max_per_subset=27, validation=0.1)
     assert (len(capped.train_positions), len(capped.validation_positions)) == (54, 6)
     with pytest.raises(
         SplitError, match="of which there are 180 beside 20 for validation: pass the same smaller size="

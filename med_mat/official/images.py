@@ -30,7 +30,7 @@ _FRAME = re.compile(r"#(?:frame|slice)=.*$")
 SEVERAL = -1
 
 
-class Holdings(ABC):
+class Images(ABC):
     """Files and records, by upstream's row."""
 
     def __init__(self, catalog: Catalog | None = None) -> None:
@@ -62,7 +62,7 @@ class Holdings(ABC):
         """Path inside the source -> number of its record."""
 
 
-class Built(Holdings):
+class BuiltImages(Images):
     """A built Med-MAT. A record's number is its position in the index."""
 
     def __init__(self, mat: MedMAT) -> None:
@@ -102,7 +102,7 @@ class Built(Holdings):
         return references
 
 
-class Raw(Holdings):
+class RawImages(Images):
     """Raw folders, as :func:`med_mat.building.find` finds them, read by their loaders: here a record's number means
     nothing."""
 

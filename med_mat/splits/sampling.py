@@ -39,7 +39,7 @@ def take(tags: Tags, positions: Positions, size: int, seed: int, even: Even = "s
     return np.sort(arranged[:size])
 
 
-def cap(tags: Tags, positions: Positions, limit: int, seed: int) -> Positions:
+def max_per_subset(tags: Tags, positions: Positions, limit: int, seed: int) -> Positions:
     """At most ``limit`` of each subset, as even over its label sets as their numbers allow; ascending."""
     unit, keys = units(tags, positions), random_keys(tags, positions, seed)
     first = _first(tags, positions, unit, keys, np.bincount(unit).clip(max=limit))

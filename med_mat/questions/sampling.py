@@ -1,4 +1,4 @@
-"""Draws that hang on a record's key and a seed alone: a question is the same on every machine, in any order."""
+"""Sampler that hang on a record's key and a seed alone: a question is the same on every machine, in any order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _BITS = 512
 _SPARE = 1 << 32
 
 
-class Draws:
+class Sampler:
     """Random numbers: the digits, in whatever radix is asked for, of digests of key and seed.
 
     That is quicker than seeding a generator, and rests on nothing but the hash: no library promises that its choice,

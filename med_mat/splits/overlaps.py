@@ -1,8 +1,8 @@
-"""The same experiment again with other seeds, and what experiments have in common."""
+"""How many records several experiments have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,26 +11,9 @@ import numpy.typing as npt
 
 from med_mat.errors import SplitError
 from med_mat.splits.evidence import marked
-from med_mat.splits.experiment import Experiment
-from med_mat.splits.file import experiment as make
+from med_mat.splits.split import Split
 
 Counts = npt.NDArray[np.int64]
-
-
-def repeat(experiment: Experiment, seeds: Iterable[int]) -> list[Experiment]:
-    """The same experiment with other seeds, made of its definition; :func:`overlap` says how much they differ.
-
-    Args:
-        experiment: any that is made by name. An arm that was as large as another has its size in its definition.
-        seeds: one for each, all different.
-
-    Raises:
-        SplitError: a seed that stands twice or is none, or an experiment that cannot be made with it.
-    """
-    wanted = list(seeds)
-    if len(set(wanted)) < len(wanted):
-        raise SplitError(f"The seeds of repeat are to be different, and are {wanted}.")
-    return [make(experiment.mat, {**experiment.definition, "seed": seed}) for seed in wanted]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +37,10 @@ class Overlap:
                 for name, row in zip(self.names, counts.tolist(), strict=True)
             ]
         same = all(np.all(counts == counts.flat[0]) for counts in self.parts.values())
-        return "\n".join([*lines, "All are the same: nothing was drawn."] if same and len(self.names) > 1 else lines)
+        return "\n".join([*lines, "All are the same: nothing was sampled."] if same and len(self.names) > 1 else lines)
 
 
-def overlap(experiments: Sequence[Experiment]) -> Overlap:
+def overlap(experiments: Sequence[Split]) -> Overlap:
     """How many records each of some experiments over one build shares with each of the others.
 
     Raises:
@@ -81,7 +64,7 @@ def overlap(experiments: Sequence[Experiment]) -> Overlap:
     return Overlap(tuple(differences(experiments)), parts)
 
 
-def differences(experiments: Sequence[Experiment]) -> list[str]:
+def differences(experiments: Sequence[Split]) -> list[str]:
     """What tells each experiment from the others, such as "seed 3" or "fold 2"."""
     definitions = [one.definition for one in experiments]
     keys = [key for key in definitions[0] if any(one.get(key) != definitions[0][key] for one in definitions)]
