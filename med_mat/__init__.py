@@ -54,8 +54,8 @@ _HOMES = {
     "sources": "med_mat.catalog",
 }
 
-#: The names above, and modules such as ``med_mat.paper``, which are imported at first use too. No module has the name of
-#: a function: importing it would put the module in the function's place.
+#: The names above, and modules such as ``med_mat.paper``, which are imported at first use too. No module has the name
+#: of a function: importing it would put the module in the function's place.
 __all__ = [
     "MAT",
     "Audit",

@@ -265,6 +265,9 @@ class Table:
     rows: tuple[Any, ...]
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Table({self.title!r}: {len(self.rows)} rows)"
+
 
 #: Key of ``paper.yaml`` -> what its rows are.
 ROWS: Mapping[str, type] = types.MappingProxyType(

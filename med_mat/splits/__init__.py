@@ -18,10 +18,11 @@ from med_mat.index import Index
 from med_mat.splits.audit import Audit
 from med_mat.splits.combinations import Combination
 from med_mat.splits.composition import compare
-from med_mat.splits.options import ExperimentOptions, Options
+from med_mat.splits.options import ExperimentOptions, Options, Rule
 from med_mat.splits.overlaps import Overlap, overlap
 from med_mat.splits.registry import experiment, experiments
 from med_mat.splits.result import Experiment
+from med_mat.splits.study import Study
 
 __all__ = [
     "Audit",
@@ -31,6 +32,8 @@ __all__ = [
     "Index",
     "Options",
     "Overlap",
+    "Rule",
+    "Study",
     "compare",
     "experiment",
     "experiments",

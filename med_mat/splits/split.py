@@ -73,7 +73,7 @@ class Split:
         """What makes this experiment again, as plain data for YAML or JSON: see :meth:`med_mat.MedMAT.experiment`."""
         return {"experiment": self.name, "target": self.target.text, **self.options.to_data(), **self.arguments}
 
-    @functools.cached_property
+    @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that identify the definition and the records of each part, on every machine.
 

@@ -81,7 +81,9 @@ def test_a_row_that_is_a_part_is_not_tested() -> None:
 
 def test_what_cannot_be_combined() -> None:
     world = made_up([Record(1, "test"), Record(2), Record(3, patient="p"), Record(1, "test", patient="p")], made_rows())
-    with pytest.raises(SplitError, match="The part CT/Lung/COVID of a combination for CT/Lung/Cancer has no training"):
+    with pytest.raises(
+        SplitError, match="The part CT/Lung/COVID of a combination for CT/Lung/Cancer has no usable training"
+    ):
         world.mat.combination(LUNG, [MADE[1], MADE[2]])
     with pytest.raises(SplitError, match="direction='sideways' is not one of fixed modality"):
         world.mat.combinations(LUNG, direction="sideways")

@@ -137,7 +137,7 @@ def test_what_states_nothing_is_not_trained_on() -> None:
     made = made_up(records, rows).mat.related(LUNG)
     assert len(made.train_positions) == 10
     assert made.audit().dropped[SILENT] == 4
-    with pytest.raises(SplitError, match=r"All 2 test records of CT/Lung/Cancer state nothing"):
+    with pytest.raises(SplitError, match=r"All 2 test records of CT/Lung/Cancer have nothing to ask"):
         made_up([*[Record(1, "test", "", silent=True)] * 2, Record(2), Record(3)],
                 [Row(1, LUNG, annotation="findings"), *made_rows()[1:]]).mat.related(LUNG)  # fmt: skip
 
