@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 
 #: Entry points through which other packages add experiments.
 PLUGINS = "med_mat.experiments"
+#: The experiments of this package. They import this module, so they are found by name, like those of plug-ins.
+_KINDS_PACKAGE = "med_mat.splits.kinds"
 #: What a user passes as text: selections, lists of records, paths.
 TEXT = "text"
 
@@ -181,10 +183,9 @@ _KINDS: dict[str, Kind] = {}
 @functools.cache
 def _load() -> None:
     """Import every experiment, once."""
-    from med_mat.splits import kinds as ours
-
+    ours = importlib.import_module(_KINDS_PACKAGE)
     for module in pkgutil.iter_modules(ours.__path__):
-        importlib.import_module(f"{ours.__name__}.{module.name}")
+        importlib.import_module(f"{_KINDS_PACKAGE}.{module.name}")
     for point in sorted(metadata.entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
         try:
             function = point.load()
