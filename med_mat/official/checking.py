@@ -1,4 +1,4 @@
-"""Faults of upstream's data, found by reading it, alone or beside a build or raw folders."""
+"""Errors in the authors' data, found by reading it alone, or together with a build or raw folders."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from med_mat.official.matching import WHY_NOT, Match, Outcome, match
 from med_mat.questions import Synonyms
 from med_mat.shell import printable
 
-#: Kind of fault -> what it says of an entry.
+#: Kind of error -> its description.
 FAULTS = {
     "mask": "a mask used as an image",
     "answer": "an answer that is not the letter of the caption",
@@ -43,14 +43,14 @@ _QUOTED = re.compile(r"'([^']{1,80})'")
 
 @dataclass(slots=True)
 class Fault:
-    """How often a fault was met, where, and some of it."""
+    """How often an error was found, where, and some examples."""
 
     count: int = 0
     files: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, str]] = field(default_factory=list)  # file, id, what
 
     def add(self, file: File, entry: Entry, what: str) -> None:
-        """Note it of an entry."""
+        """Record it for an entry."""
         self.count += 1
         self.files[file.name] = self.files.get(file.name, 0) + 1
         if len(self.examples) < _EXAMPLES:
@@ -59,7 +59,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file holds, and what became of its entries."""
+    """The contents of a file, and the outcomes of its entries."""
 
     entries: int
     images: int  # different ones
@@ -69,7 +69,7 @@ class Contents:
 
 @dataclass(slots=True)
 class Report:
-    """What a check found."""
+    """The result of a check."""
 
     files: dict[str, Contents] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)  # file -> what is wrong with it
@@ -77,7 +77,7 @@ class Report:
     shared_groups: Counter[tuple[int, int]] = field(default_factory=Counter)  # two rows -> records
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, all of it."""
+        """All of it as plain data."""
         return {
             "files": {name: asdict(one) for name, one in self.files.items()},
             "unreadable": self.unreadable,
@@ -88,7 +88,7 @@ class Report:
         }
 
     def to_text(self) -> str:
-        """For a terminal."""
+        """As text for a terminal."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -113,14 +113,14 @@ class Report:
 
 
 def check(place: Path | str, images: Images | None = None) -> Report:
-    """Look for faults in the authors' files (arXiv 2412.20070), and for what their entries can be attached to.
+    """Look for errors in the authors' files (arXiv 2412.20070), and for the images of their entries.
 
     Args:
-        place: a folder of the authors' JSON, or one file of it.
-        images: a build or raw folders; without them only what the files themselves show is found.
+        place: A folder of the authors' JSON, or one of its files.
+        images: Images of a build or of raw folders (default: only the files themselves are checked).
 
     Raises:
-        LayoutError: the folder holds none of the authors' files. A file that cannot be read is noted, and the others
+        LayoutError: The folder has none of the authors' files. A file that cannot be read is recorded, and the others
             are checked.
     """
     checker = _Checker(images)
@@ -135,7 +135,7 @@ def check(place: Path | str, images: Images | None = None) -> Report:
 
 
 class _Checker:
-    """What is known of the files that were looked at already."""
+    """The state of a check: what is known of the files read so far."""
 
     def __init__(self, images: Images | None) -> None:
         self.report = Report()
@@ -174,7 +174,7 @@ class _Checker:
             self._contradictions(matches, self.images, add)
 
     def _itself(self, entry: Entry, one: Match, possible: Sequence[int], seen: set[str], add: _Add) -> None:
-        """What an entry shows without its neighbours' captions."""
+        """Errors that an entry shows by itself."""
         if one.outcome == "mask used as an image" or (
             not one.attached and entry.located and any(map(_MASK.search, entry.image.split("/")[-2:]))
         ):

@@ -1,4 +1,4 @@
-"""Upstream's entries -> records, and why an entry has none."""
+"""Maps the authors' entries to records, or says why an entry has none."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ ATTACHED: tuple[Outcome, ...] = ("path", "renamed folder", "converted")
 WHY_NOT: dict[Outcome, str] = {
     "mask used as an image": "the path is that of a mask",
     "file gives no record": "the file is here, but the build took no record of this row from it: see the ledger",
-    "ambiguous": "several files, or several pictures of one file, may be meant",
+    "ambiguous": "several files, or several images of one file, match",
     "missing": "the source is here, but not this file",
-    "another distribution": "the source is here, but none of the row's files: upstream had another copy",
+    "another distribution": "the source is here, but none of the row's files: the authors had another copy",
     "source not in this build": "build it, and run this again",
-    "row unknown": "neither the entry nor the name of its file says which row it is of",
+    "row unknown": "neither the entry nor its file name says which row it belongs to",
     "path unknown": "the later layout does not say where the image came from",
 }
-#: So many entries of a row must be missing before its distribution is called another.
+#: Minimum number of missing entries of a row before it is reported as another distribution.
 _FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An entry, and what it is attached to."""
+    """An entry, and the record that it is attached to."""
 
     entry: Entry
     outcome: Outcome
@@ -50,14 +50,14 @@ class Match:
 
     @property
     def attached(self) -> bool:
-        """Whether there is a record for it."""
+        """Whether it has a record."""
         return self.record is not None
 
 
 def match(file: File, entries: Sequence[Entry], images: Images) -> list[Match]:
-    """What each entry of a file is attached to, in their order.
+    """The match of each entry of a file, in their order.
 
-    Where a row's file is claimed by two paths of upstream, the one that is less sure is left unattached.
+    If two paths of the authors claim the same file of a row, the less certain one is left unattached.
     """
     possible = tuple(row for row in file.rows(images.catalog) if row in images.rows)
     found = [_match(entry, possible, images) for entry in entries]
@@ -80,7 +80,7 @@ def match(file: File, entries: Sequence[Entry], images: Images) -> list[Match]:
 
 
 def _losers(ranks: Mapping[str, int]) -> list[str]:
-    """Which of upstream's paths must give up a file that all of them claim."""
+    """Which of the authors' paths lose a file that all of them claim."""
     best = min(ranks.values())
     sole = list(ranks.values()).count(best) == 1
     return [image for image, rank in ranks.items() if rank > best or not sole]

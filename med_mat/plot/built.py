@@ -34,26 +34,26 @@ def picture(
     limit: int | None = None,
     theme: str = "light",
 ) -> Figure | Image.Image:
-    """A picture of some records of a Med-MAT. Of a contact sheet, only the row groups that are needed are read.
+    """A figure of selected records of a Med-MAT. For a contact sheet, only the row groups that are needed are read.
 
     Args:
-        mat: a built Med-MAT.
-        selector: which records: see :meth:`med_mat.dataset.MedMAT.where`.
+        mat: An opened Med-MAT.
+        selector: Records to show: see :meth:`med_mat.MedMAT.where`.
         kind: "grid" (:func:`mat_grid`), "labels" (:func:`label_balance`) or "sheet" (:func:`contact_sheet`).
-        split: of that split alone.
-        against: compare with this split, in a grid or of labels.
-        limit: of labels or records.
+        split: Show only this split.
+        against: Compare with this split (grid and labels).
+        limit: Maximum number of labels or records.
         theme: "light" or "dark".
 
     Raises:
-        PlotError: nothing to draw.
-        VocabularyError: a word of the selector or split that this build does not know.
+        PlotError: Nothing to plot.
+        VocabularyError: An unknown word in the selector or split.
         MissingExtraError: matplotlib is not installed.
     """
     positions = mat.where(selector, split=split)
     if kind == "sheet":
         if against is not None:
-            raise PlotError("A contact sheet compares nothing: leave against out.")
+            raise PlotError("A contact sheet does not compare splits: leave out against.")
         number = 24 if limit is None else limit
         return contact_sheet(mat.stream(spread(positions, number)), limit=number, theme=theme)
     others = None if against is None else mat.where(selector, split=against)
@@ -72,7 +72,7 @@ def picture(
 
 
 def cell_counts(mat: MedMAT, positions: Positions) -> dict[MAT, int]:
-    """Records per triplet, of those at some positions of the index."""
+    """Number of records per triplet at these positions of the index."""
     counts: dict[MAT, int] = {}
     for row, count in mat.tags.counts(positions).items():
         triplet = mat.tags.facts[row].mat
@@ -81,7 +81,7 @@ def cell_counts(mat: MedMAT, positions: Positions) -> dict[MAT, int]:
 
 
 def label_counts(mat: MedMAT, positions: Positions) -> dict[str, int]:
-    """Records per label, of those at some positions of the index; a record counts for each label that it has."""
+    """Number of records per label at these positions of the index; a record counts for each of its labels."""
     counts: dict[str, int] = {}
     numbers = np.bincount(mat.tags.label[positions], minlength=len(mat.tags.labels))
     for code in np.flatnonzero(numbers):

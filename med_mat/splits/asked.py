@@ -15,11 +15,11 @@ Mask = npt.NDArray[np.bool_]
 
 
 def silent(index: Index, positions: Positions) -> Mask:
-    """Which of these records have labels that state nothing: of no finding whether it is there."""
+    """Which of these records have no question: their labels do not say of any finding whether it is present."""
     tags = index.tags
     if "" not in tags.label_sets:
         return np.zeros(len(positions), dtype=bool)
-    # only of findings may none be present, and then what the record says of the others decides
+    # only findings may all be absent, and then the record's other statements decide
     found: Mask = _of_kinds(index, positions, ("findings",)) & (tags.label[positions] == tags.label_sets.index(""))
     if found.any():
         found[found] = index.silent[positions[found]]
@@ -27,7 +27,7 @@ def silent(index: Index, positions: Positions) -> Mask:
 
 
 def drawn(index: Index, positions: Positions) -> Mask:
-    """Which of these records are of rows of boxes and masks."""
+    """Which of these records belong to rows of boxes and masks."""
     return _of_kinds(index, positions, DRAWN)
 
 
@@ -40,5 +40,5 @@ def _of_kinds(index: Index, positions: Positions, kinds: Collection[str]) -> Mas
 
 
 def asks_labels(index: Index, positions: Positions) -> bool:
-    """Whether none of these records is of a row of boxes or masks."""
+    """Whether none of these records belongs to a row of boxes or masks."""
     return not drawn(index, positions).any()

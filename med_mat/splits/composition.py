@@ -1,4 +1,4 @@
-"""What the records of an experiment ask: arms that are compared are to match in it, or their difference is not CG."""
+"""What the records of an experiment ask: arms that are compared must match in it, or their difference is not CG."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from med_mat.splits.asked import drawn
 from med_mat.splits.split import Split
 
 Side = Literal["train", "validation", "test"]
-#: Two arms differ in what a share of their records is, where the shares are further apart than this.
+#: Two arms differ if a share of their records differs by more than this.
 TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What some records ask; all numbers but ``chance`` are counts of records."""
+    """What some records ask; all numbers except ``chance`` are counts of records."""
 
     records: int
     questions: Mapping[str, int]  # single choice, open, boxes or masks, nothing to ask
@@ -31,7 +31,7 @@ class Composition:
     sources: Mapping[str, int]
 
     def share(self, count: int) -> float:
-        """A number of its records as a share of all, from 0 to 1."""
+        """A number of its records as a fraction of all, from 0 to 1."""
         return count / max(self.records, 1)
 
     def __str__(self) -> str:
@@ -80,7 +80,7 @@ def compose(experiment: Split, side: Side) -> Composition:
 
 
 def differences(one: Composition, other: Composition) -> Iterator[str]:
-    """In what two arms differ that are to be compared, each as ``40 single choice against 60``."""
+    """How two arms that are compared differ, each as ``40 single choice against 60``."""
     if one.records != other.records:
         yield f"{one.records:,} records against {other.records:,}"
     for kind in one.questions:
@@ -120,13 +120,13 @@ class Comparison:
 
 
 def compare(arms: Mapping[str, Split]) -> Comparison:
-    """Put arms that are to be compared side by side, and say where the others differ from the first.
+    """Put arms side by side, and say how the others differ from the first.
 
     Args:
-        arms: by a name for each, such as those of :func:`med_mat.splits.kinds.arms.disruption`.
+        arms: By name, such as those of :func:`med_mat.splits.kinds.arms.disruption`.
 
     Raises:
-        SplitError: no arm, or arms that are not tested on the same records.
+        SplitError: No arm, or arms that are not tested on the same records.
     """
     if not arms:
         raise SplitError("No arm to compare: give a mapping of names and experiments.")

@@ -1,6 +1,6 @@
-"""Dividing records into parts by whole groups, each label set as evenly as the sizes of the groups allow.
+"""Stratified division of records into parts by whole groups.
 
-What is random hangs on the seed and the records' keys alone. A stratum is the records of one label set of one subset.
+Random choices depend only on the seed and the records' keys. A stratum is the records of one label set of one subset.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from med_mat.tags import Positions, Tags
 
 
 def folds(tags: Tags, positions: Positions, k: int, seed: int) -> sampling.Codes:
-    """The fold of each of these records, 0 to k - 1: groups whole, and as many records in each as in the others.
+    """The fold of each of these records, 0 to k - 1: whole groups, folds of equal size as far as possible.
 
-    Two folds differ in size by no more than the largest group holds; and so they do in the groups of one stratum, where
-    a group of several counts for the rarest of them. With at least k groups no fold is empty.
+    Two folds differ in size by at most the size of the largest group, and so they do within each stratum, where a
+    group of several strata counts for the rarest of them. With at least k groups no fold is empty.
 
     Args:
-        tags: of the build.
-        positions: (n,) in the index.
-        k: number of folds.
-        seed: of the draw.
+        tags: Tags of the build.
+        positions: (n,) Positions in the index.
+        k: Number of folds.
+        seed: Random seed.
 
     Returns:
-        (n,) whole numbers.
+        (n,) Fold numbers.
     """
     keys = sampling.random_keys(tags, positions, seed)
     of_record = _strata(tags, positions, keys)
@@ -51,11 +51,11 @@ def folds(tags: Tags, positions: Positions, k: int, seed: int) -> sampling.Codes
 
 
 def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Which of these records are set apart: a share of every stratum, as nearly as whole groups allow.
+    """Which of these records are set apart: a share of every stratum, as closely as whole groups allow.
 
-    Groups of several label sets come first, in a random order, where they do not take too much of one of these; groups
-    of one label set make up what is missing of each. No stratum gives its last group away. A group that holds more than
-    is wanted is passed over where there are smaller ones.
+    Groups of several label sets come first, in random order, unless they take too much of one of them; groups of one
+    label set make up the rest of each. No stratum loses its last group. A group larger than what is needed is skipped
+    if there are smaller ones.
 
     Args:
         tags: of the build.
@@ -89,7 +89,7 @@ def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.
     alone = np.flatnonzero(~several)
     of_one = cells[first[alone]] % strata if len(alone) else alone
     order = np.lexsort((key[alone], of_one))
-    owed = 0.0  # too much or too little of a stratum is made up in the next
+    owed = 0.0  # a surplus or deficit of one stratum is made up in the next
     for mine in np.split(order, np.flatnonzero(np.diff(of_one[order])) + 1) if len(order) else []:
         number = int(of_one[mine[0]])
         if staying[number] < 2:

@@ -10,7 +10,6 @@ A definition is a mapping, or a YAML or JSON file that says how to make a split:
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 from collections.abc import Mapping
@@ -58,13 +57,9 @@ def experiment(index: Index, definition: Mapping[str, Any] | str | os.PathLike[s
         raise SplitError(f"{where}: 'target' must be text such as CT/Lung/Cancer, not {given['target']!r}.")
     if "like" in given:
         raise SplitError(f"{where}: 'like' is an experiment in Python; give the size= of the other arm instead.")
+    known = {one.name for one in kind.parameters}
     try:
-        inspect.signature(kind.make, follow_wrapped=False).bind(index, **given)
-    except TypeError as error:
-        known = {one.name for one in kind.parameters}
-        Options.of({name: value for name, value in given.items() if name not in known})  # suggests the nearest
-        raise SplitError(f"{where}: {kind.name} cannot be made: {error}.") from error
-    try:
+        Options.of({name: value for name, value in given.items() if name not in known})
         return kind.make(index, **given)
     except OverflowError as error:
         raise SplitError(f"{where}: {kind.name} cannot be made: a number is too large ({error}).") from error

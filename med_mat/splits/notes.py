@@ -1,4 +1,4 @@
-"""What a reader of an experiment's numbers should know, though it breaks no rule."""
+"""Notes of an audit: what a reader of an experiment's results should know, although it violates no rule."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from med_mat.splits.looks import COMPARED
 from med_mat.splits.split import TESTED, Split
 from med_mat.taxonomy import DRAWN, SPLITS
 
-#: Below so many test records, a percentage says little.
+#: With fewer test records, a percentage says little.
 FEW = 30
 _NAMED = 6
 
@@ -31,15 +31,15 @@ def notes(
     train_rows: Mapping[int, int],
     of_target: Collection[int],
 ) -> list[str]:
-    """The notes on an experiment, each a sentence without its full stop.
+    """The notes on an experiment, each a sentence without its period.
 
     Args:
-        experiment: that is audited.
-        evidence: what was read again of its records.
-        asks: what the records of train and of test ask.
-        blind: what the test questions give away without the picture.
-        train_rows: row -> training records.
-        of_target: the rows that are the target's.
+        experiment: The split that is audited.
+        evidence: What was read again of its records.
+        asks: What the records of train and test ask.
+        blind: How far the test questions can be answered without the image.
+        train_rows: Training records per row.
+        of_target: The rows that are the target's.
     """
     return [
         *_of_the_test(experiment, evidence),
@@ -133,7 +133,7 @@ def _of_parts(experiment: Split) -> Iterator[str]:
 
 
 def _of_unseen_labels(experiment: Split) -> Iterator[str]:
-    """Where the target itself trains, such as other sources of it: labels that are tested and never seen."""
+    """If the target itself trains, such as other sources of it: labels that are tested and never seen in training."""
     tags = experiment.mat.tags
     sets = [np.unique(tags.label[side]) for side in (experiment.train_positions, experiment.test_positions)]
     trained, tested = (frozenset().union(*(tags.labels[code] for code in side)) for side in sets)
@@ -145,7 +145,7 @@ def _of_unseen_labels(experiment: Split) -> Iterator[str]:
 
 
 def _augmented(source: str, facts: Mapping[str, Any]) -> bool:
-    """Whether a source ships transformed copies of its own images, as the build knew it, or as the card says now."""
+    """Whether a source ships transformed copies of its own images, by the build, or else by its card."""
     known = catalog.load()
     given = facts.get(source, {}).get("augmented")
     return bool(given) if given is not None else source in known and known[source].augmented
@@ -208,12 +208,12 @@ def _of_the_reading(experiment: Split, train_rows: Mapping[int, int], of_target:
 
 
 def where(row: RowFacts) -> str:
-    """The subset of a row, or the row where it is in none."""
+    """The subset of a row, or the row if it is in none."""
     return f"row {row.number}" if row.subset is None else f"subset {row.subset:02d}"
 
 
 def listed(names: Iterable[str]) -> str:
-    """Some names, and how many more."""
+    """The first names, and how many more there are."""
     every: Sequence[str] = list(names)
     more = f", and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
     return ", ".join(every[:_NAMED]) + more

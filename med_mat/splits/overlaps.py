@@ -18,9 +18,9 @@ Counts = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """How many records experiments have in common, part by part; its text is a table."""
+    """How many records experiments have in common, by part; printed as a table."""
 
-    names: tuple[str, ...]  # what tells each experiment from the others
+    names: tuple[str, ...]  # what differs between the experiments
     parts: Mapping[str, Counts]  # part -> (n, n): records of the i-th that the j-th has too
 
     def to_data(self) -> dict[str, Any]:
@@ -41,13 +41,13 @@ class Overlap:
 
 
 def overlap(experiments: Sequence[Split]) -> Overlap:
-    """How many records each of some experiments over one build shares with each of the others.
+    """How many records each experiment shares with each of the others.
 
     Raises:
-        SplitError: no experiment, or experiments over several builds.
+        SplitError: No experiment, or experiments over different builds.
     """
     if not experiments:
-        raise SplitError("overlap compares experiments, and is given none.")
+        raise SplitError("overlap compares experiments, and none is given.")
     if any(one.mat is not experiments[0].mat for one in experiments):
         raise SplitError("overlap compares experiments over one opened Med-MAT, and these are over several.")
     sides = {
@@ -65,7 +65,7 @@ def overlap(experiments: Sequence[Split]) -> Overlap:
 
 
 def differences(experiments: Sequence[Split]) -> list[str]:
-    """What tells each experiment from the others, such as "seed 3" or "fold 2"."""
+    """What differs between the experiments, such as "seed 3" or "fold 2"."""
     definitions = [one.definition for one in experiments]
     keys = [key for key in definitions[0] if any(one.get(key) != definitions[0][key] for one in definitions)]
     return [", ".join(f"{key} {one.get(key)}" for key in keys) or one["experiment"] for one in definitions]

@@ -1,4 +1,4 @@
-"""A target in a build: what is tested, what may train for it, and what each exclusion takes away."""
+"""A target in a build: the test records, the records that may train, and what each exclusion removes."""
 
 from __future__ import annotations
 
@@ -32,28 +32,28 @@ WITHHELD = "withheld: their group is held out, though not tested here"
 
 @dataclass(frozen=True)
 class Study:
-    """A target in a build: what is tested, and what may train for it."""
+    """A target in a build: the test records, and the records that may train."""
 
     index: Index
     target: Target
     options: Options
     test: Positions
-    dropped_test: Mapping[str, int]  # reason -> target's records that are not tested
-    tested_groups: Mask  # by group: a record of it is tested
-    named: frozenset[int]  # rows that are to train whatever they ask, for they were named
+    dropped_test: Mapping[str, int]  # reason -> records of the target that are not tested
+    tested_groups: Mask  # by group number: whether a record of it is tested
+    named: frozenset[int]  # rows that train whatever they ask, because they were named
 
     @classmethod
     def of(cls, index: Index, target: Selector, options: Options, named: Collection[int] = ()) -> Study:
         """Find the target and its test records.
 
         Args:
-            mat: a built Med-MAT.
-            target: a triplet, a pattern, or a selection of rows.
-            options: of the experiment.
-            named: rows that are to train although the target names them too, and whatever they ask.
+            index: An opened Med-MAT.
+            target: Triplet, pattern or selection of rows.
+            options: Options of the experiment.
+            named: Rows that train even if the target includes them, whatever they ask.
 
         Raises:
-            SplitError: the build has no test record of the target, or what is left of them has one label.
+            SplitError: The build has no test record of the target, or exclusions leave a single label.
         """
         selection = Selection.of(target)
         found = find_target(index.tags.facts, selection, options.interpretation)
@@ -99,7 +99,7 @@ class Study:
 
     @property
     def interpretation(self) -> Interpretation:
-        """How rows are read."""
+        """Which triplets a row stands for."""
         return self.options.interpretation
 
     @property
@@ -118,7 +118,7 @@ class Study:
         return max(len(one.shared(wanted)) for one in triplets for wanted in self.target.mats)
 
     def others(self) -> dict[int, frozenset[str]]:
-        """The rows that are not the target's, by number, with the axes that they share with it."""
+        """The rows that are not the target's, by number, with the axes on which they share an element with it."""
         return {
             number: self.target.shared(self.interpretation.elements(row))
             for number, row in self.index.tags.facts.items()
@@ -127,7 +127,7 @@ class Study:
         }
 
     def apart(self, rows: Iterable[int], axes: Collection[str]) -> tuple[list[int], list[int]]:
-        """Of some rows those that hold nothing of the target on these axes; and those that do under another name."""
+        """Of some rows, those that hold nothing of the target on these axes, and those that do under another name."""
         literal = [row for row in rows if not self._shares(row, axes)]
         if self.options.avoid == "literal":
             return literal, []
@@ -141,7 +141,7 @@ class Study:
         return self.interpretation.elements(self.index.tags.facts[row])
 
     def trainable(self, rows: Iterable[int]) -> tuple[Positions, dict[str, int]]:
-        """The training records of some rows; and why there are not more: reason -> records."""
+        """The training records of some rows, and the number of records left out by reason."""
         index, tags, options = self.index, self.index.tags, self.options
         chosen = frozenset(rows)
         every = positions = self._of_train(chosen, EVERYTHING)
@@ -197,16 +197,16 @@ class Study:
         """The experiment that trains on these rows.
 
         Args:
-            name: of the experiment.
-            rows: upstream's row numbers.
-            rule: to be kept.
-            left_out: reason -> rows that an exclusion takes away, whose training records are then listed.
-            places: how many of the training records are to be of rows of boxes and masks; None: as they come.
-            like: the arm that this one is to be compared with.
-            arguments: what else defines the experiment.
+            name: Name of the experiment.
+            rows: Row numbers.
+            rule: What the training records must satisfy.
+            left_out: Rows that an exclusion removes, by reason; their training records are counted.
+            places: Number of training records from rows of boxes and masks (default: as sampled).
+            like: Arm that this one is compared with.
+            arguments: Further arguments that define the experiment.
 
         Raises:
-            SplitError: no training record, fewer than the size, or an exclusion leaves one label of several.
+            SplitError: No training record, fewer than ``size``, or an exclusion leaves a single label.
         """
         train, dropped = self.trainable(rows)
         for reason, others in {**self._elsewhere(rows), **(left_out or {})}.items():
@@ -228,16 +228,16 @@ class Study:
         /,
         **arguments: Any,
     ) -> Experiment:
-        """The experiment that trains on these records, as many of them as its options ask for: see :meth:`make`.
+        """The experiment that trains on these records, sampled as its options say: see :meth:`make`.
 
-        ``dropped`` says why there are not more: reason -> records.
+        ``dropped`` holds the number of records left out so far, by reason.
         """
         tags, options = self.index.tags, self.options
         leaked = rule.target_records is None and TESTED in dropped
         if not len(train) and not leaked:
             raise SplitError(
                 f"The {name} arm for {self.target} has no training record in this Med-MAT"
-                f"{options.limits('train')}.{reasons(dropped)} Build more sources, or take another arm or target."
+                f"{options.limits('train')}.{reasons(dropped)} Build more sources, or choose another arm or target."
             )
         train, apart = validation.set_apart(tags, train, options)
         most = len(train)
@@ -254,14 +254,14 @@ class Study:
             if options.size > len(train):
                 beside = f" beside {len(apart):,} for validation" if len(apart) else ""
                 raise SplitError(
-                    f"The {name} arm for {self.target} is to have {options.size:,} training records, of which there "
+                    f"The {name} arm for {self.target} needs {options.size:,} training records, and there "
                     f"are {len(train):,}{beside}{options.limits('train')}: pass the same smaller size= to all arms, or "
                     f"build more sources.{reasons(dropped)}"
                 )
             if options.size < len(train):
                 dropped["not sampled, to reach the size asked for"] = len(train) - options.size
                 train = self._sample(train, options.size, places)
-        if len(train) < most and len(apart):  # what validates is drawn as what trains is
+        if len(train) < most and len(apart):  # validation is sampled in the same proportion as train
             fitting = validation.drawn(tags, apart, len(train), options)
             if len(fitting) < len(apart):
                 dropped["set apart for validation and not drawn"] = len(apart) - len(fitting)
@@ -274,7 +274,7 @@ class Study:
         )
 
     def _sample(self, train: Positions, size: int, places: int | None) -> Positions:
-        """So many of the training records, of them so many of boxes and masks as far as there are enough of both."""
+        """A sample of the training records, ``places`` of them from rows of boxes and masks if there are enough."""
         tags, options = self.index.tags, self.options
         if places is None:
             return sampling.take(tags, train, size, options.seed, options.even)
@@ -287,11 +287,11 @@ class Study:
         return np.sort(np.concatenate(both))
 
     def drawn(self, positions: Positions) -> Mask:
-        """Which of these records are of rows of boxes and masks."""
+        """Which of these records belong to rows of boxes and masks."""
         return drawn(self.index, positions)
 
     def check_covered(self, elements: Iterable[Element]) -> None:
-        """Raise where an element of the target is not among these, and say which sources would provide it."""
+        """Raise if an element of the target is missing from these, and name the sources that provide it."""
         missing = self.target.elements - frozenset(elements)
         for axis in AXES:
             for word in sorted(word for kind, word in missing if kind == axis):
@@ -303,7 +303,7 @@ class Study:
                 )
 
     def _unmatched(self, element: Element) -> str:
-        """What a message says where only rows of boxes and masks hold an element."""
+        """What a message adds if only rows of boxes and masks hold an element."""
         facts = self.index.tags.facts
         if not self.matched or not any(
             facts[row].annotation in DRAWN and element in self._elements(row) for row in self.others()
@@ -326,14 +326,14 @@ class Study:
 
 
 def _disputed(index: Index, positions: Positions, options: Options) -> Mask:
-    """Which of these records are left out since their picture carries contradictory labels; else no link is read."""
+    """Which of these records are left out because the labels of their image contradict each other."""
     if options.contradictory == "keep":
         return np.zeros(len(positions), dtype=bool)
     return np.isin(positions, index.linked.contested)
 
 
 def _only_label(index: Index, positions: Positions) -> str | None:
-    """The label set that all of these records have, or None where there are several."""
+    """The label set that all of these records have, or None if there are several."""
     labels = index.tags.label[positions]
     return index.tags.label_sets[labels[0]] if len(labels) and (labels == labels[0]).all() else None
 
@@ -341,7 +341,7 @@ def _only_label(index: Index, positions: Positions) -> str | None:
 def _check_labels(
     index: Index, what: str, before: Callable[[], Positions], after: Positions, dropped: Mapping[str, int]
 ) -> None:
-    """Raise where exclusions leave records of one label, of those of several; these are looked up only then."""
+    """Raise if exclusions leave a single label of several. ``before`` gives all records, and is called only then."""
     if (label := _only_label(index, after)) is not None and asks_labels(index, after):
         every = before()
         if len(np.unique(index.tags.label[every[~drawn(index, every)]])) > 1:
@@ -352,7 +352,7 @@ def _check_labels(
 
 
 def reasons(dropped: Mapping[str, int]) -> str:
-    """What is left out and why, as sentences with a blank before each."""
+    """What is left out and why, as sentences with a space before each."""
     return "".join(f" {count:,} are left out: {reason}." for reason, count in dropped.items())
 
 

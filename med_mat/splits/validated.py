@@ -1,4 +1,4 @@
-"""What an audit finds of a validation part: it leaks neither way, and keeps the rule of what is trained on."""
+"""The audit of a validation part: it shares nothing with train or test, and satisfies the rule of train."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from med_mat.taxonomy import SPLITS
 
 
 def validated(experiment: Split, of_target: Collection[int]) -> tuple[dict[str, dict[str, int]], list[str]]:
-    """What the validation part shares with train and with test, and the violations; nothing where there is none.
+    """What the validation part shares with train and with test, and the violations; empty without a validation part.
 
     Args:
-        experiment: that is audited.
-        of_target: the rows that are the target's.
+        experiment: The split that is audited.
+        of_target: The rows that are the target's.
     """
     tags, rule, held = experiment.mat.tags, experiment.rule, experiment.validation_positions
     if not len(held):

@@ -82,7 +82,7 @@ def test_questions_never_change() -> None:
 @pytest.mark.parametrize("seed", ["0", "4711"])
 def test_questions_do_not_depend_on_the_process(seed: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "import test_seeded; print(test_draws.golden())"],
+        [sys.executable, "-c", "import test_seeded; print(test_seeded.golden())"],
         env={**os.environ, "PYTHONHASHSEED": seed},
         cwd=Path(__file__).parent,
         capture_output=True,

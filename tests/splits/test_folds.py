@@ -85,7 +85,7 @@ def test_one_fold_by_its_number() -> None:
     world = made_up(many({(1, "a"): 9}), made_rows())
     with pytest.raises(SplitError, match="fold must be from 0 to 2, for k=3, not 3"):
         world.mat.experiment({"experiment": "fold", "target": "CT/Lung/Cancer", "k": 3, "fold": 3})
-    with pytest.raises(SplitError, match="has no 'k': fold needs a number of folds"):
+    with pytest.raises(SplitError, match="has no 'k', which fold needs: Number of folds"):
         world.mat.experiment({"experiment": "fold", "target": "CT/Lung/Cancer", "fold": 3})
     with pytest.raises(SplitError, match="has no record of FP/Fundus/Level"):
         world.mat.folds("FP/Fundus/Level")

@@ -180,7 +180,7 @@ def test_what_leaks_is_told_or_dropped(made: tuple[Any, Any], data: st.DataObjec
         ([1, "a"], r"not \[1, 'a'\]"),
         (3.5, "not 3.5"),
         ("absent.txt", "absent.txt: the list of ids for train cannot be read .*No such file"),
-        (Path("x.docx"), r"x\.docx: a list of ids is a file that ends in \.txt, \.csv, \.json, \.parquet"),
+        (Path("x.docx"), r"x\.docx: a list of ids must be a file ending in \.txt, \.csv, \.json, \.parquet"),
     ],
 )
 def test_what_is_no_list(world: World, train: Any, message: str) -> None:

@@ -69,7 +69,7 @@ def test_what_cannot_be_repeated_or_compared(world: World) -> None:
         made.repeat([1, 1])
     with pytest.raises(SplitError, match="seed is to be a whole number"):
         made.repeat([1.5])  # type: ignore[list-item]
-    with pytest.raises(SplitError, match="is given none"):
+    with pytest.raises(SplitError, match="none is given"):
         overlap([])
     other = made_up(world.records, list(world.rows.values()))
     with pytest.raises(SplitError, match="over several"):
