@@ -1,4 +1,4 @@
-"""Asks about records, in one of three forms.
+"""Makes the questions of records, in one of three forms.
 
 ``default``: what a build stores. No two options can both be right, a label that is merely unknown is never offered as
 wrong, and neither number nor length of options tells the answer.
@@ -22,17 +22,17 @@ from med_mat.questions.sampling import Sampler
 from med_mat.questions.synonyms import Synonyms
 
 Form = Literal["default", "paper", "row"]
-#: The seed of the questions that a build stores.
+#: The seed of the questions stored in a build.
 SEED = 0
 
 _MOST = len(texts.LETTERS) - 1
-#: What stands before "/" in the raw label of a row whose grades are of one scale.
+#: The name of the scale of a row with a single scale: the part of its raw labels before "/".
 _ONE_SCALE = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A row, ready to be asked about: all that can be worked out before a record comes."""
+    """A row prepared for questions: everything that does not depend on a record."""
 
     row: Row
     instructions: tuple[str, ...]
@@ -44,7 +44,7 @@ class _Asked:
 
 
 class Questioner:
-    """Asks about records of some rows. It holds only plain data and can be sent to workers."""
+    """Makes the questions of records of some rows. It holds only plain data and can be pickled."""
 
     def __init__(
         self,
@@ -53,17 +53,17 @@ class Questioner:
         seed: int = SEED,
         label_sets: Mapping[int, Sequence[Sequence[str]]] | None = None,
     ) -> None:
-        """Prepare all that does not depend on a record.
+        """Prepare everything that does not depend on a record.
 
         Args:
-            rows: those asked about, and all rows of their subsets: their labels may be distractors.
-            form: of the questions.
-            seed: of all draws.
+            rows: The rows asked about, and all rows of their subsets, whose labels may be distractors.
+            form: Form of the questions.
+            seed: Random seed.
             label_sets: for the paper's form: row number -> the sets of labels that occur in its subset's rows of
                 findings.
 
         Raises:
-            CardError: a row without labels.
+            CardError: A row without labels.
         """
         rows = rows.rows if isinstance(rows, Catalog) else tuple(rows)
         self.form, self.seed = form, seed
@@ -95,18 +95,18 @@ class Questioner:
         """The question of one record.
 
         Args:
-            key: the record's ``key``; every draw follows from it and the seed.
-            row: the row that the record belongs to.
-            label: the human label (rows of classes and grades).
-            present: human labels that hold (rows of findings, boxes and masks).
-            absent: human labels stated to be absent.
-            unknown: human labels of which nothing is stated; they are never offered, nor asked for.
-            raw_label: what the publisher's file says (rows of grades that have several scales).
-            boxes: corners in pixels, and human labels (rows of boxes and masks).
-            size: width and height of the image in pixels (rows of boxes and masks).
+            key: The record's ``key``; random choices depend only on it and the seed.
+            row: The row that the record belongs to.
+            label: Its human label (rows of classes and grades).
+            present: Human labels that are present (rows of findings, boxes and masks).
+            absent: Human labels stated to be absent.
+            unknown: Human labels about which nothing is stated; they are never offered or asked for.
+            raw_label: The label in the publisher's file (rows of grades with several scales).
+            boxes: Corners in pixels, and human labels (rows of boxes and masks).
+            size: Width and height of the image in pixels (rows of boxes and masks).
 
         Raises:
-            LabelError: a label that the row does not have.
+            LabelError: A label that the row does not have.
         """
         asked = self._rows.get(row.number)
         if asked is None:
@@ -165,7 +165,7 @@ class Questioner:
 
 
 def _of_captions(sampler: Sampler, asked: _Asked, instruction: str, answer: str) -> Question:
-    """The paper's form: any other answers of the subset."""
+    """The paper's form: distractors are any other answers of the subset."""
     distractors: list[str] = []
     for caption in sampler.shuffled(asked.captions):
         if caption.casefold() != answer.casefold():
@@ -197,7 +197,7 @@ def _prepare(
 
 
 def _pools(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> dict[str, classes.Pools]:
-    """By scale. A grade beyond the end of its scale is asked about beside those of the scale."""
+    """Pools by scale. A grade beyond the end of its scale is asked about together with those of the scale."""
     if not row.scales:
         return {_ONE_SCALE: classes.pools(row, siblings, synonyms)}
     raws = list(row.labels)

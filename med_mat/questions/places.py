@@ -1,4 +1,4 @@
-"""Questions for boxes: where one of the labels can be seen."""
+"""Questions for boxes: where one of the labels is visible."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def ask_for_boxes(
     boxes: Sequence[Box],
     size: tuple[int, int],
 ) -> Question:
-    """Ask where one of the row's labels can be seen.
+    """Ask where one of the row's labels is visible.
 
     Args:
         sampler: of the record.
@@ -42,7 +42,7 @@ def ask_for_boxes(
 
 
 def outermost(boxes: Sequence[Box]) -> list[Box]:
-    """One box per label, around all that bears it: how the paper makes a box of a mask."""
+    """One box per label, around all of its regions: how the paper turns a mask into a box."""
     around: dict[str, Box] = {}
     for left, top, right, bottom, name in boxes:
         west, north, east, south, _ = around.get(name, (left, top, right, bottom, name))
@@ -51,7 +51,7 @@ def outermost(boxes: Sequence[Box]) -> list[Box]:
 
 
 def ask_for_mask(sampler: Sampler, instruction: str, names: Sequence[str]) -> Question:
-    """Ask to outline one of the row's labels. The mask is the answer; as text there is none."""
+    """Ask to outline one of the row's labels. The answer is the mask; there is no textual answer."""
     question = instruction.format(label=inside(sampler.one(names)))
     return Question(question, (), "", question, "")
 

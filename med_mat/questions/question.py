@@ -12,7 +12,7 @@ from med_mat.questions.texts import LETTERS, SUFFIX, for_choice, for_open
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a record asks. ``options`` is empty, and ``answer`` with it, where no honest choice can be offered."""
+    """A question. ``options`` and ``answer`` are empty if no fair choice can be offered."""
 
     question: str  # upstream's form: instruction, options, suffix
     options: tuple[str, ...]
@@ -21,7 +21,7 @@ class Question:
     open_answer: str  # "" where the labels do not say
 
     def columns(self) -> dict[str, Any]:
-        """The columns :data:`med_mat.schema.QUESTION_COLUMNS`; null where there is nothing to say."""
+        """The columns :data:`med_mat.schema.QUESTION_COLUMNS`; null where empty."""
         return {
             "question": self.question,
             "options": list(self.options),
@@ -35,7 +35,7 @@ class Question:
 def single_choice(
     sampler: Sampler, instruction: str, answer: str, distractors: Sequence[str], *, verbatim: bool = False
 ) -> Question:
-    """A question whose options are the answer, at a random place, and the distractors; open where there are none.
+    """A question whose options are the answer, at a random position, and the distractors; open if there are none.
 
     Args:
         sampler: of the record.
