@@ -10,6 +10,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from med_mat import (
+        catalog,
+        errors,
+        example,
+        official,
+        paper,
+        plot,
+        questions,
+        raw,
+        schema,
+        selection,
+        splits,
+        taxonomy,
+    )
     from med_mat.building import build
     from med_mat.catalog import Source, sources
     from med_mat.dataset import MedMAT, open  # noqa: A004 - med_mat.open reads well
@@ -43,6 +57,8 @@ _HOMES = {
     "sources": "med_mat.catalog",
 }
 
+#: The names above, and modules such as ``med_mat.paper``, which are imported at first use too. No module has the name
+#: of a function: importing it would put the module in the function's place.
 __all__ = [
     "MAT",
     "Audit",
@@ -55,18 +71,32 @@ __all__ = [
     "Source",
     "attach",
     "build",
+    "catalog",
+    "errors",
+    "example",
     "examples",
     "field",
+    "official",
     "open",
+    "paper",
+    "plot",
     "push",
+    "questions",
+    "raw",
+    "schema",
+    "selection",
     "sources",
+    "splits",
+    "taxonomy",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'med_mat' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'med_mat' has no attribute {name!r}; it has {', '.join(__dir__())}")
 
 
 def __dir__() -> list[str]:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from med_mat.building.files import FileIndex, index_of, read_indexes, write_index
-from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError
+from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError, UsageError
 from med_mat.files import sha256
 from med_mat.nameless import nameless_files
 from med_mat.progress import Bar
@@ -207,15 +207,16 @@ def run(
 
     Raises:
         LayoutError, ReadError, UnknownSourceError: what is named is not there, or is no index.
+        UsageError: arguments that do not go together.
     """
     if other:
         if folders or root or against or write:
-            raise LayoutError("--compare takes two indexes, and neither raw folders, nor --against, nor --write.")
+            raise UsageError("--compare takes two indexes, and neither raw folders, nor --against, nor --write.")
         return compare(read_indexes(other[0]), read_indexes(other[1]))
     if root is None and (not folders or None in folders.values()):
-        raise LayoutError("Where do the raw files lie? Write SOURCE=FOLDER, or give the folder of sources (--raw).")
+        raise UsageError("Where do the raw files lie? Write SOURCE=FOLDER, or give the folder of sources (--raw).")
     if against is None:
-        raise LayoutError("Compare with what? Name a Med-MAT or one of its index files (--against).")
+        raise UsageError("Compare with what? Name a Med-MAT or one of its index files (--against).")
     indexes = read_indexes(against)
     for name in folders:
         if name not in indexes:

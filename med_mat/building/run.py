@@ -34,7 +34,7 @@ from med_mat.building.store import Store, clear, drop, resume, sweep, switch
 from med_mat.building.words import nothing
 from med_mat.building.workers import enough, parallel
 from med_mat.catalog import Catalog, RowFacts, Source, load
-from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
+from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError, UsageError
 from med_mat.files import holds, write_atomically
 from med_mat.imaging.decoding import Check
 from med_mat.layouts.locating import locate, recognize
@@ -127,12 +127,12 @@ def find(
         follow: whether links to files may lead out of the folder of a source.
 
     Raises:
-        UnknownSourceError, LayoutError: a name or a folder that does not fit.
+        UnknownSourceError, LayoutError, UsageError: a name or a folder that does not fit, or none is given.
     """
     catalog = catalog or load()
     if not folders:
         if root is None:
-            raise LayoutError(
+            raise UsageError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
         known = recognize(root, catalog, examples_of, follow=follow)
@@ -149,7 +149,7 @@ def find(
         source = catalog[name]
         if folder is None:
             if root is None:
-                raise LayoutError(
+                raise UsageError(
                     f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
                 )
             folder = root / name if (root / name).exists() else root

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from med_mat import markup
 from med_mat.errors import CardError
 from med_mat.taxonomy import MAT, Access, Kind, LicenseCertainty
 
@@ -234,6 +235,20 @@ class Source:
     def identifies(self, where: Place) -> bool:
         """Whether something that stands there may tell who a person is; what nobody has looked at may."""
         return self.identifying is None or any(one.where == where for one in self.identifying)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{row.number} {row.mat}" for row in self.rows)
+        return f"Source({self.name!r}: {rows}; license {self.license}, access {self.access})"
+
+    def _repr_html_(self) -> str:
+        rows = [(row.number, row.mat, row.kind, ", ".join(row.names[:12])) for row in self.rows]
+        facts = f"License: {self.license}. Access: {self.access}. {self.homepage}"
+        return markup.block(
+            f"{self.title} ({self.name})",
+            markup.paragraph(self.summary),
+            markup.paragraph(facts),
+            markup.table(("row", "triplet", "kind", "labels"), rows),
+        )
 
     @property
     def mats(self) -> tuple[MAT, ...]:

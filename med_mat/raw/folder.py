@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from med_mat import formats, limits
-from med_mat.errors import LayoutError, ReadError
+from med_mat.errors import FolderNotFoundError, LayoutError, ReadError
 from med_mat.example import Slice
 from med_mat.raw import tables
 from med_mat.raw.names import composed, folded
@@ -400,7 +400,7 @@ class RawFolder:
     @functools.cached_property
     def _files(self) -> dict[str, FileFacts]:
         if not self.root.is_dir():
-            raise LayoutError(f"{self.root} is not a folder. Name the folder that holds the unpacked source.")
+            raise FolderNotFoundError(f"{self.root} is not a folder. Name the folder that holds the unpacked source.")
         found = dict(sorted(self._scan(), key=lambda entry: (folded(entry[0]), entry[0])))
         self._skipped.update({path: HIDDEN for path in found if is_hidden(path)})
         return found

@@ -47,7 +47,7 @@ _NEW = ("id", "image", "caption", "question", "choices")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One question of the authors' data, unchanged but for its form."""
+    """One question of the authors' data, unchanged except for its form."""
 
     number: int  # place in its file, from 1
     id: str
@@ -82,7 +82,7 @@ class File:
         """Its entries, in order.
 
         Raises:
-            ReadError: it is not what the authors published; names the file and the entry.
+            ReadError: It is not in a published layout; the message names the file and the entry.
         """
         try:
             if self.path.stat().st_size > _LARGEST:
@@ -94,13 +94,13 @@ class File:
         for entry in found:
             if first.setdefault(entry.id, entry.number) != entry.number:
                 raise ReadError(
-                    f"{self.path}, entry {entry.number}: its id {printable(entry.id)!r} is that of entry "
-                    f"{first[entry.id]} already. Download the file again."
+                    f"{self.path}, entry {entry.number}: its id {printable(entry.id)!r} was used by entry "
+                    f"{first[entry.id]}. Download the file again."
                 )
         return found
 
     def rows(self, catalog: Catalog) -> tuple[int, ...]:
-        """The rows that its entries may be of: that of its name, or those of its subset."""
+        """The rows that its entries may belong to: that of its name, or those of its subset."""
         if self.row is not None:
             return (self.row,)
         subset = catalog.subsets.get(self.subset or 0)
@@ -112,7 +112,7 @@ def find_files(place: Path) -> list[File]:
     """The authors' files below a folder, sorted by path; or the one file.
 
     Raises:
-        LayoutError: there is none.
+        LayoutError: There is none.
     """
     top = place.absolute()
     paths = [top] if top.is_file() else sorted(top.rglob("*.json"))
@@ -129,7 +129,7 @@ def find_files(place: Path) -> list[File]:
 def _file(path: Path, top: Path) -> File | None:
     matched = _NAME.fullmatch(path.name)
     if matched is None:
-        log.warning("%s: passed over, it is not named as the authors' files are", printable(str(path)))
+        log.warning("%s: skipped, it is not named like the authors' files", printable(str(path)))
         return None
     kind, number, split = matched[1].lower(), int(matched[2]), matched[3].lower()
     name = path.name if path == top else path.relative_to(top).as_posix()
@@ -145,8 +145,8 @@ def _objects(path: Path) -> Iterator[tuple[int, Any]]:
         text = _Text(file, path)
         if text.next() != "[":
             raise ReadError(
-                f"{path} does not begin with a JSON list, as the authors' files do. Where it is a web page or a Git "
-                "LFS pointer the download went wrong: download it again."
+                f"{path} does not begin with a JSON list, as the authors' files do. If it is a web page or a Git LFS "
+                "pointer, the download failed: download it again."
             )
         text.at += 1
         number = 0
@@ -164,7 +164,7 @@ def _objects(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 class _Text:
-    """A file's text from a place on, as much of it as is needed."""
+    """The text of a file from a position on, read as needed."""
 
     def __init__(self, file: Any, path: Path) -> None:
         self._file, self._path = file, path
@@ -180,7 +180,7 @@ class _Text:
         return bool(chunk)
 
     def next(self) -> str:
-        """The next character that is no blank; "" at the end."""
+        """The next character that is not white space; "" at the end."""
         while True:
             while self.at < len(self._text):
                 if self._text[self.at] not in " \t\r\n":
@@ -195,7 +195,7 @@ class _Text:
             try:
                 value, self.at = decoder.raw_decode(self._text, self.at)
             except _ConstantError as error:
-                raise ReadError(f"{where}: {error} is no value of JSON. Download the file again.") from None
+                raise ReadError(f"{where}: {error} is not a JSON value. Download the file again.") from None
             except RecursionError:
                 raise ReadError(f"{where} is nested too deeply. Download the file again.") from None
             except ValueError as error:
@@ -267,18 +267,18 @@ def _row(where: str, one: Mapping[str, Any]) -> int | None:
 
 
 def _path(where: str, image: str, *, inside: bool) -> str:
-    """The path, refused where it could lead somewhere else. It is compared with paths, and never opened."""
+    """The path; refused if it could point outside. It is compared with paths, and never opened."""
     parts = image.replace("\\", "/").split("/")
     shown = printable(image[:200])
     if not image.strip() or "\0" in image or ".." in parts or not parts[-1]:
-        raise ReadError(f"{where}: the image {shown!r} is no path of a file inside a dataset.")
+        raise ReadError(f"{where}: the image {shown!r} is not the path of a file inside a dataset.")
     if inside and (not parts[0] or re.match("[A-Za-z]:", image)):
         raise ReadError(f"{where}: the image {shown!r} is an absolute path; one below 'med-mat/' was expected.")
     return image
 
 
 def _options(question: str, asked: str) -> tuple[str, ...]:
-    """The options that stand, one a line, between the question and the suffix; () where there are none."""
+    """The options, one per line, between the question and the suffix; () if there are none."""
     options: list[str] = []
     for line in question.removeprefix(asked).strip().removesuffix(SUFFIX).rstrip("\n").split("\n"):
         mark = LETTERS[len(options) : len(options) + 1]

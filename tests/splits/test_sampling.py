@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import LUNG, Record, Row, World, made_rows, made_up, many, with_more, worlds
 
-from med_mat.splits import draw
+from med_mat.splits import sampling
 from med_mat.taxonomy import MAT
 
 
@@ -31,7 +31,7 @@ def test_every_draw_is_even_over_subsets_and_labels_and_contains_the_smaller(mad
     labels = Counter((unit(world, p), world.records[p].label) for p in every)
     smaller: set[int] = set()
     for size in range(1, len(every) + 1):
-        drawn = draw.take(world.mat.tags, every, size, seed).tolist()
+        drawn = sampling.take(world.mat.tags, every, size, seed).tolist()
         assert drawn == sorted(set(drawn))
         assert len(drawn) == size
         assert smaller < set(drawn)
@@ -45,7 +45,7 @@ def test_every_draw_is_even_over_subsets_and_labels_and_contains_the_smaller(mad
 def test_a_cap_keeps_what_it_can_of_every_label(made: tuple[Any, Any], limit: int, seed: int) -> None:
     world = made_up(*made)
     every = everything(world)
-    kept = draw.cap(world.mat.tags, every, limit, seed).tolist()
+    kept = sampling.max_per_subset(world.mat.tags, every, limit, seed).tolist()
     assert kept == sorted(set(kept))
     there = Counter(unit(world, p) for p in every)
     assert Counter(unit(world, p) for p in kept) == {one: min(count, limit) for one, count in there.items()}
@@ -74,7 +74,7 @@ def test_few_of_many_are_drawn_as_if_all_were_sorted() -> None:
     every = np.flatnonzero(tags.split == 0)
     previous: set[int] = set()
     for size in (1, 7, 100, 2_000, 12_000, 41_000):
-        drawn = set(draw.take(tags, every, size, 3).tolist())
+        drawn = set(sampling.take(tags, every, size, 3).tolist())
         assert len(drawn) == size
         assert previous < drawn
         previous = drawn
@@ -86,7 +86,7 @@ def test_few_of_many_are_drawn_as_if_all_were_sorted() -> None:
 @given(worlds(), st.integers(0, 5))
 def test_a_balanced_test_set_has_equally_many_of_each_label(made: tuple[Any, Any], seed: int) -> None:
     world = made_up(*made)
-    kept = draw.equal_per_label(world.mat.tags, everything(world), seed).tolist()
+    kept = sampling.equal_per_label(world.mat.tags, everything(world), seed).tolist()
     assert kept == sorted(set(kept))
     for one in {unit(world, p) for p in range(len(world.records))}:
         mine = [p for p in range(len(world.records)) if unit(world, p) == one]
@@ -97,7 +97,7 @@ def test_a_balanced_test_set_has_equally_many_of_each_label(made: tuple[Any, Any
             assert after == before
         elif "findings" in kinds:
             assert len(set(after.values())) == 1
-            fewest = min(len(before), draw.FEWEST_LABEL_SETS)
+            fewest = min(len(before), sampling.FEWEST_LABEL_SETS)
             assert len(after) >= fewest
             falling = sorted(before.values(), reverse=True)
             assert min(after.values()) * len(after) >= max(k * falling[k - 1] for k in range(fewest, len(before) + 1))
@@ -110,8 +110,8 @@ def test_a_balanced_test_set_has_equally_many_of_each_label(made: tuple[Any, Any
 def test_other_sources_change_no_draw(made: tuple[Any, Any], size: int, seed: int) -> None:
     world = made_up(*made)
     more = with_more(world, [Row(0, MAT("X-ray", "Bones", "Level"))], [Record(0, label="z")] * 3)
-    chosen = draw.take(world.mat.tags, everything(world), size, seed)
-    moved = draw.take(more.mat.tags, everything(world) + 3, size, seed)  # row 0 comes first
+    chosen = sampling.take(world.mat.tags, everything(world), size, seed)
+    moved = sampling.take(more.mat.tags, everything(world) + 3, size, seed)  # row 0 comes first
     assert (moved - 3).tolist() == chosen.tolist()
 
 
@@ -139,12 +139,12 @@ def test_records_of_equal_files_are_drawn_in_the_order_of_the_index() -> None:
     tags = dataclasses.replace(world.mat.tags, key=np.repeat(np.arange(20, dtype=np.uint64), 3))
     every = np.arange(60)
     for size in range(1, 61):
-        taken = draw.take(tags, every, size, 5)
+        taken = sampling.take(tags, every, size, 5)
         assert len(taken) == size
-        assert np.array_equal(taken, draw.take(tags, every, size, 5))
-        assert set(taken) <= set(draw.take(tags, every, min(size + 1, 60), 5)), "a larger one contains a smaller"
+        assert np.array_equal(taken, sampling.take(tags, every, size, 5))
+        assert set(taken) <= set(sampling.take(tags, every, min(size + 1, 60), 5)), "a larger one contains a smaller"
     for k in (1, 4, 29):
-        assert len(draw.shots(tags, every, k, 5)) == len(draw.shots(world.mat.tags, every, k, 5))
-    assert len(draw.equal_per_label(tags, every, 5)) == len(draw.equal_per_label(world.mat.tags, every, 5))
+        assert len(sampling.shots(tags, every, k, 5)) == len(sampling.shots(world.mat.tags, every, k, 5))
+    assert len(sampling.equal_per_label(tags, every, 5)) == len(sampling.equal_per_label(world.mat.tags, every, 5))
     alike = dataclasses.replace(tags, key=np.zeros(60, np.uint64), label=np.zeros(60, np.int32))
-    assert draw.take(alike, every, 7, 5).tolist() == list(range(7)), "the earlier first"
+    assert sampling.take(alike, every, 7, 5).tolist() == list(range(7)), "the earlier first"

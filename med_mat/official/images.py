@@ -1,4 +1,4 @@
-"""What there is to attach to upstream's entries: a build, or raw folders. Files by source, records by row and path."""
+"""Images for the authors' entries, of a build or of raw folders: files by source, records by row and path."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: What stands in a record's path after the file that holds several pictures.
+#: The part of a record's path after a file that holds several images.
 _FRAME = re.compile(FRAME)
-#: A file that gives several records of one row, so that a path does not tell which.
+#: A file with several records of one row, which a path does not tell apart.
 SEVERAL = -1
 
 
-class Holdings(ABC):
-    """Files and records, by upstream's row."""
+class Images(ABC):
+    """Files and records, by row."""
 
     def __init__(self, catalog: Catalog | None = None) -> None:
         self.catalog = load() if catalog is None else catalog
@@ -41,7 +41,7 @@ class Holdings(ABC):
         self._records: dict[int, dict[str, int]] = {}
 
     def paths(self, row: int) -> Paths | None:
-        """The image files of the row's source; None where the source is not here."""
+        """The image files of the row's source; None if the source is not here."""
         source = self.rows[row].source
         if source not in self._paths:
             roles = self._roles(source)
@@ -49,22 +49,22 @@ class Holdings(ABC):
         return self._paths[source]
 
     def record(self, row: int, path: str) -> int | None:
-        """The number of the record that a file gives for a row, :data:`SEVERAL`, or None where it gives none."""
+        """The number of the record of a file in a row, :data:`SEVERAL`, or None if it has none."""
         if row not in self._records:
             self._records[row] = self._of_row(self.rows[row])
         return self._records[row].get(path)
 
     @abstractmethod
     def _roles(self, source: str) -> Mapping[str, str]:
-        """Path inside the source -> what the file is to the build; empty where the source is not here."""
+        """The role of each file, by path inside the source; empty if the source is not here."""
 
     @abstractmethod
     def _of_row(self, row: Row) -> dict[str, int]:
-        """Path inside the source -> number of its record."""
+        """The number of the record, by path inside the source."""
 
 
-class Built(Holdings):
-    """A built Med-MAT. A record's number is its position in the index."""
+class BuiltImages(Images):
+    """Images of a built Med-MAT. A record's number is its position in the index."""
 
     def __init__(self, mat: MedMAT) -> None:
         super().__init__()
@@ -103,9 +103,8 @@ class Built(Holdings):
         return references
 
 
-class Raw(Holdings):
-    """Raw folders, as :func:`med_mat.building.find` finds them, read by their loaders: here a record's number means
-    nothing."""
+class RawImages(Images):
+    """Images of raw folders as found by :func:`med_mat.building.find`; record numbers have no meaning here."""
 
     def __init__(self, folders: Mapping[str, RawFolder]) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
-"""A split by one's own lists of records, taken as given: the audit tells what leaks."""
+"""A split by user-supplied lists of records, taken as given: the audit tells what leaks."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -14,71 +14,74 @@ import pyarrow.compute as pc
 
 from med_mat import strict
 from med_mat.errors import SplitError
+from med_mat.index import Index
 from med_mat.nameless import WITHOUT_NAMES
 from med_mat.selection import Selector
-from med_mat.splits.experiment import TESTED, Experiment
 from med_mat.splits.ids import SUFFIXES, known_ids, nearest_id, places_of, read_ids
-from med_mat.splits.options import AMONG, Options, Rule
-from med_mat.splits.reading import Target, find_target
+from med_mat.splits.interpretation import Target, find_target
+from med_mat.splits.options import AMONG, Options, Rule, SamplingOptions
+from med_mat.splits.registry import experiment
+from med_mat.splits.result import Experiment
+from med_mat.splits.split import TESTED
 from med_mat.splits.study import Study
 from med_mat.tags import Positions
 from med_mat.taxonomy import Algebra
 
 if TYPE_CHECKING:
-    from med_mat.dataset import MedMAT
+    from typing_extensions import Unpack
 
 #: A selection, ids, positions in the index, or a file of ids.
-Records: TypeAlias = "Selector | Iterable[str] | Iterable[int] | os.PathLike[str]"
-#: Options that choose records, which one's own lists have done already.
+Records: TypeAlias = Selector | Iterable[str] | Iterable[int] | os.PathLike[str]
+Leaks = Literal["keep", "drop"]
+#: Options that choose records, which the lists do already.
 _CHOOSING = (*AMONG, "balanced_test", "contradictory", "withheld", "test_on")
 
 
+@experiment()
 def split(
-    mat: MedMAT,
+    index: Index,
     *,
     train: Records,
     test: Records,
-    validation: Records | float = None,
+    validation: Records | float = 0.0,
     target: Selector = None,
-    leaks: Literal["keep", "drop"] = "keep",
-    **options: Any,
+    leaks: Leaks = "keep",
+    **options: Unpack[SamplingOptions],
 ) -> Experiment:
-    """Train, validate and test on one's own lists of records.
+    """Train, validate and test on user-supplied lists of records.
 
     A list is a selection (``"CT/Lung/COVID & split=train"``), ids, positions in the index (whole numbers), or a file of
     ids, as a path or as text that ends in .txt, .csv, .json or .parquet: see :func:`med_mat.splits.ids.read_ids`.
 
     Args:
-        mat: a built Med-MAT.
-        train: what to train on.
-        test: what to test on.
-        validation: what to validate on; or a share of train to set apart, as of every experiment.
-        target: what is tested and never trained on, so that the audit proves it; None makes no such claim.
-        leaks: "keep" takes the lists as they are, and the audit fails where they share a group; "drop" leaves out of
-            validation what shares one with test, and of train what shares one with either.
-        options: of :class:`~med_mat.splits.Options`; those that choose records are refused.
+        index: An opened Med-MAT.
+        train: List of records to train on.
+        test: List of records to test on.
+        validation: List of records to validate on, or the share of train to set apart.
+        target: What is tested and never trained on, for the audit to check (default: not checked).
+        leaks: Keep the lists as they are, or drop what leaks. With "keep" the audit fails if they share a group; "drop"
+            removes from validation what shares one with test, and from train what shares one with either.
 
     Raises:
-        SplitError: an id or a position that the build lacks, one that stands twice in a list, a list of nothing, or a
-            file that is no list.
-        VocabularyError: a selection by a word that nothing knows.
+        SplitError: An id or a position that the build lacks or that is listed twice, an empty list, a file that is not
+            a list, or an option that chooses records.
+        VocabularyError: A selection by an unknown word.
     """
-    strict.arguments(
-        {"leaks": Literal["keep", "drop"]}, {"leaks": leaks}, "A split of one's own lists", error=SplitError
-    )
+    strict.arguments({"leaks": Leaks}, {"leaks": leaks}, "A split by lists", error=SplitError)
     lists: dict[str, Any] = {"train": train, "test": test}
+    share: dict[str, Any] = {}
     if isinstance(validation, int | float | np.number) and not isinstance(validation, bool):
-        options["validation"] = float(validation)
+        share = {"validation": float(validation)}
     elif validation is not None:
         lists["validation"] = validation
-    given = _options(options)
-    found = {part: _positions(mat, part, records) for part, records in lists.items()}
+    given = _options({**options, **share})
+    found = {part: _positions(index, part, records) for part, records in lists.items()}
     places = {part: positions for part, (positions, _) in found.items()}
-    dropped = _without_leaks(mat, places) if leaks == "drop" else {}
-    goal = _target(mat, target, places["test"], given)
-    barred = np.zeros(len(mat) + 1, dtype=bool)
-    barred[mat.tags.group[places["test"]]] = True
-    study = Study(mat, goal, given, places["test"], {}, barred, frozenset())
+    dropped = _without_leaks(index, places) if leaks == "drop" else {}
+    goal = _target(index, target, places["test"], given)
+    tested_groups = np.zeros(len(index) + 1, dtype=bool)
+    tested_groups[index.tags.group[places["test"]]] = True
+    study = Study(index, goal, given, places["test"], {}, tested_groups, frozenset())
     arguments: dict[str, Any] = {"target": None if target is None else goal.text, "leaks": leaks}
     arguments |= {part: plain for part, (_, plain) in found.items()}
     rule = Rule(target_records=None if target is None else 0, any_part=True)
@@ -86,31 +89,31 @@ def split(
     return replace(made, validation_positions=places["validation"]) if "validation" in places else made
 
 
-def _options(options: dict[str, Any]) -> Options:
+def _options(options: Mapping[str, Any]) -> Options:
     given, usual = Options.of({"test_on": "all", **options}), Options(test_on="all")
     for name in _CHOOSING:
         if getattr(given, name) != getattr(usual, name):
             raise SplitError(
-                f"A split of one's own lists takes them as they are, and not {name}={getattr(given, name)!r}: choose "
+                f"A split by lists takes them as they are, and not {name}={getattr(given, name)!r}: choose "
                 "the records in the lists, which may be selections."
             )
     return given
 
 
-def _target(mat: MedMAT, target: Selector, test: Positions, options: Options) -> Target:
-    facts = mat.tags.facts
+def _target(index: Index, target: Selector, test: Positions, options: Options) -> Target:
+    facts = index.tags.facts
     if target is not None:
-        return find_target(facts, mat.selection(target), options.read)
-    rows = frozenset(mat.tags.counts(test))
-    mats = tuple(sorted({options.read.names(facts[row])[0] for row in rows}))
+        return find_target(facts, index.selection(target), options.interpretation)
+    rows = frozenset(index.tags.counts(test))
+    mats = tuple(sorted({options.interpretation.triplets(facts[row])[0] for row in rows}))
     return Target(", ".join(map(str, mats)), mats, rows)
 
 
-def _without_leaks(mat: MedMAT, places: dict[str, Positions]) -> dict[str, int]:
+def _without_leaks(index: Index, places: dict[str, Positions]) -> dict[str, int]:
     """Take out what shares a group with a part that counts for more: test, then validation; reason -> records."""
-    group, dropped = mat.tags.group, {}
+    group, dropped = index.tags.group, {}
     for part, other, reason in (
-        ("validation", "test", f"of one's own list for validation, {TESTED}"),
+        ("validation", "test", f"of the validation list, {TESTED}"),
         ("train", "test", TESTED),
         ("train", "validation", "their group is in the validation part"),
     ):
@@ -122,54 +125,54 @@ def _without_leaks(mat: MedMAT, places: dict[str, Positions]) -> dict[str, int]:
     return dropped
 
 
-def _positions(mat: MedMAT, part: str, records: Any) -> tuple[Positions, str | list[str]]:
+def _positions(index: Index, part: str, records: Any) -> tuple[Positions, str | list[str]]:
     """Where the records of a list are, ascending; and the list as plain data: a selection's text, or ids."""
     if isinstance(records, os.PathLike) or (isinstance(records, str) and Path(records).suffix.lower() in SUFFIXES):
         ids = read_ids(Path(records), part)
-        return _found(mat, part, ids), ids
+        return _found(index, part, ids), ids
     if records is None or isinstance(records, str | Algebra):
-        return _selected(mat, part, records)
+        return _selected(index, part, records)
     if isinstance(records, pa.Array | pa.ChunkedArray):
         records = records.to_pylist()
     items = list(records) if isinstance(records, Iterable) else [records]
     if items and all(isinstance(one, Algebra) for one in items):
-        return _selected(mat, part, items)
+        return _selected(index, part, items)
     if items and all(isinstance(one, str) for one in items):
         ids = [str(one) for one in items]
-        return _found(mat, part, ids), ids
+        return _found(index, part, ids), ids
     if items and all(isinstance(one, int | np.integer) and not isinstance(one, bool) for one in items):
         positions = np.sort(np.array(items, dtype=np.int64))
-        if positions[0] < 0 or positions[-1] >= len(mat):
+        if positions[0] < 0 or positions[-1] >= len(index):
             wrong = positions[0] if positions[0] < 0 else positions[-1]
-            raise SplitError(f"{part}: {wrong} is no position in the index: they go from 0 to {len(mat) - 1}.")
-        ids = known_ids(mat.location).take(pa.array(positions)).to_pylist()
+            raise SplitError(f"{part}: {wrong} is not a position in the index: these go from 0 to {len(index) - 1}.")
+        ids = known_ids(index.location).take(pa.array(positions)).to_pylist()
         return _once(part, positions, ids), ids
     raise SplitError(
-        f"{part} is to be a selection as text, a list of ids, of positions in the index, or a file of ids that ends in "
-        f"{', '.join(SUFFIXES)}, and is {'an empty list' if not items else repr(records)[:80]}."
+        f"{part} must be a selection as text, a list of ids or of positions in the index, or a file of ids ending in "
+        f"{', '.join(SUFFIXES)}, not {'an empty list' if not items else repr(records)[:80]}."
     )
 
 
-def _selected(mat: MedMAT, part: str, records: Selector) -> tuple[Positions, str]:
-    selection = mat.selection(records)
-    positions = mat.where(selection)
+def _selected(index: Index, part: str, records: Selector) -> tuple[Positions, str]:
+    selection = index.selection(records)
+    positions = index.where(selection)
     if not len(positions):
         raise SplitError(f"{part}: no record of this Med-MAT is {selection}.")
     return positions, str(selection)
 
 
-def _found(mat: MedMAT, part: str, ids: list[str]) -> Positions:
+def _found(index: Index, part: str, ids: list[str]) -> Positions:
     wanted = pa.array(ids, pa.string())
-    places = places_of(mat.location, wanted)
+    places = places_of(index.location, wanted)
     absent = wanted.filter(pc.is_null(places))
     if len(absent):
         first = absent[0].as_py()
-        nameless = first.partition("/")[0] in mat.manifest.get(WITHOUT_NAMES, {})
+        nameless = first.partition("/")[0] in index.manifest.get(WITHOUT_NAMES, {})
         hint = (
             " Its source lies here without file names: attach the raw files (med-mat attach), or save the split as "
             ".parquet or .json where the names are, and load that."
             if nameless
-            else nearest_id(known_ids(mat.location), first)
+            else nearest_id(known_ids(index.location), first)
         )
         raise SplitError(
             f"{part}: this Med-MAT lacks {len(absent):,} of the {len(ids):,} ids, such as {first!r}."

@@ -1,4 +1,4 @@
-"""Draws that hang on a record's key and a seed alone: a question is the same on every machine, in any order."""
+"""Random choices that depend only on a record's key and a seed: a question is the same on every machine."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import TypeVar
 
 T = TypeVar("T")
 _BITS = 512
-#: What must be left of a block beyond what is asked of it, so that every outcome is as likely but for 1 in 2**32.
+#: Minimum ratio of a block to a requested range: outcomes are then equally likely up to 1 in 2**32.
 _SPARE = 1 << 32
 
 
-class Draws:
-    """Random numbers: the digits, in whatever radix is asked for, of digests of key and seed.
+class Sampler:
+    """Random numbers: digits, in any radix, of digests of key and seed.
 
-    That is quicker than seeding a generator, and rests on nothing but the hash: no library promises that its choice,
-    sample and shuffle stay the same for good.
+    This is faster than seeding a generator, and depends on nothing but the hash: no library guarantees that its choice,
+    sample and shuffle stay the same forever.
 
     Args:
         key: the record's (:mod:`med_mat.schema`).
@@ -33,7 +33,7 @@ class Draws:
         self._left = 1
 
     def below(self, limit: int) -> int:
-        """A whole number from 0, below the limit, each as likely."""
+        """A whole number from 0 to ``limit - 1``, all equally likely."""
         if self._left < limit * _SPARE:
             self._number, self._left = next(self._blocks), 1 << _BITS
         self._left //= limit
@@ -41,15 +41,15 @@ class Draws:
         return drawn
 
     def one(self, of: Sequence[T]) -> T:
-        """One of them, each as likely."""
+        """One of the items, all equally likely."""
         return of[self.below(len(of))]
 
     def yes(self, numerator: int, denominator: int) -> bool:
-        """True in so many of so many cases."""
+        """True with probability ``numerator / denominator``."""
         return self.below(denominator) < numerator
 
     def shuffled(self, of: Sequence[T]) -> Iterator[T]:
-        """All of them in a random order, drawn as they are asked for."""
+        """The items in random order, chosen lazily."""
         rest = list(of)
         while rest:
             which = self.below(len(rest))
@@ -57,10 +57,10 @@ class Draws:
             yield rest.pop()
 
     def by_weight(self, upto: Sequence[int]) -> int:
-        """A position, as likely as its weight is great.
+        """A position, with probability proportional to its weight.
 
         Args:
-            upto: for each position, the weights up to it and its own together.
+            upto: Cumulative weights.
         """
         return bisect_right(upto, self.below(upto[-1]))
 

@@ -172,15 +172,15 @@ def test_what_leaks_is_told_or_dropped(made: tuple[Any, Any], data: st.DataObjec
         ),
         (["source_1/1/3", "source_1/1/3"], "train names 1 records twice, such as source_1/1/3"),
         ([3, 4, 3], "train names 1 records twice, such as source_1/1/4"),
-        ([3, 46], "train: 46 is no position in the index: they go from 0 to 45"),
-        ([-1], "train: -1 is no position"),
-        ([], "train is to be a selection .*, and is an empty list"),
-        ([True], r"train is to be a selection .*, and is \[True\]"),
-        ([1.0], r"and is \[1\.0\]"),
-        ([1, "a"], r"and is \[1, 'a'\]"),
-        (3.5, "and is 3.5"),
+        ([3, 46], "train: 46 is not a position in the index: these go from 0 to 45"),
+        ([-1], "train: -1 is not a position"),
+        ([], "train must be a selection .*, not an empty list"),
+        ([True], r"train must be a selection .*, not \[True\]"),
+        ([1.0], r"not \[1\.0\]"),
+        ([1, "a"], r"not \[1, 'a'\]"),
+        (3.5, "not 3.5"),
         ("absent.txt", "absent.txt: the list of ids for train cannot be read .*No such file"),
-        (Path("x.docx"), r"x\.docx: a list of ids is a file that ends in \.txt, \.csv, \.json, \.parquet"),
+        (Path("x.docx"), r"x\.docx: a list of ids must be a file ending in \.txt, \.csv, \.json, \.parquet"),
     ],
 )
 def test_what_is_no_list(world: World, train: Any, message: str) -> None:
@@ -223,7 +223,7 @@ def test_files_that_are_no_list(world: World, tmp_path: Path, name: str, content
         ({"leaks": "no"}, "leaks: 'no' is not one of keep, drop"),
         ({"sise": 3}, "no option 'sise'. Did you mean 'size'"),
         ({"validation": 0.7}, "validation is the share of the training records to set apart, from 0 to 0.5"),
-        ({"validation": True}, "validation is to be a selection"),
+        ({"validation": True}, "validation must be a selection"),
     ],
 )
 def test_options_that_do_not_go_with_own_lists(world: World, given: dict[str, Any], message: str) -> None:

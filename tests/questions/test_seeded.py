@@ -13,24 +13,24 @@ from asked import FINDINGS, KNEE, LUNG, ROWS, TUBERCULOSIS
 
 from med_mat.building.sides import key
 from med_mat.questions import Questioner
-from med_mat.questions.draws import Draws
+from med_mat.questions.sampling import Sampler
 
 
 def test_numbers_are_even() -> None:
-    counts = Counter(draws.below(6) for number in range(300) for draws in [Draws(number, 0)] for _ in range(200))
+    counts = Counter(sampler.below(6) for number in range(300) for sampler in [Sampler(number, 0)] for _ in range(200))
     assert set(counts) == set(range(6))
     assert all(9600 < count < 10400 for count in counts.values())  # 4.4 standard deviations
-    draws = Draws(5, 0)
-    assert sorted(draws.shuffled("abcdef")) == list("abcdef")
-    heavy = Counter(draws.by_weight([1, 1, 10]) for _ in range(10_000))
+    sampler = Sampler(5, 0)
+    assert sorted(sampler.shuffled("abcdef")) == list("abcdef")
+    heavy = Counter(sampler.by_weight([1, 1, 10]) for _ in range(10_000))
     assert set(heavy) == {0, 2}
     assert 870 < heavy[0] < 1130
 
 
 def test_a_seed_counts_whole() -> None:
-    drawn = {tuple(Draws(1, seed).below(1000) for _ in range(5)) for seed in (0, 1, -1, 2**64, 10**400)}
+    drawn = {tuple(Sampler(1, seed).below(1000) for _ in range(5)) for seed in (0, 1, -1, 2**64, 10**400)}
     assert len(drawn) == 5
-    assert Draws(12, 3).below(10**6) != Draws(1, 23).below(10**6)
+    assert Sampler(12, 3).below(10**6) != Sampler(1, 23).below(10**6)
 
 
 def test_another_seed_asks_otherwise() -> None:
@@ -82,7 +82,7 @@ def test_questions_never_change() -> None:
 @pytest.mark.parametrize("seed", ["0", "4711"])
 def test_questions_do_not_depend_on_the_process(seed: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "import test_draws; print(test_draws.golden())"],
+        [sys.executable, "-c", "import test_seeded; print(test_seeded.golden())"],
         env={**os.environ, "PYTHONHASHSEED": seed},
         cwd=Path(__file__).parent,
         capture_output=True,

@@ -1,8 +1,8 @@
-"""The same experiment again with other seeds, and what experiments have in common."""
+"""How many records several experiments have in common."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,33 +11,16 @@ import numpy.typing as npt
 
 from med_mat.errors import SplitError
 from med_mat.splits.evidence import marked
-from med_mat.splits.experiment import Experiment
-from med_mat.splits.file import experiment as make
+from med_mat.splits.split import Split
 
 Counts = npt.NDArray[np.int64]
 
 
-def repeat(experiment: Experiment, seeds: Iterable[int]) -> list[Experiment]:
-    """The same experiment with other seeds, made of its definition; :func:`overlap` says how much they differ.
-
-    Args:
-        experiment: any that is made by name. An arm that was as large as another has its size in its definition.
-        seeds: one for each, all different.
-
-    Raises:
-        SplitError: a seed that stands twice or is none, or an experiment that cannot be made with it.
-    """
-    wanted = list(seeds)
-    if len(set(wanted)) < len(wanted):
-        raise SplitError(f"The seeds of repeat are to be different, and are {wanted}.")
-    return [make(experiment.mat, {**experiment.definition, "seed": seed}) for seed in wanted]
-
-
 @dataclass(frozen=True, eq=False)
 class Overlap:
-    """How many records experiments have in common, part by part; its text is a table."""
+    """How many records experiments have in common, by part; printed as a table."""
 
-    names: tuple[str, ...]  # what tells each experiment from the others
+    names: tuple[str, ...]  # what differs between the experiments
     parts: Mapping[str, Counts]  # part -> (n, n): records of the i-th that the j-th has too
 
     def to_data(self) -> dict[str, Any]:
@@ -54,17 +37,17 @@ class Overlap:
                 for name, row in zip(self.names, counts.tolist(), strict=True)
             ]
         same = all(np.all(counts == counts.flat[0]) for counts in self.parts.values())
-        return "\n".join([*lines, "All are the same: nothing was drawn."] if same and len(self.names) > 1 else lines)
+        return "\n".join([*lines, "All are the same: nothing was sampled."] if same and len(self.names) > 1 else lines)
 
 
-def overlap(experiments: Sequence[Experiment]) -> Overlap:
-    """How many records each of some experiments over one build shares with each of the others.
+def overlap(experiments: Sequence[Split]) -> Overlap:
+    """How many records each experiment shares with each of the others.
 
     Raises:
-        SplitError: no experiment, or experiments over several builds.
+        SplitError: No experiment, or experiments over different builds.
     """
     if not experiments:
-        raise SplitError("overlap compares experiments, and is given none.")
+        raise SplitError("overlap compares experiments, and none is given.")
     if any(one.mat is not experiments[0].mat for one in experiments):
         raise SplitError("overlap compares experiments over one opened Med-MAT, and these are over several.")
     sides = {
@@ -81,8 +64,8 @@ def overlap(experiments: Sequence[Experiment]) -> Overlap:
     return Overlap(tuple(differences(experiments)), parts)
 
 
-def differences(experiments: Sequence[Experiment]) -> list[str]:
-    """What tells each experiment from the others, such as "seed 3" or "fold 2"."""
+def differences(experiments: Sequence[Split]) -> list[str]:
+    """What differs between the experiments, such as "seed 3" or "fold 2"."""
     definitions = [one.definition for one in experiments]
     keys = [key for key in definitions[0] if any(one.get(key) != definitions[0][key] for one in definitions)]
     return [", ".join(f"{key} {one.get(key)}" for key in keys) or one["experiment"] for one in definitions]

@@ -1,8 +1,8 @@
 """Seeded, balanced sampling of records.
 
-The draw of a record follows from the seed and its own key alone (source, row, content of the raw file): it stays the
-same when other sources join the build, when records come or go, without file names, on every machine and with every
-version of numpy. Records of equal files have one key: of these, the earlier in the index comes first.
+Whether a record is sampled depends only on the seed and the record's own key (source, row, content of the raw file): it
+does not change when other sources or records are added or removed, without file names, across machines or versions of
+numpy. Records of identical files have the same key; of these, the earlier in the index comes first.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from med_mat.taxonomy import DRAWN
 
 Keys = npt.NDArray[np.uint64]
 Codes = npt.NDArray[np.int64]
-#: What samples are even over, before they are even over label sets.
+#: What samples are balanced over, before they are balanced over label sets.
 Even = Literal["subset", "source"]
-#: A balanced test of findings has at least so many label sets, where the records have them: as many as options.
+#: Minimum number of label sets of a balanced test of findings, if the records have them: as many as options.
 FEWEST_LABEL_SETS = 4
 #: The largest key that a float holds exactly and that is still one of 64 bits.
 _MOST = 2.0**64 - 2.0**11
 
 
 def take(tags: Tags, positions: Positions, size: int, seed: int, even: Even = "subset") -> Positions:
-    """``size`` of the positions, even over subsets or sources, and within each over label sets; ascending.
+    """``size`` of the positions, balanced over subsets or sources, and within each over label sets; ascending.
 
-    Even as far as the numbers allow: what is used up leaves its share to the others. A larger size contains a smaller.
+    A stratum that runs out leaves its share to the others. A larger sample contains a smaller one.
     """
     if size >= len(positions):
         return positions
@@ -39,8 +39,8 @@ def take(tags: Tags, positions: Positions, size: int, seed: int, even: Even = "s
     return np.sort(arranged[:size])
 
 
-def cap(tags: Tags, positions: Positions, limit: int, seed: int) -> Positions:
-    """At most ``limit`` of each subset, as even over its label sets as their numbers allow; ascending."""
+def max_per_subset(tags: Tags, positions: Positions, limit: int, seed: int) -> Positions:
+    """At most ``limit`` of each subset, balanced over its label sets as far as possible; ascending."""
     unit, keys = units(tags, positions), random_keys(tags, positions, seed)
     first = _first(tags, positions, unit, keys, np.bincount(unit).clip(max=limit))
     arranged, turn = _order(tags, positions[first], unit[first], keys[first])
@@ -48,9 +48,9 @@ def cap(tags: Tags, positions: Positions, limit: int, seed: int) -> Positions:
 
 
 def shots(tags: Tags, positions: Positions, k: int, seed: int) -> Positions:
-    """``k`` of each label set of each subset, or all where there are fewer; ascending.
+    """``k`` of each label set of each subset, or all if there are fewer; ascending.
 
-    A larger k contains a smaller.
+    A larger k contains a smaller one.
     """
     stratum = strata(tags, positions)
     by_key = np.argsort(random_keys(tags, positions, seed), kind="stable")
@@ -58,10 +58,10 @@ def shots(tags: Tags, positions: Positions, k: int, seed: int) -> Positions:
 
 
 def equal_per_label(tags: Tags, positions: Positions, seed: int) -> Positions:
-    """Strictly equally many of each label, as many as the rarest has; within each subset; ascending.
+    """The same number of each label within each subset: that of the rarest label; ascending.
 
-    Where records have findings, the classes are sets of labels, most of them rare: :func:`common` says how many of the
-    commonest are kept. Where a row has boxes or masks, nothing is balanced.
+    For findings the classes are label sets, most of them rare: :func:`common` says how many of the most frequent are
+    kept. Rows of boxes and masks are not balanced.
     """
     kept = []
     unit = units(tags, positions)
@@ -81,21 +81,22 @@ def equal_per_label(tags: Tags, positions: Positions, seed: int) -> Positions:
 
 
 def common(falling: Codes) -> int:
-    """How many label sets a balanced test of findings has, the commonest first; each then has the last one's count.
+    """How many label sets a balanced test of findings has, the most frequent first; each then has the last one's count.
 
-    At least as many as a question has options, where there are so many; beyond these, as many as keep the most records.
+    At least as many as a question has options, if there are that many; beyond these, the number that keeps the most
+    records.
 
     Args:
-        falling: records of each label set, the largest first.
+        falling: Number of records of each label set, in descending order.
     """
     least = min(len(falling), FEWEST_LABEL_SETS)
-    # of equally many records, those of more label sets: the last maximum
+    # of equal numbers of records, the one with more label sets: the last maximum
     kept = (falling * np.arange(1, len(falling) + 1))[least - 1 :]
     return len(falling) - int(np.argmax(kept[::-1]))
 
 
 def units(tags: Tags, positions: Positions, even: Even = "subset") -> Codes:
-    """A code for the subset, or the source, of each record; a row that is in no subset is one of its own."""
+    """A code for the subset, or the source, of each record; a row without a subset has a code of its own."""
     table = np.zeros(max(tags.facts, default=0) + 1, dtype=np.int64)
     codes: dict[object, int] = {}
     for number, row in tags.facts.items():
@@ -126,7 +127,7 @@ def random_keys(tags: Tags, positions: Positions, seed: int) -> Keys:
 
 
 def _order(tags: Tags, positions: Positions, unit: Codes, keys: Keys) -> tuple[Positions, Codes]:
-    """The positions in an order whose every prefix is even, and for each its turn within its subset."""
+    """The positions in an order of which every prefix is balanced, and the turn of each within its subset."""
     by_key = np.argsort(keys, kind="stable")
     positions, unit = positions[by_key], unit[by_key]
     # within a subset: first one record of each label set, then a second one of each
@@ -138,14 +139,14 @@ def _order(tags: Tags, positions: Positions, unit: Codes, keys: Keys) -> tuple[P
 
 
 def _first(tags: Tags, positions: Positions, unit: Codes, keys: Keys, sizes: Codes) -> Codes:
-    """Which of the positions can be among the first of :func:`_order`: sorting millions for a few would be slow.
+    """Which of the positions can be among the first of :func:`_order`, so that not all of them need be sorted.
 
     Args:
-        tags: of the build.
-        positions: in the index.
-        unit: of each of them.
-        keys: of each of them.
-        sizes: the first so many of each unit, or of all units together (of length 1).
+        tags: Tags of the build.
+        positions: (n,) Positions in the index.
+        unit: (n,) Unit of each of them.
+        keys: (n,) Random key of each of them.
+        sizes: Number wanted of each unit, or (of length 1) of all units together.
     """
     stratum = unit * len(tags.label_sets) + tags.label[positions]
     counts = np.bincount(stratum)
@@ -167,7 +168,7 @@ def _first(tags: Tags, positions: Positions, unit: Codes, keys: Keys, sizes: Cod
 
 
 def _level(counts: Codes, size: int) -> int:
-    """The least number such that as many of each count, as far as it goes, make up the size."""
+    """The smallest level at which the counts, clipped to it, add up to the size."""
     low, high = 0, int(counts.max(initial=0))
     while low < high:
         middle = (low + high) // 2
