@@ -11,9 +11,10 @@ from med_mat.browse import views
 from med_mat.dataset import MedMAT
 from med_mat.errors import AuditError, MissingExtraError
 from med_mat.leakage.groups import REASONS
+from med_mat.selection import MAT
 from med_mat.splits import experiments
 from med_mat.splits.kinds.limited import Base
-from med_mat.taxonomy import MAT, SPLITS, TASKS, WITHHELD
+from med_mat.taxonomy import SPLITS, WITHHELD
 
 if TYPE_CHECKING:
     import gradio
@@ -96,7 +97,7 @@ def theme() -> Any:
 def _records(gr: Any, mat: MedMAT) -> None:
     with gr.Row():
         selection = gr.Textbox("*", label="Selection", info="e.g. CT|MRI/Brain/* & label=Normal & width>=256", scale=3)
-        task = gr.Dropdown(["any", *TASKS], value="any", label="Task")
+        task = gr.Dropdown(["any", *mat.vocabulary.task], value="any", label="Task")
         split = gr.Radio(PARTS, value="all", label="Split", scale=2)
     said = gr.Markdown(elem_id="said")
     table = gr.Dataframe(

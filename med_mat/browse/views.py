@@ -26,7 +26,7 @@ from med_mat.leakage import report
 from med_mat.plot import audit_grid, encoded, label_balance, thumbnail
 from med_mat.selection import And, Or, Selection, Triplets
 from med_mat.tags import Positions
-from med_mat.taxonomy import AREAS, MODALITIES
+from med_mat.vocabulary import in_order
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,8 +59,8 @@ def grid(mat: MedMAT, positions: Positions) -> Grid:
     for row, count in mat.tags.counts(positions).items():
         one = mat.tags.facts[row].mat
         counts[one.area, one.modality] = counts.get((one.area, one.modality), 0) + count
-    areas = tuple(area for area in AREAS if any(key[0] == area for key in counts))
-    return Grid(areas, tuple(one for one in MODALITIES if any(key[1] == one for key in counts)), counts)
+    areas, modalities = (in_order(axis, (key[i] for key in counts)) for i, axis in enumerate(("area", "modality")))
+    return Grid(tuple(areas), tuple(modalities), counts)
 
 
 def gallery(mat: MedMAT, positions: Positions, page: int) -> list[tuple[Image.Image, str]]:

@@ -24,8 +24,9 @@ from med_mat.files import write_atomically
 from med_mat.schema import LABEL_SEPARATOR
 from med_mat.storage.location import INDEX
 from med_mat.summary import CERTAINTY, MAY, licence, words
-from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, WITHHELD
+from med_mat.taxonomy import SPLITS, WITHHELD
 from med_mat.terms import PAPER
+from med_mat.vocabulary import in_order
 
 #: What readers look at first; a push sends these last.
 HEADS = ("LICENSES.md", "croissant.json", "README.md")
@@ -162,8 +163,8 @@ def _parts(records: pa.Table) -> pa.ChunkedArray:
 def grid(records: pa.Table) -> str:
     """The number of records per modality and area, as a Markdown table."""
     counts = _count(records, "modality", "area")
-    modalities = [name for name in MODALITIES if any(key[0] == name for key in counts)]
-    areas = [name for name in AREAS if any(key[1] == name for key in counts)]
+    modalities = in_order("modality", (key[0] for key in counts))
+    areas = in_order("area", (key[1] for key in counts))
     lines = ["| | " + " | ".join(areas) + " |", "|---|" + "---:|" * len(areas)]
     for modality in modalities:
         cells = (f"{counts[modality, area]:,}" if counts[modality, area] else "" for area in areas)

@@ -33,7 +33,7 @@ from med_mat.building.settle import Settled, settle, why
 from med_mat.building.store import Store, clear, drop, resume, sweep, switch
 from med_mat.building.words import nothing
 from med_mat.building.workers import enough, parallel
-from med_mat.catalog import Catalog, RowFacts, Source, load
+from med_mat.catalog import Catalog, RowFacts, Source, declared_words, load
 from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError, UsageError
 from med_mat.files import holds, write_atomically
 from med_mat.imaging.decoding import Check
@@ -522,6 +522,7 @@ def _describe(
             for source in sources
         },
         "rows": {row.number: RowFacts.of(row, source).to_data() for source in sources for row in source.rows},
+        **({"vocabulary": words} if (words := declared_words(sources)) else {}),
         "records": totals["written"],
         "withheld": dict(sorted(why(settled.withheld).items())),
         "near_duplicates": written.facts,

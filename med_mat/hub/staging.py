@@ -43,8 +43,8 @@ from med_mat.nameless import (
 )
 from med_mat.permission import Entry, entry
 from med_mat.schema import PIXEL_COLUMNS
+from med_mat.selection import MAT
 from med_mat.storage.location import INDEX, MANIFEST, SUMS, TAGS, TAGS_COLUMNS
-from med_mat.taxonomy import MAT
 
 log = logging.getLogger(__name__)
 
