@@ -1,7 +1,7 @@
-"""The terms that travel with records: under which licence each source is, who may pass it on, and how it is cited.
+"""The terms of the sources of records: license, redistribution, commercial use, and citation.
 
-What a record's own columns and the audit say of licences is what the build knew (:class:`~med_mat.catalog.RowFacts`);
-words, pages and citations are those of the cards that are installed.
+The license in the columns of records and in audits is what the build recorded (:class:`~med_mat.catalog.RowFacts`);
+terms in words, home pages and citations come from the installed cards.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from med_mat import catalog
-from med_mat.summary import CERTAINTY, MAY
+from med_mat.summary import CERTAINTY, YES_NO
 from med_mat.tags import Positions, Tags
 from med_mat.taxonomy import LicenseCertainty
 
@@ -45,10 +45,10 @@ class Terms:
 
     source: str
     title: str
-    license: str  # a Hub licence identifier; "other" and "unknown" are among them
-    certainty: LicenseCertainty  # how the licence is known
-    redistributable: bool | None  # whether its images may be passed on; None: unknown
-    labels_redistributable: bool | None  # the same of labels, boxes, masks and questions
+    license: str  # a Hub license identifier; "other" and "unknown" are among them
+    certainty: LicenseCertainty  # how the license is known
+    redistributable: bool | None  # whether its images may be redistributed; None: unknown
+    labels_redistributable: bool | None  # the same for labels, boxes, masks and questions
     commercial: bool | None  # whether it may be used commercially; None: unknown
     words: str  # the terms in words
     homepage: str
@@ -56,9 +56,9 @@ class Terms:
 
     def __str__(self) -> str:
         return (
-            f"{self.source} ({self.title}): licence {self.license} ({CERTAINTY[self.certainty]}); may its images be "
-            f"passed on: {MAY[self.redistributable]}; its labels: {MAY[self.labels_redistributable]}; commercial use: "
-            f"{MAY[self.commercial]}. {self.words} {self.homepage}".rstrip()
+            f"{self.source} ({self.title}): license {self.license} ({CERTAINTY[self.certainty]}); images may be "
+            f"redistributed: {YES_NO[self.redistributable]}; labels: {YES_NO[self.labels_redistributable]}; commercial "
+            f"use: {YES_NO[self.commercial]}. {self.words} {self.homepage}".rstrip()
         )
 
 

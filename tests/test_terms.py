@@ -16,7 +16,7 @@ from med_mat import catalog, terms
 from med_mat.cli import cli
 from med_mat.dataset import MedMAT
 from med_mat.errors import VocabularyError
-from med_mat.summary import MAY
+from med_mat.summary import YES_NO
 from med_mat.terms import PAPER, Terms, bibtex
 
 pytestmark = pytest.mark.usefixtures("arrow_cache", "offline")
@@ -36,7 +36,7 @@ def said(info: object, source: str) -> None:
     card = catalog.load()[source]
     line = next(text for text in info.description.splitlines() if text.startswith(f"- {source} ("))  # type: ignore[attr-defined]
     assert card.terms in line
-    assert f"passed on: {MAY[card.redistributable]}" in line
+    assert f"redistributed: {YES_NO[card.redistributable]}" in line
     assert f"{source}: {card.license} ({card.license_certainty})" in info.license  # type: ignore[attr-defined]
     assert card.homepage in info.homepage.splitlines()  # type: ignore[attr-defined]
     assert PAPER in info.citation  # type: ignore[attr-defined]

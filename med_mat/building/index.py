@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import schema
+from med_mat.building.counts import COUNTED
 from med_mat.building.settle import Settled
 from med_mat.building.store import Store
 from med_mat.building.writer import index_part, open_writer
@@ -24,8 +25,6 @@ from med_mat.leakage.near import THRESHOLD
 from med_mat.storage.location import BUILD_KEY, INDEX
 
 ROW_GROUP_RECORDS = 16_384
-#: The columns that the cards count, and the manifest.
-COUNTED = ("source", "row", "subset", "modality", "area", "task", "split", "label_set", "group", "withheld")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat.building.card import COUNTED, HEADS, write_cards
+from med_mat.building.card import HEADS, write_cards
+from med_mat.building.counts import COUNTED
 from med_mat.building.files import FOLDER as FILES
 from med_mat.building.files import read_index, write_index
 from med_mat.building.index import ROW_GROUP_RECORDS

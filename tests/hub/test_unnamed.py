@@ -227,7 +227,7 @@ def test_only_what_identifies_is_left_out(small: Built, tmp_path: Path) -> None:
         "pad_ufes_20": ["file names"], "head_ct": ["tables"], "shenzhen_cxr": ["raw labels"],
     }  # fmt: skip
     readme = (folder / "README.md").read_text("utf-8")
-    assert "Without names" in readme
+    assert "Without file names" in readme
     mat = med_mat.attach(folder, small.raw, tmp_path / "out", catalog=catalog)
     assert digests(tmp_path / "out" / "data") == digests(small.out / "data")
     assert len(mat) == len(rows)
