@@ -26,6 +26,7 @@ from med_mat.questions.view import View
 from med_mat.splits.methods import Experiments
 from med_mat.storage import copies, shards
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
+from med_mat.storage.manifest import missing_images
 from med_mat.tags import COLUMNS, Positions, Tags, encode
 from med_mat.taxonomy import MAT, SPLITS, WITHHELD
 from med_mat.terms import put_terms
@@ -94,7 +95,9 @@ class MedMAT(Experiments):
         return bool(known.get(BUILD_KEY, b"").decode() == self.manifest.get("build", ""))
 
     def __repr__(self) -> str:
-        return f"MedMAT({str(self.location)!r}: {len(self):,} records, {len(self.tags.sources)} sources)"
+        missing = missing_images(self.manifest, self.location)
+        facts = f"{len(self):,} records, {len(self.tags.sources)} sources{'; ' if missing else ''}{missing}"
+        return f"MedMAT({str(self.location)!r}: {facts})"
 
     @functools.cached_property
     def index(self) -> pa.Table:

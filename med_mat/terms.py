@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from med_mat import catalog
+from med_mat.errors import SplitError
 from med_mat.summary import CERTAINTY, YES_NO
 from med_mat.tags import Positions, Tags
 from med_mat.taxonomy import LicenseCertainty
@@ -73,20 +74,53 @@ def of(tags: Tags, positions: Positions) -> tuple[Terms, ...]:
     found: dict[str, Terms] = {}
     for row in map(tags.facts.__getitem__, sorted(tags.counts(positions))):
         if row.source not in found:
-            card = cards.get(row.source)
-            found[row.source] = Terms(
-                source=row.source,
-                title=row.source if card is None else card.title,
+            found[row.source] = replace(
+                _of_card(row.source, cards.get(row.source)),
                 license=row.license,
                 certainty=row.license_certainty,
                 redistributable=row.redistributable,
                 labels_redistributable=row.labels_redistributable,
                 commercial=row.commercial,
-                words="Its card is not installed here." if card is None else card.terms,
-                homepage="" if card is None else card.homepage,
-                citation="" if card is None else card.citation,
             )
     return tuple(found.values())
+
+
+def of_ids(ids: Iterable[str]) -> tuple[Terms, ...]:
+    """The terms of the sources of records, from the ids of the records alone, in the order of their first rows.
+
+    Args:
+        ids: as in the column ``id``: ``source/row/…``.
+
+    Raises:
+        SplitError: a text that is not an id.
+        UnknownSourceError: no card of a source is installed.
+    """
+    rows: dict[str, int] = {}
+    for one in ids:
+        source, _, rest = one.partition("/")
+        number = rest.partition("/")[0]
+        if not number.isdecimal():
+            raise SplitError(f"{one!r} is not the id of a record, such as busi/48/benign/benign (1).png.")
+        rows[source] = min(int(number), rows.get(source, int(number)))
+    cards = catalog.load()
+    return tuple(_of_card(source, cards[source]) for source in sorted(rows, key=rows.__getitem__))
+
+
+def _of_card(source: str, card: catalog.Source | None) -> Terms:
+    if card is None:
+        return Terms(source, source, "unknown", "unknown", None, None, None, "Its card is not installed here.", "", "")
+    return Terms(
+        source=source,
+        title=card.title,
+        license=card.license,
+        certainty=card.license_certainty,
+        redistributable=card.redistributable,
+        labels_redistributable=card.labels_redistributable,
+        commercial=card.commercial,
+        words=card.terms,
+        homepage=card.homepage,
+        citation=card.citation,
+    )
 
 
 def put_terms(dataset: Records, tags: Tags, positions: Positions) -> Records:

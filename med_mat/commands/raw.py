@@ -247,7 +247,8 @@ def _result(report: Report, out: Path) -> str:
     kept = f", {report.kept} chunks kept from an earlier run" if report.kept else ""
     withheld = f", {report.withheld:,} withheld" if report.withheld else ""
     failed = f"; NOT BUILT, for the reason above: {', '.join(report.failed)}" if report.failed else ""
-    return f"{report.total:,} records in {printable(str(out))}{own}{withheld}{kept}. {next_step(out)}{failed}"
+    then = next_step(out, next(iter(report.ledgers)))
+    return f"{report.total:,} records in {printable(str(out))}{own}{withheld}{kept}. {then}{failed}"
 
 
 @click.command()
