@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from med_mat.building import Options, build, find
+from med_mat.building.folders import check_apart
 from med_mat.building.ledger import NOTICE
 from med_mat.building.loader import has_loader, loader_of
-from med_mat.building.run import Options, build, check_apart, find
 from med_mat.catalog import Source, load
 from med_mat.errors import BuildError
 from med_mat.files import writing

@@ -21,9 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat.building import libraries
+from med_mat.building import Options, build, find, libraries
 from med_mat.building.files import FOLDER, FileIndex, read_index
-from med_mat.building.run import Options, build, find
 from med_mat.catalog import Catalog, Source, load
 from med_mat.errors import HubError
 from med_mat.files import sha256
