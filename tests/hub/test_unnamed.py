@@ -19,17 +19,18 @@ from workshop import Workshop, digests, once
 
 import med_mat
 from med_mat.building import Options, build, find, sums
-from med_mat.building.files import read_index
 from med_mat.building.sides import key
 from med_mat.catalog import Catalog, Identifier, Place, load
 from med_mat.dataset import MedMAT
 from med_mat.demo import miniature
+from med_mat.differences import compare
 from med_mat.errors import ReadError, SplitError
 from med_mat.hub.publication import choose
 from med_mat.hub.staging import stage
 from med_mat.leakage import linked
 from med_mat.nameless import identifies
-from med_mat.validate import compare, validate
+from med_mat.storage.raw_files import read_index
+from med_mat.validate import validate
 
 #: Numbers of patients in file names; ages and findings in raw labels; several scales; volumes.
 SOURCES = ("pad_ufes_20", "shenzhen_cxr", "arthrosis", "busi", "head_ct")
