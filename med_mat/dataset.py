@@ -30,6 +30,7 @@ from med_mat.selection.fields import field_type, positions_in
 from med_mat.splits import advice, kinds, loading, registry
 from med_mat.storage import copies, shards
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
+from med_mat.storage.manifest import missing_images
 from med_mat.tags import COLUMNS, Positions, Tags, encode
 from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, WITHHELD, did_you_mean
 
@@ -137,7 +138,9 @@ class MedMAT:
         return bool(known.get(BUILD_KEY, b"").decode() == self.manifest.get("build", ""))
 
     def __repr__(self) -> str:
-        return f"MedMAT({str(self.location)!r}: {len(self):,} records, {len(self.tags.sources)} sources)"
+        missing = missing_images(self.manifest, self.location)
+        facts = f"{len(self):,} records, {len(self.tags.sources)} sources{'; ' if missing else ''}{missing}"
+        return f"MedMAT({str(self.location)!r}: {facts})"
 
     def _repr_html_(self) -> str:
         grid = self.grid()
@@ -157,7 +160,7 @@ class MedMAT:
         """The duplicate links of this build, and the images whose labels contradict each other."""
         return linked.read(self.location)
 
-    def cite(self, selector: Selector = None, **fields: Any) -> str:
+    def cite(self, selector: Selector = None, **fields: Unpack[Fields]) -> str:
         """The citations of the paper and of each source that has records in a selection, as BibTeX.
 
         Args:

@@ -83,18 +83,29 @@ def duplicates(where: str, limit: int, as_json: bool, page: Path | None, **filte
 
 
 @click.command()
-@click.argument("where", metavar="MED-MAT", type=MED_MAT)
+@click.argument("where", metavar="MED-MAT|SPLIT", type=MED_MAT)
 @click.argument("selection", required=False)
 def cite(where: str, selection: str | None) -> None:
-    """Print what to cite for the records of MED-MAT that SELECTION keeps: the paper and their sources, as BibTeX.
+    """Print what to cite, as BibTeX: the paper, and the sources of the records of MED-MAT that SELECTION keeps.
+
+    Instead of MED-MAT, name a SPLIT: a file that 'med-mat split --save' wrote, or a list of ids as .csv, .json or .txt.
 
     \b
     Examples: med-mat cite Med-MAT > references.bib
               med-mat cite Med-MAT 'CT/*/* & split=train'
+              med-mat cite related.parquet
     """
     import med_mat
 
-    click.echo(med_mat.open(where).cite(selection))
+    if Path(where).is_file():
+        if selection is not None:
+            raise click.UsageError(f"A selection needs a Med-MAT; {where} is a file, all of which is cited.")
+        from med_mat import terms
+        from med_mat.splits.ids import read_ids
+
+        click.echo(terms.bibtex(terms.of_ids(read_ids(Path(where), None))))
+    else:
+        click.echo(med_mat.open(where).cite(selection))
 
 
 @click.command()
