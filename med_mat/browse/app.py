@@ -46,7 +46,7 @@ def app(mat: MedMAT, where: str, scratch: Path) -> Starlette:
         where: its folder or Hub id, for the code that the split builder shows.
         scratch: a private folder for files that are written while they are sent.
     """
-    pages = _Pages(mat, where, scratch)
+    pages = Pages(mat, where, scratch)
     routes: Mapping[str, Answer] = {
         "/": pages.records,
         "/statistics": pages.statistics,
@@ -61,21 +61,12 @@ def app(mat: MedMAT, where: str, scratch: Path) -> Starlette:
         "/static/{name:path}": pages.static,
     }
     return Starlette(
-        routes=[Route(path, _answering(answer)) for path, answer in routes.items()],
+        routes=[Route(path, answer) for path, answer in routes.items()],
         exception_handlers={MedMATError: pages.refused, HTTPException: pages.absent, Exception: pages.failed},
     )
 
 
-def _answering(answer: Answer) -> Answer:
-    """A plain function for Starlette, which then answers in a thread; a bound method alone would do as well."""
-
-    def answered(request: Request) -> Response:
-        return answer(request)
-
-    return answered
-
-
-class _Pages:
+class Pages:
     """What the routes answer."""
 
     def __init__(self, mat: MedMAT, where: str, scratch: Path) -> None:

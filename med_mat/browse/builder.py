@@ -19,7 +19,7 @@ from med_mat.shell import quote
 from med_mat.splits.arms import Base
 from med_mat.splits.file import EXPERIMENTS
 from med_mat.splits.options import AMONG, Options
-from med_mat.taxonomy import AREAS, AXES, MAT, MODALITIES, SPLITS
+from med_mat.taxonomy import AREAS, AXES, DRAWN, MAT, MODALITIES, SPLITS
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -203,11 +203,16 @@ def targets(mat: MedMAT) -> tuple[Target, ...]:
     for row, split, length in zip(*(one[seen].tolist() for one in (runs.row, runs.split, runs.length)), strict=True):
         sides = counts.setdefault(mat.tags.facts[row].mat, dict.fromkeys(SPLITS, 0))
         sides[SPLITS[split]] += length
-    found = [
-        Target(str(one), sides["train"], sides["test"], all(_held(one, axis, counts) for axis in AXES))
-        for one, sides in counts.items()
-        if sides["test"]
-    ]
+    rows = mat.tags.facts.values()
+    labeled = {one.mat for one in rows if one.annotation not in DRAWN}
+    drawn = {one.mat for one in rows if one.annotation in DRAWN}
+    found = []
+    for one, sides in counts.items():
+        # where a target has labels alone, rows of boxes and masks do not train for it
+        holders = {other for other in (counts if one in drawn else labeled) if counts.get(other, sides)["train"]}
+        composable = all(_held(one, axis, holders) for axis in AXES)
+        if sides["test"]:
+            found.append(Target(str(one), sides["train"], sides["test"], composable))
     return tuple(sorted(found, key=lambda one: (not one.composable, one.mat)))
 
 

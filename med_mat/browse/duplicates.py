@@ -76,10 +76,10 @@ def page(mat: MedMAT, thumbnails: Thumbnails, query: Mapping[str, str]) -> Dupli
 
 
 def linked(mat: MedMAT, reason: str = "", *, between: bool = False, contradictory: bool = False) -> pa.Table:
-    """The links between records of different images; rows of one image are not duplicates of each other."""
+    """The links between records of different images, and between rows of one image whose labels contradict."""
     found = report.links(mat, between=between, reasons=[reason] if reason else [], contradictory=contradictory)
     first, second = (pc.replace_substring_regex(found[end], _ROW, r"\1/") for end in ("first", "second"))
-    return found.filter(pc.not_equal(first, second))
+    return found.filter(pc.or_(pc.not_equal(first, second), found["contradictory"]))
 
 
 def partners(links: pa.Table, source: str = "") -> dict[str, int]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pages import HOSTILE, HOSTILE_ID
 from starlette.testclient import TestClient
 from workshop import Workshop
 
@@ -14,10 +15,6 @@ import med_mat
 from med_mat.browse.serve import application
 from med_mat.dataset import MedMAT
 from med_mat.leakage.groups import DUPLICATES
-
-#: In a label, a question and a path; and, of a record of BUSI, in its id.
-HOSTILE = '<script>window.stolen=1</script><img src=x onerror="window.stolen=1">{{7*7}}'
-HOSTILE_ID = "/?#%41&=+;'\"<b>\\\u202e\u0000..\n é💥"
 
 
 @pytest.fixture(scope="session")
