@@ -28,7 +28,7 @@ from med_mat.catalog import PLUGINS, Catalog, RowFacts, load, plugins, read_card
 from med_mat.errors import BuildError, CardError, MedMATError, VocabularyError
 from med_mat.raw import Miniature
 from med_mat.selection import MAT, Selection
-from med_mat.splits.reading import Reading, find_target
+from med_mat.splits.interpretation import Interpretation, find_target
 from med_mat.vocabulary import STANDARD
 
 _numbers = itertools.count()
@@ -121,7 +121,11 @@ def catalog_with(monkeypatch: pytest.MonkeyPatch, folder: Path, changes: dict[st
         ),
         ({"toy_wrist.md": CARD.replace("access: open", "acess: open")}, r"'acess'\. Did you mean 'access'\?"),
         (
-            {"toy_wrist.md": CARD.replace("number: 110", "number: 48")},
+            {
+                "toy_wrist.md": CARD.replace(
+                    "number: 110", "upstream: {modality: a, area: b, task: c}\n      number: 48"
+                )
+            },
             r"cards of 'busi' and 'toy_wrist' both have a row 48",
         ),
         (
@@ -175,7 +179,7 @@ def test_a_source_in_order_joins_in_silence(
         SECOND,
     )
     assert {*found} == {*load(), "toy_wrist", "toy_hand"}
-    assert found["toy_wrist"].license_certainty == "unknown"
+    assert found["toy_wrist"].loader.endswith(".toy_wrist")
     assert not caplog.records
 
 
@@ -222,11 +226,11 @@ def test_a_card_declares_words_that_the_catalog_knows(
     }
     assert words.related("task", "Fracture Detection", "State")
     facts = RowFacts.of(found["toy_wrist"].row(110), found["toy_wrist"])
-    assert set(Reading(pool_tasks=True).wide_names(facts)) == {
+    assert set(Interpretation(pool_tasks=True).expanded_triplets(facts)) == {
         MAT("X-ray", "Hand", "Fracture"),
         MAT("X-ray", "Hand", "State"),
     }
-    target = find_target({110: facts}, Selection.of("fracture", words), Reading())
+    target = find_target({110: facts}, Selection.of("fracture", words), Interpretation())
     assert target.touched({("area", "Bones"), ("task", "State"), ("modality", "CT")}) == {"area", "task"}
     assert "Hand" not in load().vocabulary.area
     assert "Hand" not in STANDARD.area

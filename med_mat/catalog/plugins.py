@@ -36,7 +36,7 @@ def with_plugins(ours: Mapping[str, Source], subsets: Mapping[int, Subset]) -> d
         try:
             if point.name in ours:
                 raise CardError(_TAKEN)
-            read.append((point, _plugin(point)))
+            read.append((point, read_plugin(point)))
         except CardError as error:
             _leave_out(point, error)
     while True:
@@ -96,7 +96,7 @@ def _leave_out(point: installed.EntryPoint, error: CardError) -> None:
     _LOGGER.warning("The source %r of the package %r is left out. %s", point.name, package, error)
 
 
-def _plugin(point: installed.EntryPoint) -> Source:
+def read_plugin(point: installed.EntryPoint) -> Source:
     """A source of another package: the card lies beside the loader, which is parsed and not imported.
 
     Raises:
