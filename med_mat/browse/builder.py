@@ -180,6 +180,11 @@ def chosen(query: Query) -> str:
     return name if name in experiments() else "related"
 
 
+def needs_target(name: str) -> bool:
+    """Whether an experiment cannot be made without a target."""
+    return inspect.signature(EXPERIMENTS[name]).parameters["target"].default is inspect.Parameter.empty
+
+
 def definition(query: Query) -> dict[str, Any]:
     """What the form says, as :meth:`med_mat.dataset.MedMAT.experiment` takes it; empty fields are left out.
 
@@ -187,8 +192,8 @@ def definition(query: Query) -> dict[str, Any]:
         BrowseError: a field that is to be a number is none.
     """
     name = chosen(query)
-    given: dict[str, Any] = {"experiment": name, "target": query.get("target", "").strip()}
-    for key in (*_arguments(name), *_options()):
+    given: dict[str, Any] = {"experiment": name}
+    for key in ("target", *_arguments(name), *_options()):
         text = query.get(key, "").strip()
         if text:
             given[key] = _value(key, text)
@@ -209,7 +214,7 @@ def targets(mat: MedMAT) -> tuple[Target, ...]:
     found = []
     for one, sides in counts.items():
         # where a target has labels alone, rows of boxes and masks do not train for it
-        holders = {other for other in (counts if one in drawn else labeled) if counts.get(other, sides)["train"]}
+        holders = {other for other, its in counts.items() if its["train"] and (one in drawn or other in labeled)}
         composable = all(_held(one, axis, holders) for axis in AXES)
         if sides["test"]:
             found.append(Target(str(one), sides["train"], sides["test"], composable))
