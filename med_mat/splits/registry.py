@@ -93,7 +93,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ExperimentKind:
     """An experiment that can be made by name."""
 
     name: str
@@ -123,7 +123,7 @@ def experiment(*, series: Mapping[str, Callable[..., Iterable[Experiment]]] | No
             )
         own, doc = _own_parameters(function), inspect.getdoc(function) or ""
         summary = _plain(" ".join(doc.partition("\n\n")[0].split()))
-        _KINDS[name] = Kind(name, function, summary, own, types.MappingProxyType(dict(series or {})))
+        _KINDS[name] = ExperimentKind(name, function, summary, own, types.MappingProxyType(dict(series or {})))
         return with_options(function)
 
     return register
@@ -151,13 +151,13 @@ def with_options(function: F) -> F:
     return function
 
 
-def experiments() -> Mapping[str, Kind]:
+def experiments() -> Mapping[str, ExperimentKind]:
     """All experiments by name, those of installed plug-ins included."""
     _load()
     return types.MappingProxyType(_KINDS)
 
 
-def kind(name: object, where: str = "The definition") -> Kind:
+def kind(name: object, where: str = "The definition") -> ExperimentKind:
     """An experiment by its name.
 
     Raises:
@@ -177,7 +177,7 @@ def options() -> tuple[Parameter, ...]:
     return tuple(Parameter(one.name, hints[one.name], one.default, docs.get(one.name, "")) for one in fields(Options))
 
 
-_KINDS: dict[str, Kind] = {}
+_KINDS: dict[str, ExperimentKind] = {}
 
 
 @functools.cache
