@@ -135,11 +135,17 @@ def with_options(function: F) -> F:
     given = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
     named = {one.name for one in given}
     shown = [one for one in options() if one.name not in named]
+    written = {one.name: one.type for one in fields(Options)}  # as in the code: shorter than what the names stand for
     function.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what inspect and IPython look at
         parameters=[
             *given,
             *(
-                inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=one.type)
+                inspect.Parameter(
+                    one.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=one.default,
+                    annotation=one.type if one.choices else written[one.name],
+                )
                 for one in shown
             ),
         ]
