@@ -417,7 +417,7 @@ def test_the_demo_goes_all_the_way_offline(tmp_path: Path) -> None:
         "4. Records per modality and area:",
         "5. mat.related('CT/Lung/Cancer')",
         "holds: yes",
-        "on both sides: 0 groups, 0 patients, 0 files, 0 pictures",
+        "on both sides: 0 groups, 0 patients, 0 files, 0 images",
         "Next:",
     ):
         assert words in text

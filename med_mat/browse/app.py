@@ -27,7 +27,7 @@ from med_mat.dataset import MedMAT
 from med_mat.errors import BrowseError, MedMATError
 from med_mat.leakage import report
 from med_mat.leakage.groups import REASONS
-from med_mat.taxonomy import MODALITIES, SPLITS, TASKS, WITHHELD
+from med_mat.taxonomy import SPLITS, WITHHELD
 
 log = logging.getLogger(__name__)
 
@@ -252,8 +252,8 @@ class Pages:
             mat=self._mat,
             where=self._where,
             synthetic=self._synthetic,
-            modalities=MODALITIES,
-            tasks_words=TASKS,
+            modalities=self._mat.vocabulary.modality,
+            tasks_words=self._mat.vocabulary.task,
             splits=(*SPLITS, WITHHELD),
             sorts=SORTS,
             **{"state": State(), **values},
