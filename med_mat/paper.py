@@ -30,6 +30,7 @@ from med_mat.splits.combinations import Direction
 from med_mat.splits.kinds.tasks import PAPER_MAX_PER_SUBSET
 from med_mat.strict import yaml_load
 from med_mat.taxonomy import did_you_mean
+from med_mat.vocabulary import STANDARD
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -355,7 +356,13 @@ def read(text: str, where: str) -> Mapping[str, Table]:
         table = strict.read(Table, data[name], where, name)
         more = {"kind": name} if kind is PaperCombination else {}
         rows = [
-            strict.read(kind, {**more, **row} if isinstance(row, dict) else row, where, f"{name}.rows[{number}]")
+            strict.read(
+                kind,
+                {**more, **row} if isinstance(row, dict) else row,
+                where,
+                f"{name}.rows[{number}]",
+                context=STANDARD,
+            )
             for number, row in enumerate(table.rows)
         ]
         found[name] = Table(table.title, table.source, tuple(rows), table.notes)
