@@ -17,7 +17,7 @@ import types
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from med_mat.errors import CardError, MedMATError, VocabularyError
 from med_mat.taxonomy import MAT, did_you_mean
@@ -192,6 +192,8 @@ class _Reader:
             return self.one_of(arguments, data, key)
         if origin is Literal:
             return self.word(arguments, data, key)
+        if origin is Annotated:  # a text, and a function that returns those which are known
+            return self.word(arguments[1](), data, key)
         if kind is MAT and isinstance(data, str):
             return self.triplet(data, key)
         if origin is tuple and isinstance(data, list):
@@ -292,7 +294,7 @@ def _below(key: str, name: object) -> str:
 
 @functools.cache
 def _hints(kind: Hashable) -> dict[str, Any]:
-    return get_type_hints(kind)
+    return get_type_hints(kind, include_extras=True)
 
 
 def _reads_as(kind: Any, text: str) -> bool:

@@ -10,7 +10,6 @@ from med_mat.catalog.known import Catalog
 from med_mat.catalog.model import (
     Certainty,
     Download,
-    DownloadKind,
     Erratum,
     Identifier,
     LabeledBy,
@@ -36,7 +35,6 @@ __all__ = [
     "Catalog",
     "Certainty",
     "Download",
-    "DownloadKind",
     "Erratum",
     "Identifier",
     "LabeledBy",

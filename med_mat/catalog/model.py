@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from med_mat.errors import CardError
+from med_mat.hosts import HostKind
 from med_mat.taxonomy import MAT, Access, Kind, LicenseCertainty
 
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
@@ -29,19 +30,6 @@ Labeler = Literal[
 ]
 #: Where in what a publisher ships something stands that tells who a person is, or narrows it down.
 Place = Literal["file names", "raw labels", "tables", "pixels", "headers"]
-DownloadKind = Literal[
-    "kaggle",
-    "kaggle-competition",
-    "https",
-    "zenodo",
-    "figshare",
-    "mendeley",
-    "huggingface",
-    "github",
-    "google-drive",
-    "physionet",
-    "page",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +96,7 @@ class Row:
 class Download:
     """One way to obtain a source: the route, where it leads, and the files that arrive."""
 
-    kind: DownloadKind
+    kind: HostKind
     at: str  # slug, DOI, repository or URL, as the kind says
     files: tuple[str, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)

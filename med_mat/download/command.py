@@ -10,8 +10,7 @@ import click
 
 from med_mat.catalog import Source
 from med_mat.download.fetch import Settings
-from med_mat.download.plan import Plan, Route, next_step, plan
-from med_mat.download.repositories import Bases
+from med_mat.download.routes import Plan, Route, next_step, plan
 from med_mat.download.run import download, there
 from med_mat.errors import DownloadError
 from med_mat.summary import words
@@ -26,7 +25,6 @@ def obtain(
     number: int | None = None,
     dry_run: bool = False,
     keep_archives: bool = False,
-    bases: Bases | None = None,
     settings: Settings | None = None,
 ) -> None:
     """Fetch one source, or say how a person gets it.
@@ -39,7 +37,6 @@ def obtain(
         number: the route; None: the one that asks least of a person.
         dry_run: only say what would be done.
         keep_archives: leave the archives in ``raw/.downloads``.
-        bases: where the APIs are.
         settings: how patient to be.
 
     Raises:
@@ -80,7 +77,7 @@ def obtain(
     if agree is not None and not agree():
         raise DownloadError(f"Nothing of {source.name} was fetched, for its terms were not accepted.")
     try:
-        result = download(ways, route, bases=bases, settings=settings, keep_archives=keep_archives, say=say)
+        result = download(ways, route, settings=settings, keep_archives=keep_archives, say=say)
     except DownloadError as error:
         others = [one for one in ways.routes if one is not route]
         hint = f" Other routes (--route N): {'; '.join(map(str, others))}." if others else ""

@@ -14,15 +14,16 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from med_mat import __version__
 from med_mat.download.unpack import is_archive, safe_path
-from med_mat.errors import DownloadError, MissingExtraError
+from med_mat.errors import DownloadError
 from med_mat.files import flush, write_atomically
+from med_mat.hosts.base import Remote, missing
 
 if TYPE_CHECKING:
     import requests
@@ -48,23 +49,6 @@ _PAGE = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|htm
 
 
 @dataclass(frozen=True, slots=True)
-class Remote:
-    """One file on a server, and what is known of it."""
-
-    url: str
-    name: str  # path that it gets, relative to the folder of the downloads
-    size: int | None = None
-    digests: Mapping[str, str] = field(default_factory=dict)  # "sha256" or "md5" -> hexadecimal
-    page: str = ""  # where a person finds it
-    strip: int = 0  # wrapper folders inside that are not the publisher's
-
-    @property
-    def in_the_open(self) -> bool:
-        """Whether somebody on its way could put other bytes in its place, and nothing would tell."""
-        return is_open(self.url) and not self.digests
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """How patient to be."""
 
@@ -83,11 +67,6 @@ class _Again(Exception):  # noqa: N818 - it is a wish, no error
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
         self.after = after
-
-
-def missing(package: str) -> MissingExtraError:
-    """The sentence on a package that is not there."""
-    return MissingExtraError(f"Downloading this needs the package {package}: pip install 'med-mat[download]'.")
 
 
 def open_session() -> requests.Session:
@@ -165,7 +144,7 @@ def fetch(
         MissingExtraError: the extra ``download`` is not installed.
     """
     session, settings = session or open_session(), settings or Settings()
-    if remote.in_the_open and not settings.allow_http:
+    if is_in_the_open(remote) and not settings.allow_http:
         raise DownloadError(
             f"{remote.url} is not fetched: it comes over plain http and no digest of it is known, so whoever sits "
             "between could change images and labels unseen. --allow-http fetches it all the same."
@@ -181,6 +160,11 @@ def fetch(
     transfer.part.replace(target)
     transfer.note.unlink(missing_ok=True)
     return target
+
+
+def is_in_the_open(remote: Remote) -> bool:
+    """Whether somebody on its way could put other bytes in its place, and nothing would tell."""
+    return is_open(remote.url) and not remote.digests
 
 
 def is_open(url: str) -> bool:

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from med_mat.download import unpack as packing
-from med_mat.download.fetch import Remote, Settings, digests, fetch, open_session
-from med_mat.download.plan import Plan, Route, next_step
-from med_mat.download.repositories import LISTED, Bases, listing, with_client
+from med_mat.download.fetch import Settings, digests, fetch, get_json, open_session
+from med_mat.download.routes import Plan, Route, next_step
 from med_mat.errors import DownloadError, LayoutError
 from med_mat.files import is_temporary
+from med_mat.hosts.base import ClientHost, ListedHost, Remote
 from med_mat.layouts.locating import has_all_parts, locate
 from med_mat.raw.folder import RawFolder
 
@@ -47,7 +47,6 @@ def download(
     plan: Plan,
     route: Route,
     *,
-    bases: Bases | None = None,
     settings: Settings | None = None,
     keep_archives: bool = False,
     say: Callable[[str], object] = lambda text: None,
@@ -71,7 +70,6 @@ def download(
                 plan,
                 route,
                 work / f"route-{route.number}",
-                bases or Bases(),
                 settings or Settings(),
                 keep_archives,
                 say,
@@ -84,13 +82,12 @@ def _download(
     plan: Plan,
     route: Route,
     work: Path,
-    bases: Bases,
     settings: Settings,
     keep_archives: bool,
     say: Callable[[str], object],
 ) -> Result:
     arrived = work / "files"
-    remotes = _fetch(route, arrived, bases, settings)
+    remotes = _fetch(route, arrived, settings)
     files = [path for path in _files(arrived) if not path.name.endswith((".incomplete", ".incomplete.json"))]
     if not files:
         raise DownloadError(f"{route} gave no files. Open the page, and download them by hand.")
@@ -114,14 +111,20 @@ def _download(
     return Result(_check(plan, route), sha256)
 
 
-def _fetch(route: Route, folder: Path, bases: Bases, settings: Settings) -> list[Remote]:
+def _fetch(route: Route, folder: Path, settings: Settings) -> list[Remote]:
     """Bring the files of a route into a folder."""
-    if route.kind not in LISTED:
+    host = route.host
+    if isinstance(host, ClientHost):
+        folder.mkdir(parents=True, exist_ok=True)
         for one in route.downloads:
-            with_client(one, folder, bases, settings)
+            host.fetch(one, folder, progress=settings.progress)
         return []
+    if not isinstance(host, ListedHost):
+        raise DownloadError(f"{route} is downloaded by hand.")
     session = open_session()
-    remotes = [remote for one in route.downloads for remote in listing(one, session, bases, settings)]
+    remotes = [
+        remote for one in route.downloads for remote in host.remotes(one, lambda url: get_json(url, session, settings))
+    ]
     for remote in remotes:
         fetch(remote, folder, session, settings)
     return remotes

@@ -8,28 +8,22 @@ from pathlib import Path
 
 from med_mat.catalog import Download, Source
 from med_mat.download.fetch import is_open
-from med_mat.download.repositories import KAGGLE_TOKEN, page
 from med_mat.errors import DownloadError
+from med_mat.hosts import Host, hosts
+from med_mat.hosts.base import ManualHost
 
-_BY_HAND = frozenset(("page", "physionet"))
 #: Access by which nothing is fetched unless a route is named: a person has to sign, or to ask.
 _ASKED = frozenset(("request", "credentialed"))
 
 
-#: Kind -> how what arrives is verified, where the card knows no digest.
-_VERIFIED = {
-    "zenodo": "by the md5 that Zenodo's API gives for each file",
-    "figshare": "by the md5 that figshare's API gives for each file",
-    "mendeley": "by the sha256 that Mendeley's API gives for each file; by nothing but https where it comes as one zip",
-    "huggingface": "by the size that the Hub gives for each file, by its client",
-    "github": "by the digest that GitHub's API gives for a file of a release; by nothing but https for the repository",
-    "kaggle": "by Kaggle's client alone: Kaggle publishes no digest",
-    "kaggle-competition": "by Kaggle's client alone: Kaggle publishes no digest",
-    "google-drive": "by nothing but https and the size",
-    "https": "by nothing but https and the size",
-    "physionet": "by you: sha256sum -c SHA256SUMS.txt, which comes with it",
-    "page": "by you, where the page gives a digest",
-}
+def host_of(download: Download) -> Host:
+    """The kind of server that an entry of a card comes from."""
+    return hosts()[download.kind]
+
+
+def page(download: Download) -> str:
+    """The page on which a person finds it."""
+    return host_of(download).page(download.at)
 
 
 def verified(download: Download) -> str:
@@ -40,7 +34,7 @@ def verified(download: Download) -> str:
     if is_open(download.at):
         rest = "by nothing: it comes over plain http, and only with --allow-http"
     else:
-        rest = _VERIFIED[download.kind]
+        rest = host_of(download).verified
     return f"{', '.join(known)} by the sha256 in the card, the rest {rest}" if known else rest
 
 
@@ -58,22 +52,22 @@ class Route:
         return self.downloads[0].kind
 
     @property
+    def host(self) -> Host:
+        """The kind of server that it comes from."""
+        return host_of(self.downloads[0])
+
+    @property
     def automatic(self) -> bool:
         """Whether it is fetched here."""
-        return self.kind not in _BY_HAND
+        return not isinstance(self.host, ManualHost)
 
     @property
     def needs(self) -> str:
         """What must be there before, for a person to see to; "" for nothing."""
-        first = self.downloads[0]
-        if self.kind == "kaggle-competition":
-            return (
-                f"To fetch it, {KAGGLE_TOKEN}; and accept the rules at "
-                f"https://www.kaggle.com/competitions/{first.at}/rules."
-            )
+        needs = self.host.needs(self.downloads[0].at)
         if any(is_open(one.at) and not set(one.files) <= one.sha256.keys() for one in self.downloads):
             return "To fetch it, pass --allow-http: it comes over plain http, and no digest of it is known."
-        return f"To fetch it, {KAGGLE_TOKEN}." if self.kind == "kaggle" else ""
+        return f"To fetch it, {needs}." if needs else ""
 
     @property
     def verified(self) -> str:
@@ -122,18 +116,8 @@ class Plan:
 
     def _effort(self, route: Route) -> tuple[int, int]:
         if self.source.access in _ASKED:
-            theirs = 0 if route.kind in ("physionet", "page", "zenodo", "figshare", "mendeley") else 1
-        elif not route.automatic:
-            theirs = 4
-        elif self.source.access == "competition" and route.kind == "kaggle":
-            theirs = 5
-        elif route.kind == "kaggle-competition":
-            theirs = 3
-        elif route.kind == "github" and not route.downloads[0].files:
-            theirs = 2  # often code, with some of the data
-        else:
-            theirs = 1 if route.kind == "kaggle" else 0
-        return theirs, route.number
+            return int(not route.host.publishers), route.number
+        return route.host.effort(route.downloads[0], self.source.access), route.number
 
     def by_hand(self, route: Route) -> bool:
         """Whether a route, chosen by default, is left to a person."""
@@ -169,25 +153,11 @@ def _steps(source: Source, downloads: tuple[Download, ...], raw: Path) -> tuple[
     target = raw / source.name
     steps = []
     for one in downloads:
-        steps.append(f"Open {page(one)}" + (" and sign in to Kaggle." if one.kind.startswith("kaggle") else "."))
+        steps.append(f"Open {page(one)}{host_of(one).sign_in}.")
         if one.note:
             steps.append(one.note)
-    first = downloads[0]
-    if first.kind == "kaggle-competition":
-        steps.append(f"Accept the rules: https://www.kaggle.com/competitions/{first.at}/rules.")
-    elif first.kind == "physionet":
-        steps.append("Sign in, complete the training that the page asks for, and sign its data use agreement.")
-        steps.append(
-            "Download the files: wget -r -N -c -np -nH --cut-dirs=3 --user YOUR_NAME --ask-password "
-            f"-P {shlex.quote(str(target))} https://physionet.org/files/{first.at}/"
-        )
-    elif source.access == "request":
-        steps.append("Ask for access as the page says, and wait for the answer.")
-    elif source.access in ("account", "competition", "credentialed") and first.kind == "page":
-        steps.append("Sign in, where the page asks for it, and accept the terms.")
-    files = [name for one in downloads for name in one.files or ()]
-    if first.kind != "physionet":
-        steps.append(f"Download {', '.join(files) or 'the data set'} into {target}, and unpack archives there.")
+    files = [name for one in downloads for name in one.files]
+    steps += host_of(downloads[0]).steps(downloads[0].at, source.access, target, files)
     layouts = [layout.words for layout in source.layouts]
     if layouts:
         steps.append(f"Below {target}, or in a folder inside, must then lie: {'; or '.join(layouts)}.")
