@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
     from med_mat.splits import Experiment
 
-Kind = Literal["two", "three", "detection"]
+ExperimentKind = Literal["two", "three", "detection"]
 #: How the paper reads rows and samples: at most so many records of a subset, a test set even over its labels, questions
 #: in its own form, and "unrelated" by the words of a triplet.
 SETTINGS: Mapping[str, Any] = types.MappingProxyType(
@@ -105,7 +105,7 @@ class Figures:
 class Combination:
     """A published combination: parts to train on, which together hold every element of the target."""
 
-    kind: Kind
+    kind: ExperimentKind
     number: int  # of the row in its table, from 1
     direction: Direction
     parts: tuple[Part, ...]
@@ -291,9 +291,9 @@ def tables() -> Mapping[str, Table]:
     return read(path.read_text("utf-8"), "med_mat/data/paper.yaml")
 
 
-def combinations(kind: Kind | None = None) -> tuple[Combination, ...]:
+def combinations(kind: ExperimentKind | None = None) -> tuple[Combination, ...]:
     """The combinations of two elements (Table 3), of three (Table 10), and with detection (Tables 13 and 14)."""
-    kinds = get_args(Kind) if kind is None else (kind,)
+    kinds = get_args(ExperimentKind) if kind is None else (kind,)
     return tuple(row for one in kinds for row in tables()[one].rows)
 
 

@@ -43,7 +43,7 @@ from med_mat.taxonomy import (
     WITHHELD,
     Access,
     Algebra,
-    Kind,
+    AnnotationKind,
     LicenseCertainty,
     Pattern,
     did_you_mean,
@@ -67,7 +67,7 @@ _CLOSED: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "split": (*SPLITS, WITHHELD),
         "access": get_args(Access),
-        "annotation": get_args(Kind),
+        "annotation": get_args(AnnotationKind),
         "license_certainty": get_args(LicenseCertainty),
         "redistributable": ("yes", "no", "unknown"),
         "labels_redistributable": ("yes", "no", "unknown"),

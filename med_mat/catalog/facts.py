@@ -10,7 +10,7 @@ from typing import Any
 from med_mat import strict
 from med_mat.catalog.model import Row, Source
 from med_mat.errors import BuildError
-from med_mat.taxonomy import AXES, MAT, Access, Kind, LicenseCertainty
+from med_mat.taxonomy import AXES, MAT, Access, AnnotationKind, LicenseCertainty
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class RowFacts:
     source: str
     subset: int | None
     mat: MAT = field(metadata={"key": "triplet"})
-    annotation: Kind
+    annotation: AnnotationKind
     license: str
     license_certainty: LicenseCertainty
     access: Access

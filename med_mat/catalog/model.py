@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from med_mat.errors import CardError
 from med_mat.hosts import HostKind
-from med_mat.taxonomy import MAT, Access, Kind, LicenseCertainty
+from med_mat.taxonomy import MAT, Access, AnnotationKind, LicenseCertainty
 
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
 Certainty = Literal["high", "medium", "low"]
@@ -76,7 +76,7 @@ class Row:
     source: str
     mat: MAT
     subset: int | None  # None: of a source that is not upstream's, in no subset
-    kind: Kind
+    kind: AnnotationKind
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
     upstream: Upstream
     instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset

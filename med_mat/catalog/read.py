@@ -26,7 +26,7 @@ from med_mat.catalog.model import (
     Verified,
 )
 from med_mat.errors import CardError
-from med_mat.taxonomy import DRAWN, MAT, Access, Kind, LicenseCertainty, did_you_mean
+from med_mat.taxonomy import DRAWN, MAT, Access, AnnotationKind, LicenseCertainty, did_you_mean
 
 _LONGEST_PATTERN = 200
 _HIGHEST_ROW = 2**15 - 1  # a record holds its row in 16 bits
@@ -78,7 +78,7 @@ class _RowEntry:
     number: int
     triplet: MAT
     subset: int | None
-    kind: Kind
+    kind: AnnotationKind
     upstream: Upstream
     labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
     instructions: tuple[str, ...] = ()

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from med_mat import __version__
-from med_mat.download.unpack import is_archive, safe_path
+from med_mat import __version__, formats
+from med_mat.download.unpack import MAGIC, is_archive, safe_path
 from med_mat.errors import DownloadError
 from med_mat.files import flush, write_atomically
 from med_mat.hosts.base import Remote, missing
@@ -32,20 +32,6 @@ if TYPE_CHECKING:
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 _RESERVE = 64 << 20  # bytes of disk to leave free
 _JSON = 64 << 20  # no listing is longer
-#: Suffix -> what a file of that kind begins with, at which byte.
-_MAGIC: Mapping[str, tuple[int, tuple[bytes, ...]]] = {
-    ".zip": (0, (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")),
-    ".gz": (0, (b"\x1f\x8b",)),
-    ".tgz": (0, (b"\x1f\x8b",)),
-    ".bz2": (0, (b"BZh",)),
-    ".tbz2": (0, (b"BZh",)),
-    ".xz": (0, (b"\xfd7zXZ\x00",)),
-    ".txz": (0, (b"\xfd7zXZ\x00",)),
-    ".tar": (257, (b"ustar",)),
-    ".7z": (0, (b"7z\xbc\xaf\x27\x1c",)),
-    ".rar": (0, (b"Rar!\x1a\x07",)),
-}
-_PAGE = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,13 +309,13 @@ class _Transfer:
         """Refuse a web page in place of a file, and an archive that does not begin like one."""
         name = self.target.name.lower()
         place = self.remote.page or self.remote.url
-        if _PAGE.match(start[:4096].removeprefix(b"\xef\xbb\xbf")) and not name.endswith((".html", ".htm", ".xml")):
+        if formats.is_web_page(start) and not name.endswith((".html", ".htm", ".xml")):
             self._drop()
             raise DownloadError(
                 f"{self.remote.url} answers with a web page instead of {self.target.name}: a login, a form, or a "
                 f"notice that it has moved. Open {place} in a browser and download it there."
             )
-        offset, kinds = _MAGIC.get(Path(name).suffix, (0, ()))
+        offset, kinds = MAGIC.get(Path(name).suffix, (0, ()))
         if kinds and not start[offset:].startswith(kinds) and (is_archive(name) or not name.endswith(".gz")):
             self._drop()
             raise DownloadError(

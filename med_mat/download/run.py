@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from med_mat.download import unpack as packing
-from med_mat.download.fetch import Settings, digests, fetch, get_json, open_session
+from med_mat.download.fetch import Settings, fetch, get_json, open_session
 from med_mat.download.routes import Plan, Route, next_step
 from med_mat.errors import DownloadError, LayoutError
-from med_mat.files import is_temporary
+from med_mat.files import is_temporary, sha256
 from med_mat.hosts.base import ClientHost, ListedHost, Remote
 from med_mat.layouts.locating import has_all_parts, locate
 from med_mat.raw.folder import RawFolder
@@ -91,15 +91,15 @@ def _download(
     files = [path for path in _files(arrived) if not path.name.endswith((".incomplete", ".incomplete.json"))]
     if not files:
         raise DownloadError(f"{route} gave no files. Open the page, and download them by hand.")
-    sha256 = {path.relative_to(arrived).as_posix(): digests(path, {"sha256"})["sha256"] for path in files}
-    for name, digest in sha256.items():
+    digests = {path.relative_to(arrived).as_posix(): sha256(path) for path in files}
+    for name, digest in digests.items():
         say(f"  {name}: {(arrived / name).stat().st_size:,} bytes, sha256 {digest}")
     tree = work / "tree"
     if not tree.exists():  # also where an earlier run put it in place and came no further
         shutil.rmtree(work / "parts", ignore_errors=True)
         tree.mkdir()
     strips = {remote.name: remote.strip for remote in remotes}
-    for name in sha256:
+    for name in digests:
         if packing.is_archive(name):
             shape = _Shape(strips.get(name, 0), loose=len(files) > 1)
             _merge(_unpacked(arrived / name, work, name, shape, settings), tree)
@@ -108,7 +108,7 @@ def _download(
     _unpack_inner(plan, tree, work, settings, keep_archives)
     _place(tree, plan.target)
     _tidy(work, keep_archives)
-    return Result(_check(plan, route), sha256)
+    return Result(_check(plan, route), digests)
 
 
 def _fetch(route: Route, folder: Path, settings: Settings) -> list[Remote]:

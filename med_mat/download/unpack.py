@@ -17,6 +17,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -27,6 +28,20 @@ from med_mat.raw.names import folded
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 FOREIGN = (".7z", ".rar")
+_GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
+#: Suffix -> what a file of that kind begins with, at which byte.
+MAGIC: Mapping[str, tuple[int, tuple[bytes, ...]]] = {
+    ".zip": (0, (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")),
+    ".gz": (0, (_GZIP,)),
+    ".tgz": (0, (_GZIP,)),
+    ".bz2": (0, (_BZIP2,)),
+    ".tbz2": (0, (_BZIP2,)),
+    ".xz": (0, (_XZ,)),
+    ".txz": (0, (_XZ,)),
+    ".tar": (257, (b"ustar",)),
+    ".7z": (0, (b"7z\xbc\xaf\x27\x1c",)),
+    ".rar": (0, (b"Rar!\x1a\x07",)),
+}
 _CHUNK = 1 << 20
 _HEADER = 16 << 20  # bytes; tarfile holds headers in memory, and no honest one is longer
 #: What zipfile and tarfile let through where an archive is damaged.
@@ -316,13 +331,8 @@ def _plain(archive: Path) -> IO[bytes]:
     """The tar inside, whatever it is packed with."""
     with archive.open("rb") as file:
         start = file.read(6)
-    opener: Any = open
-    if start.startswith(b"\x1f\x8b"):
-        opener = gzip.open
-    elif start.startswith(b"BZh"):
-        opener = bz2.open
-    elif start == b"\xfd7zXZ\x00":
-        opener = lzma.open
+    openers: Mapping[bytes, Any] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
+    opener = next((one for magic, one in openers.items() if start.startswith(magic)), open)
     stream: IO[bytes] = opener(archive, "rb")
     return stream
 

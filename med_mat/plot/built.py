@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
     from med_mat.selection import Selector
 
-Kind = Literal["grid", "labels", "sheet"]
+FigureKind = Literal["grid", "labels", "sheet"]
 
 
 def picture(
     mat: MedMAT,
     selector: Selector = None,
     *,
-    kind: Kind = "grid",
+    kind: FigureKind = "grid",
     split: str | None = None,
     against: str | None = None,
     limit: int | None = None,
