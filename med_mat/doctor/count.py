@@ -46,7 +46,7 @@ def counted(visit: Visit, source: Source, raw: RawFolder, named: int) -> Count:
             total += 1
             parts[example.split or ""] += 1
             paths.add(str(example.path))
-            inner = inner or isinstance(example.pixels, Frame | Slice)
+            inner = inner or not isinstance(example.pixels, PurePosixPath)
     except MedMATError as error:
         return Count(named, False, notes=(f"its loader stops: {error}",))
     except Exception as error:  # a loader that stumbles over odd data must not end the diagnosis of all others

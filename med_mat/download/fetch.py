@@ -1,7 +1,7 @@
-"""One file over HTTP: resumed where it broke off, checked, and renamed when it is whole.
+"""Download one file over HTTP: resumed after an interruption, verified, and renamed once it is complete.
 
-While it is on its way a file is called ``<name>.incomplete``; beside it ``<name>.incomplete.json`` notes which state of
-the file on the server that is, so that bytes of two states are never joined.
+A partial file is called ``<name>.incomplete``; ``<name>.incomplete.json`` beside it records which version of the file
+on the server it belongs to, so that bytes of two versions are never joined.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _JSON = 64 << 20  # no listing is longer
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How patient to be."""
+    """Retries and timeouts."""
 
     tries: int = 6  # in a row, none of which brought anything new
     pause: float = 1.0  # seconds before the second try; doubled each time, up to a minute
@@ -48,7 +48,7 @@ class Settings:
 
 
 class _Again(Exception):  # noqa: N818 - it is a wish, no error
-    """A try failed in a way that another may not."""
+    """A failed attempt that is worth repeating."""
 
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
@@ -56,7 +56,7 @@ class _Again(Exception):  # noqa: N818 - it is a wish, no error
 
 
 def open_session() -> requests.Session:
-    """A session that follows redirects within http and https only, from https not back to http, and to no nonsense.
+    """A session that follows redirects to http and https only, never from https to http, never to an invalid URL.
 
     Raises:
         MissingExtraError: requests is not installed.
@@ -97,7 +97,7 @@ def _scheme(target: str, url: str) -> str:
 
 
 def get_json(url: str, session: requests.Session, settings: Settings) -> Any:
-    """What a JSON API answers.
+    """The answer of a JSON API.
 
     Raises:
         DownloadError: it cannot be reached, refuses, or does not answer with JSON.
@@ -123,7 +123,7 @@ def get_json(url: str, session: requests.Session, settings: Settings) -> Any:
 def fetch(
     remote: Remote, folder: Path, session: requests.Session | None = None, settings: Settings | None = None
 ) -> Path:
-    """Fetch one file into a folder, going on where an earlier run broke off. A file that is there and right stays.
+    """Download one file into a folder, resuming an earlier attempt. A file that is complete and correct is kept.
 
     Raises:
         DownloadError: it cannot be fetched, is not what was expected, or there is no room. Names the file.
@@ -149,12 +149,12 @@ def fetch(
 
 
 def is_in_the_open(remote: Remote) -> bool:
-    """Whether somebody on its way could put other bytes in its place, and nothing would tell."""
+    """Whether a file comes over plain http and no digest is known, so that tampering would go unnoticed."""
     return is_open(remote.url) and not remote.digests
 
 
 def is_open(url: str) -> bool:
-    """Whether an address is of plain http, on another machine."""
+    """Whether a URL is plain http to another machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -174,7 +174,7 @@ def digests(path: Path, kinds: set[str]) -> dict[str, str]:
 
 
 def _mistake(path: Path, remote: Remote) -> str:
-    """What is wrong with a whole file; "" where nothing is."""
+    """What is wrong with a complete file; "" for nothing."""
     size = path.stat().st_size
     if remote.size is not None and size != remote.size:
         return f"has {size:,} bytes, and {remote.size:,} were expected"
@@ -186,7 +186,7 @@ def _mistake(path: Path, remote: Remote) -> str:
 
 
 class _Transfer:
-    """The state of one file's transfer over several tries."""
+    """The state of one file's download over several attempts."""
 
     def __init__(self, remote: Remote, target: Path, session: requests.Session, settings: Settings) -> None:
         from med_mat.progress import Bar
@@ -199,7 +199,7 @@ class _Transfer:
         self.bar = Bar(desc=target.name, unit="B", shown=settings.progress)
 
     def once(self) -> None:
-        """One try: ask for what is missing, and write it."""
+        """One attempt: request what is missing, and write it."""
         known = self._known()
         have = self.part.stat().st_size if self.part.exists() else 0
         validator = known.get("etag") or known.get("modified")
@@ -240,7 +240,7 @@ class _Transfer:
             return self._write(response, have, total)
 
     def _agree(self, response: requests.Response, have: int, known: Mapping[str, Any]) -> int:
-        """Where the answer begins: at what we have, or at 0."""
+        """Where the response starts: at our offset, or at 0."""
         if response.status_code != 206:
             return 0
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
@@ -306,7 +306,7 @@ class _Transfer:
         return have
 
     def _sniff(self, start: bytes) -> None:
-        """Refuse a web page in place of a file, and an archive that does not begin like one."""
+        """Refuse a web page in place of a file, and an archive without the signature of its format."""
         name = self.target.name.lower()
         place = self.remote.page or self.remote.url
         if formats.is_web_page(start) and not name.endswith((".html", ".htm", ".xml")):
@@ -346,7 +346,7 @@ class _Transfer:
 
 
 def _strong(response: requests.Response) -> str | None:
-    """The entity tag, where it stands for every byte."""
+    """The entity tag, if it identifies every byte."""
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else None
 
@@ -355,7 +355,7 @@ def _strong(response: requests.Response) -> str | None:
 def _answer(
     session: requests.Session, url: str, headers: Mapping[str, str], settings: Settings
 ) -> Iterator[requests.Response]:
-    """The answer to one request, its body still unread."""
+    """The response to one request, its body still unread."""
     import requests
     from urllib3.exceptions import HTTPError
 
@@ -386,7 +386,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _turn_down(response: requests.Response, url: str, page: str) -> None:
-    """Raise where the status is not that of a file."""
+    """Raise unless the status is that of a file."""
     status = response.status_code
     if status in (200, 206):
         return
@@ -404,7 +404,7 @@ def _turn_down(response: requests.Response, url: str, page: str) -> None:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """For how many seconds the server asks us to wait."""
+    """How many seconds the server asks us to wait."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
@@ -415,7 +415,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _patiently(once: Any, url: str, settings: Settings, reached: Any, kept: Path | None = None) -> Any:
-    """Call ``once`` until it does not ask for another try, or too many in a row brought nothing new."""
+    """Call ``once`` until it needs no other attempt, or too many in a row brought nothing new."""
     try:
         import tenacity
     except ImportError as error:
@@ -456,7 +456,7 @@ def _asked(state: tenacity.RetryCallState) -> float | None:
 
 @contextmanager
 def _disk(path: Path) -> Iterator[None]:
-    """The system's refusals to write, as a sentence."""
+    """Turn write errors into a sentence."""
     try:
         yield
     except OSError as error:

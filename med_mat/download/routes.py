@@ -1,4 +1,4 @@
-"""The ways to a source, from its card: what can be fetched, by which route, and the exact steps for a person."""
+"""The routes to a source, from its card: which are automatic, what they need, and the steps of a manual download."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from med_mat.errors import DownloadError
 from med_mat.hosts import Host, hosts
 from med_mat.hosts.base import ManualHost
 
-#: Access by which nothing is fetched unless a route is named: a person has to sign, or to ask.
+#: Kinds of access that need a signature or a request: nothing is downloaded unless a route is named.
 _ASKED = frozenset(("request", "credentialed"))
 
 
@@ -27,7 +27,7 @@ def page(download: Download) -> str:
 
 
 def verified(download: Download) -> str:
-    """How the bytes are verified that arrive by an entry of a card, for a sentence."""
+    """How the files of an entry are verified, as a phrase after "verified"."""
     known = [name for name in download.files if name in download.sha256]
     if known and len(known) == len(download.files):
         return "by the sha256 in the card"
@@ -40,15 +40,15 @@ def verified(download: Download) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way to a source."""
+    """One way to obtain a source."""
 
-    number: int  # as `--route` takes it
+    number: int  # for `--route`
     downloads: tuple[Download, ...]  # of one server, fetched together
-    steps: tuple[str, ...]  # what a person does
+    steps: tuple[str, ...]  # of a manual download
 
     @property
     def kind(self) -> str:
-        """How it is fetched."""
+        """The kind of its host."""
         return self.downloads[0].kind
 
     @property
@@ -58,12 +58,12 @@ class Route:
 
     @property
     def automatic(self) -> bool:
-        """Whether it is fetched here."""
+        """Whether Med-MAT downloads it, rather than a person."""
         return not isinstance(self.host, ManualHost)
 
     @property
     def needs(self) -> str:
-        """What must be there before, for a person to see to; "" for nothing."""
+        """What a person must have done before, as a sentence; "" for nothing."""
         needs = self.host.needs(self.downloads[0].at)
         if any(is_open(one.at) and not set(one.files) <= one.sha256.keys() for one in self.downloads):
             return "To fetch it, pass --allow-http: it comes over plain http, and no digest of it is known."
@@ -71,7 +71,7 @@ class Route:
 
     @property
     def verified(self) -> str:
-        """How what arrives is verified, for a sentence."""
+        """How its files are verified, as a phrase after "verified"."""
         return "; ".join(dict.fromkeys(map(verified, self.downloads)))
 
     def __str__(self) -> str:
@@ -83,7 +83,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All ways to a source, in the card's order."""
+    """All routes to a source, in the card's order."""
 
     source: Source
     raw: Path
@@ -91,15 +91,15 @@ class Plan:
 
     @property
     def target(self) -> Path:
-        """The folder that the source gets."""
+        """The folder of the source."""
         return self.raw / self.source.name
 
     def choose(self, number: int | None = None) -> Route:
-        """The route of that number, or the one that asks least of a person.
+        """The route of a number, or the one with the least effort.
 
-        That is an open server before one that wants a token, in the card's order. Of a source that is given out on
-        request, to credentialed people or under the rules of a competition it is its publisher's own way, never a copy
-        that goes around them.
+        An open server comes before one that needs a token, then the card's order counts. For a source with access on
+        request, for credentialed users or under competition rules it is the publisher's own route, never a copy that
+        circumvents them.
 
         Raises:
             DownloadError: there is no such route.
@@ -120,12 +120,12 @@ class Plan:
         return route.host.effort(route.downloads[0], self.source.access), route.number
 
     def by_hand(self, route: Route) -> bool:
-        """Whether a route, chosen by default, is left to a person."""
+        """Whether a route, if chosen by default, is left to a person."""
         return not route.automatic or self.source.access in _ASKED
 
     @property
     def unattended(self) -> bool:
-        """Whether the route chosen by default needs nobody to sign in, to sign or to ask before it is fetched."""
+        """Whether the default route needs no account, signature or request."""
         if not self.routes:
             return False
         route = self.choose()
@@ -133,7 +133,7 @@ class Plan:
 
 
 def plan(source: Source, raw: Path) -> Plan:
-    """The ways to a source. Nothing is asked of the network."""
+    """The routes to a source. The network is not used."""
     groups: list[list[Download]] = []
     for download in source.downloads:
         if groups and _together(groups[-1][-1], download):
@@ -145,7 +145,7 @@ def plan(source: Source, raw: Path) -> Plan:
 
 
 def _together(one: Download, other: Download) -> bool:
-    """Whether two entries of a card are parts of one way: files in one folder of one server."""
+    """Whether two entries of a card belong to one route: files in one folder of one server."""
     return one.kind == other.kind == "https" and one.at.rpartition("/")[0] == other.at.rpartition("/")[0]
 
 
@@ -166,5 +166,5 @@ def _steps(source: Source, downloads: tuple[Download, ...], raw: Path) -> tuple[
 
 
 def next_step(source: Source, raw: Path) -> str:
-    """What to do once the source is there."""
+    """The next command once the source is in place."""
     return f"Then: med-mat build {source.name} --raw {shlex.quote(str(raw))} --out Med-MAT"

@@ -39,7 +39,7 @@ class Pairs(NamedTuple):
     query: Array  # int64, and so are the others
     hit: Array
     distance: Array
-    turn: Array  # the position in turns() in which the query comes so near; the first of the nearest
+    turn: Array  # the position in orientations() in which the query comes so near; the first of the nearest
 
 
 class Words(NamedTuple):
