@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from med_mat import markup
 from med_mat.errors import CardError
+from med_mat.hosts import HostKind
 from med_mat.selection import MAT
-from med_mat.taxonomy import Access, Kind, LicenseCertainty
+from med_mat.taxonomy import Access, AnnotationKind, LicenseCertainty
 from med_mat.vocabulary import Vocabulary
 
 #: Upstream numbers its rows from 1 to this; a source that upstream does not have numbers its own from the next one on.
@@ -35,19 +36,6 @@ Labeler = Literal[
 ]
 #: Where in what a publisher ships something stands that tells who a person is, or narrows it down.
 Place = Literal["file names", "raw labels", "tables", "pixels", "headers"]
-DownloadKind = Literal[
-    "kaggle",
-    "kaggle-competition",
-    "https",
-    "zenodo",
-    "figshare",
-    "mendeley",
-    "huggingface",
-    "github",
-    "google-drive",
-    "physionet",
-    "page",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +82,7 @@ class Row:
     source: str
     mat: MAT
     subset: int | None  # None: of a source that is not upstream's, in no subset
-    kind: Kind
+    kind: AnnotationKind
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
     upstream: Upstream  # all fields empty for a row above UPSTREAM_ROWS
     instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
@@ -114,7 +102,7 @@ class Row:
 class Download:
     """One way to obtain a source: the route, where it leads, and the files that arrive."""
 
-    kind: DownloadKind
+    kind: HostKind
     at: str  # slug, DOI, repository or URL, as the kind says
     files: tuple[str, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)

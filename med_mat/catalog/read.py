@@ -28,7 +28,7 @@ from med_mat.catalog.model import (
 )
 from med_mat.errors import CardError, VocabularyError
 from med_mat.selection import MAT
-from med_mat.taxonomy import DRAWN, Access, Kind, LicenseCertainty, did_you_mean
+from med_mat.taxonomy import DRAWN, Access, AnnotationKind, LicenseCertainty, did_you_mean
 from med_mat.vocabulary import STANDARD, Vocabulary
 
 _LONGEST_PATTERN = 200
@@ -81,7 +81,7 @@ class _RowEntry:
     number: int
     triplet: MAT
     subset: int | None
-    kind: Kind
+    kind: AnnotationKind
     upstream: Upstream | None = None  # required of a row that upstream has
     labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
     instructions: tuple[str, ...] = ()

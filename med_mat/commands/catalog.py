@@ -73,7 +73,7 @@ def show(name: str) -> None:
     Example: med-mat show busi
     """
     from med_mat import catalog
-    from med_mat.download.plan import verified
+    from med_mat.download.routes import verified
     from med_mat.summary import words
 
     source = catalog.load()[name]

@@ -15,6 +15,7 @@ from med_mat.doctor.finding import Finding
 from med_mat.doctor.nearly import tells
 from med_mat.doctor.report import some
 from med_mat.doctor.visit import Visit
+from med_mat.hosts import hosts
 from med_mat.layouts.archives import Members, is_archive, members
 from med_mat.layouts.listing import Parts, Tree, levels
 from med_mat.layouts.locating import LEVELS
@@ -130,11 +131,7 @@ def _arriving(*ways: Download) -> Iterator[str]:
     """The files of downloads that are archives, also as the site's own client names them."""
     for way in ways:
         yield from filter(is_archive, way.files)
-        last = way.at.rstrip("/").rpartition("/")[2]
-        if way.kind in ("kaggle", "kaggle-competition"):
-            yield f"{last}.zip"
-        elif way.kind == "github":
-            yield from (f"{last}-{branch}.zip" for branch in ("main", "master"))
+        yield from hosts()[way.kind].archives(way.at)
 
 
 def _plain(name: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from med_mat.building.loader import has_loader
 from med_mat.catalog import Source
-from med_mat.download.plan import plan
+from med_mat.download.routes import plan
 from med_mat.raw.refusals import let_in
 from med_mat.shell import quote
 

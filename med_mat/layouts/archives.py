@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from med_mat import formats
+
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar")
 #: How many names are read, how many bytes of a list of names, and how many bytes of a compressed tar.
 MAX_NAMES = 300_000
@@ -129,8 +131,7 @@ def _not_what_it_is_called(head: bytes, magics: tuple[bytes, ...]) -> str:
         return ""
     if not head:
         return "it is empty: download it again"
-    page = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html", b"<head"))
-    return f"it is no archive{' but a web page' if page else ''}: download it again"
+    return f"it is no archive{' but a web page' if formats.is_web_page(head) else ''}: download it again"
 
 
 class _Bounded:

@@ -16,12 +16,12 @@ from med_mat.catalog import Row, Upstream
 from med_mat.leakage.contradictions import COLUMNS, SCHEMA, Contested, Stated, contradict, count, settle
 from med_mat.questions import Synonyms
 from med_mat.selection import MAT
-from med_mat.taxonomy import Kind
+from med_mat.taxonomy import AnnotationKind
 
 WORDS = Upstream("", "", "", "", "")
 
 
-def row(number: int, kind: Kind, *names: str) -> Row:
+def row(number: int, kind: AnnotationKind, *names: str) -> Row:
     return Row(
         number, f"source_{number}", MAT("CT", "Lung", "State"), None, kind, {name: name for name in names}, WORDS
     )
@@ -223,7 +223,7 @@ def test_a_published_id_is_one_picture_only_where_the_two_look_the_same() -> Non
 
 
 def test_slices_of_one_file_never_contradict() -> None:
-    slices = [replace(one, path=f"volume.nii#slice={one.name}") for one in (A, B)]
+    slices = [replace(one, path=f"volume.nii#slice={number}") for number, one in enumerate((A, B))]
     assert not told(settled(slices, link(*slices, "same pixels", known=True)))
 
 

@@ -17,7 +17,7 @@ from worlds import LUNG, MADE, Record, World, made_rows, made_up, many, replace
 
 from med_mat.dataset import MedMAT
 from med_mat.errors import AuditError, BuildError, SplitError
-from med_mat.imaging.hashing import turns
+from med_mat.imaging.hashing import orientations
 from med_mat.selection import MAT
 from med_mat.splits import Experiment, looks
 from med_mat.storage.location import Folder
@@ -35,7 +35,7 @@ def bent(look: str, bits: int, turn: int = 0) -> str:
     """The same look, but for some bits, perhaps flipped or turned."""
     as_bits = np.unpackbits(np.frombuffer(bytes.fromhex(look), np.uint8))
     as_bits[np.random.default_rng(bits).permutation(256)[:bits]] ^= 1
-    return list(turns(np.packbits(as_bits)[None]))[turn].tobytes().hex()
+    return list(orientations(np.packbits(as_bits)[None]))[turn].tobytes().hex()
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_looks_are_found_by_table_and_by_comparing_all(made: Sequence[tuple[int,
         for other, base in enumerate(test.to_pylist())
         if any(
             np.unpackbits(turned[0] ^ np.frombuffer(bytes.fromhex(look), np.uint8)).sum() <= 21
-            for turned in turns(np.frombuffer(bytes.fromhex(base), np.uint8)[None])
+            for turned in orientations(np.frombuffer(bytes.fromhex(base), np.uint8)[None])
         )
     }
     for plain in (0, 10**18):
