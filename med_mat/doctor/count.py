@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from med_mat.building.loader import has_loader, loader_of
 from med_mat.catalog import Source
-from med_mat.doctor.visit import Visit
+from med_mat.doctor.scan import Scan
 from med_mat.errors import MedMATError
 from med_mat.example import Frame, Slice
 from med_mat.raw.folder import RawFolder
@@ -32,11 +32,11 @@ class Count:
         return self.read is False or (self.read is True and self.images == 0)
 
 
-def counted(visit: Visit, source: Source, raw: RawFolder, named: int) -> Count:
+def counted(scan: Scan, source: Source, raw: RawFolder, named: int) -> Count:
     """How many images there are, by the loader where it is asked, else ``named``, those by their names."""
     if not has_loader(source):
         return Count(named, None, notes=(f"no loader reads it yet: {_BY_NAME}",))
-    if not visit.tables or len(raw.files) > _LOADED_FILES:
+    if not scan.tables or len(raw.files) > _LOADED_FILES:
         return Count(named, None, notes=(_BY_NAME,))
     paths: set[str] = set()
     parts: Counter[str] = Counter()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["found", "nearly", "archive", "unclear", "build", "link", "unreadable", "unknown"]
+State = Literal["found", "partial", "archive", "unclear", "build", "link", "unreadable", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def some(names: Sequence[str]) -> str:
 def _section(one: Finding) -> list[str]:
     words = {
         "found": "complete" if one.complete else "incomplete",
-        "nearly": "nearly there",
+        "partial": "nearly there",
         "archive": "unpacked already, the archive is still there" if one.complete else "not unpacked",
         "unclear": "may be any of several sources",
         "build": "a built Med-MAT",

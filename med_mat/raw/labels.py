@@ -7,25 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from med_mat.errors import ReadError
 
-#: The findings of NIH ChestX-ray14 as its tables spell them, with what stands where there is none.
-NIH_FINDINGS = (
-    "Atelectasis",
-    "Cardiomegaly",
-    "Consolidation",
-    "Edema",
-    "Effusion",
-    "Emphysema",
-    "Fibrosis",
-    "Hernia",
-    "Infiltration",
-    "Mass",
-    "Nodule",
-    "Pleural_Thickening",
-    "Pneumonia",
-    "Pneumothorax",
-    "No Finding",
-)
-
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 _STATES: dict[str, bool | None] = {"true": True, "false": False, "": None, "nan": None, "none": None}
 _NUMBERS: dict[float, bool | None] = {1.0: True, 0.0: False, -1.0: None}

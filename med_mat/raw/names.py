@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 T = TypeVar("T")
-_KERMANY = re.compile(r"(NORMAL2-IM|IM|person)-?(\d+)[-_]|(?:NORMAL|BACTERIA|VIRUS)-(\d+)-", re.IGNORECASE)
 
 
 def composed(text: str) -> str:
@@ -120,16 +119,3 @@ def numbered(kind: str, pattern: str) -> Callable[[PurePosixPath], str | None]:
         return f"{kind} {int(matched[1])}" if matched else None
 
     return found
-
-
-def kermany_patient(stem: str, part: str) -> str | None:
-    """The child of a radiograph of Kermany et al., by either family of its names; None for any other name.
-
-    ``NORMAL-1003233-0001`` and its like hold an id. ``person12_virus_46``, ``IM-0115-0001`` and
-    ``NORMAL2-IM-0666-0001`` hold a number of a series that starts again in each part of the split.
-    """
-    matched = _KERMANY.match(stem)
-    if matched is None:
-        return None
-    series, number, identifier = matched.groups()
-    return str(identifier) if identifier else f"{part} {folded(series)} {number}"

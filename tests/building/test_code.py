@@ -221,7 +221,7 @@ def test_a_plug_in_is_followed_into_its_own_package_and_ours_alone(write: Write)
         own="x = 1",
     )
     found = module_digests([f"{name}.loader"])
-    assert {f"{name}.loader", f"{name}.own", "med_mat.raw.shapes"} <= set(found)
+    assert {f"{name}.loader", f"{name}.own", "med_mat.raw.classes"} <= set(found)
     assert {module.partition(".")[0] for module in found} == {name, "med_mat"}
     assert name not in sys.modules, "nothing is imported to find out"
 

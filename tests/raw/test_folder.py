@@ -322,6 +322,11 @@ def test_json_refuses(tmp_path: Path, content: str) -> None:
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 
 
+def test_xml_of_another_encoding(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes('<?xml version="1.0" encoding="latin-1"?><a>é</a>'.encode("latin-1"))
+    assert RawFolder(tmp_path).xml("a.xml").text == "é"
+
+
 @pytest.mark.parametrize(
     ("content", "why"),
     [

@@ -9,11 +9,11 @@ from pathlib import Path
 from med_mat.building.files import FileIndex
 from med_mat.building.ledger import is_miniature
 from med_mat.catalog import Layout, Source
-from med_mat.doctor import steps
+from med_mat.doctor import remedies
 from med_mat.doctor.contents import wrong
 from med_mat.doctor.count import Count, counted
 from med_mat.doctor.finding import Finding
-from med_mat.doctor.visit import Visit, images_in, images_of
+from med_mat.doctor.scan import Scan, images_in, images_of
 from med_mat.layouts.listing import Parts
 from med_mat.layouts.locating import LEVELS
 from med_mat.layouts.matching import fits, lacking
@@ -24,22 +24,22 @@ from med_mat.validate import Differences, differences, scanned
 _LEEWAY = {"high": 0.0, "medium": 0.02, "low": 0.5}
 
 
-def recognize(visit: Visit) -> None:
+def claim_recognized(scan: Scan) -> None:
     """Claim the folders that fit a layout, the shallowest first; ``top/<source>`` before all."""
-    named = {name.lower(): name for name in reversed(visit.tree[()].folders)}
-    for name, source in visit.catalog.items():
+    named = {name.lower(): name for name in reversed(scan.tree[()].folders)}
+    for name, source in scan.catalog.items():
         if name.lower() in named:
-            _own(visit, source, (named[name.lower()],))
-    for parts in visit.folders():
-        chosen = visit.candidates.best(visit.tree, parts)
+            _own(scan, source, (named[name.lower()],))
+    for parts in scan.folders():
+        chosen = scan.candidates.best(scan.tree, parts)
         if len(chosen) == 1:
             ((name, layout),) = chosen.items()
-            visit.claim(parts, _examined(visit, visit.catalog[name], parts, layout))
+            scan.claim(parts, _examined(scan, scan.catalog[name], parts, layout))
         elif chosen:
-            visit.claim(parts, _unclear(visit, parts, sorted(chosen)))
+            scan.claim(parts, _unclear(scan, parts, sorted(chosen)))
 
 
-def together(visit: Visit, findings: Iterable[Finding]) -> Iterator[Finding]:
+def merge_copies(scan: Scan, findings: Iterable[Finding]) -> Iterator[Finding]:
     """One finding for a source that lies there several times: the one that a build with --raw reads."""
     copies: dict[str, list[Finding]] = {}
     for one in findings:
@@ -51,36 +51,36 @@ def together(visit: Visit, findings: Iterable[Finding]) -> Iterator[Finding]:
         notes = [f"it lies here {len(others) + 1} times: --raw reads this one"] if others else []
         for other in others:
             size = f"{other.images:,} images" + ("" if other.complete else ", incomplete")
-            build = " or ".join(steps.build(visit.catalog[first.source], Path(other.where)))
+            build = " or ".join(remedies.build(scan.catalog[first.source], Path(other.where)))
             notes.append(f"another copy: {other.where} ({size}); to read that: {build}")
         yield replace(first, notes=(*first.notes, *notes))
 
 
-def _own(visit: Visit, source: Source, parts: Parts) -> None:
+def _own(scan: Scan, source: Source, parts: Parts) -> None:
     """The folder that is called as a source."""
-    for at in visit.folders(parts, LEVELS):
+    for at in scan.folders(parts, LEVELS):
         for one in source.layouts:
-            if fits(visit.tree, at, one):
-                visit.claim(at, _examined(visit, source, at, one))
-                visit.closed.add(parts)
+            if fits(scan.tree, at, one):
+                scan.claim(at, _examined(scan, source, at, one))
+                scan.closed.add(parts)
                 return
 
 
-def _unclear(visit: Visit, parts: Parts, names: list[str]) -> Finding:
-    where = visit.place(parts)
+def _unclear(scan: Scan, parts: Parts, names: list[str]) -> Finding:
+    where = scan.place(parts)
     note = f"it fits the layouts of {' and '.join(names)}: which one is it?"
-    moves = tuple(steps.move(where, visit.top / name) for name in names) if parts else ()
+    moves = tuple(remedies.move(where, scan.top / name) for name in names) if parts else ()
     return Finding("unclear", str(where), notes=(note,), steps=moves)
 
 
-def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Finding:
+def _examined(scan: Scan, source: Source, parts: Parts, layout: Layout) -> Finding:
     """A source whose layout fits: what of it is there."""
-    where = visit.place(parts)
-    raw = visit.raw.below("/".join(parts), layout.variant)
+    where = scan.place(parts)
+    raw = scan.raw.below("/".join(parts), layout.variant)
     visible = [path for path in raw.files if not is_hidden(path)]
-    count = counted(visit, source, raw, images_in(visible))
+    count = counted(scan, source, raw, images_in(visible))
     expected = images_of(source, layout)
-    missing = dict.fromkeys(lacking(visit.tree, parts, layout))
+    missing = dict.fromkeys(lacking(scan.tree, parts, layout))
     notes, short = list(count.notes), False
     if is_miniature(where):
         notes.append("a miniature: its images are synthetic, and far fewer")
@@ -99,18 +99,18 @@ def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Fin
     bad = list(wrong(raw, visible))
     notes += bad
     differ = Differences()
-    if source.name in visit.indexes and visit.indexes[source.name].named:
-        differ, unused = _compared(raw, visit.indexes[source.name])
+    if source.name in scan.indexes and scan.indexes[source.name].named:
+        differ, unused = _compared(raw, scan.indexes[source.name])
         missing |= dict.fromkeys(differ.missing)
         notes += [f"{unused:,} files that no record needs are no longer there"] if unused else []
         notes.append("compared with the index of an earlier build, by names and sizes")
     complete = not (missing or differ.altered or count.unread or short or bad)
-    advice = [*([] if complete else [steps.show(source)]), *steps.build(source, where)]
+    advice = [*([] if complete else [remedies.show(source)]), *remedies.build(source, where)]
     if count.read is not None and count.unread:
-        advice = [steps.show(source)]  # its build would say no more
-    if len(parts) > LEVELS + 1 and not visit.found(source.name):
+        advice = [remedies.show(source)]  # its build would say no more
+    if len(parts) > LEVELS + 1 and not scan.found(source.name):
         notes.append("it lies too deep for --raw to find it")
-        advice.insert(0, steps.move(where, visit.top / source.name))
+        advice.insert(0, remedies.move(where, scan.top / source.name))
     return Finding(
         "found", str(where), source.name, source.title, layout.variant, complete, len(visible), count.images, expected,
         tuple(missing), differ.extra, differ.altered, tuple(notes), tuple(advice),

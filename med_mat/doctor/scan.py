@@ -20,7 +20,7 @@ DEPTH = 8  # how far below the folder to look
 
 
 @dataclass
-class Visit:
+class Scan:
     """What is known of a folder. A folder inside it is told by the parts of its path."""
 
     raw: RawFolder  # as it was scanned
