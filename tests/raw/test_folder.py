@@ -30,7 +30,7 @@ def names(paths: list[PurePosixPath]) -> list[str]:
 
 def test_importing_is_cheap() -> None:
     code = (
-        "import sys; from med_mat.raw import RawFolder, Miniature, multi_hot, joined, one_hot, voc_boxes, coco; "
+        "import sys; from med_mat.raw import RawFolder, Miniature, multi_hot, joined, one_hot, corners; "
         "import med_mat.layouts.locating; "
         "print(sorted({'numpy', 'PIL', 'pydicom', 'nibabel', 'pyarrow', 'pandas', 'openpyxl', 'yaml', 'wcmatch'} "
         "& set(sys.modules)))"
