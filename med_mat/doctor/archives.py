@@ -1,4 +1,4 @@
-"""Archives: which source each holds, by the names in it or by its own, and how it is unpacked."""
+"""Archives: which source each holds, by its content or its name, and how to unpack it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from med_mat.shell import counted
 class _Archive(NamedTuple):
     name: str
     holds: Members
-    variant: str  # of the layout of the card that its content fits; "" where it is known by its name
+    variant: str  # the layout that its content fits; "" where it is identified by its name
 
 
 def find_archives(scan: Scan) -> Iterator[Finding]:
-    """The archives, together where they are parts of one source."""
+    """The archives below a folder; several parts of one source are one finding."""
     together: dict[tuple[str, Parts], list[_Archive]] = {}
     for parts in list(scan.tree.listings):
         if any(one.state == "build" for n in range(len(parts) + 1) for one in scan.claimed.get(parts[:n], ())):
@@ -48,7 +48,7 @@ def find_archives(scan: Scan) -> Iterator[Finding]:
 
 
 def _sources(scan: Scan, name: str, holds: Members) -> tuple[list[str], str]:
-    """The sources that an archive may be, by what it holds, else by its name; and the layout that fits."""
+    """The sources that an archive may hold, by its content, else by its name; and the layout that fits."""
     inner = scan.listed(Path("/"), [one for one in holds.names if not is_hidden(one)])
     for level in levels(inner, LEVELS):
         for parts in level:
@@ -57,13 +57,13 @@ def _sources(scan: Scan, name: str, holds: Members) -> tuple[list[str], str]:
                 return sorted(chosen), next(iter(chosen.values())).variant
     wanted = _plain(name)
     named = [source for source in scan.catalog.values() if wanted in map(_plain, _arriving(*source.downloads))]
-    if len(named) > 1 and holds.names and holds.whole:  # and is none of those that are called archive.zip
+    if len(named) > 1 and holds.names and holds.whole:  # tells apart the many files called archive.zip
         named = [source for source in named if _partly(source, inner)]
     return [source.name for source in named], ""
 
 
 def _partly(source: Source, inner: Tree) -> bool:
-    """Whether an archive holds something that tells of a source."""
+    """Whether an archive holds something that identifies a source."""
     patterns = {pattern for one in source.layouts for pattern in (*one.files, *one.parts) if tells(pattern)}
     return any(
         matches(inner, parts, pattern)
@@ -74,7 +74,7 @@ def _partly(source: Source, inner: Tree) -> bool:
 
 
 def _loose(scan: Scan, parts: Parts, name: str, holds: Members, sources: Sequence[str]) -> Finding:
-    """An archive that is nothing known, or may be several things."""
+    """The finding on an archive that is unknown or ambiguous."""
     notes = [text for text in (holds.fault, holds.note) if text]
     if sources:
         notes.append(f"by its name it may be {some(sources)}")
@@ -84,7 +84,7 @@ def _loose(scan: Scan, parts: Parts, name: str, holds: Members, sources: Sequenc
 
 
 def _of_source(scan: Scan, source: Source, parts: Parts, archives: Sequence[_Archive]) -> Finding:
-    """The archives of one source in one folder."""
+    """The finding on the archives of one source in one folder."""
     here = scan.place(parts)
     notes, advice = [], []
     target = _target(scan, source, parts)
@@ -112,14 +112,14 @@ def _of_source(scan: Scan, source: Source, parts: Parts, archives: Sequence[_Arc
 
 
 def _target(scan: Scan, source: Source, parts: Parts) -> Path:
-    """Where to unpack: the folder that a user made for the source is where it belongs; else ours."""
+    """Where to unpack: the folder itself if it was made for the source, else ``top/<source>``."""
     claimed = scan.claimed.get(parts)
     meant = not claimed or any(one.source == source.name and one.state == "partial" for one in claimed)
     return scan.place(parts) if parts and meant else scan.top / source.name
 
 
 def _missing(source: Source, files: Sequence[str], archives: Sequence[_Archive]) -> list[str]:
-    """What the download of which most archives are there has besides, packed or not."""
+    """Files that the best matching download has besides, neither packed nor unpacked in the folder."""
     names = [_plain(one.name) for one in archives]
     way = max(source.downloads, key=lambda way: len(set(names) & set(map(_plain, _arriving(way)))))
     there = {_plain(name) for name in files}
@@ -127,7 +127,7 @@ def _missing(source: Source, files: Sequence[str], archives: Sequence[_Archive])
 
 
 def _arriving(*ways: Download) -> Iterator[str]:
-    """The files of downloads that are archives, also as the site's own client names them."""
+    """The archives among the files of downloads, also under the names that a site's client gives them."""
     for way in ways:
         yield from filter(is_archive, way.files)
         last = way.at.rstrip("/").rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""What is no source: what a build wrote, links, folders that cannot be opened, and what nobody knows."""
+"""Reports everything that is not a source: build outputs, symlinks, unreadable folders, unknown content."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from med_mat.storage.location import MANIFEST
 
 
 def builds(scan: Scan) -> Iterator[Finding]:
-    """What ``med-mat build`` wrote; its indexes say what the raw files were."""
+    """Outputs of ``med-mat build``. Their indexes state which raw files they were built from."""
     for parts in scan.folders():
         listing = scan.tree[parts]
         finished = MANIFEST in listing.files
@@ -39,7 +39,7 @@ def builds(scan: Scan) -> Iterator[Finding]:
 
 
 def turned_down(scan: Scan) -> Iterator[Finding]:
-    """Links to folders and folders that cannot be opened."""
+    """Links to folders, and folders that cannot be opened."""
     for path, reason in scan.raw.skipped.items():
         full = str(scan.top if path == "." else scan.top / path)
         if reason.startswith("the folder cannot be opened"):
@@ -52,7 +52,7 @@ def turned_down(scan: Scan) -> Iterator[Finding]:
 
 
 def unknown(scan: Scan, parts: Parts = ()) -> Iterator[Finding]:
-    """The folders in which nothing was found, each as high up as it goes."""
+    """The topmost folders in which nothing was found."""
     if scan.claimed.get(parts) or parts in scan.closed:
         return
     told = scan.claimed.keys() | scan.packed
@@ -67,7 +67,7 @@ def unknown(scan: Scan, parts: Parts = ()) -> Iterator[Finding]:
 
 
 def _nothing(scan: Scan, parts: Parts) -> Finding:
-    """What lies in a folder that is nothing known; of the top one only what lies loose."""
+    """The content of an unknown folder; for the top folder, only its own files."""
     start = len("".join(f"{part}/" for part in parts))
     inside = [path[start:] for path in scan.inside(parts) if parts or "/" not in path]
     suffixes = Counter(splitext(path)[1].lower() or "without suffix" for path in inside)
@@ -86,7 +86,7 @@ def _nothing(scan: Scan, parts: Parts) -> Finding:
 
 
 def _higher(scan: Scan) -> Path | None:
-    """A folder around the top one that fits a layout."""
+    """A parent of the top folder that fits a layout."""
     for parent in list(scan.top.parents)[:3]:
         tree = Tree(parent, sample=True)
         if parent != Path(parent.anchor) and any(

@@ -1,4 +1,4 @@
-"""Sources of which part is there, one level off, or nothing but a folder that is called so."""
+"""Incomplete or misplaced sources: part of the layout, one folder off, or a folder that only has the name."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from med_mat.layouts.locating import LEVELS
 from med_mat.layouts.matching import branches, descends, literal, weight
 from med_mat.raw.folder import matcher
 
-_FOLDERS = 20_000  # of so many folders is it asked what they nearly are
-_SHARE = 0.3  # of the letters of a layout must be there
-_TELLING = 4  # letters, at least, that few datasets share
+_FOLDERS = 20_000  # the most folders that are examined
+_SHARE = 0.3  # least share of the letters of a layout that must be present
+_TELLING = 4  # least number of letters that few datasets share
 _DIGITS = 12
-_NAME = 4  # letters, at least, of a source's name that a folder's name may bear
-_FEW = 20_000  # files among which a loader looks for what a table names
-_MANY = 100  # images, at least, whose exact number tells a source
+_NAME = 4  # shortest source name that is looked for inside a folder's name
+_FEW = 20_000  # the most files among which a loader looks for the images of a table
+_MANY = 100  # above this the exact number of images identifies a source
 _TABLES = (".csv", ".xlsx", ".txt", ".json", ".tsv")
 _TELLING_HEAD = 3  # of a pattern's first part, to be tried in every folder
-#: Words that many datasets use, which therefore tell nothing.
+#: Words that many datasets use, so that they identify none.
 _COMMON = re.compile(
     r"(train|test|val|valid|validation|images?|masks?|labels?|data|files|annotations?|normal|original|groundtruth"
     r"|metadata|meta|info|sample|submission|list|table|class|new|all"
@@ -45,7 +45,7 @@ _Rank = tuple[
 
 
 def claim_partial(scan: Scan) -> None:
-    """Claim the folders that hold part of a layout."""
+    """Claims the folders that hold part of a layout."""
     heads, wild = _by_head(scan.catalog)
     any_wild = matcher(tuple(wild))
     for parts in islice(scan.folders(depth=DEPTH - 2), _FOLDERS):
@@ -65,7 +65,7 @@ def claim_partial(scan: Scan) -> None:
 
 
 def _place(scan: Scan, parts: Parts, called: Source) -> Parts:
-    """The folder of which a source speaks that is called so: itself, or one inside where more of the source is."""
+    """The folder named like a source, or the one inside it that holds most of the source."""
 
     def share(at: Parts) -> float:
         return max(
@@ -77,7 +77,7 @@ def _place(scan: Scan, parts: Parts, called: Source) -> Parts:
 
 
 def empty_folders(scan: Scan) -> Iterator[Finding]:
-    """Folders right below the top one without any file, where a source may be meant to go."""
+    """Empty folders directly below the top one, named like a source."""
     there = {path.partition("/")[0] for path in scan.raw.files} | scan.raw.skipped.keys()
     with os.scandir(scan.top) as entries:
         names = sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and e.name not in there)
@@ -92,17 +92,17 @@ def empty_folders(scan: Scan) -> Iterator[Finding]:
 
 
 def tells(pattern: str) -> bool:
-    """Whether a pattern alone hints at a source."""
+    """Whether a pattern alone is evidence for a source."""
     return _telling(pattern) >= _TELLING
 
 
 def _telling(pattern: str) -> int:
-    """How many letters of a pattern few datasets share. A long number, as of an organisation's DICOM files, is one."""
+    """The number of letters in a pattern that few datasets share; a long number, such as a DICOM UID, counts too."""
     return len(_COMMON.sub("", pattern)) + (_TELLING if sum(map(str.isdigit, pattern)) >= _DIGITS else 0)
 
 
 def _by_head(catalog: Catalog) -> tuple[dict[str, _Pairs], dict[str, _Pairs]]:
-    """The layouts by the first parts of their patterns: names, in lower case, and what has wildcards."""
+    """The layouts by the first part of their patterns: literal names in lower case, and those with wildcards."""
     heads: defaultdict[str, _Pairs] = defaultdict(list)
     wild: defaultdict[str, _Pairs] = defaultdict(list)
     for source in catalog.values():
@@ -114,7 +114,7 @@ def _by_head(catalog: Catalog) -> tuple[dict[str, _Pairs], dict[str, _Pairs]]:
 
 
 def _best(scan: Scan, parts: Parts, tried: Iterable[tuple[Source, Layout]], called: Source | None) -> Finding | None:
-    """The source and layout for which most speaks: the folder's name, the number of its images, what is in it."""
+    """The source and layout with the most evidence: the folder's name, its number of images, its content."""
     images = images_in(scan.inside(parts))
     named = called or _named(scan, parts)
     ranked: dict[_Rank, dict[str, tuple[Layout, list[str]]]] = {}
@@ -131,7 +131,7 @@ def _best(scan: Scan, parts: Parts, tried: Iterable[tuple[Source, Layout]], call
         counts = bool(have) and images > _MANY and images == images_of(source, one)
         speaks = letters >= _TELLING and (share >= _SHARE or tables)
         if source is called or (lacks and have and (counts or source is named or speaks or tables)):
-            # the name of a table may be anybody's, its columns are not
+            # many datasets have a table of that name, few have its columns
             if tables and source is not called and not _reads(scan, source, parts, proof=not (counts or speaks)):
                 continue
             key = (source is called, source is named, counts, share, letters)
@@ -172,47 +172,47 @@ def _finding(
 
 
 def _below(scan: Scan, parts: Parts) -> Iterator[Finding]:
-    """What was found in a folder or below it."""
+    """The findings in a folder or below it."""
     for place, findings in scan.claimed.items():
         if place[: len(parts)] == parts:
             yield from (one for one in findings if one.state == "found")
 
 
 def _named(scan: Scan, parts: Parts) -> Source | None:
-    """The source whose name a folder bears, whatever else it is called: HEp2 (1) is hep2."""
+    """The source whose name is part of a folder's name: ``HEp2 (1)`` is hep2."""
     plain = re.sub(r"[^a-z0-9]", "", parts[-1].lower()) if parts else ""
     fitting = [name for name in scan.catalog if (short := name.replace("_", "")) in plain and len(short) >= _NAME]
     return scan.catalog[max(fitting, key=len)] if fitting else None
 
 
 def _is_table(pattern: str) -> bool:
-    """Whether a pattern is that of tables and lists."""
+    """Whether a pattern names a table or a list."""
     return pattern.lower().endswith(_TABLES)
 
 
 def _reads(scan: Scan, source: Source, parts: Parts, *, proof: bool) -> bool:
-    """Whether the loader reads the tables that lie in a folder; ``proof``: it must find in them what it looks for."""
+    """Whether the loader reads the tables in a folder; with ``proof`` it must find their columns."""
     if not scan.tables or not has_loader(source) or len(scan.inside(parts)) > _FEW:
         return not proof
     raw = scan.raw.below("/".join(parts))
     try:
         for _ in loader_of(source).examples(raw):
             return True
-    except LayoutError:  # it asks for a file that is not there, after those that are
+    except LayoutError:  # a further file is missing
         return not proof
-    except Exception:  # a column that is not there, or whatever a table of somebody else makes it stumble over
+    except Exception:  # a table of another dataset
         return False
     return bool(raw.missing) or not proof
 
 
 def _matched(scan: Scan, parts: Parts, pattern: str) -> int | None:
-    """How many telling letters the alternative of a pattern has that matches; None where none does."""
+    """The letters of evidence in the alternative of a pattern that matches; None where none matches."""
     there = [branch for branch in branches(pattern) if descends(scan.tree, parts, branch)]
     return max((_telling("/".join(branch)) for branch in there), default=None)
 
 
 def _misplaced(scan: Scan, parts: Parts, pattern: str) -> Sequence[str]:
-    """How to move what a pattern wants to where it wants it, where it lies one level too high or too low."""
+    """The command that moves files to where a pattern expects them, from one folder too high or too low."""
     tree, here = scan.tree, scan.place(parts)
     for branch in branches(pattern):
         if len(branch) < 2 or not literal(branch[0]) or "**" in branch:

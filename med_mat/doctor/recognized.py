@@ -1,4 +1,4 @@
-"""Sources that fit a layout: where they lie, and what of each is there."""
+"""Sources whose layout fits: where they are, and how complete each is."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from med_mat.layouts.matching import fits, lacking
 from med_mat.raw.folder import RawFolder, is_hidden
 from med_mat.validate import Differences, differences, scanned
 
-#: The share of the images that may lack, by how sure the card is of its count.
+#: The share of images that may be missing, by how certain the card is of its count.
 _LEEWAY = {"high": 0.0, "medium": 0.02, "low": 0.5}
 
 
 def claim_recognized(scan: Scan) -> None:
-    """Claim the folders that fit a layout, the shallowest first; ``top/<source>`` before all."""
+    """Claims the folders that fit a layout, ``top/<source>`` first, then the shallowest."""
     named = {name.lower(): name for name in reversed(scan.tree[()].folders)}
     for name, source in scan.catalog.items():
         if name.lower() in named:
@@ -40,7 +40,7 @@ def claim_recognized(scan: Scan) -> None:
 
 
 def merge_copies(scan: Scan, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """One finding for a source that lies there several times: the one that a build with --raw reads."""
+    """Merges several copies of a source into one finding: the copy that a build with --raw reads."""
     copies: dict[str, list[Finding]] = {}
     for one in findings:
         if one.state == "found":
@@ -57,7 +57,7 @@ def merge_copies(scan: Scan, findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def _own(scan: Scan, source: Source, parts: Parts) -> None:
-    """The folder that is called as a source."""
+    """The folder named like a source."""
     for at in scan.folders(parts, LEVELS):
         for one in source.layouts:
             if fits(scan.tree, at, one):
@@ -74,7 +74,7 @@ def _unclear(scan: Scan, parts: Parts, names: list[str]) -> Finding:
 
 
 def _examined(scan: Scan, source: Source, parts: Parts, layout: Layout) -> Finding:
-    """A source whose layout fits: what of it is there."""
+    """The finding on a source whose layout fits: its images, what is missing, and the next step."""
     where = scan.place(parts)
     raw = scan.raw.below("/".join(parts), layout.variant)
     visible = [path for path in raw.files if not is_hidden(path)]
@@ -107,7 +107,7 @@ def _examined(scan: Scan, source: Source, parts: Parts, layout: Layout) -> Findi
     complete = not (missing or differ.altered or count.unread or short or bad)
     advice = [*([] if complete else [remedies.show(source)]), *remedies.build(source, where)]
     if count.read is not None and count.unread:
-        advice = [remedies.show(source)]  # its build would say no more
+        advice = [remedies.show(source)]  # a build would say the same
     if len(parts) > LEVELS + 1 and not scan.found(source.name):
         notes.append("it lies too deep for --raw to find it")
         advice.insert(0, remedies.move(where, scan.top / source.name))
@@ -118,7 +118,7 @@ def _examined(scan: Scan, source: Source, parts: Parts, layout: Layout) -> Findi
 
 
 def _against_card(source: Source, layout: Layout, count: Count) -> Iterator[str]:
-    """What the card says of the number of images."""
+    """How the number of images compares with the card."""
     expected = images_of(source, layout)
     unread = source.counts.get("unread", 0)
     sure = "" if source.counts.get("certainty") == "high" else ", which is not certain"
@@ -134,14 +134,14 @@ def _against_card(source: Source, layout: Layout, count: Count) -> Iterator[str]
 
 
 def _parts(source: Source, layout: Layout, count: Count) -> Mapping[str, int]:
-    """Part of the published split -> its images, where the card has firm totals and the loader counted."""
+    """Part of the published split -> expected images, where the card states totals and the loader counted."""
     totals = source.counts.get("splits") or {}
     known = count.read and layout.images is None and totals.keys() <= {"train", "validation", "test"}
     return totals if known else {}
 
 
 def _compared(raw: RawFolder, index: FileIndex) -> tuple[Differences, int]:
-    """What differs from an earlier build: missing are only files that a record needs; and how many others are gone."""
+    """Differences from an earlier build. Only files that a record needs are missing; the others are counted."""
     import pyarrow.compute as pc
 
     needed = index.files.filter(pc.not_equal(pc.fill_null(index.files["role"], ""), "skipped"))

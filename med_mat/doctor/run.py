@@ -1,4 +1,4 @@
-"""The look at a folder, step by step."""
+"""The diagnosis of a folder, step by step."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from med_mat.raw.folder import RawFolder, is_hidden
 def diagnose(
     folder: Path | str, catalog: Catalog, *, against: Path | None = None, tables: bool = True, follow: bool = True
 ) -> tuple[Finding, ...]:
-    """Name the sources that lie below a folder, and what keeps each from being built. One scan.
+    """Lists the sources below a folder, and what keeps each from being built. Scans the folder once.
 
     Args:
         folder: any folder, or an archive.
         catalog: the sources to look for.
-        against: a Med-MAT, or index files of one, to compare with; else those that lie in the folder itself.
-        tables: read label tables to count images and find those that are missing; else only names are looked at.
-        follow: whether links to files may lead out of the folder. Links to folders are named, not followed.
+        against: a Med-MAT, or its index files, to compare with; else those in the folder itself.
+        tables: read label tables to count images and to find missing ones; else use file names alone.
+        follow: whether links to files may lead out of the folder. Links to folders are reported, not followed.
 
     Raises:
         LayoutError: there is no such folder.
@@ -45,7 +45,7 @@ def diagnose(
 
 
 def _findings(scan: Scan) -> Iterator[Finding]:
-    """Everything, sources first."""
+    """All findings, sources first."""
     builds = list(not_sources.builds(scan))
     claim_recognized(scan)
     claim_partial(scan)

@@ -1,4 +1,4 @@
-"""Reading raw data and writing miniatures of it: what loaders share. Importing it costs next to nothing."""
+"""The loader kit: reads raw folders, tables and annotation files, and writes miniatures. Cheap to import."""
 
 from med_mat.raw.boxes import Place, corners, number, stated_size
 from med_mat.raw.classes import SPLITS, class_folders

@@ -1,4 +1,4 @@
-"""Images whose folder is their class, the shape that most sources have."""
+"""Examples from images whose folder is their class, the most common layout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from med_mat.raw.names import folded, spelling
 
 _Patterns = str | Sequence[str]
 
-#: What publishers call the parts of a split, in lower case.
+#: Folder names that publishers give the parts of a split, in lower case -> our names.
 SPLITS: Mapping[str, Split] = {
     "train": "train",
     "training": "train",
@@ -37,18 +37,18 @@ def class_folders(
 
     The examples are named by split, class and file: wrapper folders, which differ between copies, do not matter. Nor
     does the case of folders that the pattern spells out: ``label``, ``patient`` and ``raw_label`` are asked with the
-    path as the pattern writes it (:func:`med_mat.raw.names.spelling`). What ``patient`` tells is folded, since it is
-    the disk's spelling of it. Where case alone tells two files apart, each is named by its path on the disk.
+    path as the pattern writes it (:func:`med_mat.raw.names.spelling`). The result of ``patient`` is case-folded, since
+    its case is that of the disk. Where two files differ in case alone, each is named by its path on the disk.
 
     Args:
         raw: the folder of the source.
         pattern: which images, e.g. ``"{train,test}/*/*"``.
-        exclude: which of them not.
+        exclude: images to leave out.
         splits: folder in lower case -> split, e.g. :data:`SPLITS`; the innermost folder that is named there counts.
             None: the publisher has no split.
-        label: the raw label of a path.
-        patient: the patient that a path tells, or None.
-        raw_label: what is known of a path beyond its label, or None.
+        label: returns the raw label of a path.
+        patient: returns the patient of a path, or None.
+        raw_label: returns what is known of a path beyond its label, or None.
     """
     written = spelling(pattern)
     for image in raw.images(pattern, exclude=exclude):

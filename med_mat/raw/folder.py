@@ -43,7 +43,7 @@ _Key = Callable[[PurePosixPath], str]
 
 
 class FileFacts(NamedTuple):
-    """What tells whether a file has changed."""
+    """Size and time of a file, by which changes are detected."""
 
     size: int
     mtime_ns: int
@@ -132,11 +132,11 @@ class RawFolder:
         return self._skipped
 
     def skip(self, path: PurePosixPath | str, reason: str) -> None:
-        """Note why a file is not read. The first reason holds."""
+        """Notes why a file is not read. The first reason is kept."""
         self._skipped.setdefault(str(path), reason)
 
     def miss(self, name: str, where: str) -> None:
-        """Note an image that an annotation file (``where``) names and that the folder does not hold."""
+        """Notes an image that an annotation file (``where``) names and the folder does not hold."""
         self.missing[name] = where
 
     @contextmanager
@@ -364,7 +364,7 @@ class RawFolder:
             known = "SOPClassUID" in header or "Rows" in header or "Modality" in header
         except ReadError:
             raise
-        except Exception as error:  # pydicom lets through whatever its parser stumbles over
+        except Exception as error:  # pydicom raises anything on a broken file
             raise ReadError(cannot_read(full, error, "is not a DICOM file")) from error
         if not known:
             raise ReadError(f"{self._at(path)} is not a DICOM file: it names no SOP class, modality or size.")
@@ -555,7 +555,7 @@ def is_hidden(path: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def matcher(patterns: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
-    """What tells whether a relative path matches one of several patterns, ignoring case and normal form.
+    """Returns a function that matches a relative path against several patterns, ignoring case and normal form.
 
     Raises:
         ReadError: a pattern is malformed.

@@ -1,4 +1,4 @@
-"""Joins images with what is said of them: rows of a table, facts by name, masks by name.
+"""Joins images with their annotations: rows of tables, facts by name, masks by name.
 
 Nothing without a partner is lost: an image that no row names is skipped, an image that is not there is missing.
 """
@@ -77,7 +77,7 @@ def listed_parts(
 
 
 def _in_bad_rows(raw: RawFolder, table: PurePosixPath | str) -> str:
-    """What is to be added where an image may be named in a row that was left out."""
+    """A note for the case that an image is named in a row that could not be read."""
     bad = [where for where in raw.faults if where.startswith(f"{PurePosixPath(table).name}, ")]
     return f", but in a row that cannot be read, if at all ({bad[0]})" if bad else ""
 
@@ -148,7 +148,7 @@ def lookup(raw: RawFolder, table: _Patterns, key: str, value: str) -> dict[str, 
 def matched(
     raw: RawFolder, where: PurePosixPath | str, facts: Iterable[tuple[str, T]], images: Mapping[str, PurePosixPath]
 ) -> Iterator[tuple[T, PurePosixPath]]:
-    """What an annotation file says, each with the image that it names, in the file's order.
+    """Pairs each fact of an annotation file with the image that it names, in the file's order.
 
     Names that differ in case or normal form alone are one, where no other is like them. A name without an image is
     noted as missing, an image that no fact names is skipped with that reason. An image that was skipped while its facts
@@ -157,7 +157,7 @@ def matched(
     Args:
         raw: the folder of the source.
         where: the annotation file.
-        facts: pairs of an image's name and what is said of it.
+        facts: pairs of an image's name and its annotation.
         images: name -> path, as :meth:`RawFolder.by_stem` and :meth:`RawFolder.by_name` give them.
     """
     left, stated = dict(images), list(facts)
@@ -174,7 +174,7 @@ def matched(
 
 
 def skip_unlisted(raw: RawFolder, images: Mapping[str, PurePosixPath], reason: str) -> None:
-    """Skip the images that no annotation names, for that reason; another where it may be named in another case."""
+    """Skips images that no annotation names, and says so where a name differs in case alone."""
     missed = {folded(name) for name in raw.missing} if images else set()
     for name, image in images.items():
         unsure = "; a name that differs in case is listed, and of several which are alike none is guessed"

@@ -31,9 +31,9 @@ def multi_hot(row: Mapping[str, str], columns: Sequence[str]) -> dict[str, bool 
 
 
 def joined(cell: str, separator: str, vocabulary: Iterable[str]) -> dict[str, bool | None]:
-    """Label -> whether it is among those that a cell joins, for every label of the vocabulary.
+    """Splits a delimited cell into present and absent labels: one entry for every label of the vocabulary.
 
-    A word that the vocabulary lacks is kept, as present: the build checks it against the card.
+    A word that the vocabulary lacks is kept as present: the build checks it against the card.
     """
     words = dict.fromkeys(word for word in map(str.strip, cell.split(separator)) if word)
     found: dict[str, bool | None] = {label: label in words for label in vocabulary}
