@@ -5,10 +5,13 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from med_mat.loaders._kermany import patient_of
 
+from med_mat.building.loader import loader_of
+from med_mat.catalog import load
 from med_mat.raw import aligned, folded, in_stem, natural, numbered, spelling
 from med_mat.raw.names import composed, respelled
+
+patient_of = loader_of(load()["coronahack"]).patient_of
 
 APART = unicodedata.normalize("NFD", "é")  # as macOS writes it
 SPELLINGS = st.lists(st.sampled_from(["a", "A", "b", "é", "É", APART, "1"]), max_size=3).map("".join)
