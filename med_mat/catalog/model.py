@@ -7,8 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from med_mat import markup
 from med_mat.errors import CardError
-from med_mat.taxonomy import MAT, Access, Kind, LicenseCertainty
+from med_mat.selection import MAT
+from med_mat.taxonomy import Access, Kind, LicenseCertainty
+from med_mat.vocabulary import Vocabulary
 
 #: Upstream numbers its rows from 1 to this; a source that upstream does not have numbers its own from the next one on.
 UPSTREAM_ROWS = 109
@@ -230,10 +233,25 @@ class Source:
     identifying: tuple[Identifier, ...] | None = None  # None: not examined; (): nothing is known
     labeled_by: LabeledBy | None = None  # None: not examined
     augmented: bool = False  # it ships transformed copies of its own images, not all of which can be found
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)  # the words that its card declares, beside ours
 
     def identifies(self, where: Place) -> bool:
         """Whether something there may identify a person; a source that was not examined may."""
         return self.identifying is None or any(one.where == where for one in self.identifying)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{row.number} {row.mat}" for row in self.rows)
+        return f"Source({self.name!r}: {rows}; license {self.license}, access {self.access})"
+
+    def _repr_html_(self) -> str:
+        rows = [(row.number, row.mat, row.kind, ", ".join(row.names[:12])) for row in self.rows]
+        facts = f"License: {self.license}. Access: {self.access}. {self.homepage}"
+        return markup.block(
+            f"{self.title} ({self.name})",
+            markup.paragraph(self.summary),
+            markup.paragraph(facts),
+            markup.table(("row", "triplet", "kind", "labels"), rows),
+        )
 
     @property
     def mats(self) -> tuple[MAT, ...]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from med_mat.building.files import read_indexes
 from med_mat.catalog import Catalog
 from med_mat.doctor import not_sources
 from med_mat.doctor.archives import find_archives
@@ -13,9 +12,10 @@ from med_mat.doctor.finding import Finding
 from med_mat.doctor.partial import claim_partial, empty_folders
 from med_mat.doctor.recognized import claim_recognized, merge_copies
 from med_mat.doctor.scan import Scan
-from med_mat.errors import LayoutError
+from med_mat.errors import FolderNotFoundError
 from med_mat.layouts.archives import is_archive
 from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.storage.raw_files import read_indexes
 
 
 def diagnose(
@@ -38,7 +38,7 @@ def diagnose(
     if is_archive(top.name) and top.is_file():
         return tuple(find_archives(Scan(RawFolder(top.parent), [top.name], catalog, {}, tables)))
     if not top.is_dir():
-        raise LayoutError(f"{top} is not a folder. Name the folder in which the raw data lie.")
+        raise FolderNotFoundError(f"{top} is not a folder. Name the folder in which the raw data lie.")
     raw = RawFolder(top, follow=follow)
     paths = sorted(path for path in raw.files if not is_hidden(path))
     return tuple(_findings(Scan(raw, paths, catalog, read_indexes(against) if against else {}, tables)))

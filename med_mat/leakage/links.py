@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from med_mat.errors import BuildError
-from med_mat.leakage.forest import tree
+from med_mat.leakage.components import spanning_forest
 
 Array = NDArray[Any]
 
@@ -41,8 +41,6 @@ LINK_SCHEMA = pa.schema(
         ("known", pa.bool_()),  # both are of one patient or one raw file of one source anyway
     ]
 )
-#: What of a record's path names a frame or slice of its file (RE2).
-FRAME = r"#(?:frame|slice)=[^#]*$"
 _SCANS = REASONS.index("same scan")
 _PATIENTS = REASONS.index("same patient")
 
@@ -94,7 +92,7 @@ def surest(count: int, found: Edges) -> Edges:
     """
     order = np.lexsort((found.second, found.first, -np.nan_to_num(found.score), found.distance, found.reason))
     ranked = found.chosen(order)
-    kept = ranked.chosen(tree(count, ranked.first, ranked.second))
+    kept = ranked.chosen(spanning_forest(count, ranked.first, ranked.second))
     return kept.chosen(np.lexsort((kept.second, kept.first)))
 
 
