@@ -19,7 +19,7 @@ from med_mat.layouts.archives import Members, is_archive, members
 from med_mat.layouts.listing import Parts, Tree, levels
 from med_mat.layouts.locating import LEVELS
 from med_mat.layouts.matching import matches
-from med_mat.raw.folder import is_hidden
+from med_mat.raw.patterns import is_hidden
 from med_mat.shell import counted
 
 

@@ -19,7 +19,7 @@ from med_mat.layouts.archives import is_archive
 from med_mat.layouts.listing import Parts
 from med_mat.layouts.locating import LEVELS
 from med_mat.layouts.matching import branches, descends, literal, weight
-from med_mat.raw.folder import matcher
+from med_mat.raw.patterns import matcher
 
 _FOLDERS = 20_000  # the most folders that are examined
 _SHARE = 0.3  # least share of the letters of a layout that must be present

@@ -17,7 +17,8 @@ from med_mat.doctor.scan import Scan, images_in, images_of
 from med_mat.layouts.listing import Parts
 from med_mat.layouts.locating import LEVELS
 from med_mat.layouts.matching import fits, lacking
-from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.patterns import is_hidden
 from med_mat.storage.raw_files import FileIndex
 
 #: The share of images that may be missing, by how certain the card is of its count.

@@ -14,7 +14,8 @@ from med_mat.doctor.recognized import claim_recognized, merge_copies
 from med_mat.doctor.scan import Scan
 from med_mat.errors import FolderNotFoundError
 from med_mat.layouts.archives import is_archive
-from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.patterns import is_hidden
 from med_mat.storage.raw_files import read_indexes
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from med_mat import formats
-from med_mat.raw.folder import is_hidden, refused_link
+from med_mat.raw.files import refused_link
+from med_mat.raw.patterns import is_hidden
 
 _SAMPLE = 60
 _OTHER_IMAGES = (".gz", ".hdr", ".raw", ".npy", ".svs")

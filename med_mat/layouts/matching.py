@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from med_mat.catalog import Layout, Source
 from med_mat.layouts.listing import Parts, Tree
-from med_mat.raw.folder import matcher
+from med_mat.raw.patterns import matcher
 
 
 @functools.lru_cache(maxsize=4096)

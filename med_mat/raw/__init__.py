@@ -3,7 +3,8 @@
 from med_mat.raw.boxes import Place, corners, number, stated_size
 from med_mat.raw.classes import SPLITS, class_folders
 from med_mat.raw.documents import entries, named_entries
-from med_mat.raw.folder import FileFacts, RawFolder, VolumeShape
+from med_mat.raw.files import FileFacts
+from med_mat.raw.folder import RawFolder, VolumeShape
 from med_mat.raw.joins import listed, listed_or_skipped, listed_parts, lookup, matched, paired
 from med_mat.raw.labels import joined, multi_hot, one_hot
 from med_mat.raw.miniature import Miniature

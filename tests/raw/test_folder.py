@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from med_mat.errors import LayoutError, ReadError
 from med_mat.raw import FileFacts, Miniature, RawFolder, VolumeShape, folded
-from med_mat.raw.folder import is_hidden, matcher
+from med_mat.raw.patterns import is_hidden, matcher
 
 
 def tree(root: Path, *paths: str) -> RawFolder:
