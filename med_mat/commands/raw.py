@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -70,14 +70,14 @@ def download(
 
 @click.command()
 @click.argument("folder", metavar="PATH", type=FOLDER)
-@click.option("--against", type=FOLDER, help="A Med-MAT, or its files/, that knows what the raw files were.")
-@click.option("--quick", is_flag=True, help="Look at names only; do not read label tables to count images.")
+@click.option("--against", type=FOLDER, help="A Med-MAT, or its files/: an index of raw files to compare with.")
+@click.option("--quick", is_flag=True, help="Use names only; do not read label tables to count images.")
 @follow()
 @click.option("--json", "as_json", is_flag=True, help="Output JSON.")
 def doctor(folder: Path, against: Path | None, quick: bool, follow: bool, as_json: bool) -> None:
-    """Name the sources that lie below PATH, what of them is missing, and the command that helps.
+    """List the sources below PATH, what each is missing, and the command to run next.
 
-    Exit status 1 where something is missing, or nothing was found. Nothing is changed or unpacked.
+    Changes and unpacks nothing. Exit status 1 if something is missing or nothing was found.
 
     \b
     Example: med-mat doctor /data/raw
@@ -93,17 +93,19 @@ def doctor(folder: Path, against: Path | None, quick: bool, follow: bool, as_jso
 @click.command()
 @sources()
 @click.option("--raw", type=FOLDER, help="Folder of raw sources: RAW/<source>, or any name.")
-@click.option("--out", type=FOLDER, help="A Med-MAT: read every file of it, and say which is not as it was written.")
-@click.option("--against", type=FOLDER, help="A Med-MAT, its files/, or one SOURCE.parquet of it: what is expected.")
-@click.option("--compare", type=FOLDER, nargs=2, help="Two of these, of two people: no raw file is needed.")
+@click.option("--out", type=FOLDER, help="A Med-MAT: read all of its files and report those that have changed.")
+@click.option("--against", type=FOLDER, help="The expected index: a Med-MAT, its files/, or one SOURCE.parquet.")
+@click.option("--compare", type=FOLDER, nargs=2, help="Two such indexes to compare; needs no raw files.")
 @click.option(
     "--level",
     type=click.Choice(["quick", "hash", "decode"]),
     default="quick",
     show_default=True,
-    help="Names and sizes; or sha256 too (a run that was killed goes on); or also decode every image.",
+    help="Names and sizes; or sha256 too (resumed after an interruption); or also decode every image.",
 )
-@click.option("--write", type=FOLDER, help="A folder for the index of what lies here, to compare with other people's.")
+@click.option(
+    "--write", type=FOLDER, help="Write an index of these raw files to this folder, for others to compare with."
+)
 @jobs("Threads.")
 @click.option("--json", "as_json", is_flag=True, help="Output JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -113,15 +115,15 @@ def validate(
     out: Path | None,
     against: Path | None,
     compare: tuple[Path, Path] | None,
-    level: Any,
+    level: Literal["quick", "hash", "decode"],
     write: Path | None,
     jobs: int,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compare raw files with the index that a build recorded, or a Med-MAT with what was written, file by file.
+    """Compare raw files with the index of a build, or the files of a Med-MAT with their checksums.
 
-    Exit status 1 where something differs.
+    Exit status 1 if something differs.
 
     \b
     Examples: med-mat validate --raw /data/raw --against Med-MAT --level hash
@@ -135,7 +137,9 @@ def validate(
 
     if out is not None:
         if folders or raw or against or compare or write:
-            raise click.UsageError("--out reads a Med-MAT alone: leave out raw folders, and what they compare with.")
+            raise click.UsageError(
+                "--out checks a Med-MAT only: leave out raw folders and the options that compare them."
+            )
         checked = sums.check(out, jobs=jobs, progress=not quiet)
         click.echo(json.dumps(checked.to_data(), indent=1) if as_json else str(checked))
         raise click.exceptions.Exit(0 if checked.ok else 1)
@@ -186,8 +190,8 @@ def build(
     raw: Path | None,
     out: Path,
     jobs: int,
-    on_error: Any,
-    check: Any,
+    on_error: Literal["raise", "skip"],
+    check: Literal["header", "decode"],
     seed: int,
     follow: bool,
     max_file: int,
