@@ -93,7 +93,7 @@ def test_sources() -> None:
     lines = run("sources").output.splitlines()
     assert lines[0].split()[:3] == ["source", "rows", "subsets"]
     assert [line.split()[0] for line in lines[1:-1]] == list(load())
-    assert lines[-1].startswith("97 sources.")
+    assert lines[-1].startswith(f"{len(load())} sources.")
     assert max(map(len, lines)) < 250
 
 
@@ -203,7 +203,7 @@ def test_where_nothing_is_recognised_what_lies_there_is_named(
     code, told = fails(capsys, monkeypatch, "build", "--raw", tmp_path / "raw", "--out", tmp_path / "out")
     assert code == 1
     assert told.startswith("not recognised: pictures (21 images); see med-mat doctor")
-    assert "Error: No source of Med-MAT is recognised" in told
+    assert "Error: No source of Med-MAT is recognized" in told
 
 
 def test_a_build_that_would_lose_records_stops_and_leaves_the_old_one_whole(
@@ -252,7 +252,6 @@ MISTAKES = [
     (["show", "bussi"], 1, "There is no source named 'bussi'. Did you mean 'busi'?"),
     (["show"], 2, "Missing argument 'SOURCE'"),
     (["sources", "CT/Lungs/*"], 1, "Did you mean 'Lung'?"),
-    (["sources", "CT/Lung"], 1, "'CT/Lung' is not a pattern"),
     (["sources", "--access", "opne"], 1, "access='opne' is not one of open,"),
     (["sources", "CT/*/*", "MRI/*/*"], 2, "unexpected extra argument"),
     (["build"], 2, "Missing option '--out'"),
@@ -260,7 +259,7 @@ MISTAKES = [
     (["build", "busi", "--out", "x"], 1, "Where does 'busi' lie? Write busi=FOLDER"),
     (["build", "busi=nowhere", "--out", "x"], 1, "nowhere does not exist"),
     (["build", "--raw", "nowhere", "--out", "x"], 1, "nowhere is not a folder"),
-    (["build", "--raw", "empty", "--out", "x"], 1, "No source of Med-MAT is recognised below"),
+    (["build", "--raw", "empty", "--out", "x"], 1, "No source of Med-MAT is recognized below"),
     (["build", "busi=empty", "--out", "x"], 1, "is not laid out as BUSI"),
     (["build", "bussi=empty", "--out", "x"], 1, "Did you mean 'busi'?"),
     (["build", "busi=raw", "--out", "file"], 1, "file is a file: name a folder for the output"),
@@ -271,7 +270,7 @@ MISTAKES = [
     (["build", "busi=raw", "--out", ""], 2, "'.' is the current folder"),
     (["validate", "busi=", "--against", "x"], 2, "'busi=' names no folder"),
     (["attach", "org/x", "busi=", "--out", "x"], 2, "'busi=' names no folder"),
-    (["validate", "--out", "x", "--raw", "raw"], 2, "--out reads a Med-MAT alone"),
+    (["validate", "--out", "x", "--raw", "raw"], 2, "--out checks a Med-MAT only"),
     (["validate", "--out", "empty"], 1, "empty has no SHA256SUMS"),
     (["build", "busi=raw", "--out", "raw/busi/Dataset_BUSI_with_GT/x"], 1, "lies in the raw folder"),
     (["build", "busi=file", "--out", "x"], 1, "is a file: name the folder that holds it"),
@@ -371,7 +370,8 @@ def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = shell("show", "bussi", cwd=tmp_path, expect=1)
     assert done.stdout == ""
     assert (
-        done.stderr == "Error: There is no source named 'bussi'. Did you mean 'busi'? 'med-mat sources' lists all 97.\n"
+        done.stderr
+        == f"Error: There is no source named 'bussi'. Did you mean 'busi'? 'med-mat sources' lists all {len(load())}.\n"
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -156,7 +156,7 @@ def read_card(name: str, text: str, vocabulary: Vocabulary | None = STANDARD) ->
 
     Raises:
         CardError: a fact is missing, misspelt, of another kind or contradicts another; the message names the card, the
-            key and, for a key that nobody knows, the nearest.
+            key and, for an unknown key, the nearest known one.
     """
     where = f"The card {name}.md"
     _, found, rest = text.partition("---\n")
