@@ -67,7 +67,7 @@ def read_index(path: Path) -> FileIndex:
         ReadError: it is missing, or not an index.
     """
     try:
-        table = pq.readtable_of(path)
+        table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[b"med_mat.files"])
         version, source, variant = about["version"], str(about["source"]), str(about["variant"])
         named = about.get("named") is not False
