@@ -1,7 +1,7 @@
 """A built Med-MAT: open it, look at its index, select records as plain ``datasets`` objects.
 
-Opening reads a few columns of ``index.parquet`` and no image. Selecting touches the index alone; the pixels of a
-selection are memory-mapped from one Arrow file per shard, made when a shard is first needed and shared by all
+Opening reads a few columns of ``index.parquet`` and no image. Selecting uses the index alone; the pixels of a selection
+are memory-mapped from one Arrow file per shard, which is made when a shard is first needed and shared by all
 selections.
 """
 
@@ -16,27 +16,32 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat import limits, schema, strict
+from med_mat import limits, markup, schema, strict, terms
+from med_mat.catalog import vocabulary_of
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
+from med_mat.leakage import linked
+from med_mat.leakage.linked import Linked
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
-from med_mat.splits.methods import Experiments
+from med_mat.selection import FIELDS, MAT, Selection, conditions
+from med_mat.selection.fields import field_type, positions_in
+from med_mat.splits import advice, kinds, loading, registry
 from med_mat.storage import copies, shards
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
 from med_mat.storage.manifest import missing_images
 from med_mat.tags import COLUMNS, Positions, Tags, encode
-from med_mat.taxonomy import MAT, SPLITS, WITHHELD
-from med_mat.terms import put_terms
+from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, WITHHELD, did_you_mean
 
 if TYPE_CHECKING:
     import datasets
+    from typing_extensions import Unpack
 
-    from med_mat.selection import Selection, Selector
+    from med_mat.selection import Fields, Selector
+    from med_mat.vocabulary import Vocabulary
 
-#: What arguments of a selection are.
+#: Types of the arguments of a selection.
 _SELECT = {"streaming": bool, "one_per": Literal["record", "image"], "columns": tuple[str, ...]}
 _QUESTIONS = {"questions": Form, "seed": int}
 #: Seconds to wait for a build that is putting its files in place, one try after the other.
@@ -47,12 +52,13 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
     """Open a built Med-MAT. Only its index is read.
 
     Args:
-        where: a folder that ``med-mat build`` wrote, or a Hub dataset ("org/Med-MAT").
-        revision: a branch, tag or commit of the Hub dataset.
+        where: A folder that ``med-mat build`` wrote, or a Hub dataset ("org/Med-MAT").
+        revision: Branch, tag or commit of the Hub dataset.
 
     Raises:
-        BuildError: nothing there, an unfinished build, or one of another schema version.
-        HubError: the Hub does not give it.
+        BuildNotFoundError: There is no build, or an unfinished one.
+        BuildError: The build is damaged, or has another schema version.
+        HubError: The dataset cannot be read from the Hub.
     """
     for wait in (*_SWITCHING, None):
         location, manifest = locate(where, revision)
@@ -63,20 +69,47 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
             damage = "it is of another build than the manifest"
         except HubError:
             raise
-        except MedMATError as error:  # the manifest, or a file of this build: of which one, is to be said
+        except MedMATError as error:  # of the manifest or a file: the message must name the build
             raise BuildError(str(error) if str(location) in str(error) else f"{where}: {error}") from error
         except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
             damage = brief(error)
         if wait is None or not isinstance(location, Folder):
             break
-        time.sleep(wait)  # a build may be putting its files in place just now
+        time.sleep(wait)  # a build may be moving its files into place
     raise BuildError(
         f"{where}: its index.parquet is damaged ({damage}). Run 'med-mat build' again: what is finished is kept."
     )
 
 
-class MedMAT(Experiments):
-    """A built Med-MAT; made by :func:`open`."""
+class MedMAT:
+    """A built Med-MAT; made by :func:`open`.
+
+    Every registered experiment is a method: those of this package by name, so that type checkers and editors know their
+    arguments, and those of plug-ins when they are asked for (see :mod:`med_mat.splits.registry`).
+    """
+
+    related = kinds.arms.related
+    unrelated = kinds.arms.unrelated
+    all_related = kinds.arms.all_related
+    all_unrelated = kinds.arms.all_unrelated
+    all_data = kinds.arms.all_data
+    without = kinds.arms.without
+    disruption = kinds.arms.disruption
+    combinations = kinds.combination.combinations
+    combination = kinds.combination.combination
+    held_out = kinds.held_out.held_out
+    leave_one_out = kinds.held_out.leave_one_out
+    leave_source_out = kinds.sources.leave_source_out
+    fold = kinds.folds.fold
+    folds = kinds.folds.folds
+    split = kinds.lists.split
+    limited = kinds.limited.limited
+    scaling = kinds.limited.scaling
+    single_task = kinds.tasks.single_task
+    multi_task = kinds.tasks.multi_task
+    recommend = advice.recommend
+    experiment = loading.experiment
+    load_split = loading.load
 
     def __init__(self, location: Location, manifest: Mapping[str, Any]) -> None:
         self.location = location
@@ -86,11 +119,21 @@ class MedMAT(Experiments):
         self._columns: dict[str, pa.ChunkedArray] = {}
         self._views: dict[tuple[Form, int], View] = {}
 
+    if not TYPE_CHECKING:  # for a type checker an unknown name stays a mistake
+
+        def __getattr__(self, name: str) -> Any:
+            """An experiment of a plug-in, by its name."""
+            known = registry.experiments()
+            if name.startswith("_") or name not in known:
+                hint = "" if name.startswith("_") else did_you_mean(name, (*known, *dir(type(self))))
+                raise AttributeError(f"A Med-MAT has no attribute {name!r}.{hint}", name=name, obj=self)
+            return functools.partial(known[name].make, self)
+
     def __len__(self) -> int:
         return len(self.tags.row)
 
     def is_of_one_build(self) -> bool:
-        """Whether index and manifest were written by one build."""
+        """Whether index and manifest were written by the same build."""
         known = pq.read_schema(self.location.index(COLUMNS)).metadata or {}
         return bool(known.get(BUILD_KEY, b"").decode() == self.manifest.get("build", ""))
 
@@ -99,19 +142,43 @@ class MedMAT(Experiments):
         facts = f"{len(self):,} records, {len(self.tags.sources)} sources{'; ' if missing else ''}{missing}"
         return f"MedMAT({str(self.location)!r}: {facts})"
 
+    def _repr_html_(self) -> str:
+        grid = self.grid()
+        modalities = [one for one in MODALITIES if any(one == modality for modality, _ in grid)]
+        areas = [one for one in AREAS if any(one == area for _, area in grid)]
+        counts = [(area, [grid.get((modality, area), 0) for modality in modalities]) for area in areas]
+        return markup.block(repr(self), markup.heat("records", modalities, counts))
+
     @functools.cached_property
     def index(self) -> pa.Table:
-        """Every column of every record but the pixels (see :mod:`med_mat.schema`), in the order of the build."""
+        """All columns of all records except the pixels (see :mod:`med_mat.schema`), in the order of the build."""
         with reading(self.location, INDEX):
             return pq.read_table(self.location.local(INDEX))
 
     @functools.cached_property
+    def linked(self) -> Linked:
+        """The duplicate links of this build, and the images whose labels contradict each other."""
+        return linked.read(self.location)
+
+    def cite(self, selector: Selector = None, **fields: Unpack[Fields]) -> str:
+        """The citations of the paper and of each source that has records in a selection, as BibTeX.
+
+        Args:
+            selector: As for :meth:`where` (default: all records).
+            fields: As for :meth:`where`.
+
+        Raises:
+            VocabularyError: As for :meth:`where`.
+        """
+        return terms.bibtex(terms.of(self.tags, self.where(selector, **fields)))
+
+    @functools.cached_property
     def silent(self) -> npt.NDArray[np.bool_]:
-        """By position in the index: whether there is nothing to ask of the record, so that its ``target`` is null."""
+        """(n,) By position in the index: whether the record has no question, so that its ``target`` is null."""
         return np.asarray(self._record_facts("target").is_null())
 
     def _let_pillow_read(self) -> None:
-        """Raise Pillow's own limit, by which it warns of large images and refuses larger ones, to the largest here."""
+        """Raise Pillow's limit for large images to the size of the largest image here."""
         from PIL import Image
 
         if Image.MAX_IMAGE_PIXELS is not None:
@@ -119,7 +186,7 @@ class MedMAT(Experiments):
 
     @functools.cached_property
     def _largest(self) -> int:
-        """The pixels of the largest image, at most."""
+        """Upper bound of the number of pixels of the largest image."""
         return max((facts["largest"] for facts in self.manifest["sources"].values()), default=0) // limits.PIXEL_BYTES
 
     @property
@@ -135,7 +202,35 @@ class MedMAT(Experiments):
             counts[mat.modality, mat.area] = counts.get((mat.modality, mat.area), 0) + int(number)
         return counts
 
-    def selection(self, selector: Selector = None, **fields: Any) -> Selection:
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words that its triplets are made of: ours, and those that the cards of its sources declare."""
+        return vocabulary_of(self.manifest)
+
+    def values(self, field: str) -> tuple[Any, ...]:
+        """The values of a field that the records here have, sorted, e.g. ``mat.values("label")``; null is left out.
+
+        Args:
+            field: one of :data:`med_mat.selection.FIELDS`.
+
+        Raises:
+            VocabularyError: no such field.
+        """
+        one = field_type(field)
+        facts = self.tags.facts.values()
+        if field == "split":
+            found = set(self._record_facts("split").unique().to_pylist())
+        elif field == "label":
+            found = {label for labels in self.tags.labels for label in labels}
+        elif one.type == "answer" and one.level == "record":
+            found = set(self._record_facts(field).is_valid().unique().to_pylist())
+        elif one.level == "record":
+            found = set(self._record_facts(field).unique().to_pylist())
+        else:
+            found = {row.as_fields()[field] for row in facts}
+        return tuple(sorted(found - {None}))
+
+    def selection(self, selector: Selector = None, **fields: Unpack[Fields]) -> Selection:
         """A selection as a tree, checked against what this build knows.
 
         Args:
@@ -143,14 +238,8 @@ class MedMAT(Experiments):
             fields: further conditions by name, all of which must hold: see :mod:`med_mat.selection`.
 
         Raises:
-            VocabularyError: a word that neither the vocabularies nor this build knows; it suggests the nearest.
+            VocabularyError: a word that neither the vocabulary nor this build knows; it suggests the nearest.
         """
-        from med_mat.selection import Selection, field
-
-        wanted = Selection.of(selector)
-        for name, value in fields.items():
-            if value is not None:
-                wanted = wanted & field(name, value)
         facts = self.tags.facts.values()
         known: dict[str, Collection[Any]] = {
             "source": {row.source for row in facts},
@@ -158,24 +247,31 @@ class MedMAT(Experiments):
             "row": set(self.tags.facts),
             "label": frozenset().union(*self.tags.labels),
         }
-        wanted.check(known, "This Med-MAT")
-        return wanted
+        asked = Selection.of(selector) & conditions(fields)
+        return asked.bound(self.vocabulary, known, "This Med-MAT", "mat.values({!r})")
 
-    def where(self, selector: Selector = None, *, withheld: bool = False, **fields: Any) -> Positions:
+    def where(
+        self, selector: Selector | Positions = None, *, withheld: bool = False, **fields: Unpack[Fields]
+    ) -> Positions:
         """The positions in the index of the records that fulfil every given condition, ascending.
 
         Args:
-            selector: triplets and conditions, e.g. ``"CT|MRI/Brain/*"``, ``"CT/*/* & source=head_ct & width>=256"``.
+            selector: triplets and conditions, e.g. ``"CT"``, ``"CT|MRI/Brain/*"``, ``"CT/*/* & source=head_ct &
+                width>=256"``; or positions, such as this gives them, or a mask over all records: those of them that
+                fulfil the conditions, in the order in which they are given.
             withheld: True counts the records that are withheld as train or validation, as their own source has them;
                 else these are of the split "withheld", as for ``load_dataset``.
-            fields: further conditions by name, e.g. ``split="train"``, ``label=["Glioma", "Tumor"]``,
-                ``subset=24``: see :mod:`med_mat.selection`.
+            fields: further conditions by name, e.g. ``split="train"``, ``modality=["CT", "MRI"]``, ``label="Glioma"``,
+                ``subset=24``: see :class:`med_mat.selection.Fields`.
 
         Raises:
-            VocabularyError: a word that neither the vocabularies nor this build knows; it suggests the nearest.
+            VocabularyError: a word that neither the vocabulary nor this build knows; it suggests the nearest.
         """
         strict.arguments({"withheld": bool}, {"withheld": withheld}, "A selection", error=VocabularyError)
-        return self.where_rows(frozenset(self.tags.facts), self.selection(selector, **fields), withheld=withheld)
+        given = positions_in(selector, len(self))
+        wanted = self.selection(None if given is not None else selector, **fields)
+        found = self.where_rows(frozenset(self.tags.facts), wanted, withheld=withheld)
+        return found if given is None else given[np.isin(given, found)]
 
     def where_rows(
         self, rows: frozenset[int], selection: Selection, split: str | None = None, *, withheld: bool = False
@@ -188,6 +284,7 @@ class MedMAT(Experiments):
             split: "train", "validation", "test", "withheld", or None for all.
             withheld: as for :meth:`where`.
         """
+        selection = selection.bound(self.vocabulary)
         runs, known = self.tags.runs, (*SPLITS, WITHHELD)
         shown = runs.split if withheld else np.where(runs.withheld, known.index(WITHHELD), runs.split)
         codes = runs.row * len(known) + shown
@@ -209,7 +306,7 @@ class MedMAT(Experiments):
     @overload
     def select(
         self,
-        selector: Selector = ...,
+        selector: Selector | Positions = ...,
         *,
         streaming: Literal[False] = ...,
         columns: Sequence[str] = ...,
@@ -217,12 +314,12 @@ class MedMAT(Experiments):
         one_per: Literal["record", "image"] = ...,
         questions: Form = ...,
         seed: int = ...,
-        **fields: Any,
+        **fields: Unpack[Fields],
     ) -> datasets.Dataset: ...
     @overload
     def select(
         self,
-        selector: Selector = ...,
+        selector: Selector | Positions = ...,
         *,
         streaming: Literal[True],
         columns: Sequence[str] = ...,
@@ -230,11 +327,11 @@ class MedMAT(Experiments):
         one_per: Literal["record", "image"] = ...,
         questions: Form = ...,
         seed: int = ...,
-        **fields: Any,
+        **fields: Unpack[Fields],
     ) -> datasets.IterableDataset: ...
     def select(
         self,
-        selector: Selector = None,
+        selector: Selector | Positions = None,
         *,
         streaming: bool = False,
         columns: Sequence[str] = (),
@@ -242,7 +339,7 @@ class MedMAT(Experiments):
         one_per: Literal["record", "image"] = "record",
         questions: Form = "default",
         seed: int = SEED,
-        **fields: Any,
+        **fields: Unpack[Fields],
     ) -> datasets.Dataset | datasets.IterableDataset:
         """The records that fulfil the conditions of :meth:`where`, as a plain ``datasets.Dataset``.
 
@@ -251,13 +348,13 @@ class MedMAT(Experiments):
         passed on; ``med-mat push`` does.
 
         Args:
-            selector: triplets and conditions, e.g. ``"CT/*/Cancer"``.
+            selector: triplets and conditions, e.g. ``"CT/*/Cancer"``, or positions: as for :meth:`where`.
             streaming: True gives an ``IterableDataset`` that reads only the row groups it needs, without a cache.
             columns: of the record, those to give; none means all. Streaming reads no other.
             withheld: as for :meth:`where`.
             one_per: "image" gives the first record alone of those that share an image, such as a row of classes and one
                 of masks.
-            questions, seed: the form of the questions and the seed of their draws, as for :meth:`questions`.
+            questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
             fields: further conditions by name, e.g. ``split="train"``: see :meth:`where`.
 
         Raises:
@@ -282,7 +379,7 @@ class MedMAT(Experiments):
 
         Args:
             positions: in the index, in any order.
-            questions, seed: as for :meth:`questions`. The pixels stay where they are.
+            questions, seed: As for :meth:`questions`. The pixels are not copied.
         """
         import datasets
 
@@ -299,17 +396,17 @@ class MedMAT(Experiments):
             whole = shards.beside(parts, asked, codes, position[positions], f"{questions} {seed}")
         else:
             whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
-        return put_terms(whole.select(starts[codes] + position[positions]), self.tags, positions)
+        return terms.put_terms(whole.select(starts[codes] + position[positions]), self.tags, positions)
 
     def stream(
         self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED
     ) -> datasets.IterableDataset:
-        """The records at these positions of the index, read as they are asked for; the order is the index's.
+        """The records at these positions, read lazily, in the order of the index.
 
         Args:
             positions: as :meth:`where` gives them.
             columns: of the record, those to read; none means all.
-            questions, seed: the form of the questions and the seed of their draws, as for :meth:`questions`.
+            questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
         """
         import datasets
 
@@ -320,19 +417,19 @@ class MedMAT(Experiments):
             features=datasets.Features.from_dict({name: features[name] for name in columns or features}),
             gen_kwargs=self._reading(np.unique(positions), columns, questions, seed),
         )
-        return put_terms(found, self.tags, positions)
+        return terms.put_terms(found, self.tags, positions)
 
     def read(
         self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED
     ) -> list[dict[str, Any]]:
-        """The records at these positions of the index, in that order, as plain values; a picture is bytes and a path.
+        """The records at these positions of the index, in that order, as plain values; an image is bytes and a path.
 
-        Reads the row groups that hold them and makes no copy on the disk: for a few records among many.
+        Reads the row groups that contain them, and makes no copy on disk: for a few records among many.
 
         Args:
             positions: in the index, in any order.
             columns: of the record, those to read; none means all.
-            questions, seed: the form of the questions and the seed of their draws, as for :meth:`questions`.
+            questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
         """
         self._let_pillow_read()
         once, back = np.unique(positions, return_inverse=True)
@@ -340,20 +437,20 @@ class MedMAT(Experiments):
         return [found[place] for place in back.tolist()]
 
     def questions(self, positions: Positions, form: Form = "default", seed: int = SEED) -> pa.Table:
-        """What these records ask, in that order: the columns of :data:`med_mat.schema.QUESTION_COLUMNS`.
+        """The questions of these records, in that order: the columns of :data:`med_mat.schema.QUESTION_COLUMNS`.
 
-        They are made of the records' columns in the index, the cards of their rows, and the seed: no build, no image.
-        Those of the form "default" and the seed 0 a build stores; they are read.
+        They are made from the records' columns in the index, the cards of their rows, and the seed, without a build or
+        an image. Those of the form "default" with seed 0 are stored in the build, and are read from it.
 
         Args:
             positions: in the index, in any order.
             form: "default"; "row", with distractors from the row's own labels alone; or "paper", by upstream's own
                 rules, where options of findings are the sets of labels that occur in the subset in this build.
-            seed: of all draws: a whole number of any length.
+            seed: Random seed, a whole number of any length.
 
         Raises:
-            CardError: records are of a source whose card is not installed.
-            VocabularyError: another form, or a seed that is no whole number.
+            CardError: The card of a source is not installed.
+            VocabularyError: An unknown form, or a seed that is not a whole number.
         """
         view = self._view(form, seed)
         if view is None:
@@ -363,7 +460,7 @@ class MedMAT(Experiments):
         return view.ask(numbers.tolist(), self.tags.key[positions].view(np.int64).tolist(), facts)
 
     def facts(self, positions: Positions, columns: Sequence[str]) -> pa.Table:
-        """Columns of the index for these records, in that order. Only the row groups that hold them are read.
+        """Columns of the index for these records, in that order. Only the row groups that contain them are read.
 
         Args:
             positions: in the index, in any order.
@@ -385,7 +482,7 @@ class MedMAT(Experiments):
         return whole if np.array_equal(ascending, positions) else whole.take(pa.array(np.argsort(order)))
 
     def _view(self, form: Form, seed: int) -> View | None:
-        """What asks the questions of a form; None where the build has them."""
+        """The view that makes the questions of a form; None if the build stores them."""
         given = strict.arguments(_QUESTIONS, {"questions": form, "seed": seed}, "A selection", error=VocabularyError)
         if given == {"questions": "default", "seed": SEED}:
             return None
@@ -410,14 +507,7 @@ class MedMAT(Experiments):
         if name == "label":
             having = np.array([not wanted.isdisjoint(labels) for labels in self.tags.labels], dtype=bool)
             return having[self.tags.label[positions]]
-        column = self._record_facts(name).take(pa.array(positions))
-        if name == "patient":
-            return np.isin(column.is_valid().to_numpy(), list(wanted))
-        if name == "published_split":
-            return np.asarray(pc.is_in(column, pa.array(sorted(wanted), pa.string())))
-        low, high = wanted
-        values: npt.NDArray[np.int32] = column.to_numpy()
-        return ((low or 0) <= values) & (values <= (np.iinfo(np.int32).max if high is None else high))
+        return FIELDS[name].matches(self._record_facts(name).take(pa.array(positions)), wanted)
 
     def _record_facts(self, name: str) -> pa.ChunkedArray:
         """A column of the index, read once."""
@@ -427,7 +517,7 @@ class MedMAT(Experiments):
 
     @functools.cached_property
     def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], tuple[str, ...]]:
-        """Where the pixels are: for each record a position in the list of files, and one within the file; the files."""
+        """Where the pixels are: the number of each record's file and its row in that file; the names of the files."""
         table = read_index(self.location, ("file", "position"), read_dictionary=["file"])
         codes, names = encode(table["file"])
         return codes, table["position"].to_numpy(), names

@@ -26,7 +26,8 @@ from med_mat import plot, schema
 from med_mat.building import Options, build, find
 from med_mat.cli import cli
 from med_mat.errors import MissingExtraError, PlotError, VocabularyError
-from med_mat.taxonomy import AREAS, MAT, MODALITIES, TASKS
+from med_mat.selection import MAT
+from med_mat.taxonomy import AREAS, MODALITIES, TASKS
 
 TARGET = MAT("CT", "Lung", "Cancer")
 TRAIN = {MAT("CT", "Lung", "COVID"): 30, MAT("CT", "Brain", "Cancer"): 12_345, MAT("US", "Breast", "Cancer"): 7}
@@ -353,7 +354,7 @@ def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
     code = """
 from pathlib import Path
 from med_mat import plot
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 triplets = [MAT.parse(text) for text in "CT/Lung/COVID CT/Brain/Cancer US/Breast/Cancer X-ray/Lung/Diseases".split()]
 plot.save(plot.mat_grid(dict.fromkeys(triplets, 9), target=triplets[0]), Path("grid{seed}.svg"))
 plot.save(plot.label_balance({{"Benign": 5, "Malignant": 5, "Normal": 5}}), Path("labels{seed}.svg"))
@@ -378,9 +379,9 @@ def test_svg_has_a_title_and_its_text_is_text(tmp_path: Path) -> None:
 
 
 def test_a_wrong_suffix_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(PlotError, match=r"grid\.pdf: a figure is written as \.svg or \.png"):
+    with pytest.raises(PlotError, match=r"grid\.pdf: a figure is saved as \.svg or \.png"):
         plot.save(plot.mat_grid(TRAIN), tmp_path / "grid.pdf")
-    with pytest.raises(PlotError, match=r"sheet\.svg: a contact sheet is made of pixels, and written as \.png"):
+    with pytest.raises(PlotError, match=r"sheet\.svg: a contact sheet is saved as \.png"):
         plot.save(Image.new("RGB", (9, 9)), tmp_path / "sheet.svg")
     assert not list(tmp_path.iterdir())
 
@@ -430,9 +431,9 @@ def test_a_sheet_reads_only_what_it_shows(workshop: Workshop, arrow_cache: Path)
 
 def test_an_audit_is_drawn(workshop: Workshop, tmp_path: Path) -> None:
     audit = med_mat.open(workshop.out).related("CT/Lung/Cancer").audit()
-    found = cells(audit.figure())
+    found = cells(plot.audit_grid(audit))
     assert found["CT", "Lung", "Can"] == ["0", str(sum(audit.test.values()))]
-    assert len(texts(saved(audit.figure("dark"), tmp_path / "audit.svg"))) > 10
+    assert len(texts(saved(plot.audit_grid(audit, theme="dark"), tmp_path / "audit.svg"))) > 10
 
 
 @pytest.mark.parametrize(
@@ -454,7 +455,7 @@ def test_the_command_draws(workshop: Workshop, tmp_path: Path, options: list[str
     ("options", "kind", "message"),
     [
         (["--kind", "sheet", "--out", "a.svg"], PlotError, "a.svg: a contact sheet"),
-        (["--kind", "sheet", "--against", "test", "--out", "a.png"], PlotError, "compares nothing"),
+        (["--kind", "sheet", "--against", "test", "--out", "a.png"], PlotError, "does not compare splits"),
         (["US/Lung/*", "--out", "a.svg"], PlotError, "no record"),
         (["--split", "trian", "--out", "a.svg"], VocabularyError, "train"),
     ],

@@ -19,8 +19,9 @@ from med_mat.catalog import Source
 from med_mat.files import write_atomically
 from med_mat.markdown import details, escape, table
 from med_mat.summary import license_of
-from med_mat.taxonomy import AREAS, MODALITIES, WITHHELD
+from med_mat.taxonomy import MODALITIES, WITHHELD
 from med_mat.terms import PAPER
+from med_mat.vocabulary import in_order
 
 #: What readers look at first; a push sends these last.
 HEADS = ("LICENSES.md", "croissant.json", "README.md")
@@ -110,17 +111,12 @@ def write_cards(
 def grid(records: pa.Table) -> str:
     """The number of records per area and modality, as a Markdown table."""
     counts = count(records, "modality", "area")
-    modalities = _in_order({modality for modality, _ in counts}, MODALITIES)
-    areas = _in_order({area for _, area in counts}, AREAS)
+    modalities = in_order("modality", (modality for modality, _ in counts))
+    areas = in_order("area", (area for _, area in counts))
     rows: list[list[str | int]] = [
         [f"**{area}**", *(counts[modality, area] for modality in modalities)] for area in areas
     ]
     return table(["", *modalities], rows, right=modalities)
-
-
-def _in_order(names: Collection[str], known: Iterable[str]) -> list[str]:
-    """Names in the order of the vocabulary, and then those that are not in it."""
-    return [name for name in known if name in names] + sorted(set(names) - set(known))
 
 
 def _notices(
@@ -214,7 +210,7 @@ def _source_tables(
         places.setdefault((source, modality), {}).setdefault(area, []).append(task)
     parts = [part for part in PARTS if any(key[2] == part for key in counts)]
     sections = []
-    for modality in _in_order({key[1] for key in counts}, MODALITIES):
+    for modality in in_order("modality", (key[1] for key in counts)):
         rows = []
         for source in sources:
             where = places.get((source.name, modality))

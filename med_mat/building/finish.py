@@ -18,7 +18,7 @@ from med_mat.building.options import Options
 from med_mat.building.settle import Settled, settle, why
 from med_mat.building.store import Store, switch
 from med_mat.building.workers import parallel
-from med_mat.catalog import Catalog, RowFacts, Source
+from med_mat.catalog import Catalog, RowFacts, Source, declared_words
 from med_mat.errors import BuildError
 from med_mat.files import write_atomically
 from med_mat.leakage.groups import DUPLICATES
@@ -160,6 +160,7 @@ def _describe(
             for source in sources
         },
         "rows": {row.number: RowFacts.of(row, source).to_data() for source in sources for row in source.rows},
+        **({"vocabulary": words} if (words := declared_words(sources)) else {}),
         "records": totals["written"],
         "withheld": dict(sorted(why(settled.withheld).items())),
         "near_duplicates": written.facts,

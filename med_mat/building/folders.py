@@ -8,9 +8,9 @@ from pathlib import Path
 
 from med_mat.building.loader import examples_of, has_loader
 from med_mat.catalog import Catalog, load
-from med_mat.errors import BuildError, LayoutError
+from med_mat.errors import BuildError, LayoutError, UsageError
 from med_mat.files import holds
-from med_mat.layouts.locating import locate, recognise
+from med_mat.layouts.locating import locate, recognize
 from med_mat.raw.folder import RawFolder
 from med_mat.storage.location import MANIFEST
 
@@ -23,26 +23,26 @@ def find(
     """The raw folders to build from.
 
     Args:
-        folders: source name -> its folder, or None for "below ``root``". Empty: whatever is recognised below ``root``.
+        folders: source name -> its folder, or None for "below ``root``". Empty: whatever is recognized below ``root``.
         root: where sources lie, each as ``root/<source>`` or under any name that its layout identifies.
         catalog: the sources' cards.
         follow: whether links to files may lead out of the folder of a source.
 
     Raises:
-        UnknownSourceError, LayoutError: a name or a folder that does not fit.
+        UnknownSourceError, LayoutError, UsageError: a name or a folder that does not fit, or none is given.
     """
     catalog = catalog or load()
     if not folders:
         if root is None:
-            raise LayoutError(
+            raise UsageError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
-        known = recognise(root, catalog, examples_of, follow=follow)
+        known = recognize(root, catalog, examples_of, follow=follow)
         for name in [name for name in known if not has_loader(catalog[name])]:
-            log.warning("%s is recognised in %s, but has no loader yet: left out", name, known.pop(name).root)
+            log.warning("%s is recognized in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:
             raise LayoutError(
-                f"No source of Med-MAT is recognised below {root.absolute()}. 'med-mat sources' lists what is known, "
+                f"No source of Med-MAT is recognized below {root.absolute()}. 'med-mat sources' lists what is known, "
                 "'med-mat show SOURCE' prints the layout that is expected."
             )
         return dict(sorted(known.items(), key=lambda item: list(catalog).index(item[0])))
@@ -51,7 +51,7 @@ def find(
         source = catalog[name]
         if folder is None:
             if root is None:
-                raise LayoutError(
+                raise UsageError(
                     f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
                 )
             folder = root / name if (root / name).exists() else root

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from med_mat import limits
+from med_mat import formats, limits
 from med_mat.building import faults, libraries, plan
 from med_mat.building.chunk import Result, earlier
 from med_mat.building.fingerprint import changed
@@ -17,7 +17,6 @@ from med_mat.building.options import Options
 from med_mat.building.plan import Chunk
 from med_mat.building.store import Store
 from med_mat.catalog import Catalog, load
-from med_mat.imaging.decoding import DECODERS
 from med_mat.raw.folder import RawFolder
 
 #: What is to be done with a chunk: decode its images; write new records with the stored images; nothing.
@@ -61,7 +60,7 @@ def need_of(
 ) -> tuple[Need, Result | None, list[str]]:
     """What is to be done with a chunk, what an earlier run made of it, and what of code and libraries has changed."""
     done = earlier(store, chunk.source, chunk.name, dry=dry)
-    if done is None or done.starved or not done.within(max_file) or not set(done.decoders) <= set(DECODERS):
+    if done is None or done.starved or not done.within(max_file) or not set(done.decoders) <= set(formats.needs()):
         return "decode", None, []
     now = inputs.digests(chunk, done.decoders)
     if (done.pixels, done.records) == (now.pixels, now.records):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 
 from med_mat import strict
 from med_mat.catalog.model import (
+    UPSTREAM_ROWS,
     Certainty,
     Download,
     Erratum,
@@ -25,8 +26,10 @@ from med_mat.catalog.model import (
     Upstream,
     Verified,
 )
-from med_mat.errors import CardError
-from med_mat.taxonomy import DRAWN, MAT, Access, Kind, LicenseCertainty, did_you_mean
+from med_mat.errors import CardError, VocabularyError
+from med_mat.selection import MAT
+from med_mat.taxonomy import DRAWN, Access, Kind, LicenseCertainty, did_you_mean
+from med_mat.vocabulary import STANDARD, Vocabulary
 
 _LONGEST_PATTERN = 200
 _HIGHEST_ROW = 2**15 - 1  # a record holds its row in 16 bits
@@ -40,6 +43,8 @@ def read_subsets(text: str) -> dict[int, Subset]:
     """
     where = "med_mat/data/subsets.yaml"
     subsets = strict.read(tuple[Subset, ...], strict.yaml_load(text, where), where)
+    for place, subset in enumerate(subsets):
+        _check_triplet(subset.mat, STANDARD, f"{where}: [{place}].triplet")
     return {subset.number: subset for subset in subsets}
 
 
@@ -79,7 +84,7 @@ class _RowEntry:
     triplet: MAT
     subset: int | None
     kind: Kind
-    upstream: Upstream
+    upstream: Upstream | None = None  # required of a row that upstream has
     labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
     instructions: tuple[str, ...] = ()
     always: bool = False
@@ -126,6 +131,7 @@ class _Block:
     patients_of: str = ""
     shared_ids: tuple[SharedId, ...] | None = None
     overlaps: Mapping[str, str] | None = None
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
     errata: tuple[Erratum, ...] | None = None
 
 
@@ -141,8 +147,14 @@ class _Front:
     size_categories: tuple[str, ...] = ()
 
 
-def read_card(name: str, text: str) -> Source:
+def read_card(name: str, text: str, vocabulary: Vocabulary | None = STANDARD) -> Source:
     """Read one card: YAML front matter between two ``---`` lines, then prose.
+
+    Args:
+        name: of the source.
+        text: of the card.
+        vocabulary: that has the words of the card's triplets, together with those that the card declares; None leaves
+            them to :func:`check_words`, when the words that other cards declare are known, too.
 
     Raises:
         CardError: a fact is missing, misspelt, of another kind or contradicts another; the message names the card, the
@@ -161,7 +173,7 @@ def read_card(name: str, text: str) -> Source:
     block = card.med_mat
     _check(block, where)
     shared = {one.name for one in fields(_Block)} & {one.name for one in fields(Source)} - {"rows"}
-    return Source(
+    source = Source(
         **{
             **{key: getattr(block, key) for key in shared},
             "name": name,
@@ -182,10 +194,17 @@ def read_card(name: str, text: str) -> Source:
             "tags": card.tags,
         }
     )
+    if vocabulary is not None:
+        check_words(source, vocabulary.extended(block.vocabulary))
+    return source
 
 
 def _check(block: _Block, where: str) -> None:
     """Raise where facts of a card contradict each other."""
+    try:
+        STANDARD.extended(block.vocabulary)
+    except VocabularyError as error:
+        raise CardError(f"{where}: vocabulary: {error}") from error
     if not block.rows:
         raise CardError(f"{where} has no row under the key 'rows'.")
     for raw, human in block.labels.items():
@@ -214,6 +233,11 @@ def _check(block: _Block, where: str) -> None:
             if raw not in block.labels:
                 hint = did_you_mean(raw, block.labels)
                 raise CardError(f"{where}: row {row.number} names the label {raw!r}, which 'labels' lacks.{hint}")
+        if row.upstream is None and row.number <= UPSTREAM_ROWS:
+            raise CardError(
+                f"{where}: row {row.number} lacks the key 'upstream'. Rows 1 to {UPSTREAM_ROWS} are upstream's; give a "
+                f"source of your own a number from {UPSTREAM_ROWS + 1} on, which needs no such key."
+            )
         if row.subset is None and not row.instructions:
             raise CardError(f"{where}: row {row.number} is in no subset, so it needs 'instructions' of its own.")
         if not row.triplet.complete:
@@ -260,7 +284,7 @@ def _row(source: str, entry: _RowEntry, block: _Block) -> Row:
         subset=entry.subset,
         kind=entry.kind,
         labels=dict(chosen),  # plain, so that it pickles
-        upstream=entry.upstream,
+        upstream=entry.upstream or Upstream("", "", ""),
         instructions=entry.instructions,
         always=entry.always,
         traced=entry.traced,
@@ -268,6 +292,23 @@ def _row(source: str, entry: _RowEntry, block: _Block) -> Row:
         counts=dict(+counts),
         images=block.counts.images,
     )
+
+
+def check_words(source: Source, vocabulary: Vocabulary) -> None:
+    """Raise where a triplet of a card has a word that nobody declares.
+
+    Raises:
+        CardError: the message names the card, the row and the nearest word.
+    """
+    for place, row in enumerate(source.rows):
+        _check_triplet(row.mat, vocabulary, f"The card {source.name}.md: rows[{place}].triplet")
+
+
+def _check_triplet(mat: MAT, vocabulary: Vocabulary, where: str) -> None:
+    try:
+        mat.check(vocabulary)
+    except VocabularyError as error:
+        raise CardError(f"{where}: {error}") from error
 
 
 def check_named(source: Source, sources: Collection[str], subsets: Collection[int]) -> None:

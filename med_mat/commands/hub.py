@@ -81,18 +81,18 @@ def push(
         dry_run=dry_run,
         show=click.echo,
     )
-    bare = f", {len(done.bare)} of them without images" if done.bare else ""
+    without = f", {len(done.without_pixels)} of them without images" if done.without_pixels else ""
     click.echo(
-        f"{len(done.sources)} sources{bare}: {len(done.sent):,} files ({sum(done.sent.values()) / 1e6:,.1f} MB) "
+        f"{len(done.sources)} sources{without}: {len(done.sent):,} files ({sum(done.sent.values()) / 1e6:,.1f} MB) "
         f"{'would be sent' if dry_run else 'sent'}, {len(done.kept):,} already there, {len(done.removed):,} stale ones "
         f"{'would be ' if dry_run else ''}removed."
     )
     if not dry_run:
         click.echo(load_lines(repo_id, done.sources[0] if done.sources else ""))
-        if done.bare:
+        if done.without_pixels:
             click.echo(
-                f"image and mask are null in the records of {len(done.bare)} sources. To restore them from the "
-                f"publishers' files: med-mat attach {repo_id} --raw RAW --out FOLDER"
+                f"image and mask are null in the records of {len(done.without_pixels)} sources. To restore them from "
+                f"the publishers' files: med-mat attach {repo_id} --raw RAW --out FOLDER"
             )
 
 

@@ -10,7 +10,7 @@ import click
 
 from med_mat.commands import FOLDER, MED_MAT
 from med_mat.files import write_atomically
-from med_mat.shell import printable
+from med_mat.shell import printable, quote
 
 
 @click.command()
@@ -111,17 +111,31 @@ def cite(where: str, selection: str | None) -> None:
 @click.command()
 @click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Where to listen; the default is this machine alone."
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; the default is this machine only."
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=7860, show_default=True, help="Where to listen.")
+@click.option("--port", type=click.IntRange(1, 65535), default=7860, show_default=True, help="Port to listen on.")
 @click.option("--open/--no-open", "open_page", default=True, help="Open the page in a browser.")
-def browse(where: str, host: str, port: int, open_page: bool) -> None:
-    """Look at MED-MAT on a web page: the grid, the records, a split builder, duplicates.
+@click.option("--embed-in", "frames", metavar="ORIGIN", multiple=True, help="A site that may show the page in a frame.")
+@click.option("--space", type=FOLDER, help="Write the files of a Hugging Face Space that shows MED-MAT, and stop.")
+def browse(where: str, host: str, port: int, open_page: bool, frames: tuple[str, ...], space: Path | None) -> None:
+    """Look at MED-MAT on a web page: records with large images, statistics, a split builder, duplicates.
+
+    The page is read-only. Each view has an address of its own, which can be sent to others.
 
     \b
-    Example: med-mat browse Med-MAT
+    Examples: med-mat browse Med-MAT
+              med-mat browse org/Med-MAT --port 8000 --no-open
+              med-mat browse org/Med-MAT --space my-space
     """
+    if space is not None:
+        from med_mat.browse.space import write
+
+        for path in write(where, space):
+            click.echo(printable(str(path)))
+        click.echo(f"Next: hf upload ORG/NAME {quote(str(space))} . --repo-type space")
+        return
     import med_mat
     from med_mat.browse.serve import serve
 
-    serve(med_mat.open(where), where, host=host, port=port, open_page=open_page, say=click.echo)
+    mat = med_mat.open(where)
+    serve(mat, where, host=host, port=port, open_page=open_page, say=click.echo, frames=frames)

@@ -41,11 +41,11 @@ from med_mat.nameless import (
 )
 from med_mat.permission import Entry, entry
 from med_mat.schema import PIXEL_COLUMNS
+from med_mat.selection import MAT
 from med_mat.storage.location import INDEX, MANIFEST, SUMS, TAGS, TAGS_COLUMNS
 from med_mat.storage.parquet import open_writer
 from med_mat.storage.raw_files import FOLDER as FILES
 from med_mat.storage.raw_files import read_index, write_index
-from med_mat.taxonomy import MAT
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
     nameless = _nameless(publication)
     originals: dict[str, dict[str, dict[str, Any]]] = {}
     for name, source in shards.items():
-        if source in publication.bare:
+        if source in publication.without_pixels:
             facts = {"bytes": files[name].stat().st_size, "sha256": sums[name]}
             originals.setdefault(source, {})[name] = facts
             change = nameless.table if source in publication.hidden else _as_it_is
@@ -116,7 +116,8 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
     picture = _draw_grid(records, scratch / _PICTURE)
     told = [without_examples(one) if one.name in publication.hidden else one for one in publication.sources]
     write_cards(scratch, told, records, list(shards), ledger["sources"], name=repo_id, hosted=True,
-                without_pixels=publication.bare, without_names=publication.hidden, picture=picture)  # fmt: skip
+                without_pixels=publication.without_pixels, without_names=publication.hidden,
+                picture=picture)  # fmt: skip
     manifest = {
         **_of_sources(publication.manifest, names),
         "rows": {number: row for number, row in publication.manifest["rows"].items() if row["source"] in names},

@@ -12,7 +12,8 @@ import numpy as np
 from med_mat.errors import PlotError
 from med_mat.plot.canvas import blank, box, settings, write
 from med_mat.plot.style import Theme, counted, ink_on, one_line, theme_of
-from med_mat.taxonomy import AREAS, MAT, MODALITIES, TASKS
+from med_mat.selection import MAT
+from med_mat.vocabulary import in_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +38,7 @@ def mat_grid(
     sides: tuple[str, str] = ("train", "test"),
     theme: str = "light",
 ) -> Figure:
-    """The MAT grid: a line per area, a column per modality, in each cell a strip per task with its number of records.
+    """The MAT grid: a row per area, a column per modality, in each cell a strip per task with its record count.
 
     Args:
         cells: complete triplet -> number of records.
@@ -63,13 +64,13 @@ def mat_grid(
 
 
 def mark(task: str) -> str:
-    """Three letters for a task, in brackets where it comes with boxes or masks."""
+    """Three letters for a task, in brackets if it has boxes or masks."""
     return f"[{task[:3]}]" if task.endswith("Detection") else task[:3]
 
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Where everything lies."""
+    """The layout of a figure."""
 
     given: Sequence[Mapping[MAT, int]]
     target: MAT | None
@@ -86,12 +87,12 @@ class _Grid:
         """Lay out the triplets; modalities and areas without any are left out."""
         if not all(mat.complete for mat in mats):
             raise PlotError("The cells of a grid are complete triplets, such as CT/Lung/Cancer.")
-        tasks = list(TASKS)
+        tasks = in_order("task", (mat.task for mat in mats))
         strips: dict[tuple[str, str], list[MAT]] = {}
         for mat in sorted(mats, key=lambda mat: (tasks.index(mat.task), mat)):
             strips.setdefault((mat.modality, mat.area), []).append(mat)
-        modalities = [one for one in MODALITIES if one in {mat.modality for mat in mats}]
-        areas = [one for one in AREAS if one in {mat.area for mat in mats}]
+        modalities = in_order("modality", (mat.modality for mat in mats))
+        areas = in_order("area", (mat.area for mat in mats))
         tops, y = {}, _TOP
         for area in areas:
             tops[area] = y
@@ -116,7 +117,7 @@ class _Grid:
         look, two = self.look, len(self.given) == 2
         width = max(self.right + (1.15 if two else 0.75), 6.6)
         used = {mat.task for mats in self.strips.values() for mat in mats}
-        tasks = [task for task in TASKS if task in used]
+        tasks = in_order("task", used)
         per_line = max(int((width - 0.3) / 1.85), 1)
         lines = -(-len(tasks) // per_line)
         height = self.bottom + 0.45 + 0.24 * lines + 0.3 + (0.24 if self.target else 0)
@@ -200,7 +201,7 @@ class _Grid:
         return to_hex(colormaps["Blues"](float(np.interp(share, (0, 1), self.look.counts))))
 
     def _key(self, axes: Axes, y: float, sides: Sequence[str]) -> None:
-        """What colours and frames mean."""
+        """The legend of colors and frames."""
         look, (low, high) = self.look, self.range
         write(axes, 0.15, y, "records", look.quiet, 8)
         x = 0.75
@@ -217,7 +218,7 @@ class _Grid:
 
 
 def _short(count: int) -> str:
-    """A number in five characters."""
+    """A number in at most five characters."""
     if count < 10_000:
         return f"{count:,}"
     return f"{count / 1000:.3g}k" if count < 999_500 else f"{count / 1e6:.3g}M"

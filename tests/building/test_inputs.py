@@ -96,7 +96,7 @@ def test_what_reads_tables_remakes_the_records_of_all_that_read_tables(
 
 
 @pytest.mark.parametrize(
-    "module", ["med_mat.building.run", "med_mat.splits.audit", "med_mat.browse.page", "med_mat.cli"]
+    "module", ["med_mat.building.run", "med_mat.splits.audit", "med_mat.browse.app", "med_mat.cli"]
 )
 def test_what_no_record_passes_through_remakes_nothing(built: Path, change: Callable[[str], None], module: str) -> None:
     change(module)
@@ -214,5 +214,5 @@ def test_another_decoder_of_one_subsampling_is_seen(monkeypatch: pytest.MonkeyPa
 
 def test_another_packing_of_png_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     before = libraries.version.__wrapped__("PNG encoding")
-    monkeypatch.setattr("med_mat.imaging.decoding.PNG_PACKING", {"compress_level": 5})
+    monkeypatch.setattr("med_mat.imaging.stored.PNG_PACKING", {"compress_level": 5})
     assert libraries.version.__wrapped__("PNG encoding") != before

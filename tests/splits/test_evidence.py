@@ -18,9 +18,9 @@ from worlds import LUNG, MADE, Record, World, made_rows, made_up, many, replace
 from med_mat.dataset import MedMAT
 from med_mat.errors import AuditError, BuildError, SplitError
 from med_mat.imaging.hashing import turns
+from med_mat.selection import MAT
 from med_mat.splits import Experiment, looks
 from med_mat.storage.location import Folder
-from med_mat.taxonomy import MAT
 
 #: Of a test record (position 0) and one to train on (position 1) in the worlds below.
 TESTED, TRAINED = 0, 1
@@ -338,8 +338,8 @@ def test_an_arm_without_training_records_is_refused() -> None:
     world = made_up(many({(1, "a"): 3}), [*made_rows([LUNG]), *made_rows([MAT("US", "Skin", "State")])[:0]])
     with pytest.raises(SplitError, match=r"The all_data arm for CT/Lung/Cancer has no training record in this Med-MAT"):
         world.mat.all_data(LUNG)
-    barred = made_up([Record(1, "test", patient="p"), Record(2, patient="p")], made_rows(MADE[:2]))
+    tested_groups = made_up([Record(1, "test", patient="p"), Record(2, patient="p")], made_rows(MADE[:2]))
     with pytest.raises(
         SplitError, match=r"no training record in this Med-MAT\. 1 are left out: their group is tested\."
     ):
-        barred.mat.all_data(LUNG)
+        tested_groups.mat.all_data(LUNG)
