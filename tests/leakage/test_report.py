@@ -119,9 +119,7 @@ def test_json_holds_counts_and_pairs(out: Path) -> None:
 
 
 def test_what_is_not_listed_is_said_where_nothing_is(out: Path) -> None:
-    assert run(str(out), "--kind", "same scan").splitlines() == [
-        f"No links between records match. {report.UNLISTED}"
-    ]
+    assert run(str(out), "--kind", "same scan").splitlines() == [f"No links between records match. {report.UNLISTED}"]
 
 
 def test_what_was_not_looked_for_is_told(tmp_path: Path) -> None:
