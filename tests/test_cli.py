@@ -191,19 +191,19 @@ def test_a_build_names_what_nobody_reads(workshop: Workshop, tmp_path: Path, mor
     shutil.copytree(workshop.raw / "head_ct" / "head_ct", raw / "HEp2 (1)" / "some" / "pictures")
     (raw / "busi.zip").write_bytes(b"")
     told = run("build", "--raw", raw, "--out", tmp_path / "out", "--jobs", "1", "--quiet", *more).output
-    assert f"not recognised: HEp2 (1) (21 images); see med-mat doctor {raw}\n" in told
+    assert f"not recognized: HEp2 (1) (21 images); see med-mat doctor {raw}\n" in told
     assert "archives, not read: busi.zip; unpack" in told
-    assert "not recognised" not in run("build", "head_ct", "--raw", raw, "--out", tmp_path / "o", "--dry-run").output
+    assert "not recognized" not in run("build", "head_ct", "--raw", raw, "--out", tmp_path / "o", "--dry-run").output
 
 
-def test_where_nothing_is_recognised_what_lies_there_is_named(
+def test_where_nothing_is_recognized_what_lies_there_is_named(
     workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(workshop.raw / "head_ct" / "head_ct", tmp_path / "raw" / "pictures")
     code, told = fails(capsys, monkeypatch, "build", "--raw", tmp_path / "raw", "--out", tmp_path / "out")
     assert code == 1
-    assert told.startswith("not recognised: pictures (21 images); see med-mat doctor")
-    assert "Error: No source of Med-MAT is recognised" in told
+    assert told.startswith("not recognized: pictures (21 images); see med-mat doctor")
+    assert "Error: No source of Med-MAT is recognized" in told
 
 
 def test_a_build_that_would_lose_records_stops_and_leaves_the_old_one_whole(

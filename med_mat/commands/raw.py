@@ -191,7 +191,7 @@ def build(
 ) -> None:
     """Turn raw folders into a Med-MAT that load_dataset opens.
 
-    Without SOURCE: whatever is recognised below --raw. A build that was stopped, by whatever, goes on where it was.
+    Without SOURCE: whatever is recognized below --raw. A build that was stopped, by whatever, goes on where it was.
 
     \b
     Examples: med-mat build --raw /data/raw --out Med-MAT
@@ -235,10 +235,10 @@ def build(
 
 def _tell_unread(raw: Path | None, named: Collection[str], roots: Mapping[str, Path], *, err: bool = False) -> None:
     """Say what lies in the folder of sources and is read by nobody, where the whole of it was to be built."""
-    from med_mat.building import unrecognised
+    from med_mat.building import unrecognized
 
     if raw is not None and not named and raw.is_dir():
-        for line in unrecognised.sentences(raw, unrecognised.unread(raw, roots)):
+        for line in unrecognized.sentences(raw, unrecognized.unread(raw, roots)):
             click.echo(line, err=err)
 
 

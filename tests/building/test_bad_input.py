@@ -66,7 +66,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     assert is_one_line(caught.value)
     assert "The folder is empty" in str(caught.value)
     assert str(tmp_path) in str(caught.value)
-    with pytest.raises(LayoutError, match="No source of Med-MAT is recognised"):
+    with pytest.raises(LayoutError, match="No source of Med-MAT is recognized"):
         find({}, tmp_path)
 
 
