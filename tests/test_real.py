@@ -82,7 +82,7 @@ def table(path: Path) -> list[list[str]]:
         return list(csv.reader(file))[1:]
 
 
-def test_all_are_recognised_below_one_root() -> None:
+def test_all_are_recognized_below_one_root() -> None:
     found = find({}, REAL)
     places = {name: raw.root.relative_to(REAL).parts[0] for name, raw in found.items()}
     assert FOLDERS.items() <= places.items()

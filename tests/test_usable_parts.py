@@ -44,7 +44,7 @@ def examples(name: str, folder: Path) -> list[Example]:
 
 
 @pytest.mark.parametrize("name", TAKEN_AWAY)
-def test_what_is_left_is_recognised_and_read_as_before(name: str, tmp_path: Path) -> None:
+def test_what_is_left_is_recognized_and_read_as_before(name: str, tmp_path: Path) -> None:
     (folder,) = miniature(tmp_path / "raw", [name]).values()
     whole = {one.name: one for one in examples(name, folder)}
     for pattern in TAKEN_AWAY[name]:

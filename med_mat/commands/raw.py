@@ -245,10 +245,10 @@ def build(
 
 def _tell_unread(raw: Path | None, named: Collection[str], roots: Mapping[str, Path], *, err: bool = False) -> None:
     """Prints what the folder of sources holds that no source reads, where the whole folder was to be built."""
-    from med_mat.building import unrecognised
+    from med_mat.building import unrecognized
 
     if raw is not None and not named and raw.is_dir():
-        for line in unrecognised.sentences(raw, unrecognised.unread(raw, roots)):
+        for line in unrecognized.sentences(raw, unrecognized.unread(raw, roots)):
             click.echo(line, err=err)
 
 

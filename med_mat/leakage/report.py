@@ -25,12 +25,12 @@ from med_mat.storage.location import need, read_index, reading
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
 
-#: What a build knows and does not list.
+#: Links that a build knows and does not list.
 UNLISTED = (
-    "Copies within one patient or file are listed only where they lie on two sides of a split or belong to a picture "
-    "whose labels contradict each other."
+    "Copies within one patient or file are listed only where they are in different splits or belong to an image whose "
+    "labels contradict each other."
 )
-#: Pixels of the longer side of a picture on the page.
+#: Pixels of the longer side of an image on the page.
 THUMBNAIL = 320
 
 
@@ -47,7 +47,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two records that show the same, and why that is known."""
+    """Two records that are linked, and why."""
 
     first: Side
     second: Side
@@ -55,11 +55,11 @@ class Pair:
     distance: int | None  # bits of the perceptual hashes
     score: float | None  # of the geometric check
     kind: str  # "same picture", "same scan" or "same patient"
-    contradictory: bool  # the two give labels of which one rules out the other
+    contradictory: bool  # the labels of the two exclude each other
 
     @property
     def apart(self) -> bool:
-        """Whether the two lie on two sides of a split."""
+        """Whether the two are in different splits."""
         return self.first.split != self.second.split
 
     @property
@@ -71,8 +71,8 @@ class Pair:
 
     @property
     def warnings(self) -> list[str]:
-        """What is to be seen to, in words."""
-        return ["on two sides"] * self.apart + ["labels contradict"] * self.contradictory
+        """What a reader should look into, in words."""
+        return ["in different splits"] * self.apart + ["labels contradict"] * self.contradictory
 
 
 def links(
@@ -89,10 +89,10 @@ def links(
     Args:
         mat: a built Med-MAT.
         between: keep those between two sources.
-        reasons: keep those of these reasons ("near" includes turned ones); none keeps all.
+        reasons: keep those of these reasons ("near" includes flipped and rotated copies); none keeps all.
         kind: keep those of "same picture", "same scan" or "same patient".
         contradictory: keep those whose labels contradict each other.
-        apart: keep those whose records lie on two sides of a split.
+        apart: keep those whose records are in different splits.
 
     Raises:
         BuildError, HubError: the build has no such file.
@@ -113,7 +113,7 @@ def links(
 
 
 def counts(table: pa.Table) -> dict[tuple[str, str], Counter[str]]:
-    """How many links of each reason there are between two sources (or within one), most first."""
+    """The number of links of each reason between two sources (or within one), most first."""
     found: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     each = table.group_by(["first_source", "second_source", "reason"]).aggregate([([], "count_all")])
     for one in each.to_pylist():
@@ -123,7 +123,7 @@ def counts(table: pa.Table) -> dict[tuple[str, str], Counter[str]]:
 
 
 def _apart(mat: MedMAT, table: pa.Table) -> list[bool]:
-    """Whether the records of each link lie on two sides of a split."""
+    """Whether the records of each link are in different splits."""
     names = _names(table)
     index = read_index(mat.location, ["id", "split"])
     index = index.filter(pc.is_in(index["id"], names))
@@ -156,30 +156,30 @@ def pairs(mat: MedMAT, table: pa.Table) -> list[Pair]:
 
 
 def told(mat: MedMAT, table: pa.Table) -> str:
-    """How many links there are, on how many sides, and how many contradict; and what is not among them."""
+    """The number of links, of those between splits and of contradictory ones; and what is not listed."""
     if not table.num_rows:
-        found = "No link between records, among those asked for."
+        found = "No links between records match."
     else:
         apart, contrary = sum(_apart(mat, table)), pc.sum(table["contradictory"]).as_py()
         found = (
-            f"{table.num_rows:,} link{'s'[: table.num_rows != 1]} between records, {apart:,} of them on two sides of a "
-            f"split, {contrary:,} with labels that contradict each other."
+            f"{table.num_rows:,} link{'s'[: table.num_rows != 1]} between records, {apart:,} of them between "
+            f"different splits, {contrary:,} with labels that contradict each other."
         )
     return f"{found} {UNLISTED}"
 
 
 def unseen(mat: MedMAT) -> str:
-    """What near-duplicates were not looked for in; empty where they were looked for everywhere."""
+    """The records that were not searched for near-duplicates, as a sentence; "" where all were."""
     number = mat.manifest["near_duplicates"].get("records without hash", 0)
     return (
-        f"Near-duplicates were not looked for in {number:,} of {len(mat):,} records, built with '--check header'."
+        f"{number:,} of {len(mat):,} records were not searched for near-duplicates: built with '--check header'."
         if number
         else ""
     )
 
 
 def to_json(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> dict[str, Any]:
-    """Counts and pairs, for programs."""
+    """Counts and pairs as JSON data."""
     return {
         "links": table.num_rows,
         "on_two_sides": sum(_apart(mat, table)),
@@ -206,7 +206,7 @@ def to_json(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> dict[str, An
 
 
 def to_text(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> str:
-    """Counts and pairs, for people."""
+    """Counts and pairs as text."""
     found = counts(table)
     reasons = [reason for reason in REASONS if any(number[reason] for number in found.values())]
     titles = [a if a == b else f"{a} - {b}" for a, b in found]
@@ -252,7 +252,7 @@ figcaption span { color: var(--soft); display: block }
 
 
 def to_page(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> str:
-    """A page of HTML, complete in itself: pairs side by side, with pictures, labels, sources, splits and reasons."""
+    """A self-contained HTML page: pairs side by side, with images, labels, sources, splits and reasons."""
     pictures = _thumbnails(mat, [side for one in shown for side in (one.first, one.second)])
     items = "\n".join(_item(one, pictures) for one in shown)
     head = html.escape(f"{told(mat, table)} {len(shown):,} of them are shown. {unseen(mat)}")
@@ -275,14 +275,14 @@ def _item(one: Pair, pictures: Mapping[str, str]) -> str:
 def _figure(side: Side, picture: str | None, pair: Pair) -> str:
     labels, name, source, split = map(html.escape, (side.labels or "no label", side.id, side.source, side.split))
     alt = f"{source}: {labels}"
-    shown = f'<img src="{picture}" alt="{alt}">' if picture else '<p class="none">without pixels</p>'
+    shown = f'<img src="{picture}" alt="{alt}">' if picture else '<p class="none">no image</p>'
     part = f'<b class="apart">{split}</b>' if pair.apart else split
     stated = f'<b class="apart">{labels}</b>' if pair.contradictory else labels
     return f"<figure>{shown}<figcaption>{stated}<span>{source}, {part}</span><span>{name}</span></figcaption></figure>"
 
 
 def _thumbnails(mat: MedMAT, sides: Iterable[Side]) -> dict[str, str]:
-    """The pictures of records as data URIs, by id."""
+    """The images of records as data URIs, by id."""
     shown = list(dict.fromkeys(sides))
     read = mat.read(np.array([side.place for side in shown], dtype=np.int64), columns=("image",))
     return {

@@ -329,7 +329,7 @@ def test_raising_stops_at_the_first_bad_file_and_keeps_what_is_done(tmp_path: Pa
         make(tmp_path / "raw", out, "brain_tumor_mri", on_error="raise")
 
 
-def test_sources_are_recognised_below_a_folder(raw: Path, tmp_path: Path) -> None:
+def test_sources_are_recognized_below_a_folder(raw: Path, tmp_path: Path) -> None:
     (raw / "busi").rename(raw / "ultrasound of the breast")
     found = find({}, raw)
     assert list(found) == ["head_ct", "busi"]

@@ -268,10 +268,10 @@ def test_what_a_source_is_told() -> None:
         2, 1, {"same file": 1, "near": 1}, "source_1/1/a (Melanoma) = source_1/1/b (Nevus)"
     )
     assert str(found["source_1"]) == (
-        "the same picture, two labels: 2 pairs, 1 of them on two sides of a split, first: "
+        "one image, two labels: 2 pairs, 1 of them between different splits, first: "
         "source_1/1/a (Melanoma) = source_1/1/b (Nevus)"
     )
-    assert str(found["source_2"]).startswith("the same picture, two labels: 1 pair, 1 of them")
+    assert str(found["source_2"]).startswith("one image, two labels: 1 pair, 1 of them")
 
 
 @given(st.randoms())

@@ -84,7 +84,7 @@ def test_the_table_and_the_pairs_are_printed(out: Path) -> None:
     assert re.match(r"sources +same file +near +near, turned$", lines[0])
     assert [line.split() for line in lines[1:3]] == [["head_ct", "1", "1", "1"], ["busi", "-", "head_ct", "1"]]
     assert re.match(
-        r"4 links between records, \d of them on two sides of a split, 1 with labels that contradict", lines[3]
+        r"4 links between records, \d of them between different splits, 1 with labels that contradict", lines[3]
     )
     assert lines[3].endswith(report.UNLISTED)
     same, contrary, near, turned = sorted(
@@ -119,16 +119,14 @@ def test_json_holds_counts_and_pairs(out: Path) -> None:
 
 
 def test_what_is_not_listed_is_said_where_nothing_is(out: Path) -> None:
-    assert run(str(out), "--kind", "same scan").splitlines() == [
-        f"No link between records, among those asked for. {report.UNLISTED}"
-    ]
+    assert run(str(out), "--kind", "same scan").splitlines() == [f"No links between records match. {report.UNLISTED}"]
 
 
 def test_what_was_not_looked_for_is_told(tmp_path: Path) -> None:
     miniature(tmp_path / "raw", ["busi"])
     build(find({"busi": None}, tmp_path / "raw"), tmp_path / "out", Options(jobs=1, check="header"))
     count = len(med_mat.open(tmp_path / "out"))
-    expected = f"Near-duplicates were not looked for in {count} of {count} records, built with '--check header'."
+    expected = f"{count} of {count} records were not searched for near-duplicates: built with '--check header'."
     assert run(str(tmp_path / "out")).splitlines()[-1] == expected
 
 

@@ -27,11 +27,11 @@ class Unread:
 
 
 def unread(top: Path, roots: Mapping[str, Path]) -> Unread:
-    """What of a folder of sources belongs to no source that was recognised.
+    """What of a folder of sources belongs to no source that was recognized.
 
     Args:
         top: the folder of sources.
-        roots: source -> where it was recognised. All of ``top/<source>`` is its own, also what lies beside its root.
+        roots: source -> where it was recognized. All of ``top/<source>`` is its own, also what lies beside its root.
     """
     top = top.absolute()
     known = set()
@@ -51,7 +51,7 @@ def sentences(top: Path, found: Unread) -> list[str]:
     told = []
     if found.folders:
         by_size = sorted(found.folders, key=lambda one: (*(-number for number in found.folders[one]), one))
-        told.append(f"not recognised: {_some([_sized(one, *found.folders[one]) for one in by_size])}; {doctor}")
+        told.append(f"not recognized: {_some([_sized(one, *found.folders[one]) for one in by_size])}; {doctor}")
     if found.links:
         told.append(f"links to folders, not followed: {_some(found.links)}; name them as SOURCE=FOLDER")
     if found.archives:
@@ -62,7 +62,7 @@ def sentences(top: Path, found: Unread) -> list[str]:
 
 
 def _look(tree: Tree, parts: Parts, known: set[Parts], found: Unread) -> None:
-    """A folder over which, or in which, sources were recognised, or the top one."""
+    """A folder over which, or in which, sources were recognized, or the top one."""
     if not parts:
         found.archives += filter(is_archive, tree[parts].files)
         found.links += _links(tree.top, known)

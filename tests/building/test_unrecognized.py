@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from med_mat.building.unrecognised import Unread, sentences, unread
+from med_mat.building.unrecognized import Unread, sentences, unread
 
 
 def lay(top: Path, *paths: str) -> None:
@@ -35,7 +35,7 @@ def test_what_belongs_to_no_source_is_found_wherever_it_lies(tmp_path: Path) -> 
         {"downloads/HEp2 (1)": (2, 2), "notes": (0, 1)}, ["elsewhere"], ["brain.zip", "all/part.tar.gz"]
     )
     assert sentences(tmp_path, found) == [
-        f"not recognised: downloads/HEp2 (1) (2 images), notes (1 file); see med-mat doctor {tmp_path}",
+        f"not recognized: downloads/HEp2 (1) (2 images), notes (1 file); see med-mat doctor {tmp_path}",
         "links to folders, not followed: elsewhere; name them as SOURCE=FOLDER",
         "archives, not read: brain.zip, all/part.tar.gz; unpack what does not lie there unpacked; "
         f"see med-mat doctor {tmp_path}",
@@ -48,7 +48,7 @@ def test_a_folder_that_is_a_source_itself_holds_nothing_strange(tmp_path: Path) 
     assert sentences(tmp_path, Unread()) == []
 
 
-def test_a_link_that_is_a_source_is_recognised(tmp_path: Path) -> None:
+def test_a_link_that_is_a_source_is_recognized(tmp_path: Path) -> None:
     lay(tmp_path, "disk/benign/1.png")
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/busi").symlink_to(tmp_path / "disk")
