@@ -1,4 +1,8 @@
-"""What the tests of the whole path share: one build of the miniatures of all sources, made once for all workers."""
+"""What tests share: one build of the miniatures of all sources, and what plain ``pytest`` leaves to ``pytest --slow``.
+
+Without ``--slow``, tests with the marker ``slow`` are left out, contracts over all sources run on a fixed sample of the
+sources, and property tests try a tenth of their examples. The summary says how much that is.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -14,6 +19,73 @@ from workshop import Workshop, digests, no_network, once
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("untimed")
+
+#: Of the tests that are run for each source, every ninth source is kept without --slow.
+_EVERY = 9
+_LEFT = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run all tests, all sources, and all examples of properties")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless ``--slow`` is given or the test is asked for by its own id."""
+    named = any("::" in argument for argument in config.args)
+    if config.getoption("--slow") or named or config.option.markexpr:
+        return
+    kept, left = [], []
+    for item in items:
+        _fewer_examples(item)
+        (left if item.get_closest_marker("slow") or not _sampled(item) else kept).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
+    config.stash[_LEFT] = {
+        "marked slow": sum(item.get_closest_marker("slow") is not None for item in left),
+        "of other sources": sum(item.get_closest_marker("slow") is None for item in left),
+    }
+
+
+def _sampled(item: pytest.Item) -> bool:
+    """Whether a test is for no source in particular, or for one of the sample."""
+    from med_mat.catalog import load
+
+    callspec = getattr(item, "callspec", None)
+    name = None if callspec is None else callspec.params.get("name")
+    if name not in (catalog := load()):
+        return True
+    return list(catalog).index(name) % _EVERY == 0
+
+
+def _fewer_examples(item: pytest.Item) -> None:
+    """A tenth of a property's examples, and at least five; examples that are written down are all tried."""
+    function = getattr(item, "obj", None)
+    given = getattr(function, "_hypothesis_internal_use_settings", None)  # hypothesis has no public way to this
+    if given is not None and not hasattr(function, "med_mat_fewer"):
+        function = getattr(function, "__func__", function)
+        fewer = min(given.max_examples, max(5, given.max_examples // 10))
+        function._hypothesis_internal_use_settings = hypothesis.settings(given, max_examples=fewer)
+        function.med_mat_fewer = True
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist tells the controller, which collects nothing itself."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left"] = session.config.stash.get(_LEFT, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[_LEFT] = getattr(node, "workeroutput", {}).get("left", {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if left := config.stash.get(_LEFT, {}):
+        told = ", ".join(f"{number} {why}" for why, number in left.items())
+        terminalreporter.write_line(
+            f"Left for `pytest --slow`: {sum(left.values())} tests ({told}), and most examples of property tests."
+        )
 
 
 @pytest.fixture(scope="session")

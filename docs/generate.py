@@ -1,0 +1,302 @@
+"""Pages that are generated: the record, all sources, the API reference and the command line.
+
+They follow from ``med_mat.schema``, ``dataset_cards/``, the public names of the package and its commands, and are
+written to ``docs/generated/`` whenever the site is built.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pyarrow as pa
+
+from med_mat import schema, summary
+from med_mat.catalog import Source, load
+from med_mat.cli import cli
+
+#: Modules of the API reference, in order, and what each is for. A module is documented by its ``__all__``, or else by
+#: the public names that are defined in it.
+MODULES: Mapping[str, str] = {
+    "med_mat": "Open, select, build, publish",
+    "med_mat.splits": "Experiments",
+    "med_mat.selection": "Selections",
+    "med_mat.taxonomy": "Modalities, areas, tasks",
+    "med_mat.catalog": "The catalog of sources",
+    "med_mat.paper": "The paper's tables",
+    "med_mat.official": "The authors' JSON",
+    "med_mat.questions": "Questions",
+    "med_mat.plot": "Figures",
+    "med_mat.building": "Building",
+    "med_mat.example": "What a loader yields",
+    "med_mat.raw": "The loader kit",
+    "med_mat.errors": "Errors",
+}
+
+
+def write(folder: Path) -> None:
+    """Write all generated pages below a folder; a page that did not change is left alone."""
+    sources = tuple(load().values())
+    pages = {
+        "record.md": record(),
+        "sources.md": table(sources),
+        "sizes.md": sizes(sources),
+        "cli.md": commands(cli),
+        "api/index.md": api_index(),
+        **{f"api/{name}.rst": api(name, title) for name, title in MODULES.items()},
+        **{f"sources/{source.name}.md": card(source) for source in sources},
+    }
+    for stale in set(folder.rglob("*.*")) - {folder / name for name in pages}:
+        stale.unlink()
+    for name, text in pages.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+
+
+# ---------------------------------------------------------------------------------------------------------- the record
+
+
+def columns() -> Iterator[tuple[str, str, str]]:
+    """Name, Arrow type and description of every column of a record and of the index."""
+    if hasattr(schema, "COLUMNS"):
+        for column in schema.COLUMNS:
+            yield column.name, arrow(column.type), plain(column.doc)
+        return
+    table = re.split(r"(?m)^=+ +=+$", inspect.getdoc(schema) or "")
+    described: dict[str, str] = {}
+    names: list[str] = []
+    for line in table[2].strip("\n").splitlines():
+        left, _, right = line.partition("  ")
+        if not left:
+            right = " " + line.strip()
+        else:
+            if line[:13].strip() == left and not right:  # three names fill the first column and run over it
+                left, right = line[:13], line[13:]
+            names = [name for name in re.split(r"[, ]+", left) if name in dict(schema.FIELDS)]
+            rest = line[len(left) :] if all(word in names for word in re.split(r"[, ]+", left) if word) else line
+            right = rest.strip()
+        for name in names:
+            described[name] = described.get(name, "") + right
+    for name, why in re.findall(r"``(\w+)``\s+\(([^)]*)\)", table[3]):
+        described.setdefault(name, " ".join(why.split()))
+    fields = {**dict(schema.FIELDS), **dict(schema.INDEX_FIELDS)}
+    for name, kind in fields.items():
+        yield name, arrow(kind), plain(described.get(name, ""))
+
+
+def arrow(kind: pa.DataType) -> str:
+    """An Arrow type as a reader writes it: nested fields without their wrapping."""
+    if pa.types.is_list(kind):
+        return f"list of {arrow(kind.value_type)}"
+    if pa.types.is_struct(kind):
+        inner = {field.name: arrow(field.type) for field in kind}
+        if inner.keys() == {"bytes", "path"}:
+            return "image"
+        return "{" + ", ".join(f"{name}: {value}" for name, value in inner.items()) + "}"
+    return str(kind)
+
+
+def plain(text: str) -> str:
+    """Markdown from a docstring's inline markup."""
+    text = re.sub(r":\w+:`~?([^`]*)`", r"`\1`", text).replace("``", "`")
+    return text[:1].upper() + text[1:]
+
+
+def record() -> str:
+    """The page on the record: every column of the schema."""
+    public = {name for name, _ in schema.FIELDS}
+    groups = ([], [])  # type: tuple[list[str], list[str]]
+    for name, kind, doc in columns():
+        groups[name not in public].append(row(f"`{name}`", f"`{kind}`", doc))
+    head = "| column | type | meaning |\n|---|---|---|\n"
+    return (
+        "# The record, column by column\n\n"
+        f"Schema version {schema.VERSION}. This page is generated from `med_mat.schema`, whose `record_schema()` and "
+        "`index_schema()` are the Arrow schemas; [](../record-notes.md) explains what is easy to misread.\n\n"
+        f"{head}" + "\n".join(groups[0]) + "\n\n## In the index alone\n\n"
+        "`index.parquet` holds every column but `image` and `mask`, and these:\n\n"
+        f"{head}" + "\n".join(groups[1]) + "\n"
+    )
+
+
+def row(*cells: str) -> str:
+    """A row of a Markdown table."""
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+# ------------------------------------------------------------------------------------------------------------- sources
+
+
+def table(sources: Sequence[Source]) -> str:
+    """The page of all sources: one searchable table, a line per row of the catalog."""
+    cells = (
+        (
+            str(one.number),
+            f'<a href="sources/{source.name}.html">{escape(source.title)}</a><br><code>{source.name}</code>',
+            *(escape(word) for word in (one.mat.modality, one.mat.area, one.mat.task)),
+            str(one.subset or ""),
+            one.kind,
+            count(source),
+            source.access,
+            escape(summary.licence(source)),
+            f"images {summary.MAY[source.redistributable]}, labels {summary.MAY[source.labels_redistributable]}",
+            source.verified,
+        )
+        for source in sources
+        for one in source.rows
+    )
+    lines = [
+        f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in sorted(cells, key=lambda c: int(c[0]))
+    ]
+    names = "row source modality area task subset labels images access license|may be passed on|layout verified by"
+    heads = names.split("|")[0].split() + names.split("|")[1:]
+    return (
+        f"# All sources\n\n{len(sources)} sources, {len(lines)} rows (a row is a source under one task). "
+        "Type words to filter: `CT lung`, `open cc-by`, `real data`. The same on the command line, with conditions: "
+        "`med-mat sources 'CT|MRI/Brain/* & access=open'`.\n\n"
+        "**Layout verified by** says what the layout was checked against: *real data* (the loader ran over the "
+        "publisher's files), *label tables* (the publisher's tables or some of its files were read), *public listings* "
+        "(several public sources show it), *facts only* (known from descriptions: expect to adapt). A license is "
+        "*confirmed* where the publisher states it, *reported* where somebody else does. **May be passed on** "
+        "is *yes*, *no* or *unknown*; unknown is never taken for yes.\n\n"
+        '```{raw} html\n<input type="search" class="filter" data-table="sources" placeholder="Filter sources" '
+        'aria-label="Filter sources"> <output id="sources-count"></output>\n'
+        '<div class="wide" tabindex="0" role="region" aria-label="Sources"><table id="sources"><thead><tr>'
+        + "".join(f"<th>{head}</th>" for head in heads)
+        + "</tr></thead><tbody>\n"
+        + "\n".join(lines)
+        + "\n</tbody></table></div>\n```\n\n"
+        ":::{toctree}\n:hidden:\n:maxdepth: 1\n\n"
+        + "\n".join(f"sources/{name}" for name in sorted(source.name for source in sources))
+        + "\n:::\n"
+    )
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) (MB|GB)\b")
+
+
+def sizes(sources: Sequence[Source]) -> str:
+    """Totals for a planner: images as publishers count them, sizes as the notes on a card's routes state them."""
+    images = {source.name: source.counts.get("images") for source in sources}
+    stated: dict[str, float] = {}
+    for source in sources:
+        for amount, unit in (match.groups() for way in source.downloads for match in _SIZE.finditer(way.note)):
+            stated.setdefault(source.name, float(amount) / (1000 if unit == "MB" else 1))
+    largest = sorted(stated.items(), key=lambda pair: -pair[1])[:6]
+    accesses = Counter(source.access for source in sources)
+    rows = {
+        "sources, rows": f"{len(sources)}, {sum(len(source.rows) for source in sources)}",
+        "access": ", ".join(f"{access} {number}" for access, number in accesses.most_common()),
+        "images": f"{sum(filter(None, images.values())):,}, as publishers count them; "
+        f"not stated for {', '.join(name for name, number in images.items() if number is None) or 'none'}",
+        "download": f"{sum(stated.values()):,.0f} GB, for the {len(stated)} sources whose card states a size",
+        "largest of these": ", ".join(f"{name} {size:,.0f} GB" for name, size in largest),
+    }
+    return "| what | figure |\n|---|---|\n" + "\n".join(row(*pair) for pair in rows.items()) + "\n"
+
+
+def count(source: Source) -> str:
+    """How many images a source has, as its publisher counts them."""
+    images = source.counts.get("images")
+    return f"{images:,}" if isinstance(images, int) else "unknown"
+
+
+def card(source: Source) -> str:
+    """The page of one source: its terms, rows and ways to get it, then the prose of its card."""
+    lines = [f"# {source.title}", "", source.summary, "", "| | |", "|---|---|"]
+    lines += [
+        row(f"**{what}**", str(said)) for what, said in {"name": f"`{source.name}`", **summary.words(source)}.items()
+    ]
+    lines += [row("**home page**", f"<{source.homepage}>"), row("**images**", count(source))]
+    for one in source.rows:
+        subset = "no subset" if one.subset is None else f"subset {one.subset}"
+        lines.append(row(f"**row {one.number}**", f"`{one.mat}`, {subset}, {one.kind}: {', '.join(one.names)}"))
+    for way in source.downloads:
+        where = f"<{way.at}>" if way.at.startswith("http") else f"`{way.at}`"
+        lines.append(row(f"**from {way.kind}**", f"{where} {' '.join(way.note.split())}"))
+    prose = re.sub(r"\A# .*\n", "", source.prose.lstrip())
+    prose = re.sub(r"\]\((\w+)\.md\)", r"](\1.md)", prose)
+    return "\n".join(lines) + "\n\n" + prose.strip() + "\n"
+
+
+# ----------------------------------------------------------------------------------------------------------- reference
+
+
+def api_index() -> str:
+    """The contents of the API reference."""
+    listed = "\n".join(MODULES)
+    return (
+        "# Python API\n\nEvery public name, from its docstring. What is not listed here may change without notice.\n\n"
+        f":::{{toctree}}\n:maxdepth: 1\n\n{listed}\n:::\n"
+    )
+
+
+def public(module: ModuleType) -> list[str]:
+    """The names that a module makes public."""
+    if hasattr(module, "__all__"):
+        return list(module.__all__)
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
+
+
+def homes() -> dict[int, str]:
+    """Each public object -> the module under which it is documented: the first that makes it public."""
+    found: dict[int, str] = {}
+    for name in MODULES:
+        module = importlib.import_module(name)
+        for public_name in public(module):
+            found.setdefault(id(getattr(module, public_name)), name)
+    return found
+
+
+def api(name: str, title: str) -> str:
+    """The reference of one module, as reStructuredText."""
+    module, home = importlib.import_module(name), homes()
+    heading = f"{name}: {title[:1].lower() + title[1:]}"
+    lines = [heading, "=" * len(heading), "", f".. automodule:: {name}", "   :no-members:", ""]
+    for public_name in public(module):
+        value = getattr(module, public_name)
+        if home[id(value)] != name:
+            lines += [f"``{public_name}`` is documented in :doc:`{home[id(value)]}`.", ""]
+            continue
+        if inspect.isclass(value):
+            kind = "exception" if issubclass(value, BaseException) else "class"
+            options = ["   :members:", "   :show-inheritance:"]
+            if any(base.__module__.startswith("med_mat") for base in value.__bases__) and kind == "class":
+                options.append("   :inherited-members: tuple, dict, str, int")
+        elif inspect.isroutine(value):
+            kind, options = "function", []
+        else:
+            lines += [f".. py:data:: {name}.{public_name}", f"   :type: {type(value).__name__}", ""]
+            continue
+        lines += [f".. auto{kind}:: {name}.{public_name}", *options, ""]
+    return "\n".join(lines)
+
+
+def commands(group: click.Group) -> str:
+    """The reference of the command line: what ``--help`` prints, of every command."""
+    lines = ["# Command line", "", "What `med-mat COMMAND --help` prints.", ""]
+
+    def visit(command: click.Command, path: str, parent: click.Context | None) -> None:
+        context = click.Context(command, info_name=path.rpartition(" ")[2], parent=parent, max_content_width=100)
+        context.terminal_width = 100
+        lines.extend([f"## {path}", "", "```text", command.get_help(context).rstrip(), "```", ""])
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                if (child := command.get_command(context, name)) is not None:
+                    visit(child, f"{path} {name}", context)
+
+    visit(group, "med-mat", None)
+    return "\n".join(lines)
