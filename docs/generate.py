@@ -21,6 +21,7 @@ import pyarrow as pa
 from med_mat import schema, summary
 from med_mat.catalog import Source, load
 from med_mat.cli import cli
+from med_mat.taxonomy import MODALITIES
 
 #: Modules of the API reference, in order, and what each is for. A module is documented by its ``__all__``, or else by
 #: the public names that are defined in it.
@@ -142,7 +143,7 @@ def table(sources: Sequence[Source]) -> str:
         (
             str(one.number),
             f'<a href="sources/{source.name}.html">{escape(source.title)}</a><br><code>{source.name}</code>',
-            *(escape(word) for word in (one.mat.modality, one.mat.area, one.mat.task)),
+            *(escape(word) for word in (modality(one.mat.modality), one.mat.area, one.mat.task)),
             str(one.subset or ""),
             one.kind,
             count(source),
@@ -160,7 +161,8 @@ def table(sources: Sequence[Source]) -> str:
     names = "row source modality area task subset labels images access license|may be passed on|layout verified by"
     heads = names.split("|")[0].split() + names.split("|")[1:]
     return (
-        f"# All sources\n\n{len(sources)} sources, {len(lines)} rows (a row is a source under one task). "
+        "---\nhide-toc: true\n---\n\n# All sources\n\n"
+        f"{len(sources)} sources, {len(lines)} rows (a row is a source under one task). "
         "Type words to filter: `CT lung`, `open cc-by`, `real data`. The same on the command line, with conditions: "
         "`med-mat sources 'CT|MRI/Brain/* & access=open'`.\n\n"
         "**Layout verified by** says what the layout was checked against: *real data* (the loader ran over the "
@@ -179,6 +181,12 @@ def table(sources: Sequence[Source]) -> str:
         + "\n".join(f"sources/{name}" for name in sorted(source.name for source in sources))
         + "\n:::\n"
     )
+
+
+def modality(code: str | None) -> str:
+    """A modality spelled out, with its code where that differs."""
+    name = MODALITIES.get(code or "", code or "")
+    return name if name == code else f"{name} ({code})"
 
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) (MB|GB)\b")

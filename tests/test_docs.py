@@ -31,7 +31,9 @@ def blocks(page: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("arrow_cache", "offline")
-@pytest.mark.parametrize("page", filter(blocks, PAGES), ids=lambda page: page.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if blocks(page)], ids=lambda page: page.relative_to(ROOT).as_posix()
+)
 def test_the_code_of_a_page_runs_as_it_stands(
     page: Path, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
