@@ -149,7 +149,7 @@ def table(sources: Sequence[Source]) -> str:
             count(source),
             source.access,
             escape(summary.licence(source)),
-            f"images {summary.MAY[source.redistributable]}, labels {summary.MAY[source.labels_redistributable]}",
+            f"{summary.MAY[source.redistributable]} / {summary.MAY[source.labels_redistributable]}",
             source.verified,
         )
         for source in sources
@@ -158,7 +158,7 @@ def table(sources: Sequence[Source]) -> str:
     lines = [
         f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in sorted(cells, key=lambda c: int(c[0]))
     ]
-    names = "row source modality area task subset labels images access license|may be passed on|layout verified by"
+    names = "row source modality area task subset labels images access license|images / labels may be passed on|layout verified by"
     heads = names.split("|")[0].split() + names.split("|")[1:]
     return (
         "---\nhide-toc: true\n---\n\n# All sources\n\n"
