@@ -158,8 +158,8 @@ def table(sources: Sequence[Source]) -> str:
     lines = [
         f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in sorted(cells, key=lambda c: int(c[0]))
     ]
-    names = "row source modality area task subset labels images access license|images / labels may be passed on|layout verified by"
-    heads = names.split("|")[0].split() + names.split("|")[1:]
+    heads = ["row", "source", "modality", "area", "task", "subset", "labels", "images", "access", "license"]
+    heads += ["images / labels may be passed on", "layout verified by"]
     return (
         "---\nhide-toc: true\n---\n\n# All sources\n\n"
         f"{len(sources)} sources, {len(lines)} rows (a row is a source under one task). "

@@ -1,7 +1,7 @@
 """What tests share: one build of the miniatures of all sources, and what plain ``pytest`` leaves to ``pytest --slow``.
 
-Without ``--slow``, tests with the marker ``slow`` are left out, contracts over all sources run on a fixed sample of the
-sources, and property tests try a tenth of their examples. The summary says how much that is.
+Without ``--slow``, tests that are marked ``slow`` or listed in ``slow.py`` are left out, contracts over all sources run
+on a fixed sample of the sources, and property tests try a tenth of their examples. The summary says how many that is.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from slow import SLOW
 from workshop import Workshop, digests, no_network, once
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
@@ -35,16 +36,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     named = any("::" in argument for argument in config.args)
     if config.getoption("--slow") or named or config.option.markexpr:
         return
-    kept, left = [], []
+    slow = [item for item in items if item.get_closest_marker("slow") or getattr(item, "originalname", "") in SLOW]
+    others = [item for item in items if not _sampled(item)]
+    left = {*slow, *others}
+    items[:] = [item for item in items if item not in left]
     for item in items:
         _fewer_examples(item)
-        (left if item.get_closest_marker("slow") or not _sampled(item) else kept).append(item)
-    items[:] = kept
-    config.hook.pytest_deselected(items=left)
-    config.stash[_LEFT] = {
-        "marked slow": sum(item.get_closest_marker("slow") is not None for item in left),
-        "of other sources": sum(item.get_closest_marker("slow") is None for item in left),
-    }
+    config.hook.pytest_deselected(items=list(left))
+    config.stash[_LEFT] = {"slow": len(slow), "of other sources": len(left) - len(slow)}
 
 
 def _sampled(item: pytest.Item) -> bool:
