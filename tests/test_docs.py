@@ -76,6 +76,12 @@ def test_what_a_page_links_to_is_there(page: Path) -> None:
             assert (page.parent / link).exists(), link
 
 
+@each_page
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(r"`((?:tests|docs|loaders|dataset_cards|med_mat)/[\w./*-]+)`", page.read_text("utf-8"))
+    assert [name for name in named if "NAME" not in name and not list(ROOT.glob(name.rstrip("/")))] == []
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").split()) < 1000
 
