@@ -32,18 +32,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what takes long, unless ``--slow`` is given or the test is asked for by its own id."""
-    named = any("::" in argument for argument in config.args)
-    if config.getoption("--slow") or named or config.option.markexpr:
+    """Leave out what takes long, unless ``--slow`` is given or tests are chosen by id (``::``), ``-k`` or ``-m``."""
+    chosen = any("::" in argument for argument in config.args) or config.option.keyword or config.option.markexpr
+    if config.getoption("--slow") or chosen:
         return
     slow = [item for item in items if item.get_closest_marker("slow") or getattr(item, "originalname", "") in SLOW]
-    others = [item for item in items if not _sampled(item)]
-    left = {*slow, *others}
+    left = {*slow, *(item for item in items if not _sampled(item))}
     items[:] = [item for item in items if item not in left]
-    for item in items:
-        _fewer_examples(item)
     config.hook.pytest_deselected(items=list(left))
-    config.stash[_LEFT] = {"slow": len(slow), "of other sources": len(left) - len(slow)}
+    config.stash[_LEFT] = {
+        "slow tests": len(slow),
+        "tests of other sources": len(left) - len(slow),
+        "property tests with all of their examples": sum(map(_fewer_examples, items)),
+    }
 
 
 def _sampled(item: pytest.Item) -> bool:
@@ -57,15 +58,17 @@ def _sampled(item: pytest.Item) -> bool:
     return list(catalog).index(name) % _EVERY == 0
 
 
-def _fewer_examples(item: pytest.Item) -> None:
-    """A tenth of a property's examples, and at least five; examples that are written down are all tried."""
+def _fewer_examples(item: pytest.Item) -> bool:
+    """Whether a test is that of a property, which then tries a tenth of its examples, and at least five."""
     function = getattr(item, "obj", None)
     given = getattr(function, "_hypothesis_internal_use_settings", None)  # hypothesis has no public way to this
-    if given is not None and not hasattr(function, "med_mat_fewer"):
-        function = getattr(function, "__func__", function)
+    if given is None:
+        return False
+    if not hasattr(function, "fewer_examples"):  # the function is that of every parameter
         fewer = min(given.max_examples, max(5, given.max_examples // 10))
         function._hypothesis_internal_use_settings = hypothesis.settings(given, max_examples=fewer)
-        function.med_mat_fewer = True
+        function.fewer_examples = True
+    return True
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -80,11 +83,8 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if left := config.stash.get(_LEFT, {}):
-        told = ", ".join(f"{number} {why}" for why, number in left.items())
-        terminalreporter.write_line(
-            f"Left for `pytest --slow`: {sum(left.values())} tests ({told}), and most examples of property tests."
-        )
+    if told := [f"{number:,} {what}" for what, number in config.stash.get(_LEFT, {}).items() if number]:
+        terminalreporter.write_line(f"Left for `pytest --slow`: {', '.join(told)}.")
 
 
 @pytest.fixture(scope="session")

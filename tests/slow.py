@@ -32,7 +32,6 @@ SLOW = frozenset(
         "test_every_configuration_holds_its_records",
         "test_every_kind_of_experiment_on_every_triplet_of_the_miniatures",
         "test_every_miniature_is_found_complete_and_its_command_builds_it",
-        "test_found_is_written_and_skipped_for_records_and_files",
         "test_from_the_hub_to_the_same_bytes",
         "test_how_hashes_are_cut_into_blocks_and_the_number_of_threads_change_nothing",
         "test_killed_at_random_points_and_resumed_nothing_is_sent_twice",

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -27,3 +29,15 @@ def test_every_test_that_is_listed_as_slow_exists() -> None:
         for name in re.findall(r"(?m)^def (test_\w+)", path.read_text("utf-8"))
     }
     assert not SLOW - defined, "take these out of tests/slow.py, or give them their new names"
+
+
+def test_plain_pytest_says_what_it_leaves_and_slow_leaves_nothing() -> None:
+    def collected(*options: str) -> str:
+        command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-o", "addopts=", "-q", "--collect-only", *options]
+        ran = subprocess.run([*command, str(TESTS / "test_stability.py")], capture_output=True, text=True, check=True)
+        return ran.stdout
+
+    quick, all_of_them = collected(), collected("--slow")
+    assert re.search(r"Left for `pytest --slow`: [\d,]+ tests of other sources", quick)
+    assert "Left for" not in all_of_them
+    assert 0 < quick.count("::") < all_of_them.count("::") / 4
