@@ -12,7 +12,7 @@ from PIL import Image
 
 from benchmarks.timing import compare, table
 from med_mat.building import Options, build, find
-from med_mat.imaging.decoding import PNG_PACKING
+from med_mat.imaging.stored import PNG_PACKING
 from med_mat.raw import Miniature
 
 IMAGES = 150

@@ -14,6 +14,9 @@ from pathlib import PurePosixPath
 from med_mat.example import Example
 from med_mat.raw import Miniature, RawFolder, class_folders
 
+#: What the miniature does not show, and why.
+NOT_SHOWN = {"patients": "augmented copies alone name their original"}
+
 _CLASSES = ("amd", "cataract", "diabetes", "glaucoma", "hypertension", "myopia", "normal", "other")
 
 

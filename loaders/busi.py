@@ -22,7 +22,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for image in raw.images(pattern, exclude="*_mask*"):
         label = written(image).parent.name
         # gray rims occur: a lesion is white, not merely not black
-        masks = tuple(BinaryMask(mask, label, above=127) for mask in raw.siblings(image, f"{image.stem}_mask*.png"))
+        masks = tuple(BinaryMask(mask, label, threshold=127) for mask in raw.siblings(image, f"{image.stem}_mask*.png"))
         yield Example(image, label=label, masks=masks or None)
 
 

@@ -15,6 +15,9 @@ from collections.abc import Iterator
 from med_mat.example import Example
 from med_mat.raw import Miniature, RawFolder, class_folders, in_stem
 
+#: What the miniature does not show, and why.
+NOT_SHOWN = {"patients": "the names of NIH's images alone tell the patient"}
+
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     return class_folders(raw, "{covid,normal,pneumonia}/*", patient=in_stem(r"\d{8}(?=_\d{3}$)"))

@@ -18,6 +18,9 @@ from pathlib import PurePosixPath
 from med_mat.example import Example
 from med_mat.raw import Miniature, RawFolder, class_folders
 
+#: What the miniature does not show, and why.
+NOT_SHOWN = {"Lung opacity": "of the release of March 2021, which has a layout of its own"}
+
 _CLASSES = "{COVID,COVID-19,NORMAL,Viral Pneumonia,Lung_Opacity}"
 
 

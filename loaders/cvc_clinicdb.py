@@ -28,7 +28,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_stem(f"{folder}Original/*.{suffix}")
     masks = raw.by_stem(f"{folder}Ground Truth/*.{suffix}")
     for image, mask in paired(raw, images, masks):
-        polyps = BinaryMask(mask, "polyp", above=127, pieces=_SPECK)
+        polyps = BinaryMask(mask, "polyp", threshold=127, min_component_size=_SPECK)
         yield Example(image, masks=(polyps,), patient=_sequence(image.stem), key=image.stem)
     for image in raw.images("TIF/**" if folder else ()):
         raw.skip(image, "the same frame, or mask, is in PNG/")

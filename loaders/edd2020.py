@@ -56,10 +56,10 @@ def _masks(raw: RawFolder, image: PurePosixPath, order: Sequence[str]) -> tuple[
         if stacked:
             raw.skip(stacked, "it repeats the masks of single classes")
         mine = [(by_class[kind], kind) for kind in _CLASSES if kind in by_class]
-        return tuple(BinaryMask(path, kind, above=127, least_side=_THIN) for path, kind in mine)
+        return tuple(BinaryMask(path, kind, threshold=127, min_side=_THIN) for path, kind in mine)
     if stacked:
         pages = [(Frame(stacked, page), kind) for page, kind in enumerate(order)]
-        return tuple(BinaryMask(page, kind, above=127, least_side=_THIN) for page, kind in pages)
+        return tuple(BinaryMask(page, kind, threshold=127, min_side=_THIN) for page, kind in pages)
     return None
 
 

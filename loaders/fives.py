@@ -23,7 +23,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for part in _PARTS:
         images, masks = raw.by_stem(f"{part}/Original/*.png"), raw.by_stem(f"{part}/Ground truth/*.png")
         for image, mask in paired(raw, images, masks):
-            yield Example(image, masks=(BinaryMask(mask, "vessel", above=127),), split=part)
+            yield Example(image, masks=(BinaryMask(mask, "vessel", threshold=127),), split=part)
 
 
 def miniature(raw: Miniature) -> None:

@@ -45,7 +45,7 @@ def _diagnosed(raw: RawFolder, part: str, split: Split) -> Iterator[Example]:
         if label is None and outline is None:
             raw.skip(image, "no table of diagnoses lists it, and no mask has its name")
             continue
-        masks = None if outline is None else (BinaryMask(outline, "lesion", above=127),)
+        masks = None if outline is None else (BinaryMask(outline, "lesion", threshold=127),)
         yield Example(image, label=label, masks=masks, split=split, key=image.name, rows=(13, 89))
     for name, image in bare.items():
         if name in both:
@@ -80,7 +80,7 @@ def _outlined(raw: RawFolder, part: str, split: Split) -> Iterator[Example]:
     top = f"ISBI2016_ISIC_Part1_{part}"
     images = raw.by_stem(f"{top}_Data/**/ISIC_*.jpg")
     for image, outline in paired(raw, images, raw.by_name(f"{top}_GroundTruth/**/*{_SUFFIX}.png", key=_bare)):
-        masks = (BinaryMask(outline, "lesion", above=127),)
+        masks = (BinaryMask(outline, "lesion", threshold=127),)
         yield Example(image, masks=masks, split=split, key=f"part 1/{image.name}", rows=(90,))
 
 

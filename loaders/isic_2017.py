@@ -36,7 +36,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             if label is None and mask is None:
                 raw.skip(image, f"neither its class nor its mask, of ISIC-2017_{part}_Part3 or Part1, is in the folder")
                 continue
-            outline = (BinaryMask(mask, "lesion", above=127),) if mask else None
+            outline = (BinaryMask(mask, "lesion", threshold=127),) if mask else None
             stated = facts.get(name)
             yield Example(image, label=label, masks=outline, split=split, key=image.name, attributes=stated)
         for name in labels:

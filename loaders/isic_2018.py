@@ -13,6 +13,9 @@ from collections.abc import Iterator
 from med_mat.example import Example, Split
 from med_mat.raw import Miniature, RawFolder, listed_or_skipped, lookup, one_hot
 
+#: What the miniature does not show, and why.
+NOT_SHOWN = {"patients": "lesions are published for the training images alone"}
+
 _CLASSES = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 _PARTS: dict[str, Split] = {"Training": "train", "Validation": "validation", "Test": "test"}
 

@@ -16,6 +16,13 @@ from collections.abc import Iterator
 from med_mat.example import Attributes, Example, Split
 from med_mat.raw import Miniature, RawFolder, listed, one_hot
 
+#: What the miniature does not show, and why.
+NOT_SHOWN = {
+    "Other skin lesion": "UNK, of the test part alone, which has a layout of its own",
+    "test": "a download of its own",
+    "patients": "lesion_id is blank for a tenth of the images",
+}
+
 _CLASSES = ("MEL", "NV", "BCC", "AK", "BKL", "DF", "VASC", "SCC", "UNK")
 _PARTS: dict[str, Split] = {"Training": "train", "Test": "test"}
 

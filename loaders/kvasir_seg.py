@@ -42,7 +42,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         if mask is None:
             raw.skip(image, "masks holds no mask of its name")
             continue
-        polyps = BinaryMask(mask, "polyp", above=127, pieces=_SPECK)
+        polyps = BinaryMask(mask, "polyp", threshold=127, min_component_size=_SPECK)
         yield Example(image, masks=(polyps,), boxes=boxes.get(image.stem))
     for mask in masks.values():
         raw.skip(mask, "images holds no image of its name")

@@ -27,7 +27,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             masks.pop(mask, None)
         lungs = None
         if len(found) == 2:
-            lungs = tuple(BinaryMask(mask, side, pieces=_SPECK) for side, mask in found.items())
+            lungs = tuple(BinaryMask(mask, side, min_component_size=_SPECK) for side, mask in found.items())
         for mask in found.values() if lungs is None else ():
             raw.skip(mask, "the mask of one lung, where that of the other is missing")
         yield Example(film, label=label, masks=lungs, patient=patient, attributes=_stated(raw, film))

@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from med_mat.example import Example, Split
 from med_mat.raw import Miniature, RawFolder, listed_parts, multi_hot
 
+#: What the miniature does not show, and why.
+NOT_SHOWN = {"patients": "images of some of its sources have no patient in their name"}
+
 _PARTS: dict[str, Split] = {"train_data.csv": "train", "{val,test}_data.csv": "validation"}
 _FINDINGS = (
     *("DR", "NORMAL", "MH", "ODC", "TSLN", "ARMD", "DN", "MYA", "BRVO", "ODP"),

@@ -48,7 +48,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
                 raw.skip(image, f"no mask of the {split} part is in the folder; the challenge kept those of the test")
                 continue
             # without a file no disc is seen
-            drawn = (BinaryMask(mask, "disc", above=127, inverted=True),) if mask else ()
+            drawn = (BinaryMask(mask, "disc", threshold=127, inverted=True),) if mask else ()
             yield Example(image, masks=drawn, split=split, key=f"{split}/{image.name}")
         for mask in masks.values():
             raw.skip(mask, "a mask of which there is no image")

@@ -20,7 +20,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_stem("**/IMD*_Dermoscopic_Image/IMD*.bmp")
     masks = raw.by_name("**/IMD*_lesion/IMD*_lesion.bmp", key=lambda path: path.stem[: -len("_lesion")])
     for image, mask in paired(raw, images, masks):
-        yield Example(image, masks=(BinaryMask(mask, "lesion", above=127),), key=image.name)
+        yield Example(image, masks=(BinaryMask(mask, "lesion", threshold=127),), key=image.name)
     for region in raw.images("**/IMD*_roi/*"):
         raw.skip(region, "marks a region of one colour, not the lesion")
 

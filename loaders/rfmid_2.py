@@ -20,6 +20,15 @@ from collections.abc import Iterator, Mapping
 from med_mat.example import Example, Split
 from med_mat.raw import Miniature, RawFolder, listed_or_skipped, multi_hot
 
+#: What the miniature does not show, and why.
+NOT_SHOWN = dict.fromkeys(
+    (
+        *("Parafoveal telangiectasia", "Myelinated nerve fibers", "Post-traumatic choroidal rupture"),
+        *("Vitreous hemorrhage", "Branch retinal artery occlusion", "Plaque"),
+    ),
+    "of release 1.0 alone, which has a layout of its own",
+)
+
 #: What the names of folders and tables of a part hold.
 _PARTS: dict[str, Split] = {"train": "train", "{valid,eval}": "validation", "test": "test"}
 _SECOND = (

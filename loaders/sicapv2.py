@@ -52,7 +52,7 @@ def _masks(raw: RawFolder, mask: PurePosixPath | None, grade: str | None) -> tup
     if grade is None or grade == "NC":
         raw.skip(mask, "a JPEG mask keeps no grades, and its patch has none to give it")
         return ()
-    return (BinaryMask(mask, grade, above=100),)
+    return (BinaryMask(mask, grade, threshold=100),)
 
 
 def miniature(raw: Miniature) -> None:

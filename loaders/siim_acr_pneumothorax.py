@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from med_mat.example import BinaryMask, Example, RunLengths
+from med_mat.example import RLE, BinaryMask, Example
 from med_mat.raw import Miniature, RawFolder, aligned, folded, person
 
 _TABLES = ("stage_2_train.csv", "train-rle.csv")  # the first holds all of the second
@@ -32,7 +32,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             raw.miss(f"{name}.dcm", str(table))
             continue
         study = image.parts[-3] if len(image.parts) > 3 else None
-        masks = tuple(RunLengths(text, _LABEL, relative=True, order="columns", first=0) for text in outlines)
+        masks = tuple(RLE(text, _LABEL, relative=True, order="columns", first=0) for text in outlines)
         patient, stated = person(raw, image)
         yield Example(image, masks=masks, patient=patient or study, split="train", key=image.name, attributes=stated)
     for image in images.values():
@@ -60,7 +60,7 @@ def _repacked(raw: RawFolder) -> Iterator[Example]:
     for image in raw.images("png_images/*.png"):
         masks = raw.siblings(image, f"../png_masks/{image.name}")
         if masks:
-            yield Example(image, masks=(BinaryMask(masks[0], _LABEL, above=127),), split="train", key=image.name)
+            yield Example(image, masks=(BinaryMask(masks[0], _LABEL, threshold=127),), split="train", key=image.name)
         else:
             raw.skip(image, "png_masks holds no mask of its name")
 
@@ -80,7 +80,7 @@ def miniature(raw: Miniature) -> None:
         if number > 12:
             continue  # in no table of stage 1
         count = (0, 1, 0, 3)[number % 4]
-        outlines = [raw.run_lengths(size, seed=f"{name} {i}", order="columns", relative=True) for i in range(count)]
+        outlines = [raw.rle(size, seed=f"{name} {i}", order="columns", relative=True) for i in range(count)]
         rows += [(name, f" {outline}") for outline in outlines or ["-1"]]
     raw.csv("siim/train-rle.csv", rows, header="ImageId, EncodedPixels")
     raw.csv("siim/stage_2_sample_submission.csv", [("ID_0011fe81e", -1)], header="ImageId,EncodedPixels")

@@ -23,7 +23,9 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for part, split in _PARTS.items():
         images, masks = raw.by_stem(f"{part}-image/*.jpg"), raw.by_stem(f"{part}-mask/*.jpg")
         for image, mask in paired(raw, images, masks):
-            yield Example(image, masks=(BinaryMask(mask, "nodule", above=127, pieces=_SPECK),), split=split)
+            yield Example(
+                image, masks=(BinaryMask(mask, "nodule", threshold=127, min_component_size=_SPECK),), split=split
+            )
 
 
 def miniature(raw: Miniature) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from med_mat.example import Example, RunLengths
+from med_mat.example import RLE, Example
 from med_mat.raw import Miniature, RawFolder, matched
 
 _ORGANS = ("large_bowel", "small_bowel", "stomach")
@@ -19,11 +19,11 @@ _ORGANS = ("large_bowel", "small_bowel", "stomach")
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     images = raw.by_name("train/case*/case*_day*/scans/slice_*.png", key=_identifier)
-    slices: dict[str, tuple[RunLengths, ...]] = {}
+    slices: dict[str, tuple[RLE, ...]] = {}
     for row in raw.table("train.csv", columns=["id", "class", "segmentation"]):
         masks = slices.setdefault(row["id"], ())
         if row["segmentation"]:
-            slices[row["id"]] = (*masks, RunLengths(row["segmentation"], row["class"]))
+            slices[row["id"]] = (*masks, RLE(row["segmentation"], row["class"]))
     facts = ((name, (name.partition("_")[0], masks)) for name, masks in slices.items())
     for (patient, masks), image in matched(raw, "train.csv", facts, images):
         yield Example(image, masks=_sized(masks, image), patient=patient, split="train")
@@ -31,7 +31,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         raw.skip(image, "a test image: its outlines were never published")
 
 
-def _sized(masks: tuple[RunLengths, ...], image: PurePosixPath) -> tuple[RunLengths, ...]:
+def _sized(masks: tuple[RLE, ...], image: PurePosixPath) -> tuple[RLE, ...]:
     """With the size in the name of a square slice; of others, readers differ on which number is the width."""
     square = re.match(r"slice_\d+_(\d+)_\1_", image.name, re.IGNORECASE)
     return tuple(replace(mask, size=(int(square[1]), int(square[1]))) for mask in masks) if square else masks
@@ -58,6 +58,6 @@ def miniature(raw: Miniature) -> None:
                 )
                 for place, organ in enumerate(_ORGANS):
                     there = number % 4 and (number + place + day) % 3
-                    rows.append((name, organ, raw.run_lengths(size, seed=f"{name} {organ}") if there else ""))
+                    rows.append((name, organ, raw.rle(size, seed=f"{name} {organ}") if there else ""))
     raw.csv(f"{top}/train.csv", rows, header="id,class,segmentation")
     raw.csv(f"{top}/sample_submission.csv", [], header="id,class,predicted")

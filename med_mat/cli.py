@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from med_mat import __version__
-from med_mat.commands import caching, catalog, experiments, hub, looking, measuring, raw, upstream
+from med_mat.commands import authoring, caching, catalog, experiments, hub, looking, measuring, raw, upstream
 from med_mat.errors import MedMATError
 
 
@@ -86,5 +86,7 @@ for command in (
     measuring.blind,
     hub.push,
     hub.attach,
+    authoring.new_source,
+    authoring.check_source,
 ):
     cli.add_command(command)

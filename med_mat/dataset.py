@@ -1,7 +1,7 @@
 """A built Med-MAT: open it, look at its index, select records as plain ``datasets`` objects.
 
-Opening reads a few columns of ``index.parquet`` and no image. Selecting touches the index alone; the pixels of a
-selection are memory-mapped from one Arrow file per shard, made when a shard is first needed and shared by all
+Opening reads a few columns of ``index.parquet`` and no image. Selecting uses the index alone; the pixels of a selection
+are memory-mapped from one Arrow file per shard, which is made when a shard is first needed and shared by all
 selections.
 """
 
@@ -19,23 +19,24 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat import limits, schema, strict
+from med_mat import limits, markup, schema, strict, terms
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
+from med_mat.leakage import linked
+from med_mat.leakage.linked import Linked
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
-from med_mat.splits.methods import Experiments
+from med_mat.splits import advice, kinds, loading, registry
 from med_mat.storage import copies, shards
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
 from med_mat.tags import COLUMNS, Positions, Tags, encode
-from med_mat.taxonomy import MAT, SPLITS, WITHHELD
-from med_mat.terms import put_terms
+from med_mat.taxonomy import AREAS, MAT, MODALITIES, SPLITS, WITHHELD, did_you_mean
 
 if TYPE_CHECKING:
     import datasets
 
     from med_mat.selection import Selection, Selector
 
-#: What arguments of a selection are.
+#: Types of the arguments of a selection.
 _SELECT = {"streaming": bool, "one_per": Literal["record", "image"], "columns": tuple[str, ...]}
 _QUESTIONS = {"questions": Form, "seed": int}
 #: Seconds to wait for a build that is putting its files in place, one try after the other.
@@ -46,12 +47,13 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
     """Open a built Med-MAT. Only its index is read.
 
     Args:
-        where: a folder that ``med-mat build`` wrote, or a Hub dataset ("org/Med-MAT").
-        revision: a branch, tag or commit of the Hub dataset.
+        where: A folder that ``med-mat build`` wrote, or a Hub dataset ("org/Med-MAT").
+        revision: Branch, tag or commit of the Hub dataset.
 
     Raises:
-        BuildError: nothing there, an unfinished build, or one of another schema version.
-        HubError: the Hub does not give it.
+        BuildNotFoundError: There is no build, or an unfinished one.
+        BuildError: The build is damaged, or has another schema version.
+        HubError: The dataset cannot be read from the Hub.
     """
     for wait in (*_SWITCHING, None):
         location, manifest = locate(where, revision)
@@ -62,20 +64,47 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
             damage = "it is of another build than the manifest"
         except HubError:
             raise
-        except MedMATError as error:  # the manifest, or a file of this build: of which one, is to be said
+        except MedMATError as error:  # of the manifest or a file: the message must name the build
             raise BuildError(str(error) if str(location) in str(error) else f"{where}: {error}") from error
         except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
             damage = brief(error)
         if wait is None or not isinstance(location, Folder):
             break
-        time.sleep(wait)  # a build may be putting its files in place just now
+        time.sleep(wait)  # a build may be moving its files into place
     raise BuildError(
         f"{where}: its index.parquet is damaged ({damage}). Run 'med-mat build' again: what is finished is kept."
     )
 
 
-class MedMAT(Experiments):
-    """A built Med-MAT; made by :func:`open`."""
+class MedMAT:
+    """A built Med-MAT; made by :func:`open`.
+
+    Every registered experiment is a method: those of this package by name, so that type checkers and editors know their
+    arguments, and those of plug-ins when they are asked for (see :mod:`med_mat.splits.registry`).
+    """
+
+    related = kinds.arms.related
+    unrelated = kinds.arms.unrelated
+    all_related = kinds.arms.all_related
+    all_unrelated = kinds.arms.all_unrelated
+    all_data = kinds.arms.all_data
+    without = kinds.arms.without
+    disruption = kinds.arms.disruption
+    combinations = kinds.combination.combinations
+    combination = kinds.combination.combination
+    held_out = kinds.held_out.held_out
+    leave_one_out = kinds.held_out.leave_one_out
+    leave_source_out = kinds.sources.leave_source_out
+    fold = kinds.folds.fold
+    folds = kinds.folds.folds
+    split = kinds.lists.split
+    limited = kinds.limited.limited
+    scaling = kinds.limited.scaling
+    single_task = kinds.tasks.single_task
+    multi_task = kinds.tasks.multi_task
+    recommend = advice.recommend
+    experiment = loading.experiment
+    load_split = loading.load
 
     def __init__(self, location: Location, manifest: Mapping[str, Any]) -> None:
         self.location = location
@@ -85,30 +114,64 @@ class MedMAT(Experiments):
         self._columns: dict[str, pa.ChunkedArray] = {}
         self._views: dict[tuple[Form, int], View] = {}
 
+    if not TYPE_CHECKING:  # for a type checker an unknown name stays a mistake
+
+        def __getattr__(self, name: str) -> Any:
+            """An experiment of a plug-in, by its name."""
+            known = registry.experiments()
+            if name.startswith("_") or name not in known:
+                hint = "" if name.startswith("_") else did_you_mean(name, (*known, *dir(type(self))))
+                raise AttributeError(f"A Med-MAT has no attribute {name!r}.{hint}", name=name, obj=self)
+            return functools.partial(known[name].make, self)
+
     def __len__(self) -> int:
         return len(self.tags.row)
 
     def is_of_one_build(self) -> bool:
-        """Whether index and manifest were written by one build."""
+        """Whether index and manifest were written by the same build."""
         known = pq.read_schema(self.location.index(COLUMNS)).metadata or {}
         return bool(known.get(BUILD_KEY, b"").decode() == self.manifest.get("build", ""))
 
     def __repr__(self) -> str:
         return f"MedMAT({str(self.location)!r}: {len(self):,} records, {len(self.tags.sources)} sources)"
 
+    def _repr_html_(self) -> str:
+        grid = self.grid()
+        modalities = [one for one in MODALITIES if any(one == modality for modality, _ in grid)]
+        areas = [one for one in AREAS if any(one == area for _, area in grid)]
+        counts = [(area, [grid.get((modality, area), 0) for modality in modalities]) for area in areas]
+        return markup.block(repr(self), markup.heat("records", modalities, counts))
+
     @functools.cached_property
     def index(self) -> pa.Table:
-        """Every column of every record but the pixels (see :mod:`med_mat.schema`), in the order of the build."""
+        """All columns of all records except the pixels (see :mod:`med_mat.schema`), in the order of the build."""
         with reading(self.location, INDEX):
             return pq.read_table(self.location.local(INDEX))
 
     @functools.cached_property
+    def linked(self) -> Linked:
+        """The duplicate links of this build, and the images whose labels contradict each other."""
+        return linked.read(self.location)
+
+    def cite(self, selector: Selector = None, **fields: Any) -> str:
+        """The citations of the paper and of each source that has records in a selection, as BibTeX.
+
+        Args:
+            selector: As for :meth:`where` (default: all records).
+            fields: As for :meth:`where`.
+
+        Raises:
+            VocabularyError: As for :meth:`where`.
+        """
+        return terms.bibtex(terms.of(self.tags, self.where(selector, **fields)))
+
+    @functools.cached_property
     def silent(self) -> npt.NDArray[np.bool_]:
-        """By position in the index: whether there is nothing to ask of the record, so that its ``target`` is null."""
+        """(n,) By position in the index: whether the record has no question, so that its ``target`` is null."""
         return np.asarray(self._record_facts("target").is_null())
 
     def _let_pillow_read(self) -> None:
-        """Raise Pillow's own limit, by which it warns of large images and refuses larger ones, to the largest here."""
+        """Raise Pillow's limit for large images to the size of the largest image here."""
         from PIL import Image
 
         if Image.MAX_IMAGE_PIXELS is not None:
@@ -116,7 +179,7 @@ class MedMAT(Experiments):
 
     @functools.cached_property
     def _largest(self) -> int:
-        """The pixels of the largest image, at most."""
+        """Upper bound of the number of pixels of the largest image."""
         return max((facts["largest"] for facts in self.manifest["sources"].values()), default=0) // limits.PIXEL_BYTES
 
     @property
@@ -254,7 +317,7 @@ class MedMAT(Experiments):
             withheld: as for :meth:`where`.
             one_per: "image" gives the first record alone of those that share an image, such as a row of classes and one
                 of masks.
-            questions, seed: the form of the questions and the seed of their draws, as for :meth:`questions`.
+            questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
             fields: further conditions by name, e.g. ``split="train"``: see :meth:`where`.
 
         Raises:
@@ -279,7 +342,7 @@ class MedMAT(Experiments):
 
         Args:
             positions: in the index, in any order.
-            questions, seed: as for :meth:`questions`. The pixels stay where they are.
+            questions, seed: As for :meth:`questions`. The pixels are not copied.
         """
         import datasets
 
@@ -296,17 +359,17 @@ class MedMAT(Experiments):
             whole = shards.beside(parts, asked, codes, position[positions], f"{questions} {seed}")
         else:
             whole = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
-        return put_terms(whole.select(starts[codes] + position[positions]), self.tags, positions)
+        return terms.put_terms(whole.select(starts[codes] + position[positions]), self.tags, positions)
 
     def stream(
         self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED
     ) -> datasets.IterableDataset:
-        """The records at these positions of the index, read as they are asked for; the order is the index's.
+        """The records at these positions, read lazily, in the order of the index.
 
         Args:
             positions: as :meth:`where` gives them.
             columns: of the record, those to read; none means all.
-            questions, seed: the form of the questions and the seed of their draws, as for :meth:`questions`.
+            questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
         """
         import datasets
 
@@ -317,19 +380,19 @@ class MedMAT(Experiments):
             features=datasets.Features.from_dict({name: features[name] for name in columns or features}),
             gen_kwargs=self._reading(np.unique(positions), columns, questions, seed),
         )
-        return put_terms(found, self.tags, positions)
+        return terms.put_terms(found, self.tags, positions)
 
     def read(
         self, positions: Positions, columns: Sequence[str] = (), *, questions: Form = "default", seed: int = SEED
     ) -> list[dict[str, Any]]:
-        """The records at these positions of the index, in that order, as plain values; a picture is bytes and a path.
+        """The records at these positions of the index, in that order, as plain values; an image is bytes and a path.
 
-        Reads the row groups that hold them and makes no copy on the disk: for a few records among many.
+        Reads the row groups that contain them, and makes no copy on disk: for a few records among many.
 
         Args:
             positions: in the index, in any order.
             columns: of the record, those to read; none means all.
-            questions, seed: the form of the questions and the seed of their draws, as for :meth:`questions`.
+            questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
         """
         self._let_pillow_read()
         once, back = np.unique(positions, return_inverse=True)
@@ -337,20 +400,20 @@ class MedMAT(Experiments):
         return [found[place] for place in back.tolist()]
 
     def questions(self, positions: Positions, form: Form = "default", seed: int = SEED) -> pa.Table:
-        """What these records ask, in that order: the columns of :data:`med_mat.schema.QUESTION_COLUMNS`.
+        """The questions of these records, in that order: the columns of :data:`med_mat.schema.QUESTION_COLUMNS`.
 
-        They are made of the records' columns in the index, the cards of their rows, and the seed: no build, no image.
-        Those of the form "default" and the seed 0 a build stores; they are read.
+        They are made from the records' columns in the index, the cards of their rows, and the seed, without a build or
+        an image. Those of the form "default" with seed 0 are stored in the build, and are read from it.
 
         Args:
             positions: in the index, in any order.
             form: "default"; "row", with distractors from the row's own labels alone; or "paper", by upstream's own
                 rules, where options of findings are the sets of labels that occur in the subset in this build.
-            seed: of all draws: a whole number of any length.
+            seed: Random seed, a whole number of any length.
 
         Raises:
-            CardError: records are of a source whose card is not installed.
-            VocabularyError: another form, or a seed that is no whole number.
+            CardError: The card of a source is not installed.
+            VocabularyError: An unknown form, or a seed that is not a whole number.
         """
         view = self._view(form, seed)
         if view is None:
@@ -360,7 +423,7 @@ class MedMAT(Experiments):
         return view.ask(numbers.tolist(), self.tags.key[positions].view(np.int64).tolist(), facts)
 
     def facts(self, positions: Positions, columns: Sequence[str]) -> pa.Table:
-        """Columns of the index for these records, in that order. Only the row groups that hold them are read.
+        """Columns of the index for these records, in that order. Only the row groups that contain them are read.
 
         Args:
             positions: in the index, in any order.
@@ -382,7 +445,7 @@ class MedMAT(Experiments):
         return whole if np.array_equal(ascending, positions) else whole.take(pa.array(np.argsort(order)))
 
     def _view(self, form: Form, seed: int) -> View | None:
-        """What asks the questions of a form; None where the build has them."""
+        """The view that makes the questions of a form; None if the build stores them."""
         given = strict.arguments(_QUESTIONS, {"questions": form, "seed": seed}, "A selection", error=VocabularyError)
         if given == {"questions": "default", "seed": SEED}:
             return None
@@ -424,7 +487,7 @@ class MedMAT(Experiments):
 
     @functools.cached_property
     def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], tuple[str, ...]]:
-        """Where the pixels are: for each record a position in the list of files, and one within the file; the files."""
+        """Where the pixels are: the number of each record's file and its row in that file; the names of the files."""
         table = read_index(self.location, ("file", "position"), read_dictionary=["file"])
         codes, names = encode(table["file"])
         return codes, table["position"].to_numpy(), names

@@ -5,46 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from med_mat.building.ledger import NOTICE
-from med_mat.building.loader import has_loader, loader_of
+from med_mat.building.loader import has_loader, has_miniature, write_miniature
 from med_mat.building.run import Options, build, check_apart, find
 from med_mat.catalog import Source, load
 from med_mat.errors import BuildError
-from med_mat.files import writing
-from med_mat.raw.miniature import Miniature
 from med_mat.storage.location import taken_for_pattern
 
 #: The paper's first combination: Lung COVID + Brain Cancer -> Lung Cancer, all CT.
 TARGET = "CT/Lung/Cancer"
 
-_NOTICE_TEXT = (
-    "The images below this folder are synthetic: Med-MAT drew them to show the layout of the source {title!r}.\n"
-    "They are no medical data and no part of that source.\n"
-)
-
 
 def miniature(folder: Path, names: Iterable[str] = ()) -> dict[str, Path]:
-    """Write ``folder/<source>/``, a tiny synthetic copy of each source's layout, and return where they lie.
+    """Writes ``folder/<source>/``, a tiny synthetic copy of each source's layout.
 
     Args:
-        folder: made where it is missing.
-        names: sources; none: all that have a loader.
+        folder: created where it is missing.
+        names: sources; none: all whose loader writes a miniature.
+
+    Returns:
+        The name of each source -> the folder of its copy.
 
     Raises:
-        UnknownSourceError, BuildError: a name that is unknown, or without a loader.
-        WriteError: the system does not take it.
+        UnknownSourceError: a name is unknown.
+        LoaderError: a source has no loader, or its loader writes no miniature or fails.
+        WriteError: the system refuses to write.
     """
     catalog = load()
-    chosen: list[Source] = [catalog[name] for name in names] or [s for s in catalog.values() if has_loader(s)]
-    folders = {}
+    all_ = (source for source in catalog.values() if has_loader(source) and has_miniature(source))
+    chosen: list[Source] = [catalog[name] for name in names] or list(all_)
     for source in chosen:
-        root = folder / source.name
-        with writing(root):
-            root.mkdir(parents=True, exist_ok=True)
-            (root / NOTICE).write_text(_NOTICE_TEXT.format(title=source.title), "utf-8")
-            loader_of(source).miniature(Miniature(root))
-        folders[source.name] = root
-    return folders
+        write_miniature(source, folder / source.name)
+    return {source.name: folder / source.name for source in chosen}
 
 
 def demo(raw: Path, out: Path, *, jobs: int | None, say: Callable[[str], None], progress: bool = False) -> None:
@@ -54,15 +45,15 @@ def demo(raw: Path, out: Path, *, jobs: int | None, say: Callable[[str], None], 
         raw: where the synthetic raw folders go.
         out: where the Med-MAT goes.
         jobs: worker processes.
-        say: takes each line of the account.
-        progress: whether to show bars.
+        say: called with each line of the report.
+        progress: whether to show progress bars.
 
     Raises:
         BuildError: ``load_dataset`` would not open ``out``, or nothing can be built there.
     """
     if taken_for_pattern(out):
         raise BuildError(
-            f"{out.absolute()}: load_dataset takes *, ?, [...] and :: in a path for a pattern. Name a folder without "
+            f"{out.absolute()}: load_dataset reads *, ?, [...] and :: in a path as a pattern. Choose a folder without "
             "these for the demonstration (--out)."
         )
     check_apart(out, [raw])

@@ -1,6 +1,6 @@
-"""What a loader yields: one :class:`Example` per image, made of references. No pixel is read for it.
+"""What a loader yields: one :class:`Example` per image. It holds references; no pixels are read to make it.
 
-Paths are relative to the root of the raw folder, with ``/`` between parts: an example is the same on every machine.
+Paths are relative to the root of the raw folder and use ``/``, so an example is the same on every machine.
 Image coordinates: origin at the top left corner of the top left pixel, x to the right, y down, in pixels; a pixel in
 column ``c`` covers ``c`` to ``c + 1``.
 """
@@ -15,15 +15,18 @@ from numbers import Real
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
+#: How a reference to a part of a file ends, as :attr:`Example.frame` writes it; for ``re`` and RE2.
+FRAME = r"#(?:frame=\d+|slice=\d+(?:,axis=\d)?(?:,volume=\d+)?|region=\d+,\d+,\d+,\d+(?:,level=\d+)?)$"
+
 Split = Literal["train", "validation", "test"]
 _SPLITS = get_args(Split)
 _AGE = re.compile(r"0*(\d{1,3})(?:\.\d*)?\+?[\s-]*(?:y|yrs?|years?|(m|mos?|months?|w|wks?|weeks?|d|days?))?")
-_OLDEST = 120  # years: what is beyond is a mistake of the table
+_OLDEST = 120  # years; anything greater is an error in the table
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of a multi-frame DICOM, or one page of a multi-page TIFF. ``index`` counts from 0."""
+    """One frame of a multi-frame DICOM file, or one page of a multi-page TIFF. ``index`` counts from 0."""
 
     path: PurePosixPath
     index: int
@@ -31,28 +34,45 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One slice of a NIfTI or Analyze volume.
+    """One slice of a volume (NIfTI, Analyze, NRRD, MetaImage, or a format of a plug-in).
 
-    The volume is first turned to the closest RAS+ orientation; ``axis`` and ``index`` count there (axis 2: axial). The
-    slice is shown in radiological convention: patient right on the left of the image, anterior or superior on top.
+    The volume is first reoriented to the closest RAS+ orientation; ``axis`` and ``index`` count there (axis 2: axial).
+    The slice is shown in radiological convention: patient right on the left of the image, anterior or superior on top.
     """
 
     path: PurePosixPath
     index: int
     axis: int = 2
-    volume: int = 0  # index along the fourth axis, where there is one
+    volume: int = 0  # index along the fourth axis, if there is one
 
 
-#: A bare path is the whole of a single-frame file, of whatever format its content says.
-Pixels = PurePosixPath | Frame | Slice
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle of a large image with a pyramid of resolutions, such as a tile of a whole-slide image.
+
+    Med-MAT itself reads no such format: a decoder of a plug-in does (see :mod:`med_mat.formats`).
+
+    ``x``, ``y``, ``width`` and ``height`` are pixels of ``level``, in which 0 is the full resolution.
+    """
+
+    path: PurePosixPath
+    x: int
+    y: int
+    width: int
+    height: int
+    level: int = 0
+
+
+#: A bare path stands for a whole single-frame file; its content, not its name, decides the format.
+Pixels = PurePosixPath | Frame | Slice | Region
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A box as its publisher gives it: corners in pixels, or in fractions of the image's size where ``relative``.
+    """A box as published: corners in pixels, or in fractions of the image's size if ``relative``.
 
-    ``drawn_on``: width and height in pixels of the image that it was drawn on, where the annotation states them. It is
-    scaled to an image of another size and the same shape; on an image of another shape it has no place.
+    ``drawn_on``: width and height in pixels of the image that was annotated, if the annotation states them. The box is
+    scaled to an image of another size and the same aspect ratio; on an image of another aspect ratio it is an error.
     """
 
     xmin: float
@@ -80,36 +100,38 @@ class Box:
 
     @classmethod
     def centered(cls, x: float, y: float, width: float, height: float, label: str, *, relative: bool = True) -> Box:
-        """From the centre and a size (YOLO: in fractions of the image's size)."""
+        """From the center and a size (YOLO: in fractions of the image's size)."""
         return cls(x - width / 2, y - height / 2, x + width / 2, y + height / 2, label, relative)
 
 
 @dataclass(frozen=True, slots=True)
 class BinaryMask:
-    """A picture in which one thing is marked: the pixels over ``above`` (all but those, where ``inverted``).
+    """A mask image with a single class: pixels whose value is greater than ``threshold`` (if ``inverted``: the others).
 
-    A picture whose marks lie all on one side of ``above`` is read by its marks where it has but two values, or one
-    colour on black, or is marked by its transparency; else it cannot be read. It is never taken for an empty one.
+    If all values lie on one side of the threshold, the mask is still read if its foreground is unambiguous: two
+    values, one color on black, or transparency. Otherwise it is an error; it is never read as an empty mask.
 
-    ``pieces``: what is marked are several things that do not touch, each of at least so many pixels; each gets a box.
-    ``least_side``: what is marked and is less than so many pixels wide or high is no such thing. What these two leave
-    out are specks: they get no box, and a mask of specks alone leaves it unknown whether its label is there.
+    ``min_component_size``: the mask marks several objects that do not touch; each connected component of at least this
+    many pixels is an object with a box of its own.
+    ``min_side``: components narrower or lower than this many pixels are not objects.
+    Components that these two exclude are specks: they get no box, and a mask with nothing but specks leaves it unknown
+    whether the label is present.
     """
 
     pixels: Pixels
     label: str  # raw
-    above: float = 0
+    threshold: float = 0
     inverted: bool = False
-    pieces: int | None = None
-    least_side: int = 1
+    min_component_size: int | None = None
+    min_side: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class LabelMap:
-    """A picture whose pixel values name things; values that ``values`` does not hold are background.
+    """A mask image whose pixel values are class numbers; values that are not in ``values`` are background.
 
-    ``others``: all further values that occur, where the publisher says so; a picture that holds yet another is in
-    another code, and cannot be read. Nor can one that holds values other than 0, and none of ``values``.
+    ``others``: every further value that may occur, if the publisher says so; any other value is then an error. So is a
+    mask with values other than 0 and none of those in ``values``.
     """
 
     pixels: Pixels
@@ -119,10 +141,10 @@ class LabelMap:
 
 @dataclass(frozen=True, slots=True)
 class ColorMap:
-    """A picture whose colours name things; a pixel belongs to a colour within ``tolerance`` of it in every channel.
+    """A mask image whose colors are classes; a pixel has a color if every channel is within ``tolerance`` of it.
 
-    ``others``: the colours of which the publisher says that they are none of these things, black being so always. A
-    picture of other colours alone cannot be read.
+    ``others``: colors that the publisher uses for anything else; black always is background. A mask of other colors
+    alone is an error.
     """
 
     pixels: Pixels
@@ -132,12 +154,12 @@ class ColorMap:
 
 
 @dataclass(frozen=True, slots=True)
-class RunLengths:
-    """Run-length encoding in text: pairs of numbers.
+class RLE:
+    """A run-length encoded mask: pairs of start and length, as text.
 
-    ``relative``: each first number is the gap since the end of the previous run (SIIM-ACR), else the absolute start.
+    ``relative``: each start counts from the end of the previous run (SIIM-ACR), otherwise from the first pixel.
     ``first``: the number of the first pixel, 0 or 1. ``order``: "rows" runs along rows, "columns" along columns.
-    ``size``: width and height of the encoded picture, where it is not that of the image.
+    ``size``: width and height of the encoded mask, if it is not that of the image.
     """
 
     text: str
@@ -150,21 +172,21 @@ class RunLengths:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A closed contour, filled: ``((x, y), …)`` in pixels. ``drawn_on``: as for a :class:`Box`."""
+    """A filled polygon: ``((x, y), …)`` in pixels; it is closed. ``drawn_on``: as for a :class:`Box`."""
 
     points: tuple[tuple[float, float], ...]
     label: str  # raw
     drawn_on: tuple[int, int] | None = None
 
 
-Mask = BinaryMask | LabelMap | ColorMap | RunLengths | Polygon
+Mask = BinaryMask | LabelMap | ColorMap | RLE | Polygon
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What the publisher states of the person and the device, in its own words but for the age, which is a decade.
+    """What the publisher states about the person and the device: the age as a decade, all else as published.
 
-    Use :meth:`of`, which makes the decade.
+    Use :meth:`of`, which computes the decade.
     """
 
     age_group: str | None = None  # "40-49"; "90+" from 90 on
@@ -181,11 +203,12 @@ class Attributes:
         device: str | None = None,
         view: str | None = None,
     ) -> Attributes | None:
-        """From what tables and headers say; None where they say nothing. What is no age of 0 to 120 years is unknown.
+        """From the values of tables and headers; None if none of them says anything.
 
         Args:
-            age: in years, also as ``"045Y"`` (DICOM) or ``"45.0"``; days, weeks and months count as years below one.
-            sex: "F", "M", "female", "male" in any case; other words are kept, blanks and "unknown" are not.
+            age: in years, also as ``"045Y"`` (DICOM) or ``"45.0"``; an age in days, weeks or months counts as 0 years.
+                Anything that is not an age from 0 to 120 years is unknown.
+            sex: "F", "M", "female", "male" in any case; other words are kept, except for blanks and "unknown".
             device: the camera or scanner.
             view: the projection, e.g. "PA".
         """
@@ -216,62 +239,64 @@ def _decade(age: str | float | None) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One image of a source with all that its publisher says of it. Every label is the raw one, as the card lists it.
+    """One image of a source with its annotations. Labels are the raw ones, as listed in the card.
 
-    A source that serves several rows yields each image once: the build makes one record per row that the example can
-    serve. A row of classes or grades needs ``label``; a row of findings needs ``labels``; a row of boxes or masks needs
-    ``boxes`` or ``masks``, where ``()`` says "looked for, nothing there" and None says "not annotated".
+    A source with several rows yields each image once: the build makes one record for every row that the example fits.
+    A row of classes or grades needs ``label``; a row of findings needs ``labels``; a row of boxes or masks needs
+    ``boxes`` or ``masks``, where ``()`` means "annotated, nothing found" and None means "not annotated".
     """
 
     pixels: Pixels
     label: str | None = None
-    labels: Mapping[str, bool | None] = field(default_factory=dict)  # present, absent, or None: unknown
+    labels: Mapping[str, bool | None] = field(default_factory=dict)  # present, absent or, if None, unknown
     boxes: tuple[Box, ...] | None = None
     masks: tuple[Mask, ...] | None = None
-    patient: str | None = None  # as published; a number in the record
-    split: Split | None = None  # as published; None where the publisher has none
-    raw_label: str | None = None  # where the publisher's cell says more than the labels do
+    patient: str | None = None  # as published; the record has a number instead
+    split: Split | None = None  # as published; None if the publisher defines none
+    raw_label: str | None = None  # if the publisher's cell says more than the labels do
     key: str | None = None  # a stable name inside the source; None: the path and the frame
-    rows: tuple[int, ...] | None = None  # the rows it serves; None: all that it can
-    attributes: Attributes | None = None  # age group, sex, device, view, where the publisher states them
+    rows: tuple[int, ...] | None = None  # the rows it is for; None: every row that it fits
+    attributes: Attributes | None = None  # age group, sex, device and view, as far as published
 
     @property
     def path(self) -> PurePosixPath:
-        """The file that holds its pixels."""
+        """The file that contains its pixels."""
         return self.pixels if isinstance(self.pixels, PurePosixPath) else self.pixels.path
 
     @property
     def files(self) -> tuple[PurePosixPath, ...]:
-        """All the files that it refers to: that of its pixels, then those of its masks, each once."""
+        """Every file that it refers to, without duplicates: that of its pixels, then those of its masks."""
         if not self.masks:
             return (self.path,)
-        drawn = (mask.pixels for mask in self.masks if not isinstance(mask, RunLengths | Polygon))
+        drawn = (mask.pixels for mask in self.masks if not isinstance(mask, RLE | Polygon))
         paths = (pixels if isinstance(pixels, PurePosixPath) else pixels.path for pixels in drawn)
         return tuple(dict.fromkeys((self.path, *paths)))
 
     @property
     def reference(self) -> str:
-        """Where its pixels are, in words: the path, with the frame or slice."""
+        """The path of its pixels, with the frame, slice or region."""
         return f"{self.path}{self.frame}"
 
     @property
     def frame(self) -> str:
-        """Which frame or slice of its file it shows, such as ``#frame=3``; "" where it shows the file as a whole."""
+        """The frame, slice or region of its file, such as ``#frame=3``; "" if it is the whole file."""
         match self.pixels:
             case Frame(_, index):
                 return f"#frame={index}"
             case Slice(_, index, axis, volume):
                 return f"#slice={index}{f',axis={axis}' if axis != 2 else ''}{f',volume={volume}' if volume else ''}"
+            case Region(_, x, y, width, height, level):
+                return f"#region={x},{y},{width},{height}{f',level={level}' if level else ''}"
             case _:
                 return ""
 
     @property
     def name(self) -> str:
-        """Its stable name inside the source: the key, or the reference; in NFC, however the disk spells accents."""
+        """Its stable name within the source: the key, or the reference; in NFC, whatever form the disk uses."""
         return unicodedata.normalize("NFC", self.reference if self.key is None else self.key)
 
     def check(self) -> None:
-        """Refuse values of other types than the annotations name: a record would hold them, or stumble over them.
+        """Check the types of all fields, which come from code of other people.
 
         Raises:
             TypeError: names the field.
@@ -280,8 +305,8 @@ class Example:
             value = getattr(self, name)
             if not (value is None or (isinstance(value, str) and _is_text(value))):
                 raise TypeError(f"{name} is to be a text or None, and is {value!r:.80}")
-        if not isinstance(self.pixels, PurePosixPath | Frame | Slice):
-            raise TypeError(f"pixels is to be a path, a Frame or a Slice, and is {self.pixels!r:.80}")
+        if not isinstance(self.pixels, Pixels):
+            raise TypeError(f"pixels is to be a path, a Frame, a Slice or a Region, and is {self.pixels!r:.80}")
         if self.split is not None and self.split not in _SPLITS:
             raise TypeError(f"split is to be one of {', '.join(_SPLITS)} or None, and is {self.split!r:.80}")
         if not isinstance(self.labels, Mapping):
@@ -313,5 +338,5 @@ def _all_of(name: str, values: Any, kind: Any) -> Sequence[Any]:
 
 
 def _is_text(text: str) -> bool:
-    """Whether a text can be written down: half a character, by an escape of JSON, cannot."""
+    """Whether a text can be encoded: a lone surrogate, which an escape in JSON can produce, cannot."""
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)

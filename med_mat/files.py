@@ -173,6 +173,11 @@ def relative(name: str, *, backslashes: bool = False) -> PurePosixPath:
     return PurePosixPath(*parts)
 
 
+def outside(path: PurePosixPath) -> bool:
+    """Whether a path that is to stay inside a folder leads out of it, by its text alone: links are not followed."""
+    return path.is_absolute() or ".." in path.parts
+
+
 def holds(folder: Path, path: Path) -> bool:
     """Whether a path is a folder or lies in it, by whatever links and names the two are called."""
     there, here = Path(os.path.realpath(folder)), Path(os.path.realpath(path))

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from med_mat.building.files import SCHEMA, FileIndex
 from med_mat.catalog import Place, Source
 from med_mat.errors import BuildError
+from med_mat.example import FRAME
 
 #: The key of a manifest under which it holds, for each source without names, what of it identifies.
 WITHOUT_NAMES = "without_names"
@@ -30,7 +31,6 @@ TABLES: Place = "tables"
 
 _DIGITS = 20  # of 64: two different files have the same ones once in 10^12 builds of a million files
 _ID = r"^(?P<source>[^/]*)/(?P<row>\d+)/"
-_FRAME = r"(?P<frame>#(?:frame=\d+|slice=\d+(?:,axis=\d)?(?:,volume=\d+)?))$"  # as Example.frame writes it
 _EXAMPLE = re.compile(r"\s*\([^()]*\)")
 _NOTHING = pa.scalar(None, pa.string())
 _UNTOLD = "for reasons not told here, which may hold names"
@@ -64,7 +64,7 @@ def public_ids(records: pa.Table) -> tuple[pa.Array, pa.Array]:
     ids, paths, digests = (_whole(records[name]) for name in COLUMNS)
     place = pc.extract_regex(ids, _ID)
     source, row = (pc.struct_field(place, name) for name in ("source", "row"))
-    frame = pc.coalesce(pc.struct_field(pc.extract_regex(paths, _FRAME), "frame"), "")
+    frame = pc.coalesce(pc.struct_field(pc.extract_regex(paths, rf"(?P<frame>{FRAME})"), "frame"), "")
     rest = pc.replace_substring_regex(ids, _ID.replace("?P<source>", "?:").replace("?P<row>", "?:"), "")
     digits = pc.coalesce(pc.utf8_slice_codeunits(digests, 0, _DIGITS), "unknown")
     images = pc.binary_join_element_wise(source, rest, "/").dictionary_encode()

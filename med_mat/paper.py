@@ -1,8 +1,8 @@
-"""What arXiv 2412.20070 published, as data: every table with its figures, and the experiments behind them as splits.
+"""The results of arXiv 2412.20070 as data: every table with its numbers, and the experiments behind them as splits.
 
-``data/paper.yaml`` holds the tables, each with its source. Figures are as printed, contradictions included, which the
-``notes`` of a row name. :meth:`Combination.experiment` and its like make a published row over a built Med-MAT, in the
-paper's reading, so that a result can be put beside the published one::
+``data/paper.yaml`` holds the tables, each with its source. Numbers are as printed, including contradictions, which are
+named in the ``notes`` of a row. :meth:`Combination.experiment` and similar methods make a published row over a built
+Med-MAT, with the paper's own triplets, so that a result can be compared with the published one::
 
     from med_mat import paper
 
@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from med_mat import catalog, strict
 from med_mat.errors import CardError, SplitError, VocabularyError
-from med_mat.splits.arms import CAP
 from med_mat.splits.combinations import Direction
+from med_mat.splits.kinds.tasks import PAPER_MAX_PER_SUBSET
 from med_mat.strict import yaml_load
 from med_mat.taxonomy import MAT, did_you_mean
 
@@ -35,16 +35,16 @@ if TYPE_CHECKING:
     from med_mat.splits import Experiment
 
 Kind = Literal["two", "three", "detection"]
-#: How the paper reads rows and samples: at most so many records of a subset, a test set even over its labels, questions
-#: in its own form, and "unrelated" by the words of a triplet.
+#: The paper's settings: its own triplets and questions, a maximum number of records per subset, a test set balanced
+#: over labels, and "unrelated" by the words of a triplet.
 SETTINGS: Mapping[str, Any] = types.MappingProxyType(
     {
-        "reading": "paper",
+        "triplet_source": "paper",
         "pool_tasks": True,
         "avoid": "literal",
         "questions": "paper",
         "balanced_test": True,
-        "cap": CAP,
+        "max_per_subset": PAPER_MAX_PER_SUBSET,
     }
 )
 
@@ -54,8 +54,8 @@ class Part:
     """A part of a combination, or its target."""
 
     paper: str  # its words
-    triplet: MAT  # in the paper's reading
-    subsets: tuple[int, ...] = ()  # several: it is open which of them; none: which of those that the triplet names
+    triplet: MAT  # by the paper
+    subsets: tuple[int, ...] = ()  # several: the paper does not say which; none: any of the triplet
     sure: Literal["stated", "inferred"] = "inferred"  # how the subsets are known
 
     def __str__(self) -> str:
@@ -64,14 +64,14 @@ class Part:
 
     @property
     def selection(self) -> str:
-        """As the target of an experiment, e.g. ``CT/Lung/State & subset=3``."""
+        """As the target of an experiment, such as ``CT/Lung/State & subset=3``."""
         return f"{self.triplet} & {self._subset(self.subsets)}" if self.subsets else str(self.triplet)
 
     def within(self, mat: MedMAT) -> str:
         """As a part of an experiment: those of its subsets that the build has; without subsets, the triplet.
 
         Raises:
-            SplitError: the build has none of them; it names the sources that hold them.
+            SplitError: The build has none of them; the message names the sources that hold them.
         """
         here = {row.subset for row in mat.tags.facts.values()}
         present = [number for number in self.subsets if number in here]
@@ -89,7 +89,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """Accuracies of one model on one target: untrained, trained on unrelated data, trained on as much of the parts."""
+    """Accuracies of one model on one target: untrained, trained on unrelated data, trained on the parts."""
 
     baseline: float
     baseline_plus: float | None = None
@@ -97,13 +97,13 @@ class Figures:
 
     @property
     def helps(self) -> bool:
-        """Whether training on the parts beat both others: the rule, never stated, that gives all marks of Table 3."""
+        """Whether training on the parts beats both others: the unstated rule that reproduces all marks of Table 3."""
         return self.trained > max(self.baseline, self.baseline_plus or 0)
 
 
 @dataclass(frozen=True)
 class Combination:
-    """A published combination: parts to train on, which together hold every element of the target."""
+    """A published combination: parts to train on, which together hold all elements of the target."""
 
     kind: Kind
     number: int  # of the row in its table, from 1
@@ -118,18 +118,18 @@ class Combination:
     def experiment(
         self, mat: MedMAT, arm: Literal["trained", "baseline_plus"] = "trained", **options: Any
     ) -> Experiment:
-        """The split behind a figure: the attribute of :class:`Figures` of the same name.
+        """The split behind a number: the attribute of :class:`Figures` with the same name.
 
-        Where it is open which subset the paper took, every candidate takes part; ``among="!subset=35"`` leaves one out.
-        A part without subsets is the rows that its triplet names first of all, else those that it names as well.
+        If the paper does not say which subset it used, all candidates are included; ``among="!subset=35"`` leaves one
+        out. A part without subsets is the rows whose first triplet it is, or else those that also count as it.
 
         Args:
-            mat: a built Med-MAT.
+            mat: An opened Med-MAT.
             arm: "trained", or "baseline_plus": as many records that share no element with the target.
-            options: of :class:`~med_mat.splits.Options`, in place of those of :data:`SETTINGS`.
+            options: Options that replace those of :data:`SETTINGS`.
 
         Raises:
-            SplitError: the build lacks records of the target or of a part, or unrelated ones; or no such arm.
+            SplitError: The build lacks records of the target or of a part, or unrelated ones; or there is no such arm.
         """
         if arm not in ("trained", "baseline_plus"):
             raise SplitError(f"arm={arm!r} is neither 'trained' nor 'baseline_plus'.")
@@ -141,7 +141,7 @@ class Combination:
 
 @dataclass(frozen=True)
 class SubsetFigures:
-    """Accuracies of LLaVA-v1.5-7B on a subset, and the tasks as which the experiments count it."""
+    """Accuracies of LLaVA-v1.5-7B on a subset, and the tasks that the experiments count it as."""
 
     number: int
     baseline: float | None = None
@@ -152,10 +152,10 @@ class SubsetFigures:
     notes: tuple[str, ...] = ()
 
     def experiment(self, mat: MedMAT, arm: Literal["single_task", "multi_task"], **options: Any) -> Experiment:
-        """The split behind a figure: trained on the subset itself, or on all 25 in-distribution subsets together.
+        """The split behind a number: trained on the subset itself, or on all 25 in-distribution subsets together.
 
         Raises:
-            SplitError: the build has no test record of the subset, or none to train on; or no such arm.
+            SplitError: The build has no test or no training record of the subset, or there is no such arm.
         """
         if arm not in ("single_task", "multi_task"):
             raise SplitError(f"arm={arm!r} is neither 'single_task' nor 'multi_task'.")
@@ -165,7 +165,7 @@ class SubsetFigures:
 
 @dataclass(frozen=True)
 class Disruption:
-    """What related data is worth without one of the target's elements (Figure 4)."""
+    """The effect of related data without one of the target's elements (Figure 4)."""
 
     target: Part
     size: int  # training records of every arm
@@ -174,14 +174,14 @@ class Disruption:
     figures: Mapping[str, float]  # by arm; "baseline" is untrained
 
     def experiments(self, mat: MedMAT, **options: Any) -> dict[str, Experiment]:
-        """The splits behind the figures, by arm, of the published size, which train on in-distribution subsets alone.
+        """The splits behind the numbers, by arm, at the published size, trained on in-distribution subsets alone.
 
         Args:
-            mat: a built Med-MAT.
-            options: of :class:`~med_mat.splits.Options`; ``size=None`` is the size of the smallest arm.
+            mat: An opened Med-MAT.
+            options: Options that replace those of :data:`SETTINGS`; ``size=None`` is the size of the smallest arm.
 
         Raises:
-            SplitError: an arm has fewer records.
+            SplitError: An arm has fewer records.
         """
         subsets = catalog.load().subsets.values()
         counted = "subset=" + "|".join(str(one.number) for one in subsets if one.role == "id")
@@ -191,7 +191,7 @@ class Disruption:
 
 @dataclass(frozen=True)
 class DetectionTarget:
-    """Gain in cIoU, in points, on a target of boxes or masks: D- detects, C- classifies, S- segments."""
+    """Gain in cIoU, in points, on a target with boxes or masks: D- detects, C- classifies, S- segments."""
 
     table: int
     target: str
@@ -225,7 +225,7 @@ class FewShot:
 
 @dataclass(frozen=True)
 class OtherElement:
-    """Gain in accuracy, in points, where an element is none of modality, area and task."""
+    """Gain in accuracy, in points, for an element other than modality, area and task."""
 
     table: int
     element: str
@@ -264,6 +264,9 @@ class Table:
     source: str  # where it stands
     rows: tuple[Any, ...]
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Table({self.title!r}: {len(self.rows)} rows)"
 
 
 #: Key of ``paper.yaml`` -> what its rows are.
@@ -341,7 +344,7 @@ def read(text: str, where: str) -> Mapping[str, Table]:
     """Read tables from YAML.
 
     Raises:
-        CardError: a key is missing, unknown, or holds what it should not; the message names it.
+        CardError: A key is missing, unknown, or has a wrong value; the message names it.
     """
     data = yaml_load(text, where)
     if not isinstance(data, dict) or set(data) != set(ROWS):
@@ -359,10 +362,10 @@ def read(text: str, where: str) -> Mapping[str, Table]:
 
 
 def chosen(names: Iterable[str]) -> Mapping[str, Table]:
-    """The tables of these names, or all where there are none.
+    """The tables of these names, or all tables if there are none.
 
     Raises:
-        VocabularyError: there is no such table; the message suggests the nearest.
+        VocabularyError: There is no such table; the message suggests the nearest.
     """
     wanted = tuple(names) or tuple(ROWS)
     for name in wanted:
@@ -373,12 +376,12 @@ def chosen(names: Iterable[str]) -> Mapping[str, Table]:
 
 
 def to_json(found: Mapping[str, Table]) -> dict[str, Any]:
-    """Tables as plain data; a triplet is its text."""
+    """Tables as plain data, with triplets as text."""
     return {name: _plain(asdict(table)) for name, table in found.items()}
 
 
 def to_text(found: Mapping[str, Table], *, markdown: bool = False) -> str:
-    """Tables for reading: in aligned columns, or as Markdown."""
+    """Tables as text: in aligned columns, or as Markdown."""
     return "\n".join(_page(table, markdown) for table in found.values())
 
 
@@ -398,12 +401,12 @@ def _page(table: Table, markdown: bool) -> str:
 
 
 def _name(row: Any) -> str:
-    """The first field that tells the rows of a table apart."""
+    """The first field that identifies the rows of a table."""
     return next(f"{name} {getattr(row, name)}" for name in ("number", "combination", "model") if hasattr(row, name))
 
 
 def _cells(row: Any) -> Iterator[tuple[str, str]]:
-    """Column and text of all that a row holds but its notes; figures have a column each."""
+    """Column and text of all fields of a row except its notes; numbers have a column each."""
     for name in (one.name for one in fields(row) if one.name not in ("notes", "kind", "test_on")):
         value = getattr(row, name)
         if not isinstance(value, Mapping):

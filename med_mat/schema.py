@@ -1,162 +1,240 @@
 """The record: one Arrow schema for every source, read by ``datasets`` with its own features (``Image``, ``List``…).
 
-============  ======================================================================================================
-column        meaning
-============  ======================================================================================================
-id            stable name: ``source/row/path inside the source[#frame]``, in the publisher's spelling, NFC.
-              In a set that was published without names, digits of ``sha256`` stand for the path, ``path`` is null, and
-              so may ``raw_label`` be: see :mod:`med_mat.nameless`
-image_id      the same without the row: what the records of one image share
-source, row, subset   the source's name, upstream's row number (1 to 109), upstream's subset number (1 to 53)
-modality, area, task  the triplet, from the closed vocabularies of :mod:`med_mat.taxonomy`
-split         train, validation or test: as published, or our seeded 9:1 split where the publisher has none.
-              Records that share a group with a held-out part keep it, and lie in the files of the split ``withheld``
-published_split       the publisher's own split; null where there is none
-label         human label where one holds per image (classes, grades); null for findings, boxes and masks
-labels        human labels present in the image
-labels_absent, labels_unknown   labels stated to be absent; labels uncertain or not mentioned (unknown is not absent)
-raw_label     what the publisher's file says
-path          of the raw file, below the root of the source, with the frame or slice in it
-boxes         corners in pixels of the image as shown: origin at its top left corner, x right, y down, xmax and ymax
-              just past the last pixel; with human label;
-              null where this row has no boxes or masks, empty where somebody looked and found nothing
-mask          PNG of the image's size; each value stands for the set of labels that hold there, 0 for none of them;
-              null where the image has no mask, all 0 where somebody looked and found nothing
-mask_legend   value -> labels; null as ``mask`` is
-patient       number of the patient, from 0, in the order in which the source's loader first meets them; null where the
-              publisher gives no patient
-attributes    age group, sex, device and view as the publisher states them; null where it does not
-spacing       millimetres per pixel along x and y of the image as shown (DICOM, NIfTI); null where it is not known
-question, options   single choice, in upstream's form; where there are no options, the question for an open answer.
-              Made of other columns, the row's card and a seed, and so asked otherwise without a build
-              (:meth:`med_mat.dataset.MedMAT.questions`)
-answer        the letter of the right option; null where there are no options
-open_question, open_answer  the same without options; ``open_answer`` is null where the labels do not say
-target        what answers ``question``: the letter where there are options, else ``open_answer``; null where there is
-              no answer as text: the labels do not say, or the mask is the answer. Never empty
-sha256        of the raw file
-pixel_hash    of the decoded pixels, as stored; null where the build passed them through without decoding them
-perceptual_hash   of what the picture looks like (:mod:`med_mat.leakage`); null as ``pixel_hash`` is, and if all is flat
-width, height in pixels, as shown (EXIF orientation applied)
-transform     what was done to the pixels, and what was removed from the file beside them: EXIF, GPS position, XMP,
-              comment…; "none": the publisher's bytes
-license       the source's licence, as a Hub identifier
-license_certainty   how it is known: "confirmed", "reported" (by a copy or a catalogue), or "unknown"
-image         the picture: the publisher's file without its metadata where a browser shows it, else PNG. Its compressed
-              image data, orientation and colour profile are the publisher's
-============  ======================================================================================================
+:data:`COLUMNS` is the only list of columns: the schema of the files, the index, the Croissant description and the
+documentation follow from it. A new column is one entry there, and the place that fills it
+(:func:`med_mat.building.record.record`). Nullable columns are null where a value is unknown or does not apply; an empty
+list means that somebody looked and found nothing.
 
-The index holds all columns but the pixels, and six more: ``label_set`` (the label, or the labels in a row, as one
-text: what records are balanced over), ``group`` (records that must stay on one side of a split share its number),
-``withheld`` (why a record of train or validation is withheld, and for which source's held-out part; null where it is
-not), ``key`` (what seeded draws hang on: source, row, sha256 of the raw file, and frame), ``file`` and ``position``
-(where the pixels are).
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import pyarrow as pa
 
 #: Raised whenever the meaning of a column changes; part of every build's manifest.
 VERSION = 5
 
+#: Where a column is: in the data files (and, but for pixels, in the index), in the index alone, or in neither: a build
+#: keeps private ones of every record for itself, below ``.build``, and never publishes them.
+Level = Literal["record", "index", "private"]
+#: What is special about a column: pixels are not in the index; a tag has one value throughout a data file, so that
+#: readers skip files and row groups by it; questions and answers can be made again from the other columns.
+Role = Literal["", "pixels", "tag", "question"]
+
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _STRINGS = pa.list_(pa.string())
-#: What a publisher may state of the person and the device: see :class:`med_mat.example.Attributes`.
+_BOX = pa.struct([*((name, pa.float32()) for name in ("xmin", "ymin", "xmax", "ymax")), ("label", pa.string())])
+_LEGEND = pa.struct([("value", pa.int32()), ("labels", _STRINGS)])
+#: What a publisher may state about the person and the device: see :class:`med_mat.example.Attributes`.
 _ATTRIBUTES = pa.struct([(name, pa.string()) for name in ("age_group", "sex", "device", "view")])
 
-FIELDS: tuple[tuple[str, pa.DataType], ...] = (
-    ("id", pa.string()),
-    ("image_id", pa.string()),
-    ("source", pa.string()),
-    ("row", pa.int16()),
-    ("subset", pa.int16()),
-    ("modality", pa.string()),
-    ("area", pa.string()),
-    ("task", pa.string()),
-    ("split", pa.string()),
-    ("published_split", pa.string()),
-    ("label", pa.string()),
-    ("labels", _STRINGS),
-    ("labels_absent", _STRINGS),
-    ("labels_unknown", _STRINGS),
-    ("raw_label", pa.string()),
-    ("path", pa.string()),
-    (
-        "boxes",
-        pa.list_(
-            pa.struct(
-                [
-                    ("xmin", pa.float32()),
-                    ("ymin", pa.float32()),
-                    ("xmax", pa.float32()),
-                    ("ymax", pa.float32()),
-                    ("label", pa.string()),
-                ]
-            )
-        ),
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a record."""
+
+    name: str
+    type: pa.DataType
+    meaning: str  # a phrase in Markdown
+    unit: str = ""
+    level: Level = "record"
+    role: Role = ""
+    since: int = 5  # the schema version that introduced it; those of the first release have its version
+
+
+#: In the order in which the files have them.
+COLUMNS: tuple[Column, ...] = (
+    Column(
+        "id",
+        pa.string(),
+        "stable name: `source/row/path inside the source[#part]`, as the publisher spells it, in NFC. In a dataset "
+        "published without file names, digits of `sha256` stand for the path, `path` is null, and `raw_label` may be",
     ),
-    ("mask_legend", pa.list_(pa.struct([("value", pa.int32()), ("labels", _STRINGS)]))),
-    ("patient", pa.int32()),
-    ("attributes", _ATTRIBUTES),
-    ("spacing", pa.list_(pa.float32())),
-    ("question", pa.string()),
-    ("options", _STRINGS),
-    ("answer", pa.string()),
-    ("open_question", pa.string()),
-    ("open_answer", pa.string()),
-    ("target", pa.string()),
-    ("sha256", pa.string()),
-    ("pixel_hash", pa.string()),
-    ("perceptual_hash", pa.string()),
-    ("width", pa.int32()),
-    ("height", pa.int32()),
-    ("transform", pa.string()),
-    ("license", pa.string()),
-    ("license_certainty", pa.string()),
-    ("image", _IMAGE),
-    ("mask", _IMAGE),
+    Column("image_id", pa.string(), "the same without the row: shared by all records of one image"),
+    Column("source", pa.string(), "name of the source", role="tag"),
+    Column("row", pa.int16(), "number of the row in the catalog: 1 to 109 are upstream's", role="tag"),
+    Column("subset", pa.int16(), "number of upstream's subset, 1 to 53; null if it has none", role="tag"),
+    Column("modality", pa.string(), "imaging modality, the first element of the triplet", role="tag"),
+    Column("area", pa.string(), "anatomical area, the second element of the triplet", role="tag"),
+    Column("task", pa.string(), "task, the third element of the triplet", role="tag"),
+    Column(
+        "split",
+        pa.string(),
+        "train, validation or test: as published, or a seeded 9:1 split by group if the publisher defines none. Train "
+        "and validation records that share a group with a held-out part keep it, in the files of the split `withheld`",
+        role="tag",
+    ),
+    Column("published_split", pa.string(), "the publisher's own split; null if it defines none"),
+    Column("label", pa.string(), "human label if an image has exactly one (classes, grades); null for all other tasks"),
+    Column("labels", _STRINGS, "human labels that are present in the image"),
+    Column("labels_absent", _STRINGS, "human labels that are stated to be absent"),
+    Column("labels_unknown", _STRINGS, "human labels that are uncertain or not mentioned: unknown is not absent"),
+    Column("raw_label", pa.string(), "label as in the publisher's files"),
+    Column("path", pa.string(), "path of the raw file below the root of the source, with the frame, slice or region"),
+    Column(
+        "boxes",
+        pa.list_(_BOX),
+        "bounding boxes with human labels, in pixels of the displayed image: origin at its top left corner, x right, y "
+        "down, xmax and ymax exclusive. Null if the row has no boxes or masks, empty if nothing was found",
+        unit="px",
+    ),
+    Column("mask_legend", pa.list_(_LEGEND), "mask value to human labels; null if `mask` is"),
+    Column(
+        "patient",
+        pa.int32(),
+        "number of the patient within the source, counted from 0 in the order of the loader; null if the publisher "
+        "identifies no patients",
+    ),
+    Column("attributes", _ATTRIBUTES, "age group, sex, device and view as published; null if not stated"),
+    Column(
+        "spacing",
+        pa.list_(pa.float32()),
+        "pixel spacing along x and y of the displayed image (DICOM, volumes); null if unknown",
+        unit="mm",
+    ),
+    Column(
+        "question",
+        pa.string(),
+        "single-choice question in upstream's form; without options, the open question. Made from other columns, the "
+        "card of the source and a seed, so it can be made again without a build",
+        role="question",
+    ),
+    Column("options", _STRINGS, "answer options of the question", role="question"),
+    Column("answer", pa.string(), "letter of the correct option; null without options", role="question"),
+    Column("open_question", pa.string(), "the question without options", role="question"),
+    Column("open_answer", pa.string(), "its answer; null if the labels do not determine one", role="question"),
+    Column(
+        "target",
+        pa.string(),
+        "answer to `question`: the letter if there are options, else `open_answer`; null if no text answers it, as "
+        "where the mask is the answer. Never empty",
+        role="question",
+    ),
+    Column("sha256", pa.string(), "SHA-256 of the raw file; of a volume in two files, of both of them"),
+    Column("pixel_hash", pa.string(), "hash of the decoded pixels as stored; null if a build did not decode them"),
+    Column(
+        "perceptual_hash",
+        pa.string(),
+        "hash of the appearance, for near-duplicates; null if `pixel_hash` is, and for images without structure",
+    ),
+    Column("width", pa.int32(), "width of the displayed image, EXIF orientation applied", unit="px"),
+    Column("height", pa.int32(), "height of the displayed image, EXIF orientation applied", unit="px"),
+    Column(
+        "transform",
+        pa.string(),
+        "what was done to the pixels, and which metadata were removed from the file (EXIF, GPS position, XMP, "
+        'comment…); "none" for the publisher\'s bytes',
+    ),
+    Column("license", pa.string(), "license of the source, as a Hub identifier", role="tag"),
+    Column(
+        "license_certainty",
+        pa.string(),
+        'how the license is known: "confirmed", "reported" (by a copy or a catalog) or "unknown"',
+    ),
+    Column(
+        "image",
+        _IMAGE,
+        "the image: the publisher's compressed image data, without metadata, if a browser shows the format, else PNG",
+        role="pixels",
+    ),
+    Column(
+        "mask",
+        _IMAGE,
+        "PNG of the image's size, each value of which stands for a set of labels, 0 for none; null if the image has no "
+        "mask, all 0 if nothing was found",
+        role="pixels",
+    ),
+    Column(
+        "label_set", pa.string(), "the label, or all labels, as one text; sampling is balanced over it", level="index"
+    ),
+    Column("group", pa.int32(), "number shared by records that must stay on one side of a split", level="index"),
+    Column(
+        "withheld",
+        pa.string(),
+        "why a train or validation record is withheld, and for the held-out part of which source; null if it is not",
+        level="index",
+    ),
+    Column(
+        "key",
+        pa.int64(),
+        "what seeded sampling depends on: source, row, SHA-256 of the raw file, and frame",
+        level="index",
+    ),
+    Column("file", pa.string(), "data file that holds the pixels", level="index"),
+    Column("position", pa.int32(), "row of that file", level="index"),
+    Column(
+        "patient_key",
+        pa.string(),
+        "source that the patient numbers belong to, and the number as published",
+        level="private",
+    ),
+    Column("key", pa.int64(), "what seeded sampling of the record depends on", level="private"),
+    Column("image_key", pa.int64(), "the same for its image: what the seeded split depends on", level="private"),
+    Column("stratum", pa.string(), "what the seeded split is stratified by", level="private"),
+    Column("ordinal", pa.int32(), "place in the chunk", level="private"),
+    Column("thumbnail", pa.int32(), "place among the thumbnails of the chunk; null if there is none", level="private"),
+    Column("format", pa.string(), "format of the stored image", level="private"),
+    Column("raw_width", pa.int32(), "width of the raw image", unit="px", level="private"),
+    Column("raw_height", pa.int32(), "height of the raw image", unit="px", level="private"),
+    Column("orientation", pa.int8(), "EXIF orientation of the raw image", level="private"),
+    Column("notes", _STRINGS, "what may be wrong with its pixels", level="private"),
+    Column("encoded", pa.bool_(), "whether the stored image is a PNG that the build encoded", level="private"),
+    Column("removed", _STRINGS, "what the raw file held beside its image", level="private"),
+    Column("descriptor", pa.binary(), "finds images that are rotated, shifted or scaled", level="private"),
 )
 
-PIXEL_COLUMNS = ("image", "mask")
-#: What a record asks, and what is right.
-QUESTION_COLUMNS = ("question", "options", "answer", "open_question", "open_answer", "target")
-#: What separates the labels of a ``label_set``; no label holds it.
+Fields = tuple[tuple[str, pa.DataType], ...]
+
+
+def _fields(columns: Sequence[Column]) -> Fields:
+    """Name and type of columns."""
+    return tuple((one.name, one.type) for one in columns)
+
+
+def _names(role: Role) -> tuple[str, ...]:
+    return tuple(one.name for one in COLUMNS if one.role == role)
+
+
+RECORD_COLUMNS = tuple(one for one in COLUMNS if one.level == "record")
+#: All columns but the pixels, and those that only the index has.
+INDEX_COLUMNS = tuple(one for one in COLUMNS if one.level in ("record", "index") and one.role != "pixels")
+FIELDS = _fields(RECORD_COLUMNS)
+INDEX_FIELDS = _fields(INDEX_COLUMNS)
+PRIVATE_FIELDS = _fields([one for one in COLUMNS if one.level == "private"])
+PIXEL_COLUMNS = _names("pixels")
+#: What a record asks, and what the correct answer is.
+QUESTION_COLUMNS = _names("question")
+#: The columns that all records of a data file share, so that readers skip row groups by them.
+TAG_COLUMNS = _names("tag")
+#: What separates the labels of a ``label_set``; no label contains it.
 LABEL_SEPARATOR = "; "
-#: The columns of one record that the whole shard shares, so that readers skip row groups by them.
-TAG_COLUMNS = ("source", "row", "subset", "modality", "area", "task", "split", "license")
-INDEX_FIELDS = (
-    *((name, kind) for name, kind in FIELDS if name not in PIXEL_COLUMNS),
-    ("label_set", pa.string()),
-    ("group", pa.int32()),
-    ("withheld", pa.string()),
-    ("key", pa.int64()),
-    ("file", pa.string()),
-    ("position", pa.int32()),
-)
 
 
-#: What a build keeps of every record for itself, below ``.build``, and never publishes.
-PRIVATE_FIELDS: tuple[tuple[str, pa.DataType], ...] = (
-    ("patient_key", pa.string()),  # the source whose patient numbers these are, and the number as published
-    ("key", pa.int64()),  # what seeded draws of the record hang on: see med_mat.building.record
-    ("image_key", pa.int64()),  # the same of its image: what the seeded split hangs on
-    ("stratum", pa.string()),  # what the seeded split is even over
-    ("ordinal", pa.int32()),  # place in the chunk
-    ("thumbnail", pa.int32()),  # place among the thumbnails of the chunk; null where there is none
-    ("format", pa.string()),  # of the stored image; and of the raw one:
-    ("raw_width", pa.int32()),
-    ("raw_height", pa.int32()),
-    ("orientation", pa.int8()),
-    ("notes", _STRINGS),  # what may be wrong with its pixels
-    ("encoded", pa.bool_()),  # the stored image is a PNG that the build made
-    ("removed", _STRINGS),  # what the raw file held beside its picture
-    ("descriptor", pa.binary()),  # finds pictures that are turned, shifted or zoomed: see med_mat.leakage
-)
+def markdown(*levels: Level) -> str:
+    """The columns of some levels as a Markdown table: name, type, unit and meaning.
+
+    Args:
+        levels: those to list; the published ones if none is given.
+    """
+    listed = [one for one in COLUMNS if one.level in (levels or ("record", "index"))]
+    lines = [f"| `{one.name}` | {_type_name(one.type)} | {one.unit} | {one.meaning} |" for one in listed]
+    return "\n".join(["| column | type | unit | meaning |", "|---|---|---|---|", *lines])
+
+
+def _type_name(kind: pa.DataType) -> str:
+    if pa.types.is_list(kind):
+        return f"list of {_type_name(kind.value_type)}"
+    if kind == _IMAGE:
+        return "image"
+    if pa.types.is_struct(kind):
+        return f"({', '.join(kind.field(i).name for i in range(kind.num_fields))})"
+    return {"float": "float32"}.get(str(kind), str(kind))
 
 
 @functools.cache
@@ -170,7 +248,7 @@ def index_schema() -> pa.Schema:
     return _with_features(INDEX_FIELDS)
 
 
-def features(fields: tuple[tuple[str, pa.DataType], ...] = FIELDS) -> dict[str, Any]:
+def features(fields: Fields = FIELDS) -> dict[str, Any]:
     """The ``datasets`` features as plain data, so that writing a shard need not import ``datasets``."""
     return {name: {"_type": "Image"} if name in PIXEL_COLUMNS else _feature(kind) for name, kind in fields}
 
@@ -183,9 +261,12 @@ def _feature(kind: pa.DataType) -> dict[str, Any]:
     return {"dtype": {"float": "float32"}.get(str(kind), str(kind)), "_type": "Value"}
 
 
-def _with_features(fields: tuple[tuple[str, pa.DataType], ...]) -> pa.Schema:
+def _with_features(fields: Fields) -> pa.Schema:
     metadata = {
         "huggingface": json.dumps({"info": {"features": features(fields)}}),
         "med_mat.schema_version": str(VERSION),
     }
     return pa.schema([pa.field(name, kind) for name, kind in fields], metadata=metadata)
+
+
+__doc__ = f"{__doc__}{markdown()}\n"

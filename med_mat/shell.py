@@ -11,6 +11,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: ``"1 source"``, ``"2,000 sources"``."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 def quote(text: str) -> str:
     """As one word for the shell, on one line whatever it holds."""
     if text.isprintable():

@@ -1,8 +1,8 @@
 """The columns of an index that selecting and splitting need, as arrays over all records: a dozen bytes per record.
 
-A build lists its records file by file, so that the records of one row and one split lie side by side. Such a stretch is
-a run; whatever holds of a whole row or split is decided once per run, not once per record. ``split`` is a record's own
-side, also where the record is withheld.
+A build lists its records file by file, so that the records of one row and one split are contiguous. Such a stretch is a
+run; conditions on rows and splits are evaluated once per run, not once per record. ``split`` is a record's own side,
+even if the record is withheld.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Positions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Stretches of records that share row, split and whether they are withheld, in the order of the index.
+    """Stretches of records with the same row, split and withheld flag, in the order of the index.
 
-    All arrays are of one length.
+    All arrays have shape (number of runs,).
     """
 
     start: Positions
@@ -42,7 +42,7 @@ class Runs:
 
     @classmethod
     def of(cls, row: npt.NDArray[np.int16], split: npt.NDArray[np.uint8], withheld: npt.NDArray[np.bool_]) -> Runs:
-        """From what is known of every record."""
+        """From the arrays over all records."""
         if not len(row):
             nothing = np.zeros(0, dtype=np.int64)
             return cls(nothing, nothing, nothing, nothing, nothing.astype(bool))
@@ -53,7 +53,7 @@ class Runs:
         return cls(start, length, row[start].astype(np.int64), split[start].astype(np.int64), withheld[start])
 
     def positions(self, kept: npt.NDArray[np.bool_]) -> Positions:
-        """The positions of all records of some of the runs, ascending."""
+        """The positions of all records of the chosen runs, ascending."""
         start, length = self.start[kept], self.length[kept]
         before = np.cumsum(length) - length
         found: Positions = np.arange(int(length.sum())) + np.repeat(start - before, length)
@@ -62,20 +62,20 @@ class Runs:
 
 @dataclass(frozen=True)
 class Tags:
-    """The tags of all records."""
+    """The tags of all records. Arrays have shape (number of records,)."""
 
     row: npt.NDArray[np.int16]
     split: npt.NDArray[np.uint8]  # position in SPLITS
     label: npt.NDArray[np.int32]  # position in label_sets
     label_sets: tuple[str, ...]  # a label, or several as one text; "" for none
     group: npt.NDArray[np.int32]  # a position in the index: that of the group's first record
-    withheld: npt.NDArray[np.bool_]  # of train or validation, and its group lies in a held-out part
-    key: npt.NDArray[np.uint64]  # what seeded draws hang on
-    facts: Mapping[int, RowFacts]  # by row number: those that have records
+    withheld: npt.NDArray[np.bool_]  # in train or validation, and its group is in a held-out part
+    key: npt.NDArray[np.uint64]  # what seeded sampling depends on
+    facts: Mapping[int, RowFacts]  # by row number, for rows that have records
 
     @functools.cached_property
     def runs(self) -> Runs:
-        """The runs."""
+        """The runs of the index."""
         return Runs.of(self.row, self.split, self.withheld)
 
     @functools.cached_property
@@ -89,13 +89,13 @@ class Tags:
         return tuple(dict.fromkeys(fact.source for fact in self.facts.values()))
 
     def counts(self, positions: Positions) -> dict[int, int]:
-        """Row number -> how many of these positions are of that row."""
+        """The number of these positions in each row, by row number."""
         numbers = np.bincount(self.row[positions])
         return {int(row): int(numbers[row]) for row in np.flatnonzero(numbers)}
 
     @classmethod
     def read(cls, path: Path, manifest: Mapping[str, Any]) -> Tags:
-        """From ``index.parquet`` and the manifest beside it."""
+        """From ``index.parquet`` and the manifest of a build."""
         table = pq.read_table(path, columns=list(COLUMNS), read_dictionary=["split", "label_set"])
         row = table["row"].to_numpy().astype(np.int16, copy=False)
         split, names = encode(table["split"])
@@ -117,7 +117,7 @@ class Tags:
 
 
 def encode(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
-    """Codes, and what they stand for."""
+    """A dictionary column as codes and their values."""
     array = column.unify_dictionaries().combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # no chunk at all
         return np.zeros(0, dtype=np.int32), ()

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from med_mat.building.files import FileIndex, index_of, read_indexes, write_index
-from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError
+from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError, UsageError
 from med_mat.files import sha256
 from med_mat.nameless import nameless_files
 from med_mat.progress import Bar
@@ -207,15 +207,16 @@ def run(
 
     Raises:
         LayoutError, ReadError, UnknownSourceError: what is named is not there, or is no index.
+        UsageError: arguments that do not go together.
     """
     if other:
         if folders or root or against or write:
-            raise LayoutError("--compare takes two indexes, and neither raw folders, nor --against, nor --write.")
+            raise UsageError("--compare takes two indexes, and neither raw folders, nor --against, nor --write.")
         return compare(read_indexes(other[0]), read_indexes(other[1]))
     if root is None and (not folders or None in folders.values()):
-        raise LayoutError("Where do the raw files lie? Write SOURCE=FOLDER, or give the folder of sources (--raw).")
+        raise UsageError("Where do the raw files lie? Write SOURCE=FOLDER, or give the folder of sources (--raw).")
     if against is None:
-        raise LayoutError("Compare with what? Name a Med-MAT or one of its index files (--against).")
+        raise UsageError("Compare with what? Name a Med-MAT or one of its index files (--against).")
     indexes = read_indexes(against)
     for name in folders:
         if name not in indexes:
@@ -383,9 +384,11 @@ def _hash(
 def _decode(
     source: str, raw: RawFolder, paths: Sequence[str], roles: Mapping[str, str | None], jobs: int, progress: bool
 ) -> dict[str, str]:
+    from med_mat.imaging.decoding import verify
+
     def decoded(path: str) -> str:
         try:
-            decode(raw.root, PurePosixPath(path), mask=roles[path] == "mask")
+            verify(raw.root, PurePosixPath(path), mask=roles[path] == "mask")
         except MedMATError as error:
             return str(error)
         return ""
@@ -397,41 +400,6 @@ def _decode(
             if reason:
                 found[path] = reason
     return found
-
-
-def decode(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
-    """Decode an image or a mask as a build would, with every frame and slice of it.
-
-    Raises:
-        ReadError: it cannot be decoded.
-    """
-    from med_mat import limits
-    from med_mat.example import Slice
-    from med_mat.imaging import decoding, dicom, formats, volumes
-
-    cache = decoding.FileCache()
-    if path.name.lower().endswith(volumes.SUFFIXES):
-        volume = volumes.open_volume(root, Slice(path, 0), cache)
-        for number in range(volume.volumes):
-            for index in range(volume.shape[2]):
-                volumes.plane(root, Slice(path, index, volume=number), cache)
-        return
-    limits.path(root / path, path)
-    dataset: Any = None
-    try:
-        with (root / path).open("rb") as file:
-            if formats.sniff(file.read(4096), path) == "DICOM":
-                file.seek(0)
-                dataset = dicom.open_dataset(file, str(path))
-    except OSError as error:
-        raise ReadError(f"{path}: cannot be opened ({error.strerror or error}).") from error
-    if dataset is not None:
-        for index in range(dicom.frames(dataset)):
-            dicom.stored_values(dataset, index, str(path))
-    elif mask:
-        decoding.values(root, path, cache, want="grey")
-    else:
-        decoding.read(root, path, mat=None, check="decode", cache=cache)
 
 
 def _in_threads(work: Callable[[str], T], paths: Sequence[str], jobs: int) -> Iterator[tuple[str, T]]:

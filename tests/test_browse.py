@@ -107,7 +107,15 @@ def test_the_details_are_the_whole_record(mat: MedMAT, workshop: Workshop) -> No
 
 
 def test_what_the_split_builder_gives_makes_the_same_split(mat: MedMAT, workshop: Workshop) -> None:
-    options = {"size": 20, "seed": 3, "cap": 0, "axis": "", "parts": "", "balanced_test": True, "pool_tasks": False}
+    options = {
+        "size": 20,
+        "seed": 3,
+        "max_per_subset": 0,
+        "axis": "",
+        "parts": "",
+        "balanced_test": True,
+        "pool_tasks": False,
+    }
     made = views.experiment(mat, "related", "CT/Lung/Cancer", options)
     python, command = views.code(str(workshop.out), made)
     names: dict[str, Any] = {}

@@ -16,7 +16,7 @@ from med_mat import summary
 from med_mat.catalog import Source, load
 from med_mat.errors import LayoutError
 from med_mat.layouts.listing import Tree
-from med_mat.layouts.locating import locate, recognise
+from med_mat.layouts.locating import locate, recognize
 from med_mat.layouts.matching import lacking
 from med_mat.strict import yaml_load
 
@@ -349,7 +349,7 @@ def test_a_part_alone_is_taken_for_no_other_source(name: str, workshop: Workshop
         for path in [path for pattern in (part, *layout.files) for path in place.glob(pattern)]:
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             (copy / path).write_bytes(b"")
-        found = recognise(copy.parent, CATALOG) if copy.exists() else {}
+        found = recognize(copy.parent, CATALOG) if copy.exists() else {}
         assert found.keys() <= {name}, part  # several may share its names: then none is
 
 

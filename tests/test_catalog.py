@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -19,7 +21,7 @@ from med_mat.strict import yaml_load
 from med_mat.taxonomy import AREAS, MAT, MODALITIES, TASKS, Pattern
 
 CARDS = Path(__file__).parents[1] / "dataset_cards"
-HEAVY = ("datasets", "pyarrow", "pydicom", "nibabel", "numpy", "PIL", "joblib", "huggingface_hub", "med_mat.loaders")
+HEAVY = ("datasets", "pyarrow", "pydicom", "nibabel", "numpy", "PIL", "joblib", "huggingface_hub", "med_mat.loaders.")
 CATALOG = load()
 
 
@@ -255,6 +257,31 @@ def test_reading_all_cards_is_quick() -> None:
     assert time.perf_counter() - begun < 2  # about 0.1 s
 
 
+def test_python_started_in_a_checkout_finds_its_loaders_and_cards(tmp_path: Path) -> None:
+    """As after `pip install .`: nothing but the folder that Python was started in says where they are."""
+    for folder in ("med_mat", "loaders", "dataset_cards"):
+        shutil.copytree(CARDS.parent / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "dataset_cards/busi.md").unlink()  # tells this checkout from the one that is installed
+    code = (
+        "from med_mat.catalog import load\n"
+        "from med_mat.building.loader import loader_of\n"
+        "assert 'busi' not in load()\n"
+        "import med_mat.loaders.hep2\n"
+        "print(loader_of(load()['hep2']).__file__)\n"
+    )
+    libraries = os.pathsep.join(path for path in sys.path if "site-packages" in path)  # -S: no editable installation
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": libraries},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert Path(done.stdout.strip()) == tmp_path / "loaders/hep2.py"
+
+
 def test_public_names() -> None:
     assert set(med_mat.__all__) <= set(dir(med_mat))
     for name in med_mat.__all__:
@@ -402,6 +429,10 @@ def test_a_missing_key_is_named(key: str) -> None:
         (changed("variant: published", "varient: published"), r"layout\[0\] has an unknown key 'varient'.*'variant'"),
         (changed("at: sabahesaraki", "att: sabahesaraki"), r"download\[0\] has an unknown key 'att'"),
         (changed("files: [archive.zip]", "files: archive.zip"), r"download\[0\]\.files is to be a list, and is 'arch"),
+        (
+            re.sub(r"(?m)^      upstream:\n(        .*\n)+", "", CARD, count=1),
+            r"row 48 lacks the key 'upstream'\. Rows 1 to 109 are upstream's; .* from 110 on",
+        ),
         (changed("- row: 97", "- row: 96"), r"an erratum is on row 96, and the card's rows are \[48, 97\]"),
         (
             changed('upstream: "Ultrasound"', "upstream: 5"),

@@ -199,8 +199,8 @@ def test_choices_of_another_form(tmp_path: Path, choices: object) -> None:
         ("[", "entry 1 is not JSON"),
         ("[1]", "entry 1 is a number; an object"),
         ("[{}]", "entry 1 lacks 'id'"),
-        ('[{"id": NaN}]', "entry 1: NaN is no value of JSON"),
-        ('[{"id": -Infinity}]', "entry 1: -Infinity is no value of JSON"),
+        ('[{"id": NaN}]', "entry 1: NaN is not a JSON value"),
+        ('[{"id": -Infinity}]', "entry 1: -Infinity is not a JSON value"),
         ('[{"id": ' + "9" * 5000 + "}]", "entry 1 is not JSON"),
         ("[" + "[" * 300_000, "entry 1 is nested too deeply"),
         ('[{"a":' * 200_000, "entry 1 is nested too deeply"),
@@ -311,9 +311,9 @@ def test_found_files_share_more_parts_than_all_others(files: set[str], wrapper: 
 
 
 def test_a_path_of_the_source_below_any_wrapper_is_found(workshop: Workshop) -> None:
-    holdings = official.Raw(find(dict.fromkeys(("busi", "drimdb", "hushem", "ct_kidney")), workshop.raw))
+    images = official.RawImages(find(dict.fromkeys(("busi", "drimdb", "hushem", "ct_kidney")), workshop.raw))
     for row in (48, 30, 38, 2):
-        paths = holdings.paths(row)
+        paths = images.paths(row)
         assert paths is not None
         images = [path for path, role in paths.roles.items() if role == "image"]
         assert images
@@ -395,7 +395,7 @@ def test_upstream_stands_beside_our_record(workshop: Workshop, mat: MedMAT, rele
 def test_the_published_paths(mat: MedMAT, release: Release, row: int, image: str, outcome: str) -> None:
     place = release(Subset_01=[entry(1, image, "A", ["A", "B"], "What?", row)])
     (file,) = official.find_files(place)
-    (one,) = official.match(file, file.entries(), official.Built(mat))
+    (one,) = official.match(file, file.entries(), official.BuiltImages(mat))
     assert one.outcome == outcome
     assert one.attached == (outcome in ("path", "converted"))
 
@@ -433,15 +433,15 @@ def test_a_file_that_two_paths_claim(mat: MedMAT, release: Release) -> None:
               "med-mat/MIAS/b/mdb001.png"]  # fmt: skip
     place = release(ori_58=[entry(n, image, "A", "AB", "What?", 58) for n, image in enumerate(images)])
     (file,) = official.find_files(place)
-    outcomes = [one.outcome for one in official.match(file, file.entries(), official.Built(mat))]
+    outcomes = [one.outcome for one in official.match(file, file.entries(), official.BuiltImages(mat))]
     assert outcomes == ["path", "ambiguous", "ambiguous", "ambiguous"]
 
 
 def test_another_distribution_and_a_source_that_is_not_here(workshop: Workshop, release: Release) -> None:
     strange = [entry(n, f"med-mat/Vertebrae/{n} yrs.jpg", "A", "AB", "What?", 52) for n in range(9)]
     place = release(ori_52=strange, ori_30=[GOOD], ori_48=[entry(1, "med-mat/BUSI/x.png", "A", "AB", "What?", 48)])
-    holdings = official.Raw(find(dict.fromkeys(("vertebrae_xray", "busi")), workshop.raw))
-    files = official.check(place, holdings).files
+    images = official.RawImages(find(dict.fromkeys(("vertebrae_xray", "busi")), workshop.raw))
+    files = official.check(place, images).files
     outcomes = {name[-13:-11]: dict(one.outcomes) for name, one in files.items()}
     assert outcomes == {
         "52": {"another distribution": 9},
@@ -452,7 +452,7 @@ def test_another_distribution_and_a_source_that_is_not_here(workshop: Workshop, 
 
 def test_the_later_layout_says_that_its_paths_are_lost(tmp_path: Path, mat: MedMAT) -> None:
     path = write(tmp_path / "Subset-17-train.json", [LATER])
-    (contents,) = official.check(path, official.Built(mat)).files.values()
+    (contents,) = official.check(path, official.BuiltImages(mat)).files.values()
     assert contents.outcomes == {"path unknown": 1}
     with pytest.raises(BuildError, match=r"No entry of .* has a record"):
         official.write(path, mat, tmp_path / "out")
@@ -484,8 +484,8 @@ def test_raw_folders_attach_what_a_build_of_them_attaches(workshop: Workshop, ma
         entry(101, "med-mat/BUSI/malignant/malignant (60).png", "A", "AB", "What?", 48),
     ]
     place = release(ori_48=[*of_row(workshop, 48, "BUSI"), *masks], ori_58=of_row(workshop, 58, "MIAS"))
-    raw = official.Raw(find(dict.fromkeys(("busi", "mias")), workshop.raw))
-    assert official.check(place, raw).files == official.check(place, official.Built(mat)).files
+    raw = official.RawImages(find(dict.fromkeys(("busi", "mias")), workshop.raw))
+    assert official.check(place, raw).files == official.check(place, official.BuiltImages(mat)).files
 
 
 # ------------------------------------------------------------------------------------------------------------ checking
@@ -496,7 +496,7 @@ def faults(report: official.Report) -> dict[str, int]:
 
 
 def test_sound_data_has_no_fault(workshop: Workshop, mat: MedMAT, release: Release) -> None:
-    report = official.check(release(Subset_24=of_row(workshop, 48, "BUSI")), official.Built(mat))
+    report = official.check(release(Subset_24=of_row(workshop, 48, "BUSI")), official.BuiltImages(mat))
     assert faults(report) == {}
     assert "No faults were found." in report.to_text()
 
@@ -529,8 +529,8 @@ def test_masks_of_busi(workshop: Workshop, mat: MedMAT, release: Release) -> Non
         for n, path in enumerate(paths)
     ]
     masks = sum("_mask" in path.name for path in paths)
-    for holdings in (None, official.Built(mat)):
-        report = official.check(release(Subset_24=entries), holdings)
+    for images in (None, official.BuiltImages(mat)):
+        report = official.check(release(Subset_24=entries), images)
         assert faults(report) == {"mask": masks}
     (contents,) = report.files.values()
     assert contents.outcomes == {"path": len(paths) - masks, "mask used as an image": masks}
@@ -567,7 +567,7 @@ def test_free_text_and_sets_of_labels(release: Release) -> None:
 def test_an_image_under_several_rows_by_path_and_by_group(workshop: Workshop, mat: MedMAT, release: Release) -> None:
     by_row = {row: of_row(workshop, row, "Chaoyang") for row in (37, 70)}
     assert len(by_row[37]) == len(by_row[70]) > 0
-    report = official.check(release(ori_37=by_row[37], ori_70=by_row[70]), official.Built(mat))
+    report = official.check(release(ori_37=by_row[37], ori_70=by_row[70]), official.BuiltImages(mat))
     assert report.faults["several rows"].count == len(by_row[70])
     assert report.faults["shared group"].count == report.shared_groups[37, 70] == len(by_row[70])
     again = [*by_row[37], by_row[37][0] | {"id": 1000}]
@@ -582,7 +582,7 @@ def test_a_caption_that_contradicts_our_labels(workshop: Workshop, mat: MedMAT, 
     entries = of_row(workshop, 48, "BUSI")
     wrong = next(one for one in entries if one["caption"] == "Benign")
     wrong |= {"caption": "Normal", "Answer": "Normal", "Answer-choice": "C"}
-    report = official.check(release(ori_48=entries), official.Built(mat))
+    report = official.check(release(ori_48=entries), official.BuiltImages(mat))
     assert faults(report) == {"contradiction": 1}
     assert report.faults["contradiction"].examples[0]["id"] == str(wrong["id"])
 

@@ -23,7 +23,7 @@ from med_mat.dataset import MedMAT
 from med_mat.errors import CardError, MedMATError, SplitError, VocabularyError
 from med_mat.paper import Combination, Part
 from med_mat.splits.combinations import enumerate_combinations
-from med_mat.splits.reading import Reading
+from med_mat.splits.interpretation import Interpretation
 from med_mat.taxonomy import MAT
 
 LLAVA = "LLaVA-v1.5-7B"
@@ -37,15 +37,15 @@ def mat(workshop: Workshop) -> MedMAT:
     return med_mat.open(workshop.out)
 
 
-def names(subset: catalog.Subset, reading: Reading = Reading()) -> set[MAT]:  # noqa: B008
-    """The triplets that a subset stands for in the paper's reading."""
+def names(subset: catalog.Subset, interpretation: Interpretation = Interpretation()) -> set[MAT]:  # noqa: B008
+    """The triplets that a subset stands for in the paper's interpretation."""
     there = subset.upstream
     literal = (MAT(there.modality, there.area, task) for task in (subset.mat.task, *subset.also))
-    return {wide for name in literal for wide in reading.widened(name)}
+    return {wide for name in literal for wide in interpretation.expanded(name)}
 
 
-def reading(row: Combination) -> Reading:
-    return Reading("paper", pool_tasks=True, cross_tasks=row.kind == "detection")
+def interpretation_of(row: Combination) -> Interpretation:
+    return Interpretation("paper", pool_tasks=True, cross_tasks=row.kind == "detection")
 
 
 # --- the figures
@@ -144,7 +144,7 @@ def test_two_rows_of_one_experiment_are_known() -> None:
 @pytest.mark.parametrize("row", EVERY)
 def test_a_combination_is_one_of_its_direction(row: Combination) -> None:
     everything = set().union(*(names(subset) for subset in catalog.load().subsets.values()))
-    found = enumerate_combinations(everything, row.target.triplet, reading(row))
+    found = enumerate_combinations(everything, row.target.triplet, interpretation_of(row))
     parts = sorted(part.triplet for part in row.parts)
     assert (row.direction, parts) in [(one.direction, sorted(one.parts)) for one in found]
 
@@ -153,7 +153,7 @@ def test_a_combination_is_one_of_its_direction(row: Combination) -> None:
 def test_the_subsets_of_a_part_stand_for_its_triplet(row: Combination) -> None:
     subsets = catalog.load().subsets.values()
     for part in (*row.parts, row.target):
-        fitting = tuple(subset.number for subset in subsets if part.triplet in names(subset, reading(row)))
+        fitting = tuple(subset.number for subset in subsets if part.triplet in names(subset, interpretation_of(row)))
         assert fitting
         assert set(part.subsets) <= set(fitting)
         if len(part.subsets) > 1:  # open: all that fit are named

@@ -378,9 +378,9 @@ def test_svg_has_a_title_and_its_text_is_text(tmp_path: Path) -> None:
 
 
 def test_a_wrong_suffix_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(PlotError, match=r"grid\.pdf: a figure is written as \.svg or \.png"):
+    with pytest.raises(PlotError, match=r"grid\.pdf: a figure is saved as \.svg or \.png"):
         plot.save(plot.mat_grid(TRAIN), tmp_path / "grid.pdf")
-    with pytest.raises(PlotError, match=r"sheet\.svg: a contact sheet is made of pixels, and written as \.png"):
+    with pytest.raises(PlotError, match=r"sheet\.svg: a contact sheet is saved as \.png"):
         plot.save(Image.new("RGB", (9, 9)), tmp_path / "sheet.svg")
     assert not list(tmp_path.iterdir())
 
@@ -430,9 +430,9 @@ def test_a_sheet_reads_only_what_it_shows(workshop: Workshop, arrow_cache: Path)
 
 def test_an_audit_is_drawn(workshop: Workshop, tmp_path: Path) -> None:
     audit = med_mat.open(workshop.out).related("CT/Lung/Cancer").audit()
-    found = cells(audit.figure())
+    found = cells(plot.audit_grid(audit))
     assert found["CT", "Lung", "Can"] == ["0", str(sum(audit.test.values()))]
-    assert len(texts(saved(audit.figure("dark"), tmp_path / "audit.svg"))) > 10
+    assert len(texts(saved(plot.audit_grid(audit, theme="dark"), tmp_path / "audit.svg"))) > 10
 
 
 @pytest.mark.parametrize(
@@ -454,7 +454,7 @@ def test_the_command_draws(workshop: Workshop, tmp_path: Path, options: list[str
     ("options", "kind", "message"),
     [
         (["--kind", "sheet", "--out", "a.svg"], PlotError, "a.svg: a contact sheet"),
-        (["--kind", "sheet", "--against", "test", "--out", "a.png"], PlotError, "compares nothing"),
+        (["--kind", "sheet", "--against", "test", "--out", "a.png"], PlotError, "does not compare splits"),
         (["US/Lung/*", "--out", "a.svg"], PlotError, "no record"),
         (["--split", "trian", "--out", "a.svg"], VocabularyError, "train"),
     ],

@@ -116,7 +116,11 @@ def catalog_with(monkeypatch: pytest.MonkeyPatch, folder: Path, changes: dict[st
         ),
         ({"toy_wrist.md": CARD.replace("access: open", "acess: open")}, r"'acess'\. Did you mean 'access'\?"),
         (
-            {"toy_wrist.md": CARD.replace("number: 110", "number: 48")},
+            {
+                "toy_wrist.md": CARD.replace(
+                    "number: 110", "upstream: {modality: a, area: b, task: c}\n      number: 48"
+                )
+            },
             r"cards of 'busi' and 'toy_wrist' both have a row 48",
         ),
         (
@@ -170,7 +174,7 @@ def test_a_source_in_order_joins_in_silence(
         SECOND,
     )
     assert {*found} == {*load(), "toy_wrist", "toy_hand"}
-    assert found["toy_wrist"].license_certainty == "unknown"
+    assert found["toy_wrist"].loader.endswith(".toy_wrist")
     assert not caplog.records
 
 

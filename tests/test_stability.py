@@ -14,7 +14,7 @@ from workshop import once
 from med_mat.building.loader import has_loader, loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
-from med_mat.example import Example, Frame, Polygon, RunLengths
+from med_mat.example import RLE, Example, Frame, Polygon
 from med_mat.layouts.listing import Tree
 from med_mat.layouts.locating import locate
 from med_mat.layouts.matching import fits
@@ -60,7 +60,7 @@ def facts(example: Example, raw: RawFolder) -> Facts:
     if example.masks is not None:
         masks = tuple(
             mask
-            if isinstance(mask, RunLengths | Polygon)
+            if isinstance(mask, RLE | Polygon)
             else (type(mask).__name__, content(mask.pixels), repr(vars_of(mask)))
             for mask in example.masks
         )

@@ -11,8 +11,8 @@ from med_mat.browse import views
 from med_mat.dataset import MedMAT
 from med_mat.errors import AuditError, MissingExtraError
 from med_mat.leakage.groups import REASONS
-from med_mat.splits.arms import Base
-from med_mat.splits.file import EXPERIMENTS
+from med_mat.splits import experiments
+from med_mat.splits.kinds.limited import Base
 from med_mat.taxonomy import MAT, SPLITS, TASKS, WITHHELD
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _records(gr: Any, mat: MedMAT) -> None:
 
 def _split(gr: Any, mat: MedMAT, where: str, tab: Any, scratch: Path) -> None:
     with gr.Row():
-        name = gr.Dropdown(list(EXPERIMENTS), value="related", label="Experiment")
+        name = gr.Dropdown(list(experiments()), value="related", label="Experiment")
         target = gr.Textbox("CT/Lung/Cancer", label="Target", info="a triplet, a pattern, or rows")
         parts = gr.Textbox(label="Parts", info="of a combination: triplets, separated by commas")
         among = gr.Textbox(label="Among", info="what may be used at all, e.g. redistributable=yes")
@@ -185,15 +185,15 @@ def _split(gr: Any, mat: MedMAT, where: str, tab: Any, scratch: Path) -> None:
         )
 
     options = {
-        "parts": parts, "among": among, "size": size, "cap": cap, "n": n, "seed": seed, "base": base, "axis": axis,
-        "balanced_test": balanced, "test_on": whole, "pool_tasks": pool, "cross_tasks": cross, "reading": paper,
-        "withheld": withheld, "contradictory": clean,
+        "parts": parts, "among": among, "size": size, "max_per_subset": cap, "n": n, "seed": seed, "base": base,
+        "axis": axis, "balanced_test": balanced, "test_on": whole, "pool_tasks": pool, "cross_tasks": cross,
+        "triplet_source": paper, "withheld": withheld, "contradictory": clean,
     }  # fmt: skip
     form = [name, target, *options.values()]
 
     def experiment(kind: str, goal: str, *values: Any) -> Experiment:
         given = dict(zip(options, values, strict=True))
-        given |= {"test_on": given["test_on"] and "all", "reading": given["reading"] and "paper"}
+        given |= {"test_on": given["test_on"] and "all", "triplet_source": given["triplet_source"] and "paper"}
         given |= {"contradictory": given["contradictory"] and "drop"}
         return views.experiment(mat, kind, goal, given)
 

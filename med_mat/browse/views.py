@@ -23,7 +23,7 @@ from PIL import Image
 from med_mat.dataset import MedMAT
 from med_mat.errors import MedMATError, VocabularyError
 from med_mat.leakage import report
-from med_mat.plot import encoded, label_balance, thumbnail
+from med_mat.plot import audit_grid, encoded, label_balance, thumbnail
 from med_mat.selection import And, Or, Selection, Triplets
 from med_mat.tags import Positions
 from med_mat.taxonomy import AREAS, MODALITIES
@@ -132,7 +132,7 @@ def pictures(audit: Audit) -> str:
     labels, against = audit.train_labels, audit.test_labels
     sizes = f"{sum(audit.train.values()):,} records to train, {sum(audit.test.values()):,} to test"
     drawn: dict[str, Callable[[str], Figure]] = {
-        f"The MAT grid, train against test: {sizes}": audit.figure,
+        f"The MAT grid, train against test: {sizes}": lambda theme: audit_grid(audit, theme=theme),
         "The balance of labels, train against test": lambda theme: label_balance(labels, against=against, theme=theme),
     }
     return "".join(

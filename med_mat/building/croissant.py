@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from med_mat import __version__
 from med_mat.catalog import Source
-from med_mat.schema import FIELDS, INDEX_FIELDS, PIXEL_COLUMNS
+from med_mat.schema import INDEX_COLUMNS, RECORD_COLUMNS, Column
 from med_mat.storage.location import INDEX
 from med_mat.terms import PAPER
 
@@ -72,7 +72,7 @@ def croissant(sources: Sequence[Source], repo_id: str | None) -> dict[str, Any]:
         "sha256": _DEFINED_ELSEWHERE,
     }
     contained = {} if repo_id is None else {"containedIn": {"@id": "repository"}}
-    sets = {"records": ("data/*.parquet", FIELDS), "index": (INDEX, INDEX_FIELDS)}
+    sets = {"records": ("data/*.parquet", RECORD_COLUMNS), "index": (INDEX, INDEX_COLUMNS)}
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -104,18 +104,19 @@ def croissant(sources: Sequence[Source], repo_id: str | None) -> dict[str, Any]:
                 "@id": name,
                 "name": name,
                 "key": {"@id": f"{name}/id"},
-                "field": [_field(name, column, kind) for column, kind in fields],
+                "field": [_field(name, column) for column in columns],
             }
-            for name, (_, fields) in sets.items()
+            for name, (_, columns) in sets.items()
         ],
     }
 
 
-def _field(record_set: str, column: str, kind: pa.DataType) -> dict[str, Any]:
-    name = f"{record_set}/{column}"
-    source: dict[str, Any] = {"fileSet": {"@id": f"{record_set}-files"}, "extract": {"column": column}}
-    head = {"@type": "cr:Field", "@id": name, "name": name}
-    if column in PIXEL_COLUMNS:
+def _field(record_set: str, column: Column) -> dict[str, Any]:
+    name, kind = f"{record_set}/{column.name}", column.type
+    source: dict[str, Any] = {"fileSet": {"@id": f"{record_set}-files"}, "extract": {"column": column.name}}
+    meaning = column.meaning[:1].upper() + column.meaning[1:] + (f" ({column.unit})." if column.unit else ".")
+    head = {"@type": "cr:Field", "@id": name, "name": name, "description": meaning}
+    if column.role == "pixels":
         return {**head, "dataType": "sc:ImageObject", "source": {**source, "transform": {"jsonPath": "bytes"}}}
     repeated = {"repeated": True} if pa.types.is_list(kind) else {}
     inner = kind.value_type if repeated else kind

@@ -21,10 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from med_mat import formats
 from med_mat.building.chunk import Result
 from med_mat.building.store import Store
 from med_mat.building.writer import index_part, parquet_bytes
 from med_mat.errors import ReadError
+from med_mat.example import FRAME
 from med_mat.files import sha256, write_atomically
 from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
 
@@ -35,7 +37,6 @@ FOLDER = "files"
 ROLES = ("image", "mask", "table", "skipped")
 SCHEMA = pa.schema([("path", pa.string()), ("bytes", pa.int64()), ("sha256", pa.string()), ("role", pa.string())])
 
-_FRAME = r"#(frame=\d+|slice=\d+(,axis=\d)?(,volume=\d+)?)$"  # as Example.reference writes it
 _THREADS = 4
 _SEAL = hashlib.sha256().digest_size  # the bytes at the start of the file of hashes, which prove the others
 
@@ -74,7 +75,12 @@ def record_files(
         "skipped" if path in skipped else "image" if path in images else "mask" if path in masks else "table"
         for path in known
     ]
-    read = [path for path, role in zip(known, roles, strict=True) if role in ("mask", "table")]
+    headers = formats.headers()  # a record has the digest of such a file and of that which holds its pixels together
+    read = [
+        path
+        for path, role in zip(known, roles, strict=True)
+        if role in ("mask", "table") or path.lower().endswith(headers)
+    ]
     paths = pa.array(known, pa.string())
     tables = [store.table(index_part(name), ["path", "sha256"]) for one in results for name in one.data]
     chunks = _sha256_of_images(paths, tables)
@@ -160,7 +166,7 @@ def _sha256_of_images(paths: pa.Array, tables: Sequence[pa.Table]) -> pa.Array:
         return pa.nulls(len(paths), pa.string())
     records = pa.concat_tables([one.replace_schema_metadata(None) for one in tables]).combine_chunks()
     references = records["path"]
-    whole = pc.replace_substring_regex(references, pattern=_FRAME, replacement="")
+    whole = pc.replace_substring_regex(references, pattern=FRAME, replacement="")
     at = pc.coalesce(pc.index_in(paths, value_set=references), pc.index_in(paths, value_set=whole))
     digests: pa.ChunkedArray = records["sha256"].take(at)
     return digests.combine_chunks()

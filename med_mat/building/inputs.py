@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import NamedTuple
 
-from med_mat import schema
+from med_mat import formats, schema
 from med_mat.building import libraries
 from med_mat.building.fingerprint import module_digests
 from med_mat.building.plan import Chunk
 from med_mat.catalog import Catalog, Source
-from med_mat.imaging.decoding import DECODERS, Check
+from med_mat.imaging.decoding import Check
 
 #: What the questions are made of.
 _TEXTS = ("instructions.yaml", "synonyms.yaml")
 #: The facts of a card that are in its records; its rows and labels among them.
 _FACTS = ("name", "rows", "license", "license_certainty", "patients_of")
 #: Where the code that makes pixels begins, and the code that makes records; the loader aside.
-_PIXEL_CODE = ("med_mat.imaging.decoding",)
+_PIXEL_CODE = ("med_mat.imaging.decoding", formats.PICTURE.module)
 _RECORD_CODE = ("med_mat.building.outcomes", "med_mat.building.writer")
 
 
@@ -76,8 +76,9 @@ class Inputs:
 
 def _code(loader: str, decoders: frozenset[str]) -> tuple[dict[str, str], dict[str, str]]:
     """The modules that pixels and records are made by, each with its digest."""
-    needed = {module for name in decoders for module in DECODERS[name]}
-    without = {module for modules in DECODERS.values() for module in modules} - needed
+    every = formats.needs()
+    needed = {module for name in decoders for module in every[name].modules}
+    without = {module for one in every.values() for module in one.modules} - {*needed, *_PIXEL_CODE}
     return (
         module_digests([*_PIXEL_CODE, *needed], without=without),
         module_digests([loader, *_RECORD_CODE], without=without),

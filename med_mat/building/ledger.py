@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from med_mat import schema
+from med_mat import formats, schema
 from med_mat.building.chunk import Result
 from med_mat.building.outcomes import Notes, Skip
 from med_mat.building.plan import Refused
@@ -16,7 +16,7 @@ from med_mat.building.reasons import brief, grouped
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
 from med_mat.imaging.containers import KINDS
-from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder, is_hidden
+from med_mat.raw.folder import RawFolder, is_hidden
 
 #: The file that marks a folder of synthetic images.
 NOTICE = "SYNTHETIC.txt"
@@ -24,7 +24,7 @@ NOTICE = "SYNTHETIC.txt"
 MINIATURE_BYTES = 2_000_000
 OUTSIDE = "outside the layout that the loader reads"
 _NO_IMAGES = {"found": 0, "in_records": 0, "annotations": 0, "unused": 0, "unused_by_reason": {}}
-_VOLUMES = (".nii", ".nii.gz", ".img", ".mha", ".svs")
+_UNREAD = (".svs",)  # images, whether or not a decoder of a plug-in reads them
 
 
 @dataclass(slots=True)
@@ -218,7 +218,7 @@ def balance(
 
 def is_image(path: str) -> bool:
     """Whether a file of a raw folder is an image by its name; hidden ones are not."""
-    return path.lower().endswith((*IMAGE_SUFFIXES, *_VOLUMES)) and not is_hidden(path)
+    return path.lower().endswith((*formats.image_suffixes(), *_UNREAD)) and not is_hidden(path)
 
 
 def _counted(found: dict[str, list[str]]) -> dict[str, int]:

@@ -18,22 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from med_mat.imaging.decoding import png_bytes
+from med_mat import formats
 from med_mat.imaging.hashing import look
+from med_mat.imaging.stored import png_bytes
 
-#: Decoder (see ``med_mat.imaging.decoding.DECODERS``) -> what decides the pixels that come out.
-_OF_PIXELS: Mapping[str, tuple[str, ...]] = {
-    "look": ("picture hashes",),
-    "JPEG": ("JPEG decoding",),
-    "picture": ("pillow", "PNG encoding"),
-    "window": ("numpy",),
-    "DICOM": ("pydicom", "numpy", "PNG encoding"),
-    "compressed DICOM": (
-        "pillow", "pydicom", "pyjpegls", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "python-gdcm"
-    ),
-    "volume": ("nibabel", "numpy", "PNG encoding"),
-}  # fmt: skip
-#: The same for all else in a record.
+#: What else in a record than its pixels depends on, by step.
 _OF_RECORDS: Mapping[str, tuple[str, ...]] = {"mask": ("PNG encoding",)}
 #: What writes the Parquet files.
 _WRITER = "pyarrow"
@@ -41,7 +30,8 @@ _WRITER = "pyarrow"
 
 def of_pixels(decoders: Collection[str]) -> dict[str, str]:
     """What the pixels depend on that came through these decoders: library -> version, or what it does."""
-    return {name: version(name) for name in sorted({one for kind in decoders for one in _OF_PIXELS.get(kind, ())})}
+    every = formats.needs()
+    return {name: version(name) for name in sorted({one for decoder in decoders for one in every[decoder].libraries})}
 
 
 def of_records(decoders: Collection[str]) -> dict[str, str]:

@@ -1,27 +1,36 @@
-"""The loader of a source, as it is run: what it raises by a fault of its own becomes a sentence of that source."""
+"""The loader of a source as it is run: its exceptions become sentences that name source, file and line."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
 
 from med_mat.building.faults import place, source_file, told
+from med_mat.building.ledger import NOTICE
 from med_mat.building.plan import Examples
 from med_mat.catalog import Source
 from med_mat.errors import LoaderError, MedMATError
 from med_mat.example import Example
+from med_mat.files import writing
 from med_mat.raw.folder import RawFolder
+from med_mat.raw.miniature import Miniature
+
+_NOTICE_TEXT = (
+    "The images below this folder are synthetic: Med-MAT drew them to show the layout of the source {title!r}.\n"
+    "They are no medical data and no part of that source.\n"
+)
 
 
 def has_loader(source: Source) -> bool:
-    """Whether a source can be built."""
+    """Whether a source has a loader, so that it can be built."""
     try:
         return importlib.util.find_spec(source.loader) is not None
     except ModuleNotFoundError:  # the package around it is not there
         return False
-    except Exception:  # the package around it stumbles: there is one, and who runs it hears why
+    except Exception:  # the package around it fails: there is one, and whoever runs it is told why
         return True
 
 
@@ -43,8 +52,8 @@ def examples_of(source: Source) -> Examples:
     """The loader's ``examples``, imported when it is run.
 
     Raises:
-        LoaderError: it raises anything but an error of Med-MAT, yields what is no example, or an image that is not
-            among the files of the folder. All by the iterator.
+        LoaderError: while iterating: it raises anything but an error of Med-MAT, yields something that is not an
+            example, or refers to a file that the folder does not hold.
     """
 
     def examples(raw: RawFolder) -> Iterator[Example]:
@@ -66,8 +75,42 @@ def examples_of(source: Source) -> Examples:
     return examples
 
 
+def has_miniature(source: Source) -> bool:
+    """Whether the loader of a source writes a miniature. A loader of private data need not.
+
+    Raises:
+        LoaderError: it cannot be imported.
+    """
+    return hasattr(loader_of(source), "miniature")
+
+
+def write_miniature(source: Source, folder: Path) -> None:
+    """Writes a tiny synthetic copy of a source's layout, and a notice that says so.
+
+    Args:
+        source: its card.
+        folder: its root; created where it is missing.
+
+    Raises:
+        LoaderError: the loader has no miniature, or fails; the message names its file and line.
+        WriteError: the system refuses to write.
+    """
+    module = loader_of(source)
+    if not hasattr(module, "miniature"):
+        raise LoaderError(f"The loader of {source.name!r}, {source_file(source)}, has no function miniature(raw).")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / NOTICE).write_text(_NOTICE_TEXT.format(title=source.title), "utf-8")
+        try:
+            module.miniature(Miniature(folder))
+        except (MedMATError, OSError):
+            raise
+        except Exception as error:
+            raise _fault(source, "fails to write its miniature", error) from error
+
+
 def _fault(source: Source, what: str, error: Exception, raw: RawFolder | None = None) -> LoaderError:
-    """The sentence on a fault of a loader, with the line of it at which it shows, and the file that it read last."""
+    """The sentence on a fault of a loader, with its file and line, and the raw file that it had read last."""
     whose = "This is a fault of the loader, not of the data: please report it."
     if raw is not None and raw.latest:
         whose = (

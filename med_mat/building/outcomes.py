@@ -105,9 +105,7 @@ def _kept(example: Example, setting: Setting, cache: decoding.FileCache, kept: K
     """The image as an earlier build stored it, if it did."""
     stored = None if kept is None else kept.stored(f"{setting.source.name}/{example.name}")
     if stored is not None and isinstance(example.pixels, Slice) and example.masks:
-        from med_mat.imaging.volumes import open_volume
-
-        stored = replace(stored, volume=open_volume(setting.root, example.pixels, cache))  # the header alone is read
+        stored = replace(stored, volume=decoding.open_file(setting.root, example.pixels, cache))
     return stored
 
 

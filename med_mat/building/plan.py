@@ -12,12 +12,13 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from med_mat import limits
+from med_mat import formats, limits
 from med_mat.building import sides
 from med_mat.building.record import Placed, stratum
 from med_mat.catalog import Source
@@ -164,7 +165,8 @@ def chunks(source: Source, raw: RawFolder, examples: Examples, found: Survey, re
                 refused.entries.append((example, f"its id {example.name!r} is already that of {first.path}"))
                 continue
         placed = _place(example, place, found)
-        pixels.update(f"{example.pixels} {raw.files[str(example.path)]}\n".encode("utf-8", "surrogateescape"))
+        facts = f"{raw.files[str(example.path)]}{_beside(raw, example.path)}"
+        pixels.update(f"{example.pixels} {facts}\n".encode("utf-8", "surrogateescape"))
         said.update(_facts(raw, example, placed))
         open_.append((example, placed))
         size += raw.files[str(example.path)].size
@@ -230,8 +232,16 @@ def _facts(raw: RawFolder, example: Example, placed: Placed) -> bytes:
     """
     said = [getattr(example, name) for name in _SAID]  # its repr would say the same, and take four times as long
     known = raw.files
-    files = "".join([f" {known[str(path)]}" for path in example.files[1:]])
+    files = "".join([f" {known[str(path)]}{_beside(raw, path)}" for path in example.files[1:]])
     return f"{example.pixels}{said!r}{placed.published}{placed.patient}{files}\n".encode("utf-8", "surrogateescape")
+
+
+def _beside(raw: RawFolder, path: PurePosixPath) -> str:
+    """Size and time of the file beside another that holds its pixels, where its header stands alone; else ""."""
+    if not path.name.lower().endswith(formats.headers()):
+        return ""
+    found = formats.companion(raw.root, path, raw.files[str(path)])
+    return "" if found is None else f" {raw.files.get(str(found))}"
 
 
 def _identical_files(raw: RawFolder, paths_by_size: Mapping[int, Mapping[str, int]]) -> Iterator[tuple[int, int]]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from med_mat.raw.folder import IMAGE_SUFFIXES
+from med_mat import formats
 
 #: A reason that begins with the file: its path, and the frame or slice in it.
 _BEGINS = re.compile(r"^[^:]*\.\w+(?:#[^: ]*)?: ")
 _WORD = r"(?<![^\s'\"(])[^\s'\"(]"  # from its first character on, so that a long text is looked through once
-_IMAGE = re.compile(rf"{_WORD}+(?:{'|'.join(map(re.escape, sorted(IMAGE_SUFFIXES, key=len, reverse=True)))})\b", re.I)
 _FILE = re.compile(rf"{_WORD}*…")
 #: Characters of a reason at its beginning and its end: it may quote a cell of any length.
 _HEAD, _TAIL = 600, 200
@@ -50,5 +50,12 @@ def _general(name: str, text: str) -> str:
     own = PurePosixPath(name)
     for word in (name, own.name, f"'{own.stem}'"):
         text = text.replace(word, "…") if word else text
-    text = _FILE.sub("…", _IMAGE.sub("…", text))
+    text = _FILE.sub("…", _image().sub("…", text))
     return re.sub(r"\d+", "#", text)
+
+
+@functools.cache
+def _image() -> re.Pattern[str]:
+    """The name of an image."""
+    suffixes = sorted(formats.image_suffixes(), key=len, reverse=True)
+    return re.compile(rf"{_WORD}+(?:{'|'.join(map(re.escape, suffixes))})\b", re.I)

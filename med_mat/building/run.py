@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
-from med_mat import __version__, limits, schema, strict
+from med_mat import __version__, formats, limits, schema, strict
 from med_mat.building import faults, libraries, plan, sums
 from med_mat.building.card import HEADS, write_cards
 from med_mat.building.chunk import Result, commit, earlier, move_chunk, write_chunk
@@ -34,10 +34,10 @@ from med_mat.building.store import Store, clear, drop, resume, sweep, switch
 from med_mat.building.words import nothing
 from med_mat.building.workers import enough, parallel
 from med_mat.catalog import Catalog, RowFacts, Source, load
-from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError
+from med_mat.errors import BuildError, LayoutError, MedMATError, ReadError, UsageError
 from med_mat.files import holds, write_atomically
-from med_mat.imaging.decoding import DECODERS, Check
-from med_mat.layouts.locating import locate, recognise
+from med_mat.imaging.decoding import Check
+from med_mat.layouts.locating import locate, recognize
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.progress import Bar
 from med_mat.questions import Questioner
@@ -127,15 +127,15 @@ def find(
         follow: whether links to files may lead out of the folder of a source.
 
     Raises:
-        UnknownSourceError, LayoutError: a name or a folder that does not fit.
+        UnknownSourceError, LayoutError, UsageError: a name or a folder that does not fit, or none is given.
     """
     catalog = catalog or load()
     if not folders:
         if root is None:
-            raise LayoutError(
+            raise UsageError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
-        known = recognise(root, catalog, examples_of, follow=follow)
+        known = recognize(root, catalog, examples_of, follow=follow)
         for name in [name for name in known if not has_loader(catalog[name])]:
             log.warning("%s is recognised in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:
@@ -149,7 +149,7 @@ def find(
         source = catalog[name]
         if folder is None:
             if root is None:
-                raise LayoutError(
+                raise UsageError(
                     f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
                 )
             folder = root / name if (root / name).exists() else root
@@ -336,7 +336,7 @@ def _need(
 ) -> tuple[Need, Result | None, list[str]]:
     """What is to be done with a chunk, what an earlier run made of it, and what of code and libraries has changed."""
     done = earlier(store, chunk.source, chunk.name, dry=dry)
-    if done is None or done.starved or not done.within(max_file) or not set(done.decoders) <= set(DECODERS):
+    if done is None or done.starved or not done.within(max_file) or not set(done.decoders) <= set(formats.needs()):
         return "decode", None, []
     now = inputs.digests(chunk, done.decoders)
     if (done.pixels, done.records) == (now.pixels, now.records):

@@ -1,13 +1,16 @@
 """The catalog: what is known of every source, row and subset, read from ``dataset_cards/`` and ``data/subsets.yaml``.
 
 Nothing here imports a loader or touches an image. A source is one raw dataset as its publisher ships it; a row is one
-of upstream's 109 numbered entries (a source under one task); a subset is one of the 53 aggregated subsets.
+of upstream's numbered entries (a source under one task), or one of a later source; a subset is one of the 53 aggregated
+subsets.
 """
 
+from med_mat.catalog import checkout
 from med_mat.catalog.facts import RowFacts
 from med_mat.catalog.find import load, sources, without_one
 from med_mat.catalog.known import Catalog
 from med_mat.catalog.model import (
+    UPSTREAM_ROWS,
     Certainty,
     Download,
     DownloadKind,
@@ -31,8 +34,11 @@ from med_mat.catalog.model import (
 from med_mat.catalog.plugins import PLUGINS
 from med_mat.catalog.read import read_card, read_subsets
 
+checkout.register()  # also in a worker process: whoever unpickles a Source imports this package
+
 __all__ = [
     "PLUGINS",
+    "UPSTREAM_ROWS",
     "Catalog",
     "Certainty",
     "Download",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from med_mat.catalog.model import Row, Source, Subset
+from med_mat.catalog.model import UPSTREAM_ROWS, Row, Source, Subset
 from med_mat.errors import CardError, UnknownSourceError
 from med_mat.taxonomy import did_you_mean
 
@@ -20,7 +20,7 @@ class Catalog(Mapping[str, Source]):
             if owners.setdefault(row.number, row.source) != row.source:
                 raise CardError(
                     f"The cards of {owners[row.number]!r} and {row.source!r} both have a row {row.number}: give one of "
-                    "them another number (1 to 109 are upstream's)."
+                    f"them another number (1 to {UPSTREAM_ROWS} are upstream's)."
                 )
         self.subsets = MappingProxyType(dict(subsets))
 

@@ -7,8 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from med_mat import markup
 from med_mat.errors import CardError
 from med_mat.taxonomy import MAT, Access, Kind, LicenseCertainty
+
+#: Upstream numbers its rows from 1 to this; a source that upstream does not have numbers its own from the next one on.
+UPSTREAM_ROWS = 109
 
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
 Certainty = Literal["high", "medium", "low"]
@@ -82,7 +86,7 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A source under one task: one of upstream's 109 numbered entries."""
+    """A source under one task: one of upstream's numbered entries, or one that a later source has added."""
 
     number: int
     source: str
@@ -90,7 +94,7 @@ class Row:
     subset: int | None  # None: of a source that is not upstream's, in no subset
     kind: Kind
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
-    upstream: Upstream
+    upstream: Upstream  # all fields empty for a row above UPSTREAM_ROWS
     instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
     always: bool = False  # boxes and masks: every image shows something
     traced: bool = False  # masks of lines, such as vessels, of which boxes say nothing: no box is asked for
@@ -231,6 +235,20 @@ class Source:
     def identifies(self, where: Place) -> bool:
         """Whether something that stands there may tell who a person is; what nobody has looked at may."""
         return self.identifying is None or any(one.where == where for one in self.identifying)
+
+    def __repr__(self) -> str:
+        rows = ", ".join(f"{row.number} {row.mat}" for row in self.rows)
+        return f"Source({self.name!r}: {rows}; license {self.license}, access {self.access})"
+
+    def _repr_html_(self) -> str:
+        rows = [(row.number, row.mat, row.kind, ", ".join(row.names[:12])) for row in self.rows]
+        facts = f"License: {self.license}. Access: {self.access}. {self.homepage}"
+        return markup.block(
+            f"{self.title} ({self.name})",
+            markup.paragraph(self.summary),
+            markup.paragraph(facts),
+            markup.table(("row", "triplet", "kind", "labels"), rows),
+        )
 
     @property
     def mats(self) -> tuple[MAT, ...]:

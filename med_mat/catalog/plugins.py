@@ -32,7 +32,7 @@ def with_plugins(ours: Mapping[str, Source], subsets: Mapping[int, Subset]) -> d
         try:
             if point.name in found:
                 raise CardError("A source of that name is there already.")
-            more = {**found, point.name: _plugin(point)}
+            more = {**found, point.name: read_plugin(point)}
             Catalog(more, subsets)  # every row has a number of its own
         except CardError as error:
             _leave_out(point, error)
@@ -55,7 +55,7 @@ def _leave_out(point: installed.EntryPoint, error: CardError) -> None:
     _LOGGER.warning("The source %r of the package %r is left out. %s", point.name, package, error)
 
 
-def _plugin(point: installed.EntryPoint) -> Source:
+def read_plugin(point: installed.EntryPoint) -> Source:
     """A source of another package: the card lies beside the loader, which is parsed and not imported.
 
     Raises:

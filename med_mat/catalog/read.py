@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 
 from med_mat import strict
 from med_mat.catalog.model import (
+    UPSTREAM_ROWS,
     Certainty,
     Download,
     Erratum,
@@ -79,7 +80,7 @@ class _RowEntry:
     triplet: MAT
     subset: int | None
     kind: Kind
-    upstream: Upstream
+    upstream: Upstream | None = None  # required of a row that upstream has
     labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
     instructions: tuple[str, ...] = ()
     always: bool = False
@@ -214,6 +215,11 @@ def _check(block: _Block, where: str) -> None:
             if raw not in block.labels:
                 hint = did_you_mean(raw, block.labels)
                 raise CardError(f"{where}: row {row.number} names the label {raw!r}, which 'labels' lacks.{hint}")
+        if row.upstream is None and row.number <= UPSTREAM_ROWS:
+            raise CardError(
+                f"{where}: row {row.number} lacks the key 'upstream'. Rows 1 to {UPSTREAM_ROWS} are upstream's; give a "
+                f"source of your own a number from {UPSTREAM_ROWS + 1} on, which needs no such key."
+            )
         if row.subset is None and not row.instructions:
             raise CardError(f"{where}: row {row.number} is in no subset, so it needs 'instructions' of its own.")
         if not row.triplet.complete:
@@ -260,7 +266,7 @@ def _row(source: str, entry: _RowEntry, block: _Block) -> Row:
         subset=entry.subset,
         kind=entry.kind,
         labels=dict(chosen),  # plain, so that it pickles
-        upstream=entry.upstream,
+        upstream=entry.upstream or Upstream("", "", ""),
         instructions=entry.instructions,
         always=entry.always,
         traced=entry.traced,

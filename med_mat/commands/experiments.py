@@ -1,107 +1,133 @@
-"""Commands that split a built Med-MAT."""
+"""Commands that split a built Med-MAT. Experiments, their arguments and options come from the registry."""
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from med_mat.commands import FOLDER, MED_MAT, Command
+from med_mat.commands import FOLDER, MED_MAT
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from med_mat.splits import Experiment
+    from med_mat.splits.registry import Parameter
 
 
-def _share_or_list(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | str | None:
-    """A number where it is one, else the text."""
-    try:
-        return None if value is None else float(value)
-    except ValueError:
-        return value
+class NumberOrText(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
+    """A number if it can be read as one, otherwise text."""
+
+    name = "number or text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """The number, or the text."""
+        try:
+            return float(value)
+        except ValueError:
+            return str(value)
 
 
-def _whole_numbers(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...]:
-    try:
-        return tuple(int(one) for one in value.split(",")) if value else ()
-    except ValueError as error:
-        text = f"{value!r} is to be whole numbers with commas between them, such as 0,1,2."
-        raise click.BadParameter(text, ctx, param) from error
+class WholeNumbers(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone
+    """Whole numbers with commas between them."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """The numbers."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(int(one) for one in value.split(","))
+        except ValueError:
+            self.fail(f"{value!r} must be whole numbers with commas between them, such as 0,1,2.", param, ctx)
 
 
-def _options(command: Command) -> Command:
-    """The options that every experiment has."""
-    for option in reversed((
-        click.option("--among", help="Records that may be used at all, such as 'source=busi|head_ct'."),
-        click.option("--among-train", help="The same for training alone."),
-        click.option("--among-test", help="The same for testing alone."),
-        click.option("--size", type=int, help="Training records, even over subsets and labels; all where not given."),
-        click.option("--even", type=click.Choice(["subset", "source"]), help="What --size is even over first: subset."),
-        click.option("--shots", type=int, help="At most so many training records of each label of a subset."),
-        click.option("--cap", type=int, help="At most so many training records of each subset (the paper: 3000)."),
-        click.option("--balanced-test", is_flag=True, help="Equally many test records of each label."),
-        click.option(
-            "--kinds",
-            type=click.Choice(["matched", "any"]),
-            help="Train on rows of labels alone where the target has labels, or also on rows of boxes and masks.",
-        ),
-        click.option(
-            "--avoid",
-            type=click.Choice(["wide", "literal"]),
-            help="Unrelated data leaves out what is the target's under another name (Chest for Lung), or not.",
-        ),
-        click.option(
-            "--questions", type=click.Choice(["default", "paper", "row"]), help="The form of the questions."
-        ),
-        click.option(
-            "--contradictory",
-            type=click.Choice(["keep", "drop"]),
-            help="Pictures that carry contradictory labels: keep them (and count them), or leave them out.",
-        ),
-        click.option("--withheld", is_flag=True, help="Also train on what is held out elsewhere, but not tested."),
-        click.option("--test-on", type=click.Choice(["test", "all"]), help="The target's test part, or all of it."),
-        click.option("--reading", type=click.Choice(["own", "paper"]), help="Our corrected triplets, or the paper's."),
-        click.option("--pool-tasks", is_flag=True, help="COVID and Cancer also count as State."),
-        click.option("--cross-tasks", is_flag=True, help="Detection tasks also count as what they find."),
-        click.option(
-            "--validation",
-            callback=_share_or_list,
-            help="The share of the training records to set apart, such as 0.1; of 'split' a list of records, too.",
-        ),
-        click.option("--seed", type=int, help="Of every draw; 0 where not given."),
-    )):  # fmt: skip
-        command = option(command)
-    return command
+class ExperimentCommand(click.Command):
+    """A command with the options of all experiments, read from the registry when the command is used."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own parameters and those of the experiments."""
+        own = super().get_params(ctx)
+        taken = {one.name for one in own}
+        return [*own, *(one for one in self.shared() if one.name not in taken)]
+
+    def shared(self) -> Sequence[click.Parameter]:
+        """The options that all experiments share."""
+        return _shared()
+
+
+class SplitCommand(ExperimentCommand):
+    """The same, with the arguments of each experiment too."""
+
+    def shared(self) -> Sequence[click.Parameter]:
+        """The arguments of every experiment, then the options that all share."""
+        return _all()
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The experiments and what they do."""
+        from med_mat.splits import experiments
+
+        with formatter.section("Experiments"):
+            formatter.write_dl([(one.name, one.summary) for one in experiments().values()])
+
+
+@functools.cache
+def _shared() -> tuple[click.Parameter, ...]:
+    from med_mat.splits.registry import options
+
+    return tuple(_option(one, one.summary) for one in options())
+
+
+@functools.cache
+def _all() -> tuple[click.Parameter, ...]:
+    from med_mat.splits.registry import experiments, options
+
+    users: dict[str, list[str]] = {}
+    first: dict[str, Parameter] = {}
+    for kind in experiments().values():
+        for one in kind.parameters:
+            if one.name != "target":
+                users.setdefault(one.name, []).append(kind.name)
+                first.setdefault(one.name, one)
+    shared = {one.name for one in options()}
+    own = [
+        _option(one, f"{one.summary.rstrip('.')} (only with {', '.join(users[name])}).")
+        for name, one in first.items()
+        if name not in shared
+    ]
+    # an experiment may take more than the option of that name does, such as a list in place of a share
+    return (*own, *(_option(first.get(one.name, one), one.summary) for one in options()))
+
+
+def _option(one: Parameter, text: str) -> click.Option:
+    """A parameter as an option; it has no default here: the experiment has its own."""
+    flag = "--" + one.name.replace("_", "-")
+    if one.several:
+        return click.Option([flag.removesuffix("s"), one.name], multiple=True, help=f"{text.rstrip('.')} (repeatable).")
+    if one.scalar is bool:
+        return click.Option([flag], is_flag=True, help=text)
+    if one.choices:
+        return click.Option([flag], type=click.Choice(one.choices), help=text)
+    scalars: dict[Any, Any] = {int: int, float: NumberOrText() if one.or_text else float}
+    return click.Option([flag], type=scalars.get(one.scalar, str), help=text)
 
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
 
 
-@click.command()
+@click.command(cls=SplitCommand)
 @click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.argument("name", metavar="[EXPERIMENT | FILE]")
 @click.argument("target", required=False)
-@_options
-@click.option("--axis", type=click.Choice(["modality", "area", "task"]), help="Of 'without'.")
-@click.option("--places", type=int, help="Training records of rows of boxes and masks, of 'unrelated'.")
-@click.option("--n", type=int, help="Records of the target in train, of 'limited'.")
-@click.option("--base", help="The arm that 'limited' adds to: related, unrelated, all_data...")
-@click.option("--part", "parts", multiple=True, help="A triplet to train on, of 'combination' (repeatable).")
-@click.option("--source", help="The source to leave out, of 'leave_source_out'; each in turn where not given.")
-@click.option("--k", type=int, help="How many folds, of 'fold'.")
-@click.option("--fold", type=int, help="Which of them, from 0; all where not given.")
-@click.option("--over", type=click.Choice(["all", "train"]), help="What 'fold' divides: all, or the training part.")
-@click.option("--train", help="What to train on: of 'split' a list of records; of others a selection.")
-@click.option(
-    "--test", help="What to test on, of 'split': a selection, or a file of ids (.txt, .csv, .json, .parquet)."
-)
-@click.option("--leaks", type=click.Choice(["keep", "drop"]), help="Of 'split': keep the lists, or drop what leaks.")
-@click.option("--seeds", callback=_whole_numbers, help="The same with each of these seeds, such as 0,1,2.")
+@click.option("--seeds", type=WholeNumbers(), help="Repeat with each of these random seeds, such as 0,1,2.")
 @click.option(
     "--save",
     type=FOLDER,
-    help="Write the split: .parquet or .json, to be loaded again, or .csv. Of several, each beside the others.",
+    help="Write the split: .parquet or .json to be loaded again, or .csv. Several are numbered by what differs.",
 )
 @click.option(
     "--audit", "audits", type=FOLDER, multiple=True, help="Write the audit as .json, .txt, .svg or .png (repeatable)."
@@ -112,14 +138,12 @@ def split(
     target: str | None,
     save: Path | None,
     audits: tuple[Path, ...],
-    seeds: tuple[int, ...],
+    seeds: tuple[int, ...] | None,
     **options: Any,
 ) -> None:
-    """Make a CG experiment for TARGET, prove that it keeps its rules, and print the proof.
+    """Make a CG experiment for TARGET, audit it, and print the audit.
 
-    EXPERIMENT is related, unrelated, all_related, all_unrelated, all_data, without, combination, held_out,
-    leave_source_out, fold, split (one's own lists), limited, single_task or multi_task; or a YAML or JSON file that
-    says the same.
+    EXPERIMENT is one of those listed below, or a YAML or JSON file with its definition.
 
     \b
     Examples: med-mat split Med-MAT related CT/Lung/Cancer --size 3000 --save related.parquet --audit related.svg
@@ -131,26 +155,27 @@ def split(
               med-mat split Med-MAT experiment.yaml
     """
     import med_mat
+    from med_mat.splits import registry
 
     mat = med_mat.open(where)
     given = _given(options)
     if target is None and Path(name).suffix in (".yaml", ".yml", ".json"):
         if given:
-            raise click.UsageError(f"{name} says all of its experiment: leave out --{next(iter(given))}.")
+            raise click.UsageError(f"{name} defines the whole experiment: leave out --{next(iter(given))}.")
         found = [mat.experiment(name)]
-    elif target is None and name != "split":
-        raise click.UsageError("name a TARGET, such as CT/Lung/Cancer, or give a .yaml or .json file.")
-    elif name == "fold" and "fold" not in given:
-        found = mat.folds(target, **given)
-    elif name == "leave_source_out" and "source" not in given:
-        found = list(mat.leave_one_out("source", target=target, **given))
     else:
-        found = [mat.experiment({"experiment": name, **({} if target is None else {"target": target}), **given})]
+        kind = registry.kind(name, "The command line")
+        if target is not None:
+            given["target"] = target
+        elif any(one.name == "target" and one.required for one in kind.parameters):
+            raise click.UsageError("name a TARGET, such as CT/Lung/Cancer, or give a .yaml or .json file.")
+        series = [make for missing, make in kind.series.items() if missing not in given]
+        found = list(series[0](mat, **given)) if series else [mat.experiment({"experiment": name, **given})]
     _prove(where, [again for one in found for again in (one.repeat(seeds) if seeds else [one])], save, audits)
 
 
 def _prove(where: str, made: list[Experiment], save: Path | None, audits: tuple[Path, ...]) -> None:
-    """Audit experiments one by one, print the proofs, and write what is to be written."""
+    """Audit experiments one by one, print the audits, and write the files."""
     from med_mat.splits import overlap
 
     several = overlap(made) if len(made) > 1 else None
@@ -169,12 +194,11 @@ def _prove(where: str, made: list[Experiment], save: Path | None, audits: tuple[
         click.echo(several)
 
 
-@click.command()
+@click.command(cls=ExperimentCommand)
 @click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.argument("target")
-@_options
 @click.option("--direction", help="fixed modality, fixed area, fixed task, fixed pair or three elements.")
-@click.option("--elements", type=click.IntRange(2, 3), help="Of two parts, or of three.")
+@click.option("--elements", type=click.IntRange(2, 3), help="Number of parts: 2 or 3.")
 def combinations(where: str, target: str, **options: Any) -> None:
     """List every way to compose TARGET from other triplets that have training records.
 
@@ -191,13 +215,12 @@ def combinations(where: str, target: str, **options: Any) -> None:
     )
 
 
-@click.command()
+@click.command(cls=ExperimentCommand)
 @click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.argument("target")
-@_options
-@click.option("--budget", type=click.IntRange(min=1), help="Training records to spread over what is recommended.")
+@click.option("--budget", type=click.IntRange(min=1), help="Total number of training records to recommend.")
 def recommend(where: str, target: str, budget: int | None, **options: Any) -> None:
-    """Say which sources to train on for TARGET, the best first, and why.
+    """Recommend which sources to train on for TARGET, the best first, and why.
 
     \b
     Example: med-mat recommend Med-MAT CT/Lung/Cancer --budget 3000

@@ -78,9 +78,9 @@ def push(
         dry_run=dry_run,
         show=click.echo,
     )
-    bare = f", {len(done.bare)} of them without pixels" if done.bare else ""
+    without = f", {len(done.without_pixels)} of them without pixels" if done.without_pixels else ""
     click.echo(
-        f"{len(done.sources)} sources{bare}: {len(done.sent):,} files ({sum(done.sent.values()) / 1e6:,.1f} MB) "
+        f"{len(done.sources)} sources{without}: {len(done.sent):,} files ({sum(done.sent.values()) / 1e6:,.1f} MB) "
         f"{'would be sent' if dry_run else 'sent'}, {len(done.kept):,} there already, {len(done.removed):,} stale ones "
         f"{'would be ' if dry_run else ''}removed."
     )

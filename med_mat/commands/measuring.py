@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from med_mat.commands import FOLDER, MED_MAT
+
+if TYPE_CHECKING:
+    from med_mat.leakage.blind import Blind
+    from med_mat.splits import Experiment
 
 
 @click.command()
@@ -42,7 +47,7 @@ def blind(
     if files or splits:
         made = [(str(file), mat.experiment(file)) for file in files]
         made += [(str(file), mat.load_split(file)) for file in splits]
-        parts = {"experiment": (report.Entry(name, report.of_experiment(one, text=text)) for name, one in made)}
+        parts = {"experiment": (report.Entry(name, _measured(one, text)) for name, one in made)}
         total, unit = len(made), "experiments"
     else:
         parts = {"subset": report.of_subsets(mat, text=text), "row": report.of_each_row(mat, text=text)}
@@ -60,3 +65,9 @@ def blind(
         click.echo(json.dumps(data, indent=1, ensure_ascii=False))
     else:
         click.echo(report.to_text(found))
+
+
+def _measured(one: Experiment, text: bool) -> Blind:
+    from med_mat.leakage.blind_report import of_parts
+
+    return of_parts(one.mat, one.train_positions, one.test_positions, one.options.questions, text=text)

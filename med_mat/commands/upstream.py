@@ -41,8 +41,8 @@ def official_check(place: Path, where: str | None, raw: Path | None, target: Pat
 
     if where is not None and raw is not None:
         raise click.UsageError("give --build or --raw, not both.")
-    holdings = module.Built(med_mat.open(where)) if where else module.Raw(find({}, raw)) if raw else None
-    report = module.check(place, holdings)
+    images = module.BuiltImages(med_mat.open(where)) if where else module.RawImages(find({}, raw)) if raw else None
+    report = module.check(place, images)
     click.echo(report.to_text())
     if target is not None:
         write_atomically(target, (json.dumps(report.to_json(), indent=1) + "\n").encode())

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from posixpath import splitext
 
+from med_mat import formats
 from med_mat.errors import MedMATError
-from med_mat.imaging import formats
 from med_mat.imaging.containers import jpeg, png
-from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder
+from med_mat.raw.folder import RawFolder
 from med_mat.raw.refusals import cannot_read
 
 _KINDS = 200  # so many kinds of images are looked at: folders and ways of naming, numbers aside
@@ -31,7 +31,7 @@ def wrong(raw: RawFolder, paths: Sequence[str]) -> Iterator[str]:
     """
     alike: defaultdict[str, list[str]] = defaultdict(list)
     for path in paths:
-        if splitext(path)[1].lower() in IMAGE_SUFFIXES:
+        if splitext(path)[1].lower() in formats.picture_suffixes():
             alike[_NUMBERED.sub("0", path)].append(path)
     for kind in sorted(alike)[:_KINDS]:
         tried = alike[kind][:_TRIED]
@@ -72,7 +72,7 @@ _TAIL = 1024
 
 def _plausible(raw: RawFolder, path: str, head: bytes, size: int) -> bool:
     """Whether its header can be read, and speaks of no more than there is. Nothing is decoded."""
-    kind = formats.sniff(head, PurePosixPath(path))
+    kind = formats.sniff(head, path)
     try:
         if kind in ("JPEG", "PNG"):
             with raw.absolute(path).open("rb") as file:

@@ -13,13 +13,14 @@ from med_mat.catalog import Download, Source
 from med_mat.doctor import steps
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.nearly import tells
-from med_mat.doctor.report import count, some
+from med_mat.doctor.report import some
 from med_mat.doctor.visit import Visit
 from med_mat.layouts.archives import Members, is_archive, members
 from med_mat.layouts.listing import Parts, Tree, levels
 from med_mat.layouts.locating import LEVELS
 from med_mat.layouts.matching import matches
 from med_mat.raw.folder import is_hidden
+from med_mat.shell import counted
 
 
 class _Archive(NamedTuple):
@@ -78,7 +79,7 @@ def _loose(visit: Visit, parts: Parts, name: str, holds: Members, sources: Seque
     if sources:
         notes.append(f"by its name it may be {some(sources)}")
     elif holds.names:
-        notes.append(f"it holds {count(len(holds.names), 'file')}, no layout that is known: {some(holds.names)}")
+        notes.append(f"it holds {counted(len(holds.names), 'file')}, no layout that is known: {some(holds.names)}")
     return Finding("unknown", str(visit.place(parts) / name), notes=tuple(notes), files=len(holds.names))
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from med_mat.doctor.finding import Finding
-from med_mat.shell import printable
+from med_mat.shell import counted, printable
 
 _SHOWN = 3
 
@@ -33,13 +33,8 @@ def to_text(findings: Sequence[Finding]) -> str:
     if not sources:
         lines.append("No source of Med-MAT lies here ready to be built.")
     else:
-        lines.append(f"{count(len(sources), 'source')} found, {len(whole)} of them complete.")
+        lines.append(f"{counted(len(sources), 'source')} found, {len(whole)} of them complete.")
     return "\n".join(lines)
-
-
-def count(number: int, what: str) -> str:
-    """E.g. "1 source", "2,000 sources"."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 def some(names: Sequence[str]) -> str:

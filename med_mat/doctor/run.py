@@ -12,8 +12,8 @@ from med_mat.doctor.finding import Finding
 from med_mat.doctor.nearly import empty, nearly
 from med_mat.doctor.packed import packed
 from med_mat.doctor.visit import Visit
-from med_mat.doctor.whole import recognise, together
-from med_mat.errors import LayoutError
+from med_mat.doctor.whole import recognize, together
+from med_mat.errors import FolderNotFoundError
 from med_mat.layouts.archives import is_archive
 from med_mat.raw.folder import RawFolder, is_hidden
 
@@ -38,7 +38,7 @@ def diagnose(
     if is_archive(top.name) and top.is_file():
         return tuple(packed(Visit(RawFolder(top.parent), [top.name], catalog, {}, tables)))
     if not top.is_dir():
-        raise LayoutError(f"{top} is not a folder. Name the folder in which the raw data lie.")
+        raise FolderNotFoundError(f"{top} is not a folder. Name the folder in which the raw data lie.")
     raw = RawFolder(top, follow=follow)
     paths = sorted(path for path in raw.files if not is_hidden(path))
     return tuple(_findings(Visit(raw, paths, catalog, read_indexes(against) if against else {}, tables)))
@@ -47,7 +47,7 @@ def diagnose(
 def _findings(visit: Visit) -> Iterator[Finding]:
     """Everything, sources first."""
     builds = list(others.builds(visit))
-    recognise(visit)
+    recognize(visit)
     nearly(visit)
     archives = list(packed(visit))
     order = {name: number for number, name in enumerate(visit.catalog)}

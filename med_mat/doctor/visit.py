@@ -9,12 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from posixpath import splitext
 
+from med_mat import formats
 from med_mat.building.files import FileIndex
 from med_mat.catalog import Catalog, Layout, Source
 from med_mat.doctor.finding import Finding
 from med_mat.layouts.listing import Parts, Tree, known, levels
 from med_mat.layouts.matching import Candidates, branches, literal
-from med_mat.raw.folder import IMAGE_SUFFIXES, RawFolder
+from med_mat.raw.folder import RawFolder
 
 DEPTH = 8  # how far below the folder to look
 
@@ -96,7 +97,8 @@ class Visit:
 
 def images_in(paths: Sequence[str]) -> int:
     """How many files are images, by their names."""
-    return sum(splitext(path)[1].lower() in IMAGE_SUFFIXES for path in paths)
+    suffixes = formats.picture_suffixes()
+    return sum(splitext(path)[1].lower() in suffixes for path in paths)
 
 
 def images_of(source: Source, layout: Layout | None = None) -> int | None:

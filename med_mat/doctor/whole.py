@@ -24,7 +24,7 @@ from med_mat.validate import Differences, differences, scanned
 _LEEWAY = {"high": 0.0, "medium": 0.02, "low": 0.5}
 
 
-def recognise(visit: Visit) -> None:
+def recognize(visit: Visit) -> None:
     """Claim the folders that fit a layout, the shallowest first; ``top/<source>`` before all."""
     named = {name.lower(): name for name in reversed(visit.tree[()].folders)}
     for name, source in visit.catalog.items():

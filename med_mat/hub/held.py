@@ -53,12 +53,12 @@ def excess(target: Mapping[str, Any], there: Collection[str], manifest: Mapping[
         manifest: that it holds; without one, its data files are taken to have pixels and names.
         staged: what is to be sent.
     """
-    bare = _mapping(manifest, WITHOUT_PIXELS)
+    stripped = _mapping(manifest, WITHOUT_PIXELS)
     held: dict[str, bool] = {}  # source -> whether some file of it has pixels
     for name in there:
         if found := _DATA.fullmatch(name):
             source = found[1]
-            held[source] = held.get(source, False) or name not in _mapping(bare, source)
+            held[source] = held.get(source, False) or name not in _mapping(stripped, source)
     goes = {one.source: one.goes for one in staged.entries if one.goes != "left out"}
     nameless, hidden = _mapping(manifest, WITHOUT_NAMES), staged.manifest[WITHOUT_NAMES]
     parts = {

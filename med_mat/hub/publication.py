@@ -33,7 +33,7 @@ class Publication:
         return tuple(one.source for one in self.decisions if one.goes != "left out")
 
     @property
-    def bare(self) -> frozenset[str]:
+    def without_pixels(self) -> frozenset[str]:
         """The names of those that go without pixels."""
         return frozenset(one.source.name for one in self.decisions if one.goes == "without pixels")
 
@@ -42,7 +42,7 @@ class Publication:
         """Those that go without names -> what of them identifies."""
         if self.names:
             return {}
-        found = {one.name: identifies(one) for one in self.sources if one.name in self.bare}
+        found = {one.name: identifies(one) for one in self.sources if one.name in self.without_pixels}
         return {name: places for name, places in found.items() if places}
 
 

@@ -93,11 +93,11 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
     nameless = _nameless(publication)
     originals: dict[str, dict[str, dict[str, Any]]] = {}
     for name, source in shards.items():
-        if source in publication.bare:
+        if source in publication.without_pixels:
             facts = {"bytes": files[name].stat().st_size, "sha256": sums[name]}
             originals.setdefault(source, {})[name] = facts
             change = nameless.table if source in publication.hidden else _as_it_is
-            files[name] = _write_bare(folder / name, scratch / name, change)
+            files[name] = _write_without_pixels(folder / name, scratch / name, change)
     for name in names:
         if FILE_NAMES in publication.hidden.get(name, ()):
             index = nameless_files(read_index(folder / FILES / f"{name}.parquet"))
@@ -115,7 +115,8 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
     picture = _draw_grid(records, scratch / _PICTURE)
     told = [without_examples(one) if one.name in publication.hidden else one for one in publication.sources]
     write_cards(scratch, told, records, list(shards), ledger["sources"], name=repo_id, hosted=True,
-                without_pixels=publication.bare, without_names=publication.hidden, picture=picture)  # fmt: skip
+                without_pixels=publication.without_pixels, without_names=publication.hidden,
+                picture=picture)  # fmt: skip
     manifest = {
         **_of_sources(publication.manifest, names),
         "rows": {number: row for number, row in publication.manifest["rows"].items() if row["source"] in names},
@@ -162,10 +163,10 @@ def _as_it_is(table: pa.Table) -> pa.Table:
     return table
 
 
-def _write_bare(whole: Path, bare: Path, change: _Change) -> Path:
+def _write_without_pixels(whole: Path, stripped: Path, change: _Change) -> Path:
     """Write a data file with null in place of all pixels, the same records in the same row groups."""
-    bare.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetFile(whole) as reader, open_writer(bare, reader.schema_arrow) as writer:
+    stripped.parent.mkdir(parents=True, exist_ok=True)
+    with pq.ParquetFile(whole) as reader, open_writer(stripped, reader.schema_arrow) as writer:
         names = [name for name in reader.schema_arrow.names if name not in PIXEL_COLUMNS]
         records, start = change(reader.read(columns=names)), 0
         for group in range(reader.num_row_groups):
@@ -176,7 +177,7 @@ def _write_bare(whole: Path, bare: Path, change: _Change) -> Path:
                 for field in reader.schema_arrow
             ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=reader.schema_arrow))
-    return bare
+    return stripped
 
 
 def _told(whole: Path, part: Path, publication: Publication, columns: Sequence[str], change: _Change) -> Path:

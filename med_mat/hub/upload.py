@@ -49,7 +49,7 @@ class Pushed:
         return tuple(one.source for one in self.entries if one.goes != "left out")
 
     @property
-    def bare(self) -> tuple[str, ...]:
+    def without_pixels(self) -> tuple[str, ...]:
         """Of these, those that went without pixels."""
         return tuple(one.source for one in self.entries if one.goes == "without pixels")
 

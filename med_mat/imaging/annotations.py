@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from med_mat.errors import ReadError
-from med_mat.example import BinaryMask, Box, ColorMap, LabelMap, Mask, Pixels, Polygon, RunLengths
+from med_mat.example import RLE, BinaryMask, Box, ColorMap, LabelMap, Mask, Pixels, Polygon
 from med_mat.imaging import marks
-from med_mat.imaging.components import pieces
+from med_mat.imaging.components import connected_components
 from med_mat.imaging.decoding import FileCache, Stored, png_bytes, values
 from med_mat.imaging.marks import Marked
 from med_mat.imaging.opened import sentence
@@ -43,7 +43,7 @@ FALLEN_CONTOURS = "contours or run lengths that mark no pixel of the image left 
 _LEAST = 1e-3  # pixels: a box thinner than that is none, a box that moves by less has not moved
 _FAR = 1e15  # pixels: a point beyond has no exact place
 _SHAPE = 0.01  # how far the scales of width and height may lie apart, beyond what rounding does
-_SPECK = 1e-4  # of the image: where less than that is marked, and in small pieces alone, it is not meant
+_SPECK = 1e-4  # of the image: where less than that is marked, and in small components alone, it is an accident
 
 _Bounds = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are one beyond
 
@@ -78,11 +78,12 @@ class PlacedBoxes:
 
 
 def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: FileCache) -> Annotations:
-    """The masks of an example as one label map in which overlaps are kept: a value stands for a set of labels.
+    """The masks of an example as one label map that keeps overlaps: a value stands for a set of labels.
 
     Values count from 1, in the order of the sets' labels, which is the order in which the masks name them. The map has
-    8 bit, or 16 where there are more than 255 sets. No masks (``()``) or empty ones give a map of zeros; None, "not
-    annotated", gives none. There is one object per mask and label (or per piece of it), its box the outermost pixels.
+    8 bit, or 16 if there are more than 255 sets. No masks (``()``) or empty ones give a map of zeros; None, "not
+    annotated", gives none. There is one object per mask and label (or per connected component); its box bounds its
+    pixels.
 
     Raises:
         ReadError: a mask that cannot be read, or is of another size than the image.
@@ -103,7 +104,7 @@ def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: File
             number = order.setdefault(label, len(order))
             box = _bounds(marked)
             if box is None:
-                if isinstance(mask, Polygon) or (isinstance(mask, RunLengths) and _runs(mask)):
+                if isinstance(mask, Polygon) or (isinstance(mask, RLE) and _runs(mask)):
                     fallen.append(label)
                 continue
             top, bottom, left, right = box
@@ -206,24 +207,23 @@ def _scale(drawn_on: tuple[int, int] | None, stored: Stored) -> tuple[float, flo
 
 
 def _parts(mask: BinaryMask, inside: Marked, box: _Bounds, area: int, notes: list[str]) -> list[_Bounds]:
-    """The bounds of each thing that a binary mask marks; none where it holds specks alone.
+    """The bounds of each object that a binary mask marks; none where it holds specks alone.
 
-    Where no piece has the size that its loader asks for, all do, unless next to nothing is marked: of a copy of smaller
-    images the sizes are not known.
+    Where no component is as large as the loader asks for, all are kept unless almost nothing is marked: the mask may
+    belong to a copy of smaller images, for which the loader's sizes do not hold.
     """
-    if mask.pieces is None and mask.least_side <= 1:
+    if mask.min_component_size is None and mask.min_side <= 1:
         return [box]
     top, _, left, _ = box
-    found = pieces(inside)
-    sides = [min(piece.bottom - piece.top, piece.right - piece.left) for piece in found]
-    wide = [piece for piece, side in zip(found, sides, strict=True) if side >= mask.least_side]
-    kept = [piece for piece in wide if piece.size >= (mask.pieces or 1)]
-    if not kept and sum(piece.size for piece in wide) >= _SPECK * area:
+    found = connected_components(inside)
+    wide = [one for one in found if min(one.bottom - one.top, one.right - one.left) >= mask.min_side]
+    kept = [one for one in wide if one.size >= (mask.min_component_size or 1)]
+    if not kept and sum(one.size for one in wide) >= _SPECK * area:
         kept = wide
     if len(kept) < len(found):
         notes.append(SPECKS)
-    bounds = [(top + piece.top, top + piece.bottom, left + piece.left, left + piece.right) for piece in kept]
-    if mask.pieces is not None or len(bounds) < 2:
+    bounds = [(top + one.top, top + one.bottom, left + one.left, left + one.right) for one in kept]
+    if mask.min_component_size is not None or len(bounds) < 2:
         return bounds
     north, south, west, east = zip(*bounds, strict=True)
     return [(min(north), max(south), min(west), max(east))]
@@ -248,8 +248,8 @@ def _marked(root: Path, mask: Mask, stored: Stored, cache: FileCache, notes: lis
                 held, more = marks.colors(picture, mask, name, lambda: _is_jpeg(root, mask.pixels))
             notes += more
             yield from ((label, _fit(marked, stored, name)) for label, marked in held)
-        case RunLengths():
-            yield mask.label, _fit(_run_lengths(mask, stored), stored, f"the run lengths of {mask.label!r}")
+        case RLE():
+            yield mask.label, _fit(_rle(mask, stored), stored, f"the run lengths of {mask.label!r}")
         case Polygon():
             yield mask.label, _contour(mask, stored, notes)
 
@@ -309,7 +309,7 @@ def _bounds(marked: NDArray[Any]) -> tuple[int, int, int, int] | None:
     return top, bottom, int(columns[0]), int(columns[-1]) + 1
 
 
-def _run_lengths(mask: RunLengths, stored: Stored) -> Marked:
+def _rle(mask: RLE, stored: Stored) -> Marked:
     width, height = mask.size or (stored.raw_width, stored.raw_height)
     flat = np.zeros(width * height, np.bool_)
     words = _runs(mask)
@@ -333,7 +333,7 @@ def _run_lengths(mask: RunLengths, stored: Stored) -> Marked:
     return flat.reshape(height, width) if mask.order == "rows" else flat.reshape(width, height).T
 
 
-def _runs(mask: RunLengths) -> list[str]:
+def _runs(mask: RLE) -> list[str]:
     """Its numbers; none where it says that there is nothing."""
     words = mask.text.split()
     return [] if words == ["-1"] else words

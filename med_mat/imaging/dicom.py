@@ -2,26 +2,82 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from med_mat import limits
 from med_mat.errors import ReadError
+from med_mat.example import Frame, Pixels
 from med_mat.imaging import dicom_doubts, dicom_file, jpegs
-from med_mat.imaging.opened import no_frame, sentence
+from med_mat.imaging.opened import Check, PlaneFile, RawFile, Want, no_frame, sentence
+from med_mat.imaging.stored import Stored, from_plane
 from med_mat.imaging.windowing import Array, Plane, Window
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+    from med_mat.taxonomy import MAT
+
 _COLOR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"})
 _GREY = "MONOCHROME"  # both grey interpretations begin with it
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _RUN = 64  # bytes that a byte of run-length data may become
+
+
+def open_file(raw: RawFile) -> DicomFile:
+    """A parsed DICOM file that has pixels."""
+    name = str(raw.path)
+    digest = hashlib.sha256()
+    with raw.stream() as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+        file.seek(0)
+        dataset = open_dataset(file, name)
+    return DicomFile(name, digest.hexdigest(), raw.size, dataset, raw.used)
+
+
+@dataclass(frozen=True, slots=True)
+class DicomFile(PlaneFile):
+    """A DICOM file, parsed; its pixels are decoded frame by frame."""
+
+    name: str
+    sha256: str
+    size: int
+    dataset: Dataset
+    used: set[str]
+
+    def references(self) -> Iterator[Pixels]:
+        """Its frames."""
+        path = PurePosixPath(self.name)
+        return (Frame(path, index) for index in range(frames(self.dataset)))
+
+    def plane(self, reference: Pixels) -> Plane:
+        """One frame, with the functions that show it."""
+        self.used.update(steps(self.dataset))
+        return frame(self.dataset, _index(reference), self.name)
+
+    def values(self, reference: Pixels, want: Want) -> Array:
+        """One frame as stored, colors as RGB."""
+        self.used.update(steps(self.dataset))
+        return stored_values(self.dataset, _index(reference), self.name)
+
+    def stored(self, reference: Pixels, mat: MAT | None, check: Check) -> Stored:
+        """One frame as PNG."""
+        count, plane = frames(self.dataset), self.plane(reference)
+        several = isinstance(reference, Frame) or count > 1
+        notes = ["DICOM to PNG", *([f"frame {_index(reference)} of {count}"] if several else [])]
+        return from_plane(plane, mat, self.sha256, self.name, notes)
+
+
+def _index(reference: Pixels) -> int:
+    return reference.index if isinstance(reference, Frame) else 0
 
 
 def open_dataset(file: IO[bytes], name: str) -> Dataset:
@@ -52,14 +108,14 @@ def frames(dataset: Dataset) -> int:
             return 1
 
 
-def decoders(dataset: Dataset) -> tuple[str, ...]:
-    """What its pixels need, as in ``med_mat.imaging.decoding.DECODERS``."""
+def steps(dataset: Dataset) -> tuple[str, ...]:
+    """What decoding its pixels takes beside this module: steps of :data:`med_mat.formats.STEPS`."""
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     try:
         plain = syntax is None or syntax.is_private or not syntax.is_compressed
     except (AttributeError, ValueError):  # no transfer syntax: decoding will tell what is wrong
         plain = False
-    return ("DICOM",) if plain else ("DICOM", "compressed DICOM")
+    return () if plain else ("compressed DICOM",)
 
 
 def frame(dataset: Dataset, index: int, name: str) -> Plane:

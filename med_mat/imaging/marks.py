@@ -146,7 +146,7 @@ def _colors(picture: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
     packed = red.astype(np.uint32) << 16 | green.astype(np.uint32) << 8 | blue
     if ((packed == packed.min()) | (packed == packed.max())).all():
         return Marks(_of_two(packed, mask, name), (COLOR,))
-    bright = brightest > max(mask.above, int(brightest.max()) // 2)
+    bright = brightest > max(mask.threshold, int(brightest.max()) // 2)
     hues = picture[bright] / brightest[bright, None]
     hue = np.median(hues, axis=0)
     if np.mean((np.abs(hues - hue) <= _HUE).all(axis=1)) < 0.98:
@@ -157,11 +157,11 @@ def _colors(picture: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
 
 def _threshold(grey: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
     """Of numbers: those over ``above``; where that parts nothing, the one of two values, or of two crowds of them."""
-    over = grey > mask.above
+    over = grey > mask.threshold
     count = int(np.count_nonzero(over))
     parted = 0 < count < over.size
     # marks that lie about the threshold itself: JPEG puts some of their pixels over it, and others not
-    if parted and (mask.above <= _NEAR or _about(grey, mask.above) <= count / 2):
+    if parted and (mask.threshold <= _NEAR or _about(grey, mask.threshold) <= count / 2):
         return Marks(over != mask.inverted)
     grey = np.nan_to_num(grey) if grey.dtype.kind == "f" else grey
     low, high = grey.min(), grey.max()
@@ -171,7 +171,7 @@ def _threshold(grey: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
     if low == high:
         if low == 0 or over.all():
             return Marks(over != mask.inverted)
-        raise ReadError(f"{name}: all its pixels are {low}: neither black nor over {mask.above:g}.")
+        raise ReadError(f"{name}: all its pixels are {low}: neither black nor over {mask.threshold:g}.")
     if lossy() and (over.all() or high <= _FAINT):
         if over.all():
             return Marks(over != mask.inverted)
@@ -196,7 +196,8 @@ def _dim(grey: Array, mask: BinaryMask, name: str) -> Marks:
     between = (grey > low + height / 4) & (grey < low + height * 3 / 4)
     if height <= 2 * _FAINT or np.count_nonzero(between) > np.count_nonzero(marked) / 2:
         raise ReadError(
-            f"{name}: its values, {low:g} to {high:g}, do not part into marks and background at {mask.above:g} or not."
+            f"{name}: its values, {low:g} to {high:g}, do not part into marks and background at {mask.threshold:g} "
+            "or not."
         )
     return Marks(marked != mask.inverted, (DIM,))
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from med_mat.raw.folder import IMAGE_SUFFIXES, is_hidden, refused_link
+from med_mat import formats
+from med_mat.raw.folder import is_hidden, refused_link
 
 _SAMPLE = 60
-_OTHER_IMAGES = (".gz", ".nii", ".img", ".hdr", ".mha", ".raw", ".npy", ".svs")
+_OTHER_IMAGES = (".gz", ".hdr", ".raw", ".npy", ".svs")
 
 Parts = tuple[str, ...]  # of a folder's path, below the top of its tree
 
@@ -138,9 +139,10 @@ def sampled(names: list[str]) -> list[str]:
         return names
     kept = []
     images: dict[str, list[str]] = {}
+    suffixes = frozenset((*formats.image_suffixes(), *_OTHER_IMAGES, ""))
     for name in names:
         suffix = posixpath.splitext(name)[1].lower()
-        if suffix in IMAGE_SUFFIXES or suffix in _OTHER_IMAGES or not suffix:
+        if suffix in suffixes:
             images.setdefault(suffix, []).append(name)
         else:
             kept.append(name)

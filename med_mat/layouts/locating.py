@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from med_mat.catalog import Layout, Source
-from med_mat.errors import LayoutError
+from med_mat.errors import FolderNotFoundError, LayoutError
 from med_mat.layouts.archives import is_archive
 from med_mat.layouts.listing import Parts, Tree, levels
 from med_mat.layouts.matching import Candidates, fits, lacking, matches, weight
@@ -48,7 +48,7 @@ def locate(
     """
     top = Path(folder).absolute()
     if not top.is_dir():
-        raise LayoutError(_no_folder(source, top))
+        raise FolderNotFoundError(_no_folder(source, top))
     tree = Tree(top, follow=follow)
     for level in levels(tree, LEVELS):
         for layout in source.layouts:
@@ -101,7 +101,7 @@ def _finds(reader: Reader, raw: RawFolder) -> bool:
         return False
 
 
-def recognise(
+def recognize(
     folder: Path | str,
     catalog: Mapping[str, Source],
     readers: Callable[[Source], Reader] | None = None,

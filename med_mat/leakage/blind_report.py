@@ -12,8 +12,8 @@ from med_mat.leakage.blind import MARGIN, Blind, Reached, cross_measure, measure
 from med_mat.selection import Selection
 
 if TYPE_CHECKING:
-    from med_mat.dataset import MedMAT
-    from med_mat.splits.experiment import Experiment
+    from med_mat.index import Index
+    from med_mat.questions import Form
     from med_mat.tags import Positions
 
 #: Folds where a subset or row has no test questions.
@@ -34,7 +34,7 @@ class Entry:
         return {"name": self.name, **self.blind.to_data()}
 
 
-def of_rows(mat: MedMAT, rows: Iterable[int], *, text: bool = False) -> Blind:
+def of_rows(mat: Index, rows: Iterable[int], *, text: bool = False) -> Blind:
     """What the test questions of these rows give away to who has read their training questions.
 
     Where either part has no single-choice question, the other is divided into :data:`FOLDS` folds by group.
@@ -54,14 +54,20 @@ def of_rows(mat: MedMAT, rows: Iterable[int], *, text: bool = False) -> Blind:
     return cross_measure(test if found.questions else train, _folds(mat, positions), text=text)
 
 
-def of_experiment(experiment: Experiment, *, text: bool = False) -> Blind:
-    """What the test questions of an experiment give away to who has read its training questions."""
-    mat, form = experiment.mat, experiment.options.questions
-    sides = (_some(mat, positions) for positions in (experiment.train_positions, experiment.test_positions))
-    return measure(*(mat.questions(positions, form) for positions in sides), text=text)
+def of_parts(mat: Index, train: Positions, test: Positions, form: Form, *, text: bool = False) -> Blind:
+    """How far the test questions of a split can be answered without the image, after reading its training questions.
+
+    Args:
+        mat: an opened Med-MAT.
+        train: positions of the training records.
+        test: positions of the test records.
+        form: of the questions.
+        text: also by a classifier of words.
+    """
+    return measure(*(mat.questions(_some(mat, positions), form) for positions in (train, test)), text=text)
 
 
-def of_subsets(mat: MedMAT, *, text: bool = False) -> Iterator[Entry]:
+def of_subsets(mat: Index, *, text: bool = False) -> Iterator[Entry]:
     """Every subset that has records."""
     subsets: dict[int, list[int]] = {}
     for number, facts in mat.tags.facts.items():
@@ -71,13 +77,13 @@ def of_subsets(mat: MedMAT, *, text: bool = False) -> Iterator[Entry]:
         yield Entry(f"subset {subset:02d}", of_rows(mat, subsets[subset], text=text))
 
 
-def of_each_row(mat: MedMAT, *, text: bool = False) -> Iterator[Entry]:
+def of_each_row(mat: Index, *, text: bool = False) -> Iterator[Entry]:
     """Every row that has records, as to somebody who knows that a question is of it."""
     for number, facts in mat.tags.facts.items():
         yield Entry(f"row {number} {facts.source}", of_rows(mat, [number], text=text))
 
 
-def _some(mat: MedMAT, positions: Positions) -> Positions:
+def _some(mat: Index, positions: Positions) -> Positions:
     """All of these positions, or as many as are measured, ascending."""
     if len(positions) <= MOST:
         return positions
@@ -85,7 +91,7 @@ def _some(mat: MedMAT, positions: Positions) -> Positions:
     return np.sort(positions[by_key[:MOST]])
 
 
-def _folds(mat: MedMAT, positions: Positions) -> Positions:
+def _folds(mat: Index, positions: Positions) -> Positions:
     """A fold for each record, by its group."""
     folds: Positions = (mat.tags.key[mat.tags.group[positions]] % np.uint64(FOLDS)).astype(np.int64)
     return folds

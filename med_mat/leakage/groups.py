@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from med_mat.catalog import SharedId
+from med_mat.example import FRAME
 from med_mat.leakage.forest import components
 from med_mat.leakage.links import (
-    FRAME,
     LINK_SCHEMA,
     REASONS,
     Edges,

@@ -41,8 +41,6 @@ LINK_SCHEMA = pa.schema(
         ("known", pa.bool_()),  # both are of one patient or one raw file of one source anyway
     ]
 )
-#: What of a record's path names a frame or slice of its file (RE2).
-FRAME = r"#(?:frame|slice)=[^#]*$"
 _SCANS = REASONS.index("same scan")
 _PATIENTS = REASONS.index("same patient")
 

@@ -1,29 +1,30 @@
-"""The data that the authors of arXiv 2412.20070 published, JSON with paths of images, with images attached.
+"""The dataset published by the authors of arXiv 2412.20070 (JSON with image paths), with images attached.
 
-Every question is kept as they wrote it, in columns of its own beside ours.
+Their questions are kept as published, in separate columns next to ours.
 
-- ``reading``: their two layouts -> entries
-- ``paths``: their paths -> files of a source; ``holdings``: a build, or raw folders; ``matching``: entries -> records
-- ``attaching``: entries with their records, as a ``datasets.Dataset`` or Parquet; ``labels``: captions -> labels
-- ``checking``: what is wrong with their data; ``overlaps``: what their held-out targets share with training data
+- ``files``: reads their two JSON layouts into entries
+- ``paths``: maps their paths to files of a source; ``images``: images of a build or of raw folders
+- ``matching``: maps entries to records; ``labels``: splits captions into labels
+- ``attaching``: entries with their records, as a ``datasets.Dataset`` or Parquet
+- ``checking``: errors in their data; ``overlaps``: images shared by their held-out targets and training data
 """
 
 from med_mat.official.attaching import FIELDS, attach, write
 from med_mat.official.checking import FAULTS, Report, check
-from med_mat.official.holdings import Built, Raw
+from med_mat.official.files import Entry, File, find_files
+from med_mat.official.images import BuiltImages, RawImages
 from med_mat.official.matching import Match, match
 from med_mat.official.overlaps import Overlap, overlaps
-from med_mat.official.reading import Entry, File, find_files
 
 __all__ = [
     "FAULTS",
     "FIELDS",
-    "Built",
+    "BuiltImages",
     "Entry",
     "File",
     "Match",
     "Overlap",
-    "Raw",
+    "RawImages",
     "Report",
     "attach",
     "check",

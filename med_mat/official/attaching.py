@@ -1,4 +1,4 @@
-"""Upstream's questions beside our records: a ``datasets.Dataset``, or Parquet files, one per file of upstream."""
+"""The authors' questions next to our records: a ``datasets.Dataset``, or one Parquet file per file of theirs."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from med_mat.building.writer import ROW_GROUP_RECORDS, open_writer
 from med_mat.catalog import Row
 from med_mat.errors import BuildError
 from med_mat.files import replacing
-from med_mat.official.holdings import Built
+from med_mat.official.files import File, find_files
+from med_mat.official.images import BuiltImages
 from med_mat.official.labels import known_labels, split_labels
 from med_mat.official.matching import Match, match
-from med_mat.official.reading import File, find_files
 from med_mat.storage.location import MANIFEST
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
 
 _STRINGS = pa.list_(pa.string())
-#: Upstream's columns, beside those of :mod:`med_mat.schema` and never mixed with them.
+#: The authors' columns, separate from those of :mod:`med_mat.schema`.
 FIELDS: tuple[tuple[str, pa.DataType], ...] = (
     ("upstream_file", pa.string()),  # below the folder that was named
     ("upstream_id", pa.string()),  # within that file
@@ -48,30 +48,31 @@ FIELDS: tuple[tuple[str, pa.DataType], ...] = (
 
 
 def attach(place: Path | str, mat: MedMAT) -> datasets.Dataset:
-    """Upstream's entries that have a record in a build, with the columns of both.
+    """The authors' entries that have a record in a build, with the columns of both.
 
     Args:
-        place: a folder of the authors' JSON, or one file of it. A folder with both of their folders gives each
-            question twice: filter by ``upstream_file``, or name one folder.
-        mat: the build.
+        place: A folder of the authors' JSON, or one of its files. If it contains both of their folders, each question
+            is there twice: filter by ``upstream_file``, or give one folder.
+        mat: An opened Med-MAT.
 
     Returns:
-        A row per attached entry, in upstream's order: the columns of :mod:`med_mat.schema`, then :data:`FIELDS`.
+        A row per attached entry, in the authors' order: the columns of :mod:`med_mat.schema`, then :data:`FIELDS`.
 
     Raises:
-        LayoutError, ReadError: the JSON is not what the authors published; names file and entry.
+        LayoutError, ReadError: The JSON is not in a published layout; the message names file and entry.
     """
     import datasets
 
-    holdings = Built(mat)
-    pieces = [_beside(file, found, holdings) for file, found in matched(find_files(Path(place)), holdings)]
+    images = BuiltImages(mat)
+    pieces = [_beside(file, found, images) for file, found in matched(find_files(Path(place)), images)]
     positions = np.concatenate([np.asarray(where, dtype=np.int64) for where, _ in pieces])
     theirs = pa.concat_tables([table for _, table in pieces])
     if not len(positions):
         empty = datasets.Dataset(theirs)
         return datasets.concatenate_datasets([mat.take(positions), empty], axis=1)
-    # `datasets` would copy all pixels to put columns beside a selection. Beside whole files it need not: so upstream's
-    # columns are spread over these, and the selection is made last. A record that is attached again needs them again.
+    # `datasets` copies all pixels when columns are added to a selection, but not when they are added to whole files. So
+    # the authors' columns are spread over whole files, and the selection comes last. A record that is attached several
+    # times needs several layers.
     shards = _whole_files(mat, positions)
     order = np.argsort(shards)
     slots = order[np.searchsorted(shards, positions, sorter=order)]
@@ -87,14 +88,14 @@ def attach(place: Path | str, mat: MedMAT) -> datasets.Dataset:
 
 
 def _whole_files(mat: MedMAT, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """All positions of the files in which some positions lie, file by file in their order."""
+    """All positions of the files that contain these positions, file by file."""
     file, place, _ = mat.places
     inside = np.flatnonzero(np.isin(file, np.unique(file[positions])))
     return inside[np.lexsort((place[inside], file[inside]))]
 
 
 def _occurrence(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """For each value how often it came before."""
+    """For each value, how often it has occurred before."""
     order = np.argsort(values, kind="stable")
     numbers = np.arange(len(values))
     new = np.diff(values[order], prepend=-1) != 0
@@ -104,26 +105,26 @@ def _occurrence(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def write(place: Path | str, mat: MedMAT, out: Path) -> dict[str, tuple[int, int]]:
-    """Write what :func:`attach` gives as Parquet, a file for each of upstream's that has any attached entry.
+    """Write the result of :func:`attach` as Parquet, one file for each of the authors' that has an attached entry.
 
     Args:
-        place: a folder of the authors' JSON, or one file of it.
-        mat: the build.
-        out: the folder for ``data/<name of upstream's file>.parquet``; ``load_dataset`` opens it.
+        place: A folder of the authors' JSON, or one of its files.
+        mat: An opened Med-MAT.
+        out: The folder for ``data/<name of their file>.parquet``; ``load_dataset`` opens it.
 
     Returns:
-        Upstream's file -> entries, and those of them that are attached.
+        For each of their files, the number of entries and of attached entries.
 
     Raises:
-        LayoutError, ReadError: the JSON is not what the authors published; names file and entry.
-        BuildError: nothing could be attached, or ``out`` is a build.
+        LayoutError, ReadError: The JSON is not in a published layout; the message names file and entry.
+        BuildError: Nothing could be attached, or ``out`` is a build.
     """
     if (out / MANIFEST).exists():
-        raise BuildError(f"{out.absolute()} is a Med-MAT. Name another folder for upstream's questions.")
-    holdings = Built(mat)
+        raise BuildError(f"{out.absolute()} is a Med-MAT. Choose another folder for the authors' questions.")
+    images = BuiltImages(mat)
     counts: dict[str, tuple[int, int]] = {}
-    for file, found in matched(find_files(Path(place)), holdings):
-        positions, theirs = _beside(file, found, holdings)
+    for file, found in matched(find_files(Path(place)), images):
+        positions, theirs = _beside(file, found, images)
         counts[file.name] = len(found), len(positions)
         if positions:
             _write(out / "data" / Path(file.name).with_suffix(".parquet"), mat, positions, theirs)
@@ -135,17 +136,17 @@ def write(place: Path | str, mat: MedMAT, out: Path) -> dict[str, tuple[int, int
     return counts
 
 
-def matched(files: Iterable[File], holdings: Built) -> Iterator[tuple[File, list[Match]]]:
+def matched(files: Iterable[File], images: BuiltImages) -> Iterator[tuple[File, list[Match]]]:
     """Each file with the matches of its entries, one file in memory at a time."""
     for file in files:
-        yield file, match(file, file.entries(), holdings)
+        yield file, match(file, file.entries(), images)
 
 
-def _beside(file: File, found: Sequence[Match], holdings: Built) -> tuple[list[int], pa.Table]:
-    """The positions of the attached entries in the index, and upstream's columns for them."""
+def _beside(file: File, found: Sequence[Match], images: BuiltImages) -> tuple[list[int], pa.Table]:
+    """The positions of the attached entries in the index, and the authors' columns for them."""
     attached = [one for one in found if one.record is not None]
     known: dict[int, tuple[Row, frozenset[str]]] = {
-        number: (row, known_labels([row])) for number, row in holdings.rows.items()
+        number: (row, known_labels([row])) for number, row in images.rows.items()
     }
 
     def labels(one: Match) -> list[str]:
@@ -185,6 +186,6 @@ def _write(path: Path, mat: MedMAT, positions: Sequence[int], theirs: pa.Table) 
 
 
 def _schema(fields: tuple[tuple[str, pa.DataType], ...]) -> pa.Schema:
-    """With the ``datasets`` features in its metadata, as the shards have them."""
+    """A schema with the ``datasets`` features in its metadata, like that of the shards."""
     metadata = {"huggingface": json.dumps({"info": {"features": schema.features(fields)}})}
     return pa.schema([pa.field(name, kind) for name, kind in fields], metadata=metadata)

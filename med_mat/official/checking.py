@@ -1,4 +1,4 @@
-"""Faults of upstream's data, found by reading it, alone or beside a build or raw folders."""
+"""Errors in the authors' data, found by reading it alone, or together with a build or raw folders."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from med_mat.catalog import Row, load
 from med_mat.errors import ReadError
-from med_mat.official.holdings import Built, Holdings
+from med_mat.official.files import Entry, File, find_files
+from med_mat.official.images import BuiltImages, Images
 from med_mat.official.labels import known_labels, split_labels
 from med_mat.official.matching import WHY_NOT, Match, Outcome, match
-from med_mat.official.reading import Entry, File, find_files
 from med_mat.questions import Synonyms
 from med_mat.shell import printable
 
-#: Kind of fault -> what it says of an entry.
+#: Kind of error -> its description.
 FAULTS = {
     "mask": "a mask used as an image",
     "answer": "an answer that is not the letter of the caption",
@@ -43,14 +43,14 @@ _QUOTED = re.compile(r"'([^']{1,80})'")
 
 @dataclass(slots=True)
 class Fault:
-    """How often a fault was met, where, and some of it."""
+    """How often an error was found, where, and some examples."""
 
     count: int = 0
     files: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, str]] = field(default_factory=list)  # file, id, what
 
     def add(self, file: File, entry: Entry, what: str) -> None:
-        """Note it of an entry."""
+        """Record it for an entry."""
         self.count += 1
         self.files[file.name] = self.files.get(file.name, 0) + 1
         if len(self.examples) < _EXAMPLES:
@@ -59,7 +59,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a file holds, and what became of its entries."""
+    """The contents of a file, and the outcomes of its entries."""
 
     entries: int
     images: int  # different ones
@@ -69,7 +69,7 @@ class Contents:
 
 @dataclass(slots=True)
 class Report:
-    """What a check found."""
+    """The result of a check."""
 
     files: dict[str, Contents] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)  # file -> what is wrong with it
@@ -77,7 +77,7 @@ class Report:
     shared_groups: Counter[tuple[int, int]] = field(default_factory=Counter)  # two rows -> records
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data, all of it."""
+        """All of it as plain data."""
         return {
             "files": {name: asdict(one) for name, one in self.files.items()},
             "unreadable": self.unreadable,
@@ -88,7 +88,7 @@ class Report:
         }
 
     def to_text(self) -> str:
-        """For a terminal."""
+        """As text for a terminal."""
         return "\n".join(self._lines())
 
     def _lines(self) -> Iterator[str]:
@@ -112,18 +112,18 @@ class Report:
             yield f"  rows {one_row} and {other}: {count:,} records of {other} are in groups of {one_row}"
 
 
-def check(place: Path | str, holdings: Holdings | None = None) -> Report:
-    """Look for faults in the authors' files (arXiv 2412.20070), and for what their entries can be attached to.
+def check(place: Path | str, images: Images | None = None) -> Report:
+    """Look for errors in the authors' files (arXiv 2412.20070), and for the images of their entries.
 
     Args:
-        place: a folder of the authors' JSON, or one file of it.
-        holdings: a build or raw folders; without them only what the files themselves show is found.
+        place: A folder of the authors' JSON, or one of its files.
+        images: Images of a build or of raw folders (default: only the files themselves are checked).
 
     Raises:
-        LayoutError: the folder holds none of the authors' files. A file that cannot be read is noted, and the others
+        LayoutError: The folder has none of the authors' files. A file that cannot be read is recorded, and the others
             are checked.
     """
-    checker = _Checker(holdings)
+    checker = _Checker(images)
     for file in find_files(Path(place)):
         try:
             entries = file.entries()
@@ -135,12 +135,12 @@ def check(place: Path | str, holdings: Holdings | None = None) -> Report:
 
 
 class _Checker:
-    """What is known of the files that were looked at already."""
+    """The state of a check: what is known of the files read so far."""
 
-    def __init__(self, holdings: Holdings | None) -> None:
+    def __init__(self, images: Images | None) -> None:
         self.report = Report()
-        self.holdings = holdings
-        self.catalog = holdings.catalog if holdings else load()
+        self.images = images
+        self.catalog = images.catalog if images else load()
         self.rows = {row.number: row for row in self.catalog.rows}
         self.synonyms = Synonyms()
         self.row_of_image: dict[str, int] = {}
@@ -150,8 +150,8 @@ class _Checker:
         """Check one file."""
         possible = file.rows(self.catalog)
         matches = (
-            match(file, entries, self.holdings)
-            if self.holdings
+            match(file, entries, self.images)
+            if self.images
             else [Match(entry, "source not in this build") for entry in entries]
         )
         captions = Counter(entry.caption for entry in entries)
@@ -159,7 +159,7 @@ class _Checker:
             entries=len(entries),
             images=len({entry.image for entry in entries}),
             labels=len(captions),
-            outcomes=dict(Counter(one.outcome for one in matches)) if self.holdings else {},
+            outcomes=dict(Counter(one.outcome for one in matches)) if self.images else {},
         )
         add = _adder(self.report, file)
         words = _Words(self.rows, possible, captions, self.synonyms)
@@ -169,12 +169,12 @@ class _Checker:
             self._itself(entry, one, possible, seen, add)
             for kind, what in words.faults(entry):
                 add(kind, entry, what)
-        if isinstance(self.holdings, Built):
-            self._groups(matches, self.holdings, add)
-            self._contradictions(matches, self.holdings, add)
+        if isinstance(self.images, BuiltImages):
+            self._groups(matches, self.images, add)
+            self._contradictions(matches, self.images, add)
 
     def _itself(self, entry: Entry, one: Match, possible: Sequence[int], seen: set[str], add: _Add) -> None:
-        """What an entry shows without its neighbours' captions."""
+        """Errors that an entry shows by itself."""
         if one.outcome == "mask used as an image" or (
             not one.attached and entry.located and any(map(_MASK.search, entry.image.split("/")[-2:]))
         ):
@@ -194,7 +194,7 @@ class _Checker:
             if first != row:
                 add("several rows", entry, f"{entry.image}: rows {first} and {row}")
 
-    def _groups(self, matches: Sequence[Match], built: Built, add: _Add) -> None:
+    def _groups(self, matches: Sequence[Match], built: BuiltImages, add: _Add) -> None:
         for one in matches:
             if one.record is None or one.row is None:
                 continue
@@ -203,7 +203,7 @@ class _Checker:
                 self.report.shared_groups[first, one.row] += 1
                 add("shared group", one.entry, f"{one.entry.image}: rows {first} and {one.row}")
 
-    def _contradictions(self, matches: Sequence[Match], built: Built, add: _Add) -> None:
+    def _contradictions(self, matches: Sequence[Match], built: BuiltImages, add: _Add) -> None:
         tags = built.mat.tags
         ours = [
             (one.row, one.entry, tags.label_sets[tags.label[one.record]])

@@ -1,4 +1,4 @@
-"""Upstream's entries -> records, and why an entry has none."""
+"""Maps the authors' entries to records, or says why an entry has none."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from med_mat.official.holdings import SEVERAL, Holdings
+from med_mat.official.files import LAST_ROW, Entry, File
+from med_mat.official.images import SEVERAL, Images
 from med_mat.official.paths import How
-from med_mat.official.reading import LAST_ROW, Entry, File
 
 Outcome = (
     How
@@ -27,20 +27,20 @@ ATTACHED: tuple[Outcome, ...] = ("path", "renamed folder", "converted")
 WHY_NOT: dict[Outcome, str] = {
     "mask used as an image": "the path is that of a mask",
     "file gives no record": "the file is here, but the build took no record of this row from it: see the ledger",
-    "ambiguous": "several files, or several pictures of one file, may be meant",
+    "ambiguous": "several files, or several images of one file, match",
     "missing": "the source is here, but not this file",
-    "another distribution": "the source is here, but none of the row's files: upstream had another copy",
+    "another distribution": "the source is here, but none of the row's files: the authors had another copy",
     "source not in this build": "build it, and run this again",
-    "row unknown": "neither the entry nor the name of its file says which row it is of",
+    "row unknown": "neither the entry nor its file name says which row it belongs to",
     "path unknown": "the later layout does not say where the image came from",
 }
-#: So many entries of a row must be missing before its distribution is called another.
+#: Minimum number of missing entries of a row before it is reported as another distribution.
 _FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """An entry, and what it is attached to."""
+    """An entry, and the record that it is attached to."""
 
     entry: Entry
     outcome: Outcome
@@ -50,17 +50,17 @@ class Match:
 
     @property
     def attached(self) -> bool:
-        """Whether there is a record for it."""
+        """Whether it has a record."""
         return self.record is not None
 
 
-def match(file: File, entries: Sequence[Entry], holdings: Holdings) -> list[Match]:
-    """What each entry of a file is attached to, in their order.
+def match(file: File, entries: Sequence[Entry], images: Images) -> list[Match]:
+    """The match of each entry of a file, in their order.
 
-    Where a row's file is claimed by two paths of upstream, the one that is less sure is left unattached.
+    If two paths of the authors claim the same file of a row, the less certain one is left unattached.
     """
-    possible = tuple(row for row in file.rows(holdings.catalog) if row in holdings.rows)
-    found = [_match(entry, possible, holdings) for entry in entries]
+    possible = tuple(row for row in file.rows(images.catalog) if row in images.rows)
+    found = [_match(entry, possible, images) for entry in entries]
     claims: defaultdict[tuple[int | None, str | None], dict[str, int]] = defaultdict(dict)
     for one in found:
         if one.attached:
@@ -80,33 +80,33 @@ def match(file: File, entries: Sequence[Entry], holdings: Holdings) -> list[Matc
 
 
 def _losers(ranks: Mapping[str, int]) -> list[str]:
-    """Which of upstream's paths must give up a file that all of them claim."""
+    """Which of the authors' paths lose a file that all of them claim."""
     best = min(ranks.values())
     sole = list(ranks.values()).count(best) == 1
     return [image for image, rank in ranks.items() if rank > best or not sole]
 
 
-def _match(entry: Entry, possible: tuple[int, ...], holdings: Holdings) -> Match:
+def _match(entry: Entry, possible: tuple[int, ...], images: Images) -> Match:
     row = entry.row if entry.row is not None else possible[0] if len(possible) == 1 else None
-    if row is not None and (row > LAST_ROW or row not in holdings.rows):
+    if row is not None and (row > LAST_ROW or row not in images.rows):
         return Match(entry, "row unknown")
     if not entry.located:
         return Match(entry, "path unknown", row)
     if row is not None:
-        return _in_row(entry, row, holdings)
-    tried = [_in_row(entry, one, holdings) for one in possible]
+        return _in_row(entry, row, images)
+    tried = [_in_row(entry, one, images) for one in possible]
     attached = [one for one in tried if one.attached]
     return attached[0] if len(attached) == 1 else Match(entry, "row unknown")
 
 
-def _in_row(entry: Entry, row: int, holdings: Holdings) -> Match:
-    paths = holdings.paths(row)
+def _in_row(entry: Entry, row: int, images: Images) -> Match:
+    paths = images.paths(row)
     if paths is None:
         return Match(entry, "source not in this build", row)
     path, how = paths.find(entry.image)
     if path is None:
         return Match(entry, how, row)
-    record = holdings.record(row, path)
+    record = images.record(row, path)
     if record == SEVERAL:
         return Match(entry, "ambiguous", row, path)
     if record is None:

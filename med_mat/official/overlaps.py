@@ -1,7 +1,7 @@
-"""How many images of a held-out target its training data shows too, for every combination that the paper published.
+"""How many images of a held-out target are in its training data, for every combination of the paper.
 
-Upstream holds out a subset by its number, not by its images: rows of one source under two tasks, and sources that
-contain each other, stand on both sides. Here nothing is dropped: the figures say what a split by subset alone leaks.
+The authors hold out a subset by its number, not by its images: rows of one source under two tasks, and sources that
+contain each other, are on both sides. Nothing is dropped here: the numbers show what a split by subset alone leaks.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from med_mat import paper
 from med_mat.errors import SplitError
 from med_mat.selection import EVERYTHING
-from med_mat.splits.arms import part_rows
+from med_mat.splits.kinds.combination import part_rows
 from med_mat.splits.options import Options
 from med_mat.splits.study import Study
 from med_mat.tags import Positions
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """One combination of the paper over a build."""
+    """One combination of the paper, counted in a build."""
 
     kind: str
     number: int  # of the row in its table
@@ -46,16 +46,16 @@ class Overlap:
 
 
 def overlaps(mat: MedMAT) -> list[Overlap]:
-    """Count them for each of the 43 + 9 + 8 combinations, in the paper's reading.
+    """Count them for each of the 43 + 9 + 8 combinations, with the paper's triplets.
 
-    Groups join patients, files, pictures and near-duplicates over all sources of the build, so that a build of more
-    sources finds more.
+    Groups join patients, files, images and near-duplicates across all sources of the build, so a build of more sources
+    finds more.
     """
     return [_overlap(mat, one) for one in paper.combinations()]
 
 
 def to_text(found: Sequence[Overlap]) -> str:
-    """As a table, and the pairs of rows that share images."""
+    """As a table, with the pairs of rows that share images."""
     lines = ["table      row   test records   shared with train   all records   shared with parts   combination"]
     for one in found:
         name = f"{' + '.join(one.parts)} -> {one.target}"
@@ -79,7 +79,7 @@ def to_text(found: Sequence[Overlap]) -> str:
 
 def _overlap(mat: MedMAT, row: paper.Combination) -> Overlap:
     target, parts = str(row.target), tuple(map(str, row.parts))
-    options = Options(reading="paper", pool_tasks=True, cross_tasks=row.kind == "detection", test_on="all")
+    options = Options(triplet_source="paper", pool_tasks=True, cross_tasks=row.kind == "detection", test_on="all")
     try:
         rows = {number for part in row.parts for number in part_rows(mat, part.within(mat), options)}
         study = Study.of(mat, row.target.selection, options, named=rows)
@@ -103,7 +103,7 @@ def _overlap(mat: MedMAT, row: paper.Combination) -> Overlap:
 
 
 def _shared(mat: MedMAT, some: Positions, others: Positions) -> Positions:
-    """Those of some records whose group other records have too."""
+    """Those of some records that share a group with other records."""
     group = mat.tags.group
     return some[np.isin(group[some], group[others])]
 

@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
-from med_mat.raw.folder import IMAGE_SUFFIXES
+from med_mat import formats
 
 #: ``path``: all of the path inside the source is that of upstream. ``renamed folder``: the end is, and the folder in
 #: front of it is one that the source does not have. ``converted``: the same name with another suffix.
@@ -34,7 +34,7 @@ class Paths:
 
     def __init__(self, roles: Mapping[str, str]) -> None:
         self.roles = roles
-        images = [path for path in roles if posixpath.splitext(path)[1].lower() in IMAGE_SUFFIXES]
+        images = [path for path in roles if posixpath.splitext(path)[1].lower() in formats.picture_suffixes()]
         self._names = _Ends({path: path for path in images})
         self._stems = _Ends({path: posixpath.splitext(path)[0] for path in images})
         self._folders = {
@@ -48,7 +48,7 @@ class Paths:
         if named.how != "missing":
             return named
         stem, suffix = posixpath.splitext(path)
-        stemmed = self._find(self._stems, stem if suffix in IMAGE_SUFFIXES else path)
+        stemmed = self._find(self._stems, stem if suffix in formats.picture_suffixes() else path)
         return Found(stemmed.path, "converted") if stemmed.path is not None else stemmed
 
     def _find(self, ends: _Ends, path: str) -> Found:

@@ -1,19 +1,19 @@
-"""Pictures of a Med-MAT: the MAT grid, the balance of its labels, thumbnails of its records with boxes and masks.
+"""Figures of a Med-MAT: the MAT grid, the label distribution, and thumbnails of records with boxes and masks.
 
-Figures are drawn by matplotlib's object interface (the extra ``plot``) in a style of their own, whatever the user's
-settings are; contact sheets by Pillow alone. The same data give the same bytes. Colours are told apart by the
-colour-blind: one hue, whose lightness alone says how many, for counts; Okabe & Ito's palette for labels and sides.
-Nothing that a label says is parsed: no mathtext, no control character, no text without end.
+Figures are drawn with matplotlib's object interface (the extra ``plot``) in a fixed style, whatever the user's settings
+are; contact sheets with Pillow alone. The same data give the same bytes. The colors are safe for color-blind readers:
+one hue of varying lightness for counts, Okabe and Ito's palette for labels and sides. Labels are never interpreted:
+no mathtext, no control characters, and long texts are truncated.
 
-- ``built``: a picture of what a selection of a built Med-MAT holds, of any kind
-- ``grid``: the MAT grid; ``bars``: the balance of labels; ``canvas``: what the two figures are drawn on
+- ``built``: figures of a selection of a built Med-MAT, and of an audit
+- ``grid``: the MAT grid; ``bars``: the label distribution; ``canvas``: what both are drawn on
 - ``thumbnails``: a record with its boxes and masks; ``sheet``: many of them, with captions
-- ``style``: colours and words, of figures and sheets alike
-- ``saving``: a picture as bytes, and as a file
+- ``style``: colors and words of figures and sheets
+- ``saving``: a figure as bytes, and as a file
 """
 
 from med_mat.plot.bars import label_balance
-from med_mat.plot.built import Kind, cell_counts, label_counts, picture
+from med_mat.plot.built import Kind, audit_grid, cell_counts, label_counts, picture
 from med_mat.plot.grid import mark, mat_grid
 from med_mat.plot.saving import check_suffix, encoded, save
 from med_mat.plot.sheet import contact_sheet, spread
@@ -23,6 +23,7 @@ from med_mat.plot.thumbnails import thumbnail
 __all__ = [
     "PALETTE",
     "Kind",
+    "audit_grid",
     "cell_counts",
     "check_suffix",
     "contact_sheet",

@@ -1,4 +1,4 @@
-"""The balance of labels."""
+"""The label distribution."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def label_balance(
     sides: tuple[str, str] = ("train", "test"),
     theme: str = "light",
 ) -> Figure:
-    """A bar per label, the commonest first; with ``against``, two, each the label's share of its side.
+    """A bar per label, the most frequent first; with ``against`` two bars, each the label's share of its side.
 
     Args:
-        counts: label -> number of records.
-        against: the same of another side.
-        limit: how many labels to draw; the others are counted in a line below.
-        title: a line above.
-        sides: what ``counts`` and ``against`` are.
+        counts: Number of records per label.
+        against: The same for another side.
+        limit: Maximum number of labels; the others are summarized in a line below.
+        title: Title of the figure.
+        sides: Names of ``counts`` and ``against``.
         theme: "light" or "dark".
 
     Raises:
-        PlotError: nothing to draw, a limit below 1, or no such theme.
+        PlotError: Nothing to plot, a limit below 1, or an unknown theme.
         MissingExtraError: matplotlib is not installed.
     """
     look = theme_of(theme)

@@ -1,4 +1,4 @@
-"""A picture of some records of a built Med-MAT, and the counts that it shows."""
+"""Figures of the records of a built Med-MAT and of an audit, and the counts that they show."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from med_mat.dataset import MedMAT
     from med_mat.selection import Selector
+    from med_mat.splits import Audit
 
 Kind = Literal["grid", "labels", "sheet"]
 
@@ -33,26 +34,26 @@ def picture(
     limit: int | None = None,
     theme: str = "light",
 ) -> Figure | Image.Image:
-    """A picture of some records of a Med-MAT. Of a contact sheet, only the row groups that are needed are read.
+    """A figure of selected records of a Med-MAT. For a contact sheet, only the row groups that are needed are read.
 
     Args:
-        mat: a built Med-MAT.
-        selector: which records: see :meth:`med_mat.dataset.MedMAT.where`.
+        mat: An opened Med-MAT.
+        selector: Records to show: see :meth:`med_mat.MedMAT.where`.
         kind: "grid" (:func:`mat_grid`), "labels" (:func:`label_balance`) or "sheet" (:func:`contact_sheet`).
-        split: of that split alone.
-        against: compare with this split, in a grid or of labels.
-        limit: of labels or records.
+        split: Show only this split.
+        against: Compare with this split (grid and labels).
+        limit: Maximum number of labels or records.
         theme: "light" or "dark".
 
     Raises:
-        PlotError: nothing to draw.
-        VocabularyError: a word of the selector or split that this build does not know.
+        PlotError: Nothing to plot.
+        VocabularyError: An unknown word in the selector or split.
         MissingExtraError: matplotlib is not installed.
     """
     positions = mat.where(selector, split=split)
     if kind == "sheet":
         if against is not None:
-            raise PlotError("A contact sheet compares nothing: leave against out.")
+            raise PlotError("A contact sheet does not compare splits: leave out against.")
         number = 24 if limit is None else limit
         return contact_sheet(mat.stream(spread(positions, number)), limit=number, theme=theme)
     others = None if against is None else mat.where(selector, split=against)
@@ -71,7 +72,7 @@ def picture(
 
 
 def cell_counts(mat: MedMAT, positions: Positions) -> dict[MAT, int]:
-    """Records per triplet, of those at some positions of the index."""
+    """Number of records per triplet at these positions of the index."""
     counts: dict[MAT, int] = {}
     for row, count in mat.tags.counts(positions).items():
         triplet = mat.tags.facts[row].mat
@@ -80,10 +81,29 @@ def cell_counts(mat: MedMAT, positions: Positions) -> dict[MAT, int]:
 
 
 def label_counts(mat: MedMAT, positions: Positions) -> dict[str, int]:
-    """Records per label, of those at some positions of the index; a record counts for each label that it has."""
+    """Number of records per label at these positions of the index; a record counts for each of its labels."""
     counts: dict[str, int] = {}
     numbers = np.bincount(mat.tags.label[positions], minlength=len(mat.tags.labels))
     for code in np.flatnonzero(numbers):
         for label in mat.tags.labels[code]:
             counts[label] = counts.get(label, 0) + int(numbers[code])
     return counts
+
+
+def audit_grid(audit: Audit, *, theme: str = "light") -> Figure:
+    """The MAT grid of train against test, with the target outlined.
+
+    Args:
+        audit: Of an experiment.
+        theme: "light" or "dark".
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
+    return mat_grid(
+        {MAT.parse(triplet): count for triplet, count in audit.train.items()},
+        against={MAT.parse(triplet): count for triplet, count in audit.test.items()},
+        target=MAT.parse(audit.target[0]) if len(audit.target) == 1 else None,
+        title=audit.title,
+        theme=theme,
+    )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def settings() -> Iterator[None]:
-    """Matplotlib's own settings and a few of ours for the time of a drawing, whatever the user has set.
+    """Matplotlib's default settings and a few of ours while a figure is drawn, whatever the user has set.
 
     Raises:
         MissingExtraError: matplotlib is not installed.
@@ -44,7 +44,7 @@ def settings() -> Iterator[None]:
 
 
 def blank(width: float, height: float, title: str, summary: str, look: Theme) -> tuple[Figure, Axes]:
-    """A figure of so many inches, and what is drawn on it by inches, with two lines of text at its top."""
+    """A figure of a size in inches, and its axes in inches, with two lines of text at its top."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), facecolor=look.paper)
@@ -58,7 +58,7 @@ def blank(width: float, height: float, title: str, summary: str, look: Theme) ->
 
 
 def write(axes: Axes, x: float, y: float, text: str, color: str, size: float, **options: Any) -> None:
-    """Text of so many points, its middle at the height ``y``."""
+    """Text of a size in points, vertically centered at ``y``."""
     axes.text(x, y, text, color=color, fontsize=size, va="center_baseline", **options)
 
 
@@ -72,7 +72,7 @@ def box(
     edge: str = "none",
     linewidth: float = 1,
 ) -> None:
-    """A rectangle from its top left corner; ``fill`` None lets through what is below."""
+    """A rectangle from its top left corner; ``fill`` None is transparent."""
     from matplotlib.patches import Rectangle
 
     axes.add_patch(Rectangle((x, y), width, height, facecolor=fill or "none", edgecolor=edge, linewidth=linewidth))

@@ -37,7 +37,7 @@ def mat_grid(
     sides: tuple[str, str] = ("train", "test"),
     theme: str = "light",
 ) -> Figure:
-    """The MAT grid: a line per area, a column per modality, in each cell a strip per task with its number of records.
+    """The MAT grid: a row per area, a column per modality, in each cell a strip per task with its record count.
 
     Args:
         cells: complete triplet -> number of records.
@@ -63,13 +63,13 @@ def mat_grid(
 
 
 def mark(task: str) -> str:
-    """Three letters for a task, in brackets where it comes with boxes or masks."""
+    """Three letters for a task, in brackets if it has boxes or masks."""
     return f"[{task[:3]}]" if task.endswith("Detection") else task[:3]
 
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Where everything lies."""
+    """The layout of a figure."""
 
     given: Sequence[Mapping[MAT, int]]
     target: MAT | None
@@ -200,7 +200,7 @@ class _Grid:
         return to_hex(colormaps["Blues"](float(np.interp(share, (0, 1), self.look.counts))))
 
     def _key(self, axes: Axes, y: float, sides: Sequence[str]) -> None:
-        """What colours and frames mean."""
+        """The legend of colors and frames."""
         look, (low, high) = self.look, self.range
         write(axes, 0.15, y, "records", look.quiet, 8)
         x = 0.75
@@ -217,7 +217,7 @@ class _Grid:
 
 
 def _short(count: int) -> str:
-    """A number in five characters."""
+    """A number in at most five characters."""
     if count < 10_000:
         return f"{count:,}"
     return f"{count / 1000:.3g}k" if count < 999_500 else f"{count / 1e6:.3g}M"

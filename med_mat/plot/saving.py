@@ -1,4 +1,4 @@
-"""A picture as bytes, and as a file: the same picture gives the same bytes."""
+"""A figure as bytes, and as a file: the same figure gives the same bytes."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ _DPI = 150
 
 
 def save(drawn: Figure | Image.Image, path: Path) -> None:
-    """Write a picture: a figure as ``.svg`` (its text stays text) or ``.png``, a contact sheet as ``.png``.
+    """Write a figure as ``.svg`` (its text stays text) or ``.png``, or a contact sheet as ``.png``.
 
-    The same picture gives the same bytes; the file is whole or not there.
+    The same figure gives the same bytes. An interrupted write leaves no partial file.
 
     Raises:
-        PlotError: another suffix.
-        WriteError: the system does not take it.
+        PlotError: Another extension.
+        WriteError: The file cannot be written.
         MissingExtraError: matplotlib is not installed.
     """
     write_atomically(path, encoded(drawn, check_suffix(path, sheet=isinstance(drawn, Image.Image))))
 
 
 def encoded(drawn: Figure | Image.Image, suffix: str) -> bytes:
-    """What :func:`save` writes, by a suffix of :func:`check_suffix`."""
+    """The bytes that :func:`save` writes, for an extension as returned by :func:`check_suffix`."""
     buffer = io.BytesIO()
     if isinstance(drawn, Image.Image):
         drawn.save(buffer, "PNG", optimize=True)
     else:
-        # what names the program, its version or the hour would make bytes differ
+        # metadata that name the program, its version or the time would make the bytes differ
         nothing = {"Creator": None, "Date": None} if suffix == ".svg" else {"Software": None}
         metadata = {"Title": str(drawn.get_label()), **nothing}
         with settings():
@@ -46,14 +46,14 @@ def encoded(drawn: Figure | Image.Image, suffix: str) -> bytes:
 
 
 def check_suffix(path: Path, *, sheet: bool) -> str:
-    """The suffix of a picture's file, in lower case.
+    """The extension of a figure's file, in lower case.
 
     Raises:
-        PlotError: a figure is to be something else than SVG or PNG, or a contact sheet than PNG.
+        PlotError: Not .svg or .png; or, for a contact sheet, not .png.
     """
     suffix = path.suffix.lower()
     if sheet and suffix != ".png":
-        raise PlotError(f"{path}: a contact sheet is made of pixels, and written as .png.")
+        raise PlotError(f"{path}: a contact sheet is saved as .png.")
     if suffix not in (".svg", ".png"):
-        raise PlotError(f"{path}: a figure is written as .svg or .png.")
+        raise PlotError(f"{path}: a figure is saved as .svg or .png.")
     return suffix

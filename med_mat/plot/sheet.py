@@ -1,4 +1,4 @@
-"""The contact sheet: thumbnails in lines, each with its label and id, and below them which colour is which label."""
+"""The contact sheet: rows of thumbnails, each with its label and id, and a legend of label colors below."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def contact_sheet(
         columns: thumbnails in a line.
         limit: at most so many records: spread evenly over a ``Dataset``, the first ones of an ``IterableDataset``.
         boxes: whether to draw boxes.
-        masks: whether to draw masks: a translucent colour for each label, with an outline. After seven labels colours
+        masks: whether to draw masks: a translucent color for each label, with an outline. After seven labels colors
             return; each caption names the labels of its record.
         side: pixels of the square into which a thumbnail is fitted; small images are enlarged.
         theme: "light" or "dark".
@@ -64,14 +64,14 @@ def contact_sheet(
     else:
         records = [dataset[int(position)] for position in spread(np.arange(len(dataset)), limit)]
     if not records:
-        raise PlotError("There is no record to draw a contact sheet of: choose more.")
+        raise PlotError("There is no record for a contact sheet: select more records.")
     colors: dict[str, str] = {}
     squares = [square(record, side, look, colors=colors, boxes=boxes, masks=masks) for record in records]
     return _sheet(squares, [_caption(record) for record in records], min(columns, len(records)), colors, look)
 
 
 def spread(positions: Positions, limit: int) -> Positions:
-    """At most ``limit`` of some positions, evenly spread over them, the first and the last among them."""
+    """At most ``limit`` of the positions, evenly spaced, including the first and the last."""
     if len(positions) <= limit:
         return positions
     return positions[np.linspace(0, len(positions) - 1, limit).astype(np.int64)]
@@ -89,7 +89,7 @@ def _sheet(
     colors: Mapping[str, str],
     look: Theme,
 ) -> Image.Image:
-    """Lay out thumbnails and their captions, and below them the labels that have a colour."""
+    """Lay out thumbnails with their captions, and the legend of label colors below."""
     side = squares[0].width
     step = side + _MARGIN, side + 2 * _LINE + _MARGIN + 6
     width = columns * step[0] + _MARGIN
@@ -116,7 +116,7 @@ def _sheet(
 
 
 def _fitted(text: str, width: float, own: ImageFont.FreeTypeFont, head: int = -1) -> str:
-    """A text no wider than so many pixels: what is too long is cut off, or out after ``head`` characters."""
+    """A text truncated to a width in pixels: at its end, or after ``head`` characters."""
     line = one_line(text, 300)
     start, rest = line[: max(head, 0)], line[max(head, 0) :]
     fitted = line

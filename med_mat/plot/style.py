@@ -1,4 +1,4 @@
-"""Colours and words, of figures and contact sheets alike; the font of the latter."""
+"""Colors and words of figures and contact sheets, and the font of the latter."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from PIL import ImageColor, ImageFont
 
 from med_mat.errors import PlotError
 
-#: Okabe & Ito's colours, in the order in which they are given to labels; their black is left out.
+#: Okabe and Ito's colors without black, in the order in which labels get them.
 PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0072B2")
 
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The colours of a background and of what is written on it."""
+    """The colors of a background and of what is written on it."""
 
     paper: str
     ink: str
@@ -25,7 +25,9 @@ class Theme:
     line: str
     accent: str  # the target, and what is shared with it
     tint: str  # the same, behind text
-    counts: tuple[float, float]  # places in the colour map of few and of many records, the latter unlike the paper
+    counts: tuple[
+        float, float
+    ]  # positions in the color map of few and of many records; the latter contrasts with the background
     sides: tuple[str, str]
 
 
@@ -48,19 +50,19 @@ def theme_of(name: str) -> Theme:
         PlotError: there is none of that name.
     """
     if name not in _THEMES:
-        raise PlotError(f"There is no theme {name!r}: it is {' or '.join(_THEMES)}.")
+        raise PlotError(f"There is no theme {name!r}: choose {' or '.join(_THEMES)}.")
     return _THEMES[name]
 
 
 def ink_on(fill: str) -> str:
-    """Black or white, whichever is more legible on a colour (relative luminance of WCAG 2.1)."""
+    """Black or white, whichever has more contrast with a color (relative luminance of WCAG 2.1)."""
     channels = np.array(ImageColor.getrgb(fill)[:3]) / 255
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return "#000000" if linear @ (0.2126, 0.7152, 0.0722) > 0.179 else "#FFFFFF"
 
 
 def one_line(text: str, longest: int) -> str:
-    """On one line, without characters that act on their surroundings, and no longer than that."""
+    """A text on one line, without control characters, and truncated to a length."""
     kept = "".join(char if char.isprintable() else " " for char in text[: 8 * longest])
     line = " ".join(kept.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""One record as a small square: its picture, with its boxes and masks on it."""
+"""One record as a small square: its image, with its boxes and masks on it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def square(
     boxes: bool = True,
     masks: bool = True,
 ) -> Image.Image:
-    """A thumbnail in the colours of its labels; labels that have none in ``colors`` yet are given one there."""
+    """A thumbnail in the colors of its labels; labels without a color in ``colors`` are assigned one."""
     paper = Image.new("RGB", (side, side), look.line)
     try:
         shown = _decoded(record.get("image"))
@@ -63,7 +63,7 @@ def square(
 
 
 def _decoded(value: Mapping[str, Any] | None) -> Image.Image | None:
-    """The picture of a column, upright; None where it has no bytes (a path alone is not followed)."""
+    """The image of a column, upright; None if it has no bytes (a path alone is not followed)."""
     if value is None or value["bytes"] is None:
         return None
     with pillow():
@@ -73,7 +73,7 @@ def _decoded(value: Mapping[str, Any] | None) -> Image.Image | None:
 
 
 def _flat(shown: Image.Image, look: Theme) -> Image.Image:
-    """As RGB: more than 8 bit are scaled, what is transparent lets the paper through."""
+    """As RGB: more than 8 bits are scaled, and transparent pixels show the background."""
     if shown.mode in ("F", "I") or shown.mode.startswith("I;16"):
         values = np.asarray(shown)
         return Image.fromarray(to_8_bit(Plane(values.astype(values.dtype.newbyteorder("="))), None)[0]).convert("RGB")
@@ -87,7 +87,7 @@ def _flat(shown: Image.Image, look: Theme) -> Image.Image:
 def _regions(
     mask: Image.Image, legend: Iterable[Mapping[str, Any]], size: tuple[int, int]
 ) -> Iterator[tuple[str, Image.Image]]:
-    """Each label of a mask and where it holds, as greys of that size: 255 where it covers a pixel entirely."""
+    """Each label of a mask with its region at that size: gray values, 255 where it covers a pixel entirely."""
     values = np.asarray(mask)
     of_label: dict[str, list[int]] = {}
     for entry in legend:
@@ -100,14 +100,14 @@ def _regions(
 
 
 def _paint(small: Image.Image, region: Image.Image, color: str) -> None:
-    """A region in a translucent colour with an opaque outline, in place."""
-    small.paste(color, mask=region.point(lambda grey: grey * 3 // 10))
-    solid = region.point(lambda grey: 255 if grey >= 64 else 0)  # thin vessels stay
+    """A region in a translucent color with an opaque outline, in place."""
+    small.paste(color, mask=region.point(lambda gray: gray * 3 // 10))
+    solid = region.point(lambda gray: 255 if gray >= 64 else 0)  # thin vessels stay
     small.paste(color, mask=ImageChops.subtract(solid, solid.filter(ImageFilter.MinFilter(3))))
 
 
 def _frame(small: Image.Image, box: Mapping[str, Any], factors: tuple[float, float], color: str) -> None:
-    """The edges of a box in a colour, with a dark edge around that is seen on any picture, in place."""
+    """The edges of a box in a color, with a dark outline that is visible on any image, in place."""
     draw = ImageDraw.Draw(small)
     left, right = sorted(float(np.clip(box[x] * factors[0], 0, small.width)) for x in ("xmin", "xmax"))
     top, bottom = sorted(float(np.clip(box[y] * factors[1], 0, small.height)) for y in ("ymin", "ymax"))

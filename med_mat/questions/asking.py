@@ -1,4 +1,4 @@
-"""Asks about records, in one of three forms.
+"""Makes the questions of records, in one of three forms.
 
 ``default``: what a build stores. No two options can both be right, a label that is merely unknown is never offered as
 wrong, and neither number nor length of options tells the answer.
@@ -16,23 +16,23 @@ from typing import Literal
 from med_mat.catalog import Catalog, Row
 from med_mat.errors import CardError, LabelError
 from med_mat.questions import classes, findings, places, texts
-from med_mat.questions.draws import Draws
 from med_mat.questions.places import Box
 from med_mat.questions.question import Question, single_choice
+from med_mat.questions.sampling import Sampler
 from med_mat.questions.synonyms import Synonyms
 
 Form = Literal["default", "paper", "row"]
-#: The seed of the questions that a build stores.
+#: The seed of the questions stored in a build.
 SEED = 0
 
 _MOST = len(texts.LETTERS) - 1
-#: What stands before "/" in the raw label of a row whose grades are of one scale.
+#: The name of the scale of a row with a single scale: the part of its raw labels before "/".
 _ONE_SCALE = ""
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A row, ready to be asked about: all that can be worked out before a record comes."""
+    """A row prepared for questions: everything that does not depend on a record."""
 
     row: Row
     instructions: tuple[str, ...]
@@ -44,7 +44,7 @@ class _Asked:
 
 
 class Questioner:
-    """Asks about records of some rows. It holds only plain data and can be sent to workers."""
+    """Makes the questions of records of some rows. It holds only plain data and can be pickled."""
 
     def __init__(
         self,
@@ -53,17 +53,17 @@ class Questioner:
         seed: int = SEED,
         label_sets: Mapping[int, Sequence[Sequence[str]]] | None = None,
     ) -> None:
-        """Prepare all that does not depend on a record.
+        """Prepare everything that does not depend on a record.
 
         Args:
-            rows: those asked about, and all rows of their subsets: their labels may be distractors.
-            form: of the questions.
-            seed: of all draws.
+            rows: The rows asked about, and all rows of their subsets, whose labels may be distractors.
+            form: Form of the questions.
+            seed: Random seed.
             label_sets: for the paper's form: row number -> the sets of labels that occur in its subset's rows of
                 findings.
 
         Raises:
-            CardError: a row without labels.
+            CardError: A row without labels.
         """
         rows = rows.rows if isinstance(rows, Catalog) else tuple(rows)
         self.form, self.seed = form, seed
@@ -95,18 +95,18 @@ class Questioner:
         """The question of one record.
 
         Args:
-            key: the record's ``key``; every draw follows from it and the seed.
-            row: the row that the record belongs to.
-            label: the human label (rows of classes and grades).
-            present: human labels that hold (rows of findings, boxes and masks).
-            absent: human labels stated to be absent.
-            unknown: human labels of which nothing is stated; they are never offered, nor asked for.
-            raw_label: what the publisher's file says (rows of grades that have several scales).
-            boxes: corners in pixels, and human labels (rows of boxes and masks).
-            size: width and height of the image in pixels (rows of boxes and masks).
+            key: The record's ``key``; random choices depend only on it and the seed.
+            row: The row that the record belongs to.
+            label: Its human label (rows of classes and grades).
+            present: Human labels that are present (rows of findings, boxes and masks).
+            absent: Human labels stated to be absent.
+            unknown: Human labels about which nothing is stated; they are never offered or asked for.
+            raw_label: The label in the publisher's file (rows of grades with several scales).
+            boxes: Corners in pixels, and human labels (rows of boxes and masks).
+            size: Width and height of the image in pixels (rows of boxes and masks).
 
         Raises:
-            LabelError: a label that the row does not have.
+            LabelError: A label that the row does not have.
         """
         asked = self._rows.get(row.number)
         if asked is None:
@@ -118,23 +118,23 @@ class Questioner:
                     f"{name!r} is not a label of row {row.number} of {row.source!r}: {', '.join(row.names)}. Where its "
                     "card has changed since the build, build again."
                 )
-        draws = Draws(key, self.seed)
-        instruction = draws.one(asked.instructions)
+        sampler = Sampler(key, self.seed)
+        instruction = sampler.one(asked.instructions)
         if label is not None and single:
-            return self._of_classes(draws, asked, instruction, label, raw_label)
+            return self._of_classes(sampler, asked, instruction, label, raw_label)
         if asked.findings is not None:
             stated = set(absent).difference(present, unknown)
             wrong = [name for name in absent if name in stated]
-            return self._of_findings(draws, asked, asked.findings, instruction, present, wrong)
+            return self._of_findings(sampler, asked, asked.findings, instruction, present, wrong)
         if row.traced:
-            return places.ask_for_mask(draws, instruction, row.names)
+            return places.ask_for_mask(sampler, instruction, row.names)
         if self.form == "paper" and row.kind == "masks":
             boxes = places.outermost(boxes)
-        return places.ask_for_boxes(draws, instruction, asked.drawn, (*present, *unknown), boxes, size)
+        return places.ask_for_boxes(sampler, instruction, asked.drawn, (*present, *unknown), boxes, size)
 
-    def _of_classes(self, draws: Draws, asked: _Asked, instruction: str, label: str, raw_label: str) -> Question:
+    def _of_classes(self, sampler: Sampler, asked: _Asked, instruction: str, label: str, raw_label: str) -> Question:
         if self.form == "paper":
-            return _of_captions(draws, asked, instruction, label)
+            return _of_captions(sampler, asked, instruction, label)
         scale = raw_label.partition("/")[0] if asked.row.scales else _ONE_SCALE
         if scale not in asked.pools:
             raise LabelError(
@@ -143,11 +143,11 @@ class Questioner:
             )
         if asked.row.scales:
             instruction = instruction.replace("{part}", asked.row.scales[scale].part)
-        return single_choice(draws, instruction, label, asked.pools[scale].draw(draws, label))
+        return single_choice(sampler, instruction, label, asked.pools[scale].sample(sampler, label))
 
     def _of_findings(
         self,
-        draws: Draws,
+        sampler: Sampler,
         asked: _Asked,
         row: findings.Findings,
         instruction: str,
@@ -159,20 +159,20 @@ class Questioner:
             whole = texts.for_open(instruction)
             return Question(whole, (), "", whole, "")
         if self.form == "paper":
-            return _of_captions(draws, asked, instruction, texts.joined(right))
-        wrong = findings.distractors(draws, row, right, absent)
-        return single_choice(draws, instruction, texts.joined(right), list(draws.shuffled(wrong)))
+            return _of_captions(sampler, asked, instruction, texts.joined(right))
+        wrong = findings.distractors(sampler, row, right, absent)
+        return single_choice(sampler, instruction, texts.joined(right), list(sampler.shuffled(wrong)))
 
 
-def _of_captions(draws: Draws, asked: _Asked, instruction: str, answer: str) -> Question:
-    """The paper's form: any other answers of the subset."""
+def _of_captions(sampler: Sampler, asked: _Asked, instruction: str, answer: str) -> Question:
+    """The paper's form: distractors are any other answers of the subset."""
     distractors: list[str] = []
-    for caption in draws.shuffled(asked.captions):
+    for caption in sampler.shuffled(asked.captions):
         if caption.casefold() != answer.casefold():
             distractors.append(caption)
             if len(distractors) == _MOST:
                 break
-    return single_choice(draws, instruction, answer, distractors, verbatim=True)
+    return single_choice(sampler, instruction, answer, distractors, verbatim=True)
 
 
 def _prepare(
@@ -197,7 +197,7 @@ def _prepare(
 
 
 def _pools(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> dict[str, classes.Pools]:
-    """By scale. A grade beyond the end of its scale is asked about beside those of the scale."""
+    """Pools by scale. A grade beyond the end of its scale is asked about together with those of the scale."""
     if not row.scales:
         return {_ONE_SCALE: classes.pools(row, siblings, synonyms)}
     raws = list(row.labels)

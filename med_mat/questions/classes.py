@@ -1,8 +1,8 @@
-"""Distractors where one label holds per image: which labels may stand beside it, and how many of them do.
+"""Distractors for images with one label: which other labels may be options, and how many of them.
 
-All answers of a row get the same number of options, so that the number does not tell the answer. And where one of its
-answers can only stand beside the row's own labels, as "No COVID-19" beside "COVID-19", none of the row's answers is
-asked beside others: they would tell it. Nor are others taken where they do not bring more options.
+All answers of a row have the same number of options, so that the number does not reveal the answer. If one of its
+answers can only be combined with the row's own labels, as "No COVID-19" with "COVID-19", no answer of the row is
+combined with others: they would reveal it. Nor are others used if they do not give more options.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from med_mat.catalog import Row
-from med_mat.questions.draws import Draws
+from med_mat.questions.sampling import Sampler
 from med_mat.questions.synonyms import Synonyms
 from med_mat.questions.texts import LETTERS
 
@@ -23,24 +23,24 @@ Clashes = Mapping[str, frozenset[str]]
 
 @dataclass(frozen=True, slots=True)
 class Pools:
-    """For each label of a row the labels that may be its distractors, and how many are drawn of them."""
+    """For each label of a row, the labels that may be its distractors, and how many of them are sampled."""
 
     of: Mapping[str, tuple[str, ...]]
-    clashes: Clashes  # label -> those that must not stand beside it
+    clashes: Clashes  # label -> those that must not be options with it
     count: int
 
-    def draw(self, draws: Draws, label: str) -> list[str]:
-        """Distractors of a label; fewer than ``count`` only where there are no more."""
-        return compatible(draws.shuffled(self.of[label]), self.clashes, self.count)
+    def sample(self, sampler: Sampler, label: str) -> list[str]:
+        """Distractors of a label; fewer than ``count`` only if there are no more."""
+        return compatible(sampler.shuffled(self.of[label]), self.clashes, self.count)
 
 
 def pools(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> Pools:
     """The pools of a row of classes or grades.
 
     Args:
-        row: asked about.
-        siblings: the rows whose labels may be distractors, itself among them.
-        synonyms: which labels could both be right.
+        row: The row asked about.
+        siblings: The rows whose labels may be distractors, including itself.
+        synonyms: Which labels could both be right.
     """
     own = frozenset(row.names)
 
@@ -64,9 +64,9 @@ def _pools(names: Sequence[str], among: Sequence[str], clashes: Clashes) -> Pool
 
 
 def compatible(names: Iterable[str], clashes: Clashes, count: int) -> list[str]:
-    """The first ``count`` names no two of which clash, or as many as there are.
+    """The first ``count`` names of which no two clash, or as many as there are.
 
-    The names are taken as they come, and gone through again only where the first ones leave no place for enough others.
+    The names are taken in order, and searched again only if the first ones exclude too many others.
     """
     seen: list[str] = []
     found: list[str] = []

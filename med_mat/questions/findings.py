@@ -17,23 +17,23 @@ from itertools import accumulate
 
 from med_mat.catalog import Row
 from med_mat.questions.classes import Clashes
-from med_mat.questions.draws import Draws
+from med_mat.questions.sampling import Sampler
 from med_mat.questions.synonyms import Synonyms
 from med_mat.questions.texts import LETTERS, NONE, joined
 
 _MOST = len(LETTERS) - 1
-#: Sets drawn in the hope of one that is as long as it should be; then the nearest to the answer are gone through.
+#: Number of sets sampled to find one of the right length, before those nearest to the answer are tried.
 _TRIES = 40
-#: How many labels an image with any bears, where the card has no counts, in hundredths; and the most that is believed.
+#: Mean number of labels of an image with findings if the card has no counts, in hundredths; and its maximum.
 _USUAL_SIZE, _LARGEST_SIZE = 150, 400
-#: The share of images without finding where the card has no counts, in ten thousandths.
+#: The share of images without findings if the card has no counts, in ten thousandths.
 _USUAL_NOTHING = 2500
 _WHOLE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """A row of findings, ready to be asked about."""
+    """A row of findings, prepared for questions."""
 
     names: tuple[str, ...]
     clashes: Clashes  # label -> those that one image may bear with it, or that mean the same
@@ -82,7 +82,7 @@ def prepare(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> Findings:
 
 
 def truth(asked: Findings, present: Sequence[str], absent: Sequence[str]) -> list[str]:
-    """The list of all findings, in the card's order; empty where the labels do not say.
+    """The list of all findings, in the card's order; empty if the labels do not say.
 
     An image is without finding where that is stated, or where all findings are stated to be absent.
     """
@@ -95,8 +95,8 @@ def truth(asked: Findings, present: Sequence[str], absent: Sequence[str]) -> lis
     return []
 
 
-def distractors(draws: Draws, asked: Findings, right: Sequence[str], absent: Sequence[str]) -> list[str]:
-    """Up to three sets of labels that are wrong where ``right`` is right, as texts; none where the labels allow none.
+def distractors(sampler: Sampler, asked: Findings, right: Sequence[str], absent: Sequence[str]) -> list[str]:
+    """Up to three sets of labels that are wrong if ``right`` is right, as texts; empty if the labels allow none.
 
     Where nothing is stated to be absent, all that could be offered are parts of the answer, which would be the longest
     option: then nothing is.
@@ -104,30 +104,30 @@ def distractors(draws: Draws, asked: Findings, right: Sequence[str], absent: Seq
     answer = joined(right)
     held = set(right)
     healthy = asked.nothing_text in held
-    barred = held.union(filter(None, [asked.nothing]), *(asked.clashes.get(name, ()) for name in right))
-    stated = {*absent, *(asked.findings if healthy else ())} - barred
+    excluded = held.union(filter(None, [asked.nothing]), *(asked.clashes.get(name, ()) for name in right))
+    stated = {*absent, *(asked.findings if healthy else ())} - excluded
     wrong = [name for name in asked.names if name in stated]
     parts = () if healthy else right
     pool = [name for name in asked.names if name in stated or name in parts]
     if not wrong:
         return []
-    offered = not held.isdisjoint(asked.findings) and draws.yes(asked.offered, _WHOLE)
-    few = healthy or len(wrong) + len(barred) < len(asked.names)
+    offered = not held.isdisjoint(asked.findings) and sampler.yes(asked.offered, _WHOLE)
+    few = healthy or len(wrong) + len(excluded) < len(asked.names)
     found = _Sides(answer, asked, right)
-    found.open(draws, [asked.nothing_text] if offered else [], by_length=few or draws.yes(1, 2))
+    found.open(sampler, [asked.nothing_text] if offered else [], by_length=few or sampler.yes(1, 2))
     upto = list(accumulate(asked.weights[name] for name in pool))
     for _ in range(_TRIES):
         if found.full:
             return list(found.texts)
-        found.add(_drawn(draws, asked, pool, upto))
-    for names in draws.shuffled(list(_near(pool, parts, wrong))):
+        found.add(_drawn(sampler, asked, pool, upto))
+    for names in sampler.shuffled(list(_near(pool, parts, wrong))):
         found.add(names)
     found.relax()
     return list(found.texts)
 
 
 class _Sides:
-    """The sets that were found so far, and the places that are left for sets shorter and longer than the answer."""
+    """The sets found so far, and the remaining places for sets shorter and longer than the answer."""
 
     def __init__(self, answer: str, asked: Findings, right: Sequence[str]) -> None:
         self._answer, self._asked = answer, asked
@@ -140,8 +140,8 @@ class _Sides:
     def full(self) -> bool:
         return len(self.texts) == _MOST
 
-    def open(self, draws: Draws, first: Sequence[str], *, by_length: bool) -> None:
-        """Take a first set, if there is one, and draw how many of the others are to be longer than the answer.
+    def open(self, sampler: Sampler, first: Sequence[str], *, by_length: bool) -> None:
+        """Take the first set, if there is one, and choose how many of the others must be longer than the answer.
 
         "No finding" is mostly the shortest option, right or wrong. Offered when it is wrong as often as others are, and
         before the lengths of the others are drawn, it makes the shortest option right in one of four.
@@ -149,11 +149,11 @@ class _Sides:
         if first:
             self.add(first)
         if by_length:
-            longer = draws.below(_MOST + 1 - len(self.texts))
+            longer = sampler.below(_MOST + 1 - len(self.texts))
             self._left = [_MOST - len(self.texts) - longer, longer]
 
     def add(self, names: Sequence[str]) -> None:
-        """Keep a set if it is new, reads otherwise than the answer, and is as long as one that is wanted."""
+        """Keep a set if it is new, differs from the answer, and has a length that is needed."""
         text = joined(names)
         meaning = self._meaning(names)
         if self.full or meaning in self._known or text in self.texts or text.casefold() == self._answer.casefold():
@@ -168,7 +168,7 @@ class _Sides:
             self._spare.append(text)
 
     def relax(self) -> None:
-        """Fill places that no set is long or short enough for."""
+        """Fill the places for which no set is long or short enough."""
         for text in self._spare[: _MOST - len(self.texts)]:
             self.texts[text] = None
 
@@ -176,14 +176,14 @@ class _Sides:
         return frozenset(self._asked.one.get(name, name) for name in names)
 
 
-def _drawn(draws: Draws, asked: Findings, pool: Sequence[str], upto: Sequence[int]) -> list[str]:
-    """A set of labels, no two of which clash, common ones more often."""
+def _drawn(sampler: Sampler, asked: Findings, pool: Sequence[str], upto: Sequence[int]) -> list[str]:
+    """A random set of labels of which no two clash; frequent labels are more likely."""
     size = 1
-    while size < len(pool) and not draws.yes(100, asked.size):
+    while size < len(pool) and not sampler.yes(100, asked.size):
         size += 1
     chosen: set[str] = set()
     for _ in range(2 * size):
-        name = pool[draws.by_weight(upto)]
+        name = pool[sampler.by_weight(upto)]
         if asked.clashes[name].isdisjoint(chosen):
             chosen.add(name)
             if len(chosen) == size:
@@ -192,7 +192,7 @@ def _drawn(draws: Draws, asked: Findings, pool: Sequence[str], upto: Sequence[in
 
 
 def _near(pool: Sequence[str], right: Sequence[str], wrong: Sequence[str]) -> Iterator[list[str]]:
-    """Single labels, and the sets that differ from the answer by a label less, one more, or another one."""
+    """Single labels, and the sets that differ from the answer by one label removed, added or replaced."""
     held = set(right)
     for name in pool:
         yield [name]

@@ -1,29 +1,29 @@
-"""Questions for boxes: where one of the labels can be seen."""
+"""Questions for boxes: where one of the labels is visible."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
 
-from med_mat.questions.draws import Draws
 from med_mat.questions.question import Question
+from med_mat.questions.sampling import Sampler
 from med_mat.questions.texts import BOX_SUFFIX, NONE, inside
 
 Box = tuple[float, float, float, float, str]  # xmin, ymin, xmax, ymax, human label
 
 
 def ask_for_boxes(
-    draws: Draws,
+    sampler: Sampler,
     instruction: str,
     names: Sequence[str],
     hidden: Iterable[str | None],
     boxes: Sequence[Box],
     size: tuple[int, int],
 ) -> Question:
-    """Ask where one of the row's labels can be seen.
+    """Ask where one of the row's labels is visible.
 
     Args:
-        draws: of the record.
+        sampler: of the record.
         instruction: with a place for the label.
         names: the row's labels that can have boxes.
         hidden: labels that may be there without a box: unknown, or present and not drawn. None can be the answer to no
@@ -34,7 +34,7 @@ def ask_for_boxes(
     boxed = {box[4] for box in boxes}
     unsure = set(hidden)
     known = [name for name in names if name in boxed] or [name for name in names if name not in unsure]
-    name = draws.one(known or names)
+    name = sampler.one(known or names)
     places = dict.fromkeys("[" + ", ".join(map(_rounded, box[:4])) + "]" for box in boxes if box[4] == name)
     template = instruction + "\n" + BOX_SUFFIX
     question = template.format(label=inside(name), width=size[0], height=size[1])
@@ -42,7 +42,7 @@ def ask_for_boxes(
 
 
 def outermost(boxes: Sequence[Box]) -> list[Box]:
-    """One box per label, around all that bears it: how the paper makes a box of a mask."""
+    """One box per label, around all of its regions: how the paper turns a mask into a box."""
     around: dict[str, Box] = {}
     for left, top, right, bottom, name in boxes:
         west, north, east, south, _ = around.get(name, (left, top, right, bottom, name))
@@ -50,9 +50,9 @@ def outermost(boxes: Sequence[Box]) -> list[Box]:
     return list(around.values())
 
 
-def ask_for_mask(draws: Draws, instruction: str, names: Sequence[str]) -> Question:
-    """Ask to outline one of the row's labels. The mask is the answer; as text there is none."""
-    question = instruction.format(label=inside(draws.one(names)))
+def ask_for_mask(sampler: Sampler, instruction: str, names: Sequence[str]) -> Question:
+    """Ask to outline one of the row's labels. The answer is the mask; there is no textual answer."""
+    question = instruction.format(label=inside(sampler.one(names)))
     return Question(question, (), "", question, "")
 
 

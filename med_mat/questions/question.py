@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from med_mat.questions.draws import Draws
+from med_mat.questions.sampling import Sampler
 from med_mat.questions.texts import LETTERS, SUFFIX, for_choice, for_open
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a record asks. ``options`` is empty, and ``answer`` with it, where no honest choice can be offered."""
+    """A question. ``options`` and ``answer`` are empty if no fair choice can be offered."""
 
     question: str  # upstream's form: instruction, options, suffix
     options: tuple[str, ...]
@@ -21,7 +21,7 @@ class Question:
     open_answer: str  # "" where the labels do not say
 
     def columns(self) -> dict[str, Any]:
-        """The columns :data:`med_mat.schema.QUESTION_COLUMNS`; null where there is nothing to say."""
+        """The columns :data:`med_mat.schema.QUESTION_COLUMNS`; null where empty."""
         return {
             "question": self.question,
             "options": list(self.options),
@@ -33,12 +33,12 @@ class Question:
 
 
 def single_choice(
-    draws: Draws, instruction: str, answer: str, distractors: Sequence[str], *, verbatim: bool = False
+    sampler: Sampler, instruction: str, answer: str, distractors: Sequence[str], *, verbatim: bool = False
 ) -> Question:
-    """A question whose options are the answer, at a random place, and the distractors; open where there are none.
+    """A question whose options are the answer, at a random position, and the distractors; open if there are none.
 
     Args:
-        draws: of the record.
+        sampler: of the record.
         instruction: what is asked, with what it says of the form of an open answer in brackets.
         answer: as text.
         distractors: at most three, in the order in which they stand.
@@ -47,7 +47,7 @@ def single_choice(
     whole = for_open(instruction)
     if not distractors:
         return Question(whole, (), "", whole, answer)
-    place = draws.below(len(distractors) + 1)
+    place = sampler.below(len(distractors) + 1)
     options = (*distractors[:place], answer, *distractors[place:])
     lines = "\n".join([f"{letter}: {option}" for letter, option in zip(LETTERS, options, strict=False)])
     asked = whole if verbatim else for_choice(instruction)

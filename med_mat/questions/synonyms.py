@@ -1,4 +1,4 @@
-"""Which labels could both be right of one image (``data/synonyms.yaml``)."""
+"""Which labels could both be right for one image (``data/synonyms.yaml``)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from med_mat.questions.texts import read_data
 
 
 class Synonyms:
-    """Which labels could both be right of one image."""
+    """Which labels could both be right for one image."""
 
     def __init__(self, facts: Mapping[str, Any] | None = None) -> None:
         facts = read_data("synonyms.yaml") if facts is None else facts
@@ -33,7 +33,7 @@ class Synonyms:
             self._vague.setdefault(self.one(name), set()).update(map(self.one, others))
 
     def clash(self, first: str, second: str) -> bool:
-        """Whether the two must not be options of one question, where one row does not have both."""
+        """Whether the two must not be options of one question, if no single row has both."""
         one, other = self.one(first), self.one(second)
         return (
             self.overlap(first, second)
@@ -53,7 +53,7 @@ class Synonyms:
         )
 
     def overlap(self, first: str, second: str) -> bool:
-        """Whether one is the other, contains it, or cannot be told from it."""
+        """Whether one equals the other, contains it, or cannot be distinguished from it."""
         one, other = self.one(first), self.one(second)
         return (
             one == other
@@ -63,11 +63,11 @@ class Synonyms:
         )
 
     def same(self, first: str, second: str) -> bool:
-        """Whether the two are of one meaning."""
+        """Whether the two have the same meaning."""
         return self.one(first) == self.one(second)
 
     def denies(self, name: str, other: str) -> bool:
-        """Whether the first says of the second that it is not there, as "Normal" and "No COVID-19" do of COVID-19."""
+        """Whether the first says that the second is absent, as "Normal" and "No COVID-19" do for COVID-19."""
         one = self.one(name)
         return (one in map(self.one, self._nothing) or one in self._vague) and not self.clash(name, other)
 
@@ -80,7 +80,7 @@ class Synonyms:
         return not self.means_nothing(name) and self.one(name) not in self._no_finding
 
     def one(self, name: str) -> str:
-        """What stands for all labels of this meaning."""
+        """The representative of all labels with this meaning."""
         folded = _fold(name)
         return self._same.get(folded, folded)
 

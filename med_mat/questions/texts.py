@@ -1,4 +1,4 @@
-"""What records are asked in words: instructions by subset and row, and the phrases around options and boxes."""
+"""The wording of questions: instructions by subset and row, and the phrases for options and boxes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from med_mat.strict import yaml_load
 
 LETTERS = "ABCD"
 SUFFIX = "Answer with the option's letter from the given choices directly."
-#: Follows every question for boxes. It allows for None whatever the answer, so that it gives nothing away.
+#: Follows every question for boxes. It allows None whatever the answer, so that it reveals nothing.
 BOX_SUFFIX = (
     "Answer with bounding boxes [xmin, ymin, xmax, ymax] in pixel coordinates, separated by semicolons: the origin is "
     "the top left corner, x runs to the right and y down, xmax and ymax lie just past the last pixel, and the image is "
@@ -21,14 +21,14 @@ BOX_SUFFIX = (
 )
 NONE = "None"
 
-#: First words that keep their capital inside a sentence.
+#: First words that keep their capital letter inside a sentence.
 _NAMES = frozenset({"Barrett's", "Bietti", "Bowen's", "Gleason", "Golgi", "Vogt-Koyanagi-Harada"})
-#: What an instruction says of the form of an open answer stands in brackets, with what it is above options after a bar.
+#: What an instruction says about the form of an open answer is in brackets; its wording above options follows a bar.
 _OPEN_FORM = re.compile(r"\[([^\]|]*)(?:\|([^\]]*))?\]")
 
 
 def read_instructions() -> dict[int, tuple[str, ...]]:
-    """The six instructions of each subset, upstream's own first (``data/instructions.yaml``), brackets included."""
+    """The six instructions of each subset, the paper's own first (``data/instructions.yaml``), with brackets."""
     return {
         number: (*(entry.get("paper") or ()), *(entry.get("ours") or ()))
         for number, entry in read_data("instructions.yaml").items()
@@ -44,22 +44,22 @@ def instructions(row: Row) -> tuple[str, ...]:
 
 
 def paper_instructions(row: Row) -> tuple[str, ...]:
-    """The instructions that upstream asks a row by: those of its subset, whatever the row."""
+    """The paper's instructions for a row: those of its subset, whatever the row."""
     return row.instructions if row.subset is None else read_instructions()[row.subset]
 
 
 def for_choice(instruction: str) -> str:
-    """An instruction as it stands above options: without what it says of the form of an open answer."""
+    """An instruction as used above options: without what it says about the form of an open answer."""
     return _OPEN_FORM.sub(lambda found: found[2] or "", instruction)
 
 
 def for_open(instruction: str) -> str:
-    """An instruction as it asks for an open answer: whole."""
+    """An instruction as used for an open answer: the whole text."""
     return _OPEN_FORM.sub(lambda found: found[1], instruction)
 
 
 def joined(names: Iterable[str]) -> str:
-    """Several labels as one text, in upstream's form: one capital, as in ``Media haze, optic disc pallor``."""
+    """Several labels as one text, in the paper's form: one capital letter, as in ``Media haze, optic disc pallor``."""
     text = ", ".join(name if number == 0 else inside(name) for number, name in enumerate(names))
     return text[:1].upper() + text[1:]
 

@@ -1,4 +1,4 @@
-"""Questions as a view: what records ask, from their columns in the index alone."""
+"""Questions as a view: made from the records' columns in the index alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from med_mat.errors import CardError
 from med_mat.questions.asking import Form, Questioner
 from med_mat.tags import Tags
 
-#: The columns that questions are made of, row and key aside.
+#: The columns that questions are made from, besides row and key.
 FACTS = ("label", "labels", "labels_absent", "labels_unknown", "raw_label", "boxes", "width", "height")
 _KINDS = dict(schema.FIELDS)
 _BOXED = ("boxes", "masks")
@@ -23,7 +23,7 @@ _BOXED = ("boxes", "masks")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What asks about the records of a build in some form; made by :meth:`of`. It holds only plain data."""
+    """Makes the questions of a build's records in one form; created by :meth:`of`. It holds only plain data."""
 
     rows: Mapping[int, Row]  # of the catalog
     sources: Mapping[int, str]  # of the build, by row number
@@ -36,7 +36,7 @@ class View:
         Args:
             tags: of the build. In the paper's form the label sets that occur in a whole subset are options.
             form: of the questions.
-            seed: of all draws.
+            seed: Random seed.
             catalog: that of this installation where it is None.
         """
         catalog = load() if catalog is None else catalog
@@ -47,7 +47,7 @@ class View:
         return cls(rows, sources, Questioner(rows.values(), form, seed, sets))
 
     def columns(self, numbers: Sequence[int]) -> tuple[str, ...]:
-        """The columns of the index that questions on rows of these numbers are made of.
+        """The columns of the index that the questions of these rows are made from.
 
         Raises:
             CardError: the card of a row is not installed.
@@ -66,7 +66,7 @@ class View:
         return tuple(name for name in FACTS if name not in unread)
 
     def ask(self, numbers: Sequence[int], keys: Sequence[int], facts: pa.Table) -> pa.Table:
-        """What records ask.
+        """The questions of records.
 
         Args:
             numbers: (n,) row of each record.
@@ -101,7 +101,7 @@ def _said(facts: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def _label_sets(tags: Tags, rows: Sequence[Row]) -> dict[int, list[list[str]]]:
-    """Row number -> the sets of labels that occur in its subset's rows of findings, sorted."""
+    """The sets of labels that occur in the rows of findings of a row's subset, sorted, by row number."""
     by_subset: dict[int | None, list[int]] = {}
     for row in rows:
         if row.kind == "findings" and row.number in tags.facts:

@@ -2,7 +2,7 @@
 
 from med_mat.raw.boxes import Place, coco, corners, number, polygons, stated_size, voc_boxes
 from med_mat.raw.documents import entries, named_entries
-from med_mat.raw.folder import FileFacts, RawFolder, Volume
+from med_mat.raw.folder import FileFacts, RawFolder, VolumeShape
 from med_mat.raw.labels import NIH_FINDINGS, joined, multi_hot, one_hot
 from med_mat.raw.miniature import Miniature
 from med_mat.raw.names import aligned, folded, in_stem, kermany_patient, natural, numbered, spelling
@@ -18,7 +18,7 @@ __all__ = [
     "Miniature",
     "Place",
     "RawFolder",
-    "Volume",
+    "VolumeShape",
     "aligned",
     "class_folders",
     "coco",

@@ -16,8 +16,9 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from med_mat import limits
-from med_mat.errors import LayoutError, ReadError
+from med_mat import formats, limits
+from med_mat.errors import FolderNotFoundError, LayoutError, ReadError
+from med_mat.example import Slice
 from med_mat.raw import tables
 from med_mat.raw.names import composed, folded
 from med_mat.raw.refusals import cannot_read
@@ -27,9 +28,6 @@ if TYPE_CHECKING:
 
     import pydicom
 
-IMAGE_SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pgm", ".ppm", ".dcm", ".dicom")
-)
 HIDDEN = "hidden file"
 _LEADS_OUT = "a link that leads out of the folder, which --no-follow refuses"
 #: What lies below these is no data: devices, and what the system says of itself.
@@ -49,8 +47,8 @@ class FileFacts(NamedTuple):
     mtime_ns: int
 
 
-class Volume(NamedTuple):
-    """What the header of a NIfTI or Analyze file says."""
+class VolumeShape(NamedTuple):
+    """The shape of a volume, by its header."""
 
     shape: tuple[int, int, int]  # in the closest RAS+ orientation
     volumes: int  # along the fourth axis; 1 where there is none
@@ -184,7 +182,8 @@ class RawFolder:
 
     def images(self, pattern: _Patterns = "**", *, exclude: _Patterns | None = None) -> list[PurePosixPath]:
         """The files that match and whose suffix is that of an image (also DICOM), ignoring case."""
-        return [PurePosixPath(path) for path in self._matching(pattern, exclude) if _suffix(path) in IMAGE_SUFFIXES]
+        suffixes = formats.picture_suffixes()
+        return [PurePosixPath(path) for path in self._matching(pattern, exclude) if _suffix(path) in suffixes]
 
     def first(self, pattern: _Patterns) -> PurePosixPath | None:
         """The first file that matches, or None."""
@@ -370,25 +369,27 @@ class RawFolder:
             raise ReadError(f"{self._at(path)} is not a DICOM file: it names no SOP class, modality or size.")
         return header
 
-    def volume(self, path: PurePosixPath | str) -> Volume:
-        """The header of a NIfTI or Analyze file."""
-        import nibabel
-
-        from med_mat.imaging.volumes import orientation
-
+    def volume(self, path: PurePosixPath | str) -> VolumeShape:
+        """The shape of a volume of any format that a decoder reads slices of."""
         full = self._open(path)
         limits.path(full)
         try:
-            image: Any = nibabel.load(full)
-            shape = tuple(int(length) for length in image.shape)
-            axes = orientation(image)[0]
+            with full.open("rb") as file:
+                decoder = formats.recognized(file.read(1 << 12), PurePosixPath(full.name))
+            if decoder in (None, formats.NIFTI):  # decompressing the voxels would take long
+                from med_mat.imaging import nifti
+
+                return VolumeShape(*nifti.shape_of(full))
+            from med_mat.imaging import decoding, volumes
+
+            found = decoding.open_file(full.parent, Slice(PurePosixPath(full.name), 0), decoding.FileCache())
+        except ReadError as error:
+            raise ReadError(f"{full.parent}/{error}") from error
         except Exception as error:  # nibabel lets through whatever its parser stumbles over
             raise ReadError(cannot_read(full, error, "is not a NIfTI or Analyze volume")) from error
-        if len(shape) < 2 or min(shape) < 1:
-            raise ReadError(f"{self._at(path)} holds no volume: its shape is {shape}.")
-        spatial = (*shape, 1)[:3]
-        x, y, z = (spatial[stored] for stored in axes)
-        return Volume((x, y, z), shape[3] if len(shape) > 3 else 1)
+        if not isinstance(found, volumes.Volume):
+            raise ReadError(f"{self._at(path)} is not a volume.")
+        return VolumeShape(found.shape, found.volumes)
 
     # ---- inside
 
@@ -399,7 +400,7 @@ class RawFolder:
     @functools.cached_property
     def _files(self) -> dict[str, FileFacts]:
         if not self.root.is_dir():
-            raise LayoutError(f"{self.root} is not a folder. Name the folder that holds the unpacked source.")
+            raise FolderNotFoundError(f"{self.root} is not a folder. Name the folder that holds the unpacked source.")
         found = dict(sorted(self._scan(), key=lambda entry: (folded(entry[0]), entry[0])))
         self._skipped.update({path: HIDDEN for path in found if is_hidden(path)})
         return found

@@ -1,87 +1,85 @@
-"""The proof that an experiment keeps its rule: nothing that the split was made of is trusted.
+"""The audit of a split: the proof that it satisfies its rule. Nothing that the split was made from is trusted.
 
-The records are read again: who they are, what they show and what they say of themselves (see
-:mod:`med_mat.splits.evidence`), beside the groups that the split was made by.
+The records are read again: who they are, what they show and what their own columns say (see
+:mod:`med_mat.splits.evidence`), in addition to the groups by which the split was made.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
 
-from med_mat import __version__
+from med_mat import __version__, markup
 from med_mat.errors import AuditError, SplitError
 from med_mat.files import write_atomically
 from med_mat.leakage.blind import Blind
-from med_mat.leakage.blind_report import of_experiment
+from med_mat.leakage.blind_report import of_parts
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.splits.composition import Composition, Side, compose
-from med_mat.splits.evidence import gather, marked
-from med_mat.splits.experiment import Experiment
+from med_mat.splits.evidence import Evidence, gather, marked
 from med_mat.splits.notes import listed, notes, where
 from med_mat.splits.options import Options
+from med_mat.splits.split import Split
 from med_mat.splits.validated import validated
 from med_mat.storage.location import INDEX
 from med_mat.tags import Positions
 from med_mat.taxonomy import AXES, DRAWN, MAT, SPLITS
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-
 _SIDES: tuple[Side, ...] = get_args(Side)
-#: Entries of a list that are told one by one.
+#: Entries of a list that are shown one by one.
 _LISTED = 3
+#: Draws an audit. It stands above this module and needs the extra ``plot``, so it is imported when asked for.
+_PLOT = "med_mat.plot"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Audit:
-    """What was checked of an experiment; ``violations`` is empty where it holds."""
+    """What was checked of an experiment; ``violations`` is empty if it satisfies its rule."""
 
     definition: Mapping[str, Any]
+    fingerprint: str  # of the split: see :class:`~med_mat.splits.split.Split`
     target: Sequence[str]  # triplets
     train: Mapping[str, int]  # triplet -> records
     test: Mapping[str, int]
-    # element of the target -> subset or row that holds it -> train records; empty where the target itself trains
+    # element of the target -> subset or row that holds it -> train records; empty if the target itself trains
     covered: Mapping[str, Mapping[str, int]]
     shared: Mapping[str, int]  # groups, patients, files, pictures, looks, published ids, links: on both sides
     train_labels: Mapping[str, int]  # label set -> records
     test_labels: Mapping[str, int]
     asks: Mapping[str, Composition]  # train, test -> what the records ask
-    blind: Blind  # what the test questions give away without the picture, to who has read those of train
-    validation: Mapping[str, int]  # triplet -> records; empty where none are set apart, as the next two are
+    blind: Blind  # how far the test questions can be answered without the image, after reading those of train
+    validation: Mapping[str, int]  # triplet -> records; empty without a validation part, like the next two
     validation_labels: Mapping[str, int]
     validation_shared: Mapping[str, Mapping[str, int]]  # "train" or "test" -> what ``shared`` counts -> number
     dropped: Mapping[str, int]  # reason -> records
     notes: Sequence[str]
     violations: Sequence[str]
     med_mat: str
-    build: Mapping[str, Any]  # what the records were built from, and by which versions
+    build: Mapping[str, Any]  # versions, and of the sources used what the records were built from
+
+    @property
+    def title(self) -> str:
+        """The experiment and its target."""
+        return f"{self.definition['experiment']} for {self.definition['target'] or ', '.join(self.target)}"
 
     def to_json(self) -> str:
         """As JSON, with everything that reproduces the experiment."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     def __str__(self) -> str:
-        target = self.definition["target"] or ", ".join(self.target)
-        lines = [f"{self.definition['experiment']} for {target} (med-mat {self.med_mat})"]
-        usual = {"experiment": None, "target": None, **Options().to_data()}
-        rest = {name: value for name, value in self.definition.items() if name not in usual or usual[name] != value}
-        lines += [
-            f"  {name}: {_short(value)}" for name, value in rest.items() if name not in ("experiment", "target", "seed")
-        ]
+        lines = [f"{self.title} (med-mat {self.med_mat}, split {self.fingerprint})"]
+        lines += [f"  {name}: {value}" for name, value in self._settings()]
         lines.append(f"  seed: {self.definition['seed']}")
-        for side, cells in (("train", self.train), ("validation", self.validation), ("test", self.test)):
-            if side not in self.asks:
-                continue
+        for side, cells in self._parts():
             lines.append(f"  {side}: {sum(cells.values()):,} records")
-            lines += [f"    {mat:<40} {count:>9,}" for mat, count in cells.items()]
+            lines += [f"    {triplet:<40} {count:>9,}" for triplet, count in cells.items()]
             asks = self.asks[side]
             lines.append(f"    asks {asks}")
             for what, counts in (("tasks", asks.tasks), ("sources", asks.sources)):
@@ -101,113 +99,82 @@ class Audit:
         lines += [f"  VIOLATED: {text}" for text in self.violations] or ["  holds: yes"]
         return "\n".join(lines)
 
-    def figure(self, theme: str = "light") -> Figure:
-        """The MAT grid of train against test, the target outlined (needs the extra ``plot``)."""
-        from med_mat import plot
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{sum(cells.values()):,} {side}" for side, cells in self._parts())
+        verdict = f"{len(self.violations)} violations" if self.violations else "holds"
+        return f"Audit({self.title}: {sizes} records; {verdict})"
 
-        return plot.mat_grid(
-            {MAT.parse(mat): count for mat, count in self.train.items()},
-            against={MAT.parse(mat): count for mat, count in self.test.items()},
-            target=MAT.parse(self.target[0]) if len(self.target) == 1 else None,
-            title=f"{self.definition['experiment']} for {self.definition['target'] or ', '.join(self.target)}",
-            theme=theme,
+    def _repr_html_(self) -> str:
+        verdict = "; ".join(self.violations) or "It holds."
+        sizes = [(side, f"{sum(cells.values()):,}", listed(cells)) for side, cells in self._parts()]
+        covered = [(element, listed(holders) or "nothing in train") for element, holders in self.covered.items()]
+        return markup.block(
+            self.title,
+            markup.paragraph(verdict),
+            markup.table(("part", "records", "triplets"), sizes),
+            markup.table(("element of the target", "in train"), covered),
+            markup.table(("in train and in test", "number"), self.shared.items()),
+            markup.table(("dropped", "records"), self.dropped.items()),
+            *(markup.paragraph(f"Note: {text}") for text in self.notes),
         )
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the audit: ``.json`` as data, ``.txt`` as text, ``.svg`` or ``.png`` as a picture.
+        """Write the audit: ``.json`` as data, ``.txt`` as text, ``.svg`` or ``.png`` as a figure.
+
+        Args:
+            path: A file; its extension is the format.
 
         Raises:
-            SplitError: another suffix.
-            WriteError: the system does not take it.
+            SplitError: Another extension.
+            MissingExtraError: A figure needs the extra ``plot``.
+            WriteError: The file cannot be written.
         """
-
-        suffix = Path(path).suffix.lower()
+        target = Path(path)
+        suffix = target.suffix.lower()
         if suffix in (".svg", ".png"):
-            from med_mat import plot
-
-            plot.save(self.figure(), Path(path))
+            plot = importlib.import_module(_PLOT)
+            plot.save(plot.audit_grid(self), target)
         elif suffix in (".json", ".txt"):
-            write_atomically(Path(path), (self.to_json() if suffix == ".json" else f"{self}\n").encode())
+            write_atomically(target, (self.to_json() if suffix == ".json" else f"{self}\n").encode())
         else:
-            raise SplitError(f"{path}: an audit is written as .json, .txt, .svg or .png.")
+            raise SplitError(f"{path}: an audit is saved as .json, .txt, .svg or .png.")
+
+    def _parts(self) -> list[tuple[str, Mapping[str, int]]]:
+        """The parts that the split has, with the records per triplet."""
+        cells = {"train": self.train, "validation": self.validation, "test": self.test}
+        return [(side, cells[side]) for side in cells if side in self.asks]
+
+    def _settings(self) -> Iterator[tuple[str, Any]]:
+        """The options and arguments that differ from the defaults."""
+        usual = Options().to_data()
+        for name, value in self.definition.items():
+            if name not in ("experiment", "target", "seed") and not (name in usual and usual[name] == value):
+                yield name, _short(value)
 
 
-def audit(experiment: Experiment) -> Audit:
+def audit(experiment: Split) -> Audit:
     """Check an experiment against its rule.
 
     Raises:
-        AuditError: it breaks it; the message is the whole audit.
+        AuditError: The experiment violates it; the message is the whole audit.
     """
-    mat, rule, reading, target = experiment.mat, experiment.rule, experiment.options.read, experiment.target
-    tags = mat.tags
-    train, test = experiment.train_positions, experiment.test_positions
+    index, train, test = experiment.mat, experiment.train_positions, experiment.test_positions
+    tags = index.tags
     train_rows, test_rows = tags.counts(train), tags.counts(test)
-    facts = tags.facts
-    names = {row: reading.names(facts[row])[:1] if rule.literal else reading.wide_names(facts[row]) for row in facts}
-    of_target = {row for row in facts if row in target.rows or set(names[row]) & set(target.mats)}
-    shared_axes = {row: target.shared(reading.elements(facts[row])) for row in train_rows}
-    held_axes = {row: target.touched(reading.elements(facts[row])) for row in train_rows} if rule.wide else shared_axes
-    covered: dict[str, dict[str, int]] = {}
-    for axis in () if rule.target_records is None else AXES:
-        for word in sorted(word for kind, word in target.elements if kind == axis):
-            holders = covered.setdefault(f"{axis} {word}", {})
-            for row, count in train_rows.items():
-                if row not in of_target and (axis, word) in reading.elements(facts[row]):
-                    holders[where(facts[row])] = holders.get(where(facts[row]), 0) + count
-    in_both = marked(tags.group[train], len(mat)) & marked(tags.group[test], len(mat))
+    of_target = _target_rows(experiment)
+    covered = _covered(experiment, train_rows, of_target)
     evidence = gather(experiment)
-    asks: dict[str, Composition] = {
-        side: compose(experiment, side)
-        for side in _SIDES
-        if side != "validation" or len(experiment.validation_positions)
-    }
-    blind = of_experiment(experiment)
+    asks: dict[str, Composition] = {side: compose(experiment, side) for side in _SIDES
+            if side != "validation" or len(experiment.validation_positions)}  # fmt: skip
+    blind = of_parts(index, train, test, experiment.options.questions)
+    in_both = marked(tags.group[train], len(index)) & marked(tags.group[test], len(index))
     shared = {"groups": int(np.count_nonzero(in_both)), **evidence.shared}
-
-    violations = []
-    held = sum(count for row, count in train_rows.items() if row in of_target)
-    if rule.target_records is not None and held > rule.target_records:
-        violations.append(f"train holds {held:,} records of the target, of which {rule.target_records:,} are allowed")
-    if set(test_rows) - target.rows:
-        violations.append("test holds records that are not the target's")
-    violations += [f"{side} is empty" for side, positions in (("train", train), ("test", test))
-                   if not len(positions) and not (side == "train" and experiment.leaked)]  # fmt: skip
-    for side, positions in (("train", train), ("test", test)):
-        if np.count_nonzero(marked(positions, len(mat))) != len(positions):
-            violations.append(f"{side} holds a record twice")
-    violations += [f"{count:,} {what} are in train and in test" for what, count in shared.items() if count]
-    if evidence.torn:
-        violations.append(
-            f"{evidence.torn:,} links join records of different groups: {DUPLICATES} and {INDEX} are not of one build"
-        )
-    if evidence.target:
-        violations.append(f"{evidence.target:,} training records say the target's triplet of themselves")
-    violations += [
-        f"{count:,} records of {side} say of themselves what their row is not, such as {first}"
-        for side, (count, first) in evidence.strange.items()
-    ]
-    if not rule.any_part and np.any(tags.split[train] == SPLITS.index("test")):
-        violations.append("train holds records of the test part")
-    if experiment.options.test_on == "test" and np.any(tags.split[test] != SPLITS.index("test")):
-        violations.append("test holds records that are not of the test part")
-    if rule.covers:
-        violations += [f"nothing in train holds the target's {name}" for name, found in covered.items() if not found]
-    for axis in rule.avoids:
-        if any(axis in held_axes[row] for row in train_rows if row not in of_target):
-            violations.append(f"train holds the target's {axis}")
-    if rule.shares and any(not shared_axes[row] for row in train_rows):
-        violations.append("train holds records that share no element with the target")
-
-    if rule.left_out and any(facts[row].source == rule.left_out for row in train_rows):
-        violations.append(f"train holds records of {rule.left_out}, which is left out")
     validation_shared, faults = validated(experiment, of_target)
-    violations += faults
-    if experiment.options.balanced_test:
-        violations += list(_unbalanced(experiment))
-
+    used = {tags.facts[row].source for part in _positions(experiment) for row in tags.counts(part)}
     found = Audit(
         definition=experiment.definition,
-        target=[str(one) for one in target.mats],
+        fingerprint=experiment.fingerprint,
+        target=[str(one) for one in experiment.target.mats],
         train=_cells(experiment, train_rows),
         test=_cells(experiment, test_rows),
         covered=covered,
@@ -221,16 +188,119 @@ def audit(experiment: Experiment) -> Audit:
         validation_shared=validation_shared,
         dropped=experiment.dropped,
         notes=notes(experiment, evidence, asks, blind, train_rows, of_target),
-        violations=violations,
+        violations=[
+            *_of_positions(experiment, train_rows, test_rows, of_target),
+            *(f"{count:,} {what} are in train and in test" for what, count in shared.items() if count),
+            *_of_evidence(evidence),
+            *_of_parts(experiment),
+            *_of_elements(experiment, train_rows, of_target, covered),
+            *faults,
+            *(_unbalanced(experiment) if experiment.options.balanced_test else ()),
+        ],
         med_mat=__version__,
-        build={key: value for key, value in mat.manifest.items() if key != "rows"},
+        build=_build(index.manifest, used),
     )
-    if violations:
+    if found.violations:
         raise AuditError(found)
     return found
 
 
-def _unbalanced(experiment: Experiment) -> Iterator[str]:
+def _positions(experiment: Split) -> tuple[Positions, Positions, Positions]:
+    return experiment.train_positions, experiment.validation_positions, experiment.test_positions
+
+
+def _target_rows(experiment: Split) -> set[int]:
+    """The rows that count as the target's."""
+    facts, interpretation, target = experiment.mat.tags.facts, experiment.options.interpretation, experiment.target
+    triplets = {
+        row: interpretation.triplets(one)[:1] if experiment.rule.literal else interpretation.expanded_triplets(one)
+        for row, one in facts.items()
+    }
+    return {row for row in facts if row in target.rows or set(triplets[row]) & set(target.mats)}
+
+
+def _covered(experiment: Split, train_rows: Mapping[int, int], of_target: Collection[int]) -> dict[str, dict[str, int]]:
+    """For each element of the target, the subsets or rows that hold it, with their training records."""
+    facts, elements = experiment.mat.tags.facts, experiment.options.interpretation.elements
+    covered: dict[str, dict[str, int]] = {}
+    for axis in () if experiment.rule.target_records is None else AXES:
+        for word in sorted(word for kind, word in experiment.target.elements if kind == axis):
+            holders = covered.setdefault(f"{axis} {word}", {})
+            for row, count in train_rows.items():
+                if row not in of_target and (axis, word) in elements(facts[row]):
+                    holders[where(facts[row])] = holders.get(where(facts[row]), 0) + count
+    return covered
+
+
+def _build(manifest: Mapping[str, Any], used: Collection[str]) -> dict[str, Any]:
+    """What a manifest says, of its sources only those that are used."""
+    said = {key: value for key, value in manifest.items() if key != "rows"}
+    for key, value in said.items():
+        if isinstance(value, Mapping) and value.keys() & set(used):
+            said[key] = {name: one for name, one in value.items() if name in used}
+    return said
+
+
+def _of_positions(
+    experiment: Split, train_rows: Mapping[int, int], test_rows: Mapping[int, int], of_target: Collection[int]
+) -> Iterator[str]:
+    """Violations by which records are where."""
+    train, test, allowed = experiment.train_positions, experiment.test_positions, experiment.rule.target_records
+    held = sum(count for row, count in train_rows.items() if row in of_target)
+    if allowed is not None and held > allowed:
+        yield f"train holds {held:,} records of the target, of which {allowed:,} are allowed"
+    if set(test_rows) - experiment.target.rows:
+        yield "test holds records that are not the target's"
+    for side, positions in (("train", train), ("test", test)):
+        if not len(positions) and not (side == "train" and experiment.leaked):
+            yield f"{side} is empty"
+    for side, positions in (("train", train), ("test", test)):
+        if np.count_nonzero(marked(positions, len(experiment.mat))) != len(positions):
+            yield f"{side} holds a record twice"
+
+
+def _of_evidence(evidence: Evidence) -> Iterator[str]:
+    """Violations by what was read again."""
+    if evidence.torn:
+        yield f"{evidence.torn:,} links join records of different groups: {DUPLICATES} and {INDEX} are not of one build"
+    if evidence.target:
+        yield f"{evidence.target:,} training records say the target's triplet of themselves"
+    for side, (count, first) in evidence.strange.items():
+        yield f"{count:,} records of {side} say of themselves what their row is not, such as {first}"
+
+
+def _of_parts(experiment: Split) -> Iterator[str]:
+    """Violations by the split that records come from."""
+    split, tested = experiment.mat.tags.split, SPLITS.index("test")
+    if not experiment.rule.any_part and np.any(split[experiment.train_positions] == tested):
+        yield "train holds records of the test part"
+    if experiment.options.test_on == "test" and np.any(split[experiment.test_positions] != tested):
+        yield "test holds records that are not of the test part"
+
+
+def _of_elements(
+    experiment: Split,
+    train_rows: Mapping[int, int],
+    of_target: Collection[int],
+    covered: Mapping[str, Mapping[str, int]],
+) -> Iterator[str]:
+    """Violations by the elements that training records hold."""
+    facts, rule, target = experiment.mat.tags.facts, experiment.rule, experiment.target
+    elements = {row: experiment.options.interpretation.elements(facts[row]) for row in train_rows}
+    shared = {row: target.shared(elements[row]) for row in train_rows}
+    held = {row: target.touched(elements[row]) for row in train_rows} if rule.wide else shared
+    if rule.covers:
+        yield from (f"nothing in train holds the target's {name}" for name, found in covered.items() if not found)
+    for axis in rule.avoids:
+        if any(axis in held[row] for row in train_rows if row not in of_target):
+            yield f"train holds the target's {axis}"
+    if rule.shares and not all(shared.values()):
+        yield "train holds records that share no element with the target"
+    if rule.left_out and any(facts[row].source == rule.left_out for row in train_rows):
+        yield f"train holds records of {rule.left_out}, which is left out"
+
+
+def _unbalanced(experiment: Split) -> Iterator[str]:
     """What keeps the labels of a test from being balanced, counted again, subset by subset."""
     tags, test = experiment.mat.tags, experiment.test_positions
     of_subset: dict[str, dict[int, int]] = {}
@@ -261,17 +331,17 @@ def _counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items())
 
 
-def _cells(experiment: Experiment, rows: Mapping[int, int]) -> dict[str, int]:
+def _cells(experiment: Split, rows: Mapping[int, int]) -> dict[str, int]:
     """Records per triplet, each row under the first that it stands for."""
-    reading, facts = experiment.options.read, experiment.mat.tags.facts
+    interpretation, facts = experiment.options.interpretation, experiment.mat.tags.facts
     counts: dict[MAT, int] = {}
     for row, count in rows.items():
-        mat = reading.names(facts[row])[0]
-        counts[mat] = counts.get(mat, 0) + count
-    return {str(mat): counts[mat] for mat in sorted(counts)}
+        triplet = interpretation.triplets(facts[row])[0]
+        counts[triplet] = counts.get(triplet, 0) + count
+    return {str(triplet): counts[triplet] for triplet in sorted(counts)}
 
 
-def _labels(experiment: Experiment, positions: Positions) -> dict[str, int]:
+def _labels(experiment: Split, positions: Positions) -> dict[str, int]:
     """Records per label set, the commonest first."""
     tags = experiment.mat.tags
     counts = np.bincount(tags.label[positions], minlength=len(tags.label_sets))

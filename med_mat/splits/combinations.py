@@ -22,7 +22,7 @@ from itertools import product
 from typing import Literal, get_args
 
 from med_mat.errors import SplitError
-from med_mat.splits.reading import Reading
+from med_mat.splits.interpretation import Interpretation
 from med_mat.taxonomy import MAT
 
 Direction = Literal["fixed modality", "fixed area", "fixed task", "fixed pair", "three elements"]
@@ -41,16 +41,18 @@ class Combination:
         return f"{' + '.join(map(str, self.parts))} -> {self.target} ({self.direction})"
 
 
-def enumerate_combinations(names: Iterable[MAT], target: MAT, reading: Reading | None = None) -> Iterator[Combination]:
-    """Every combination of the given triplets for a target, two parts first, in alphabetic order.
+def enumerate_combinations(
+    triplets: Iterable[MAT], target: MAT, interpretation: Interpretation | None = None
+) -> Iterator[Combination]:
+    """Every combination of the given triplets for a target, two parts first, in alphabetical order.
 
-    A part is named by its own triplet. Whether its task provides the target's follows from the reading: with
+    A part is named by its own triplet. Whether its task provides the target's depends on the interpretation: with
     ``pool_tasks`` a part CT/Lung/COVID provides State.
     """
-    read = reading or Reading()
-    parts = sorted(set(names) - {target})
+    read = interpretation or Interpretation()
+    parts = sorted(set(triplets) - {target})
     m, a, t = target.modality, target.area, target.task
-    provides = {part: any(wide.task == t for wide in read.widened(part)) for part in parts}
+    provides = {part: any(wide.task == t for wide in read.expanded(part)) for part in parts}
     # by what a part has in common with the target: modality, area, task
     same_pair = [p for p in parts if p.modality == m and p.area == a and p.task != t]
     same_modality_task = [p for p in parts if p.modality == m and p.area != a and provides[p]]
@@ -70,6 +72,6 @@ def enumerate_combinations(names: Iterable[MAT], target: MAT, reading: Reading |
 
 
 def check_direction(direction: str | None) -> None:
-    """Raise where there is no such direction."""
+    """Raise if there is no such direction."""
     if direction is not None and direction not in DIRECTIONS:
         raise SplitError(f"direction={direction!r} is not one of {', '.join(DIRECTIONS)}.")

@@ -1,28 +1,26 @@
-"""What the records of an experiment ask: arms that are compared are to match in it, or their difference is not CG."""
+"""What the records of an experiment ask: arms that are compared must match in it, or their difference is not CG."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow.compute as pc
 
 from med_mat.errors import SplitError
-from med_mat.splits.study import drawn
-
-if TYPE_CHECKING:
-    from med_mat.splits.experiment import Experiment
+from med_mat.splits.asked import drawn
+from med_mat.splits.split import Split
 
 Side = Literal["train", "validation", "test"]
-#: Two arms differ in what a share of their records is, where the shares are further apart than this.
+#: Two arms differ if a share of their records differs by more than this.
 TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What some records ask; all numbers but ``chance`` are counts of records."""
+    """What some records ask; all numbers except ``chance`` are counts of records."""
 
     records: int
     questions: Mapping[str, int]  # single choice, open, boxes or masks, nothing to ask
@@ -33,7 +31,7 @@ class Composition:
     sources: Mapping[str, int]
 
     def share(self, count: int) -> float:
-        """A number of its records as a share of all, from 0 to 1."""
+        """A number of its records as a fraction of all, from 0 to 1."""
         return count / max(self.records, 1)
 
     def __str__(self) -> str:
@@ -45,17 +43,17 @@ class Composition:
         return f"{text}; options: {offered}; chance {self.chance:.1%}"
 
 
-def compose(experiment: Experiment, side: Side) -> Composition:
+def compose(experiment: Split, side: Side) -> Composition:
     """What the records of a part of an experiment ask, in its own form of questions."""
     positions = {
         "train": experiment.train_positions,
         "validation": experiment.validation_positions,
         "test": experiment.test_positions,
     }[side]
-    mat, tags = experiment.mat, experiment.mat.tags
-    asked = mat.questions(positions, experiment.options.questions)
+    index, tags = experiment.mat, experiment.mat.tags
+    asked = index.questions(positions, experiment.options.questions)
     number = np.asarray(pc.fill_null(pc.list_value_length(asked["options"]), 0))
-    places, silent = drawn(mat, positions), np.asarray(asked["target"].is_null())
+    places, silent = drawn(index, positions), np.asarray(asked["target"].is_null())
     choice = ~silent & (number > 0)
     kinds = {
         "single choice": choice,
@@ -82,7 +80,7 @@ def compose(experiment: Experiment, side: Side) -> Composition:
 
 
 def differences(one: Composition, other: Composition) -> Iterator[str]:
-    """In what two arms differ that are to be compared, each as ``40 single choice against 60``."""
+    """How two arms that are compared differ, each as ``40 single choice against 60``."""
     if one.records != other.records:
         yield f"{one.records:,} records against {other.records:,}"
     for kind in one.questions:
@@ -121,14 +119,14 @@ class Comparison:
         yield "sources", [f"{len(arm.sources)}" for arm in arms]
 
 
-def compare(arms: Mapping[str, Experiment]) -> Comparison:
-    """Put arms that are to be compared side by side, and say where the others differ from the first.
+def compare(arms: Mapping[str, Split]) -> Comparison:
+    """Put arms side by side, and say how the others differ from the first.
 
     Args:
-        arms: by a name for each, such as those of :func:`med_mat.splits.arms.disruption`.
+        arms: By name, such as those of :func:`med_mat.splits.kinds.arms.disruption`.
 
     Raises:
-        SplitError: no arm, or arms that are not tested on the same records.
+        SplitError: No arm, or arms that are not tested on the same records.
     """
     if not arms:
         raise SplitError("No arm to compare: give a mapping of names and experiments.")

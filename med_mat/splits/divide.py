@@ -1,6 +1,6 @@
-"""Dividing records into parts by whole groups, each label set as evenly as the sizes of the groups allow.
+"""Stratified division of records into parts by whole groups.
 
-What is random hangs on the seed and the records' keys alone. A stratum is the records of one label set of one subset.
+Random choices depend only on the seed and the records' keys. A stratum is the records of one label set of one subset.
 """
 
 from __future__ import annotations
@@ -8,26 +8,26 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from med_mat.splits import draw
+from med_mat.splits import sampling
 from med_mat.tags import Positions, Tags
 
 
-def folds(tags: Tags, positions: Positions, k: int, seed: int) -> draw.Codes:
-    """The fold of each of these records, 0 to k - 1: groups whole, and as many records in each as in the others.
+def folds(tags: Tags, positions: Positions, k: int, seed: int) -> sampling.Codes:
+    """The fold of each of these records, 0 to k - 1: whole groups, folds of equal size as far as possible.
 
-    Two folds differ in size by no more than the largest group holds; and so they do in the groups of one stratum, where
-    a group of several counts for the rarest of them. With at least k groups no fold is empty.
+    Two folds differ in size by at most the size of the largest group, and so they do within each stratum, where a
+    group of several strata counts for the rarest of them. With at least k groups no fold is empty.
 
     Args:
-        tags: of the build.
-        positions: (n,) in the index.
-        k: number of folds.
-        seed: of the draw.
+        tags: Tags of the build.
+        positions: (n,) Positions in the index.
+        k: Number of folds.
+        seed: Random seed.
 
     Returns:
-        (n,) whole numbers.
+        (n,) Fold numbers.
     """
-    keys = draw.random_keys(tags, positions, seed)
+    keys = sampling.random_keys(tags, positions, seed)
     of_record = _strata(tags, positions, keys)
     _, of, size = np.unique(tags.group[positions], return_inverse=True, return_counts=True)
     by_rarity = np.lexsort((of_record, np.bincount(of_record)[of_record], of)) if len(of) else of
@@ -36,7 +36,7 @@ def folds(tags: Tags, positions: Positions, k: int, seed: int) -> draw.Codes:
     # first group holds; and the earliest turn goes to the fold that has least so far: differences do not add up
     order = np.lexsort((_least(of, keys), -size, rarest))
     stratum = rarest[order]
-    turn = draw.ranks(stratum) % k
+    turn = sampling.ranks(stratum) % k
     strata = int(stratum.max(initial=-1)) + 1
     loads = np.bincount(stratum * k + turn, size[order], strata * k).reshape(strata, k)
     total = np.zeros(k)
@@ -46,16 +46,16 @@ def folds(tags: Tags, positions: Positions, k: int, seed: int) -> draw.Codes:
         total[taking[number]] += loads[number]
     fold = np.empty(len(order), dtype=np.int64)
     fold[order] = taking[stratum, turn]
-    found: draw.Codes = fold[of]
+    found: sampling.Codes = fold[of]
     return found
 
 
 def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Which of these records are set apart: a share of every stratum, as nearly as whole groups allow.
+    """Which of these records are set apart: a share of every stratum, as closely as whole groups allow.
 
-    Groups of several label sets come first, in a random order, where they do not take too much of one of these; groups
-    of one label set make up what is missing of each. No stratum gives its last group away. A group that holds more than
-    is wanted is passed over where there are smaller ones.
+    Groups of several label sets come first, in random order, unless they take too much of one of them; groups of one
+    label set make up the rest of each. No stratum loses its last group. A group larger than what is needed is skipped
+    if there are smaller ones.
 
     Args:
         tags: of the build.
@@ -66,7 +66,7 @@ def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.
     Returns:
         (n,) of bool.
     """
-    keys = draw.random_keys(tags, positions, seed)
+    keys = sampling.random_keys(tags, positions, seed)
     stratum = _strata(tags, positions, keys)
     _, of, size = np.unique(tags.group[positions], return_inverse=True, return_counts=True)
     key = _least(of, keys)
@@ -89,7 +89,7 @@ def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.
     alone = np.flatnonzero(~several)
     of_one = cells[first[alone]] % strata if len(alone) else alone
     order = np.lexsort((key[alone], of_one))
-    owed = 0.0  # too much or too little of a stratum is made up in the next
+    owed = 0.0  # a surplus or deficit of one stratum is made up in the next
     for mine in np.split(order, np.flatnonzero(np.diff(of_one[order])) + 1) if len(order) else []:
         number = int(of_one[mine[0]])
         if staying[number] < 2:
@@ -104,14 +104,14 @@ def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.
     return chosen[of]
 
 
-def _strata(tags: Tags, positions: Positions, keys: draw.Keys) -> draw.Codes:
+def _strata(tags: Tags, positions: Positions, keys: sampling.Keys) -> sampling.Codes:
     """The stratum of each record, numbered by least keys: an order that other subsets of the build do not change."""
-    _, stratum = np.unique(draw.strata(tags, positions), return_inverse=True)
-    found: draw.Codes = np.argsort(np.argsort(_least(stratum, keys), kind="stable"), kind="stable")[stratum]
+    _, stratum = np.unique(sampling.strata(tags, positions), return_inverse=True)
+    found: sampling.Codes = np.argsort(np.argsort(_least(stratum, keys), kind="stable"), kind="stable")[stratum]
     return found
 
 
-def _least(codes: draw.Codes, keys: draw.Keys) -> draw.Keys:
+def _least(codes: sampling.Codes, keys: sampling.Keys) -> sampling.Keys:
     """The least key of each code."""
     found = np.full(int(codes.max(initial=-1)) + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(found, codes, keys)

@@ -1,7 +1,7 @@
-"""What an audit reads again of an experiment's records: who they are, what they show, and what they say of themselves.
+"""What an audit reads again of a split's records: who they are, what they show, and what their own columns say.
 
-Nothing here looks at ``group``: who shares a patient, a file, a picture, a look, a published id or a link is found from
-the other columns of the index, the cards and ``duplicates.parquet``.
+The column ``group`` is not used: shared patients, files, images, near-duplicates, published ids and links are found
+from the other columns of the index, the cards and ``duplicates.parquet``.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import pyarrow.compute as pc
 
 from med_mat import catalog
 from med_mat.catalog import SharedId
-from med_mat.splits.experiment import Experiment
 from med_mat.splits.looks import COMPARED, SetAside, set_aside, shared_looks
+from med_mat.splits.split import Split
 from med_mat.tags import Positions
 from med_mat.taxonomy import AXES, MAT
 
-#: What must not be on both sides, beside the group that joins it.
+#: What must not be on both sides, in addition to the group that joins it.
 IDENTITIES = ("patients", "files", "pictures", "published ids")
-#: Records that are looked at together, about.
+#: Number of records read together.
 _CHUNK = 65_536
 _COLUMNS = ("source", "row", "subset", *AXES, "path", "patient", "sha256", "pixel_hash", "perceptual_hash")
 
@@ -35,27 +35,29 @@ class Evidence:
 
     shared: Mapping[str, int]  # patients, files, pictures, looks, published ids, links: on both sides
     torn: int  # links of the build between records of different groups
-    strange: Mapping[str, tuple[int, str]]  # side -> records whose own columns differ from their row's facts; the first
-    target: int  # training records that say the target's triplet of themselves, and are of another row
+    strange: Mapping[
+        str, tuple[int, str]
+    ]  # side -> records whose own columns differ from their row's facts, and the first
+    target: int  # training records with the target's triplet that belong to another row
     patients: int  # test records whose patient is known
-    blank: int  # test records of a picture without structure, whose equals are no copies
-    common: int  # looks on both sides by which the build joins nobody
-    apart: bool  # looks were compared bit by bit, not for equality alone
+    blank: int  # test records of an image without structure, whose equals are not copies
+    common: int  # perceptual hashes on both sides that the build does not link by
+    apart: bool  # perceptual hashes were compared bit by bit, not for equality alone
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """What the records of one side are known by."""
+    """By what the records of one side are identified."""
 
     values: Mapping[str, pa.Array]  # what of -> different values
     looks: pa.Array  # different perceptual hashes
-    said: Mapping[tuple[object, ...], int]  # row, source, subset and triplet, as the records have them -> records
+    said: Mapping[tuple[object, ...], int]  # row, source, subset and triplet, as the records state them -> records
     patients: int
     blank: int
 
 
-def gather(experiment: Experiment) -> Evidence:
-    """Read the records of train and test again, a stretch of the index at a time."""
+def gather(experiment: Split) -> Evidence:
+    """Read the records of train and test again, a part of the index at a time."""
     tags, links = experiment.mat.tags, experiment.mat.linked
     trained, tested, shared, common = _compared(experiment, experiment.train_positions, experiment.test_positions)
     strange = {name: _strange(experiment, side) for name, side in (("train", trained), ("test", tested))}
@@ -71,19 +73,19 @@ def gather(experiment: Experiment) -> Evidence:
     )
 
 
-def shared(experiment: Experiment, first: Positions, second: Positions) -> dict[str, int]:
-    """What two parts of an experiment have in common: groups, and what :class:`Evidence` counts; all are numbers."""
+def shared(experiment: Split, first: Positions, second: Positions) -> dict[str, int]:
+    """The numbers of groups, and of what :class:`Evidence` counts, that two parts of a split have in common."""
     group, count = experiment.mat.tags.group, len(experiment.mat)
     both = marked(group[first], count) & marked(group[second], count)
     return {"groups": int(np.count_nonzero(both)), **_compared(experiment, first, second)[2]}
 
 
-def _compared(experiment: Experiment, train: Positions, test: Positions) -> tuple[_Side, _Side, dict[str, int], int]:
-    """Two sides as they are read again; what is on both; and the looks on both by which the build joins nobody."""
-    mat, links = experiment.mat, experiment.mat.linked
+def _compared(experiment: Split, train: Positions, test: Positions) -> tuple[_Side, _Side, dict[str, int], int]:
+    """Two sides as read again, what is on both, and the hashes on both that the build does not link by."""
+    index, links = experiment.mat, experiment.mat.linked
     train, test = np.sort(train), np.sort(test)
     apart = len(train) + len(test) <= COMPARED
-    counted = SetAside.of(mat.manifest)
+    counted = SetAside.of(index.manifest)
     tested = _read(experiment, test)
     trained = _read(experiment, train, None if apart else tested)
     if apart:
@@ -98,9 +100,9 @@ def _compared(experiment: Experiment, train: Positions, test: Positions) -> tupl
         used = np.unique(np.concatenate([pairs[1], pairs[0] + len(tested.looks)]))
         chosen = [looks[place] for place in used.tolist()]
         placed = np.searchsorted(used, pairs[1]), np.searchsorted(used, pairs[0] + len(tested.looks))
-        alike = alike[~set_aside(mat.location, chosen, placed, counted)[np.searchsorted(used, alike)]]
+        alike = alike[~set_aside(index.location, chosen, placed, counted)[np.searchsorted(used, alike)]]
     both = {name: len(_common(trained.values[name], tested.values[name])) for name in IDENTITIES}
-    sides = [marked(positions, len(mat)) for positions in (train, test)]
+    sides = [marked(positions, len(index)) for positions in (train, test)]
     crossing = (sides[0][links.first] & sides[1][links.second]) | (sides[1][links.first] & sides[0][links.second])
     found = {
         **{name: both[name] for name in ("patients", "files", "pictures")},
@@ -112,7 +114,7 @@ def _compared(experiment: Experiment, train: Positions, test: Positions) -> tupl
 
 
 def marked(positions: npt.NDArray[np.integer], count: int) -> npt.NDArray[np.bool_]:
-    """Which of the first ``count`` positions are among these."""
+    """(count,) Whether each position is among these."""
     marks = np.zeros(count, dtype=bool)
     marks[positions] = True
     return marks
@@ -122,15 +124,15 @@ def _common(first: pa.Array, second: pa.Array) -> pa.Array:
     return first.filter(pc.is_in(first, second))
 
 
-def said(experiment: Experiment, positions: Positions) -> tuple[tuple[int, str], int]:
-    """Of some records, those whose own columns differ from their row's facts: how many, and the first; and how many of
-    them say the target's triplet of themselves."""
+def said(experiment: Split, positions: Positions) -> tuple[tuple[int, str], int]:
+    """How many records have columns that differ from their row's facts, and the first of them; and how many of these
+    have the target's triplet."""
     side = _read(experiment, np.sort(positions))
     return _strange(experiment, side), _misplaced(experiment, side)
 
 
-def _misplaced(experiment: Experiment, side: _Side) -> int:
-    """The records that say the target's triplet of themselves, and are of another row."""
+def _misplaced(experiment: Split, side: _Side) -> int:
+    """The number of records with the target's triplet that belong to another row."""
     of_target = frozenset(experiment.target.mats)
     return sum(
         count
@@ -139,31 +141,31 @@ def _misplaced(experiment: Experiment, side: _Side) -> int:
     )
 
 
-def _fits(experiment: Experiment, said: tuple[object, ...]) -> bool:
-    """Whether a record's own columns are the facts of its row."""
+def _fits(experiment: Split, said: tuple[object, ...]) -> bool:
+    """Whether a record's own columns agree with the facts of its row."""
     facts = experiment.mat.tags.facts.get(int(str(said[0])))
     return facts is not None and said[1:] == (facts.source, facts.subset, *(getattr(facts.mat, axis) for axis in AXES))
 
 
-def _strange(experiment: Experiment, side: _Side) -> tuple[int, str]:
-    """How many records' own columns are not those of their row, and the first of them in words."""
+def _strange(experiment: Split, side: _Side) -> tuple[int, str]:
+    """The number of records whose own columns differ from their row's facts, and the first of them in words."""
     found = {said: count for said, count in side.said.items() if not _fits(experiment, said)}
     if not found:
         return 0, ""
     row, source, subset, *triplet = min(found, key=str)
     facts = experiment.mat.tags.facts[int(str(row))]
-    here, right = (f"{mat} of {name}, subset {number}" for mat, name, number in (
+    here, right = (f"{triplet} of {name}, subset {number}" for triplet, name, number in (
         ("/".join(map(str, triplet)), source, subset), (facts.mat, facts.source, facts.subset)))  # fmt: skip
     return sum(found.values()), f"row {row} as {here}, where it is {right}"
 
 
-def _read(experiment: Experiment, positions: Positions, only: _Side | None = None) -> _Side:
-    """What the records at these positions are known by.
+def _read(experiment: Split, positions: Positions, only: _Side | None = None) -> _Side:
+    """By what the records at these positions are identified.
 
     Args:
-        experiment: whose index is read.
-        positions: in it, ascending.
-        only: keep values that this side has too; None keeps all.
+        experiment: The split whose index is read.
+        positions: Positions in it, ascending.
+        only: Keep only values that this side has too (default: all).
     """
     shared = _shared_ids(experiment)
     values: dict[str, list[pa.Array]] = {name: [] for name in (*IDENTITIES, "looks")}
@@ -174,7 +176,7 @@ def _read(experiment: Experiment, positions: Positions, only: _Side | None = Non
         blank += int(pc.sum(hidden).as_py() or 0)
         patients += len(chunk) - chunk["patient"].null_count
         found = {
-            # a patient's number counts within its source
+            # a patient's number is unique within its source
             "patients": pc.binary_join_element_wise(chunk["source"], pc.cast(chunk["patient"], pa.string()), " "),
             "files": pc.if_else(hidden, nothing, chunk["sha256"]),
             "pictures": pc.if_else(hidden, nothing, chunk["pixel_hash"]),
@@ -193,21 +195,21 @@ def _read(experiment: Experiment, positions: Positions, only: _Side | None = Non
     return _Side(merged, merged.pop("looks"), said, patients, blank)
 
 
-def _chunks(experiment: Experiment, positions: Positions) -> Iterator[pa.Table]:
-    """The columns of these records, a stretch of them at a time."""
+def _chunks(experiment: Split, positions: Positions) -> Iterator[pa.Table]:
+    """The columns of these records, in batches."""
     for start in range(0, len(positions), _CHUNK):
         yield experiment.mat.facts(positions[start : start + _CHUNK], _COLUMNS).combine_chunks()
 
 
-def _shared_ids(experiment: Experiment) -> dict[str, Sequence[SharedId]]:
-    """The sources of the build whose paths hold ids that others use too."""
+def _shared_ids(experiment: Split) -> dict[str, Sequence[SharedId]]:
+    """The sources of the build whose paths contain ids that other sources use too."""
     known = catalog.load()
     sources = [known[name] for name in experiment.mat.tags.sources if name in known]
     return {source.name: source.shared_ids for source in sources if source.shared_ids}
 
 
 def _published(chunk: pa.Table, shared: Mapping[str, Sequence[SharedId]]) -> pa.Array:
-    """The published ids in the paths of some records, with the namespace that they belong to."""
+    """The published ids in the paths of some records, with their namespace."""
     found = [pa.array([], pa.string())]
     for source in pc.unique(chunk["source"]).to_pylist():
         paths = chunk["path"].filter(pc.equal(chunk["source"], source))

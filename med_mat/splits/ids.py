@@ -1,4 +1,4 @@
-"""Records by their ids: where they are in the index, and lists of them in files."""
+"""Records by their ids: their positions in the index, and lists of ids in files."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from med_mat.strict import only_a_file
 from med_mat.tags import Positions
 from med_mat.taxonomy import did_you_mean
 
-#: What a file of ids can end in.
+#: Extensions of a file of ids.
 SUFFIXES = (".txt", ".csv", ".json", ".parquet")
-#: Known ids that a message looks through for the nearest.
+#: Number of known ids that are searched for the nearest.
 _COMPARED = 300
 
 
 def known_ids(location: Location) -> pa.ChunkedArray:
-    """The ids of a build, in the order of its index; all are different."""
+    """The ids of a build, in the order of its index; all different."""
     return read_index(location, ["id"])["id"]
 
 
 def ids_of(location: Location, positions: Positions) -> tuple[pa.Array, pa.Array]:
-    """The ids of records in the index, and those that they have without names.
+    """The ids of records in the index, and their public ids, which hold no file names.
 
     Args:
-        location: of a build.
-        positions: (n,) in the index.
+        location: Location of a build.
+        positions: (n,) Positions in the index.
 
     Returns:
-        (n,) strings, twice.
+        (n,) ids, and (n,) public ids.
     """
     table = read_index(location, PUBLIC).combine_chunks()
     taken = table.take(pa.array(positions))
-    # equal files are told apart by all that there are of them; of others nothing need be known
+    # identical files are distinguished by counting all of them; no other records are needed
     alike = table.filter(pc.is_in(table["sha256"], taken["sha256"].combine_chunks()))
     public, _ = public_ids(alike)
     ids = taken["id"].combine_chunks()
@@ -51,15 +51,15 @@ def ids_of(location: Location, positions: Positions) -> tuple[pa.Array, pa.Array
 
 
 def places_of(location: Location, ids: pa.Array, public: pa.Array | None = None) -> pa.Array:
-    """Where records are in the index, by their ids in it or by those that they have without names.
+    """The positions of records in the index, by their ids or by their public ids.
 
     Args:
-        location: of a build, which may itself hold records without names.
-        ids: (n,) as some build of the same records has them.
-        public: (n,) as :func:`med_mat.nameless.public_ids` gives them, where they are known; else ``ids`` may be such.
+        location: Location of a build, which may itself hold public ids only.
+        ids: (n,) Ids as in some build of the same records; public ids if ``public`` is None.
+        public: (n,) Public ids of :func:`med_mat.nameless.public_ids`, if known.
 
     Returns:
-        (n,) positions; null for those that the build lacks.
+        (n,) Positions; null for records that the build lacks.
     """
     places = pc.index_in(ids, known_ids(location).combine_chunks())
     if not places.null_count:
@@ -69,7 +69,7 @@ def places_of(location: Location, ids: pa.Array, public: pa.Array | None = None)
 
 
 def nearest_id(known: pa.ChunkedArray, wanted: str) -> str:
-    """What a message says of an unknown id: the nearest of those with its file name, or with its beginning."""
+    """A hint for an unknown id: the nearest of the ids with the same file name or the same beginning."""
     named = known.filter(pc.ends_with(known, "/" + wanted.rpartition("/")[2]))
     low, high = 0, len(wanted)  # the longest beginning that some id has
     while low < high:
@@ -82,20 +82,20 @@ def nearest_id(known: pa.ChunkedArray, wanted: str) -> str:
 def read_ids(path: Path, part: str) -> list[str]:
     """The ids that a file lists for a part of a split.
 
-    ``.txt`` has an id a line. ``.csv`` and ``.parquet`` have a column ``id``, and may have a column ``part``, of which
-    only the rows of this part are taken. ``.json`` is a list, or a mapping of parts to lists; a saved split is read in
-    each of the forms that it is saved in.
+    ``.txt`` has one id per line. ``.csv`` and ``.parquet`` have a column ``id``; if there is a column ``part``, only
+    the rows of this part are read. ``.json`` is a list, or a mapping of parts to lists. A saved split is read in each
+    of its formats.
 
     Args:
-        path: of the file; its suffix says what it is.
+        path: The file; its extension is the format.
         part: "train", "test" or "validation".
 
     Raises:
-        SplitError: a file that cannot be read, is of another kind, or lists nothing for the part.
+        SplitError: The file cannot be read, is of another format, or lists nothing for the part.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise SplitError(f"{path}: a list of ids is a file that ends in {', '.join(SUFFIXES)}.")
+        raise SplitError(f"{path}: a list of ids must be a file ending in {', '.join(SUFFIXES)}.")
     try:
         only_a_file(path)
         if suffix == ".txt":
@@ -110,6 +110,8 @@ def read_ids(path: Path, part: str) -> list[str]:
             found = _of_part(path, names, pq.read_table(path, columns=wanted).to_pylist(), part)
         else:
             found = _of_json(path, json.loads(path.read_text("utf-8-sig")), part)
+    except SplitError:
+        raise
     except (OSError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
         raise SplitError(f"{path}: the list of ids for {part} cannot be read ({error}).") from error
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):

@@ -1,4 +1,4 @@
-"""Pictures that look the same on the two sides of an experiment, found again from their perceptual hashes alone."""
+"""Near-duplicates between the two sides of a split, found again from perceptual hashes alone."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Array = NDArray[Any]
 
 
 class SetAside(NamedTuple):
-    """What the manifest of a build says of looks that join nobody."""
+    """What the manifest of a build says of perceptual hashes that it does not link by."""
 
-    threshold: int  # bits in which two hashes of one look may differ
-    common: int  # records of a look that many patients share
-    crowded: int  # pictures in a crowd of pictures that look alike
+    threshold: int  # maximum number of bits in which near-duplicates differ
+    common: int  # records of a hash that many patients share
+    crowded: int  # images in a crowd of similar images
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> SetAside:
@@ -36,28 +36,28 @@ class SetAside(NamedTuple):
         )
 
 
-#: Different looks of both sides together up to which they are compared bit by bit: some ten seconds on two cores.
+#: Maximum number of different hashes, both sides together, that are compared bit by bit: ten seconds on two cores.
 COMPARED = 200_000
-#: Comparisons of two hashes up to which it is faster to make them all than to build a table of pieces first.
+#: Number of comparisons up to which brute force is faster than building a hash table of pieces.
 _PLAIN = 4 * 10**9
 #: Of 21 bits that differ, one of 11 pieces has at most one: no pair is missed. An audit asks faiss, not the search that
 #: the build made its groups by (med_mat.leakage.pieces): what that would miss is found here.
 _PIECES, _PIECE_BITS, _FLIPS = 11, 23, 1
 _BATCH = 256
-#: Pairs that one step may find: a crowd of empty pictures, all alike, would fill the memory.
+#: Maximum number of pairs per step: a crowd of identical blank images would fill the memory.
 _FOUND = 2**25
 
 
 def shared_looks(train: pa.Array, test: pa.Array, threshold: int = THRESHOLD) -> tuple[Array, Array]:
-    """Which looks of the two sides are the same, or differ in at most ``threshold`` bits, flipped or turned included.
+    """Which hashes of the two sides differ in at most ``threshold`` bits, flips and rotations included.
 
     Args:
-        train: different perceptual hashes, as hexadecimal text.
-        test: the same of the other side.
-        threshold: in bits, 21 at most.
+        train: (n,) Different perceptual hashes, as hexadecimal text.
+        test: (m,) The same of the other side.
+        threshold: Maximum number of different bits, at most 21.
 
     Returns:
-        Positions in train and in test, as pairs.
+        Positions in train and in test, as two arrays of equal length.
     """
     import faiss
 
@@ -81,10 +81,10 @@ def shared_looks(train: pa.Array, test: pa.Array, threshold: int = THRESHOLD) ->
 
 
 def set_aside(location: Location, looks: Sequence[str], pairs: tuple[Array, Array], counted: SetAside) -> Array:
-    """Which of these looks a build may not join records by, though they are the same.
+    """Which of these hashes a build does not link records by, although they are similar.
 
     A look that more than :data:`~med_mat.leakage.groups.COMMON_LOOK` patients of a source share joins nobody, nor do
-    its neighbours: where the build has such looks, those of known patients cannot be held against it. The same holds
+    its neighbors: where the build has such looks, those of known patients cannot be held against it. The same holds
     of crowds, of at least :data:`~med_mat.leakage.near.CROWD` pictures within the threshold. This is asked only of
     looks that lie on both sides, of which an honest build has none but these.
 
@@ -104,12 +104,12 @@ def set_aside(location: Location, looks: Sequence[str], pairs: tuple[Array, Arra
         found |= np.asarray(pc.is_in(pa.array(looks, pa.string()), of_patients)).astype(bool)
     if counted.crowded:
         known = unpacked(pc.unique(table["perceptual_hash"]).to_pylist())
-        found |= _neighbours(known, unpacked(looks), counted.threshold) >= CROWD
+        found |= _neighbors(known, unpacked(looks), counted.threshold) >= CROWD
     alike = components(len(looks), *pairs)
     return np.isin(alike, alike[found])
 
 
-def _neighbours(known: Array, hashes: Array, threshold: int) -> Array:
+def _neighbors(known: Array, hashes: Array, threshold: int) -> Array:
     """How many of the known hashes lie within the threshold of each of these, flipped and turned ones included."""
     import faiss
 

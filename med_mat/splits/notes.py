@@ -1,4 +1,4 @@
-"""What a reader of an experiment's numbers should know, though it breaks no rule."""
+"""Notes of an audit: what a reader of an experiment's results should know, although it violates no rule."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ import numpy as np
 from med_mat import catalog
 from med_mat.catalog import RowFacts
 from med_mat.leakage.blind import Blind
-from med_mat.splits import draw
+from med_mat.splits import sampling
 from med_mat.splits.composition import TOLERANCE, Composition, compose, differences
 from med_mat.splits.evidence import Evidence
-from med_mat.splits.experiment import TESTED, Experiment
+from med_mat.splits.interpretation import elements_of
 from med_mat.splits.looks import COMPARED
-from med_mat.splits.reading import elements_of
+from med_mat.splits.split import TESTED, Split
 from med_mat.taxonomy import DRAWN, SPLITS
 
-#: Below so many test records, a percentage says little.
+#: With fewer test records, a percentage says little.
 FEW = 30
 _NAMED = 6
 
 
 def notes(
-    experiment: Experiment,
+    experiment: Split,
     evidence: Evidence,
     asks: Mapping[str, Composition],
     blind: Blind,
     train_rows: Mapping[int, int],
     of_target: Collection[int],
 ) -> list[str]:
-    """The notes on an experiment, each a sentence without its full stop.
+    """The notes on an experiment, each a sentence without its period.
 
     Args:
-        experiment: that is audited.
-        evidence: what was read again of its records.
-        asks: what the records of train and of test ask.
-        blind: what the test questions give away without the picture.
-        train_rows: row -> training records.
-        of_target: the rows that are the target's.
+        experiment: The split that is audited.
+        evidence: What was read again of its records.
+        asks: What the records of train and test ask.
+        blind: How far the test questions can be answered without the image.
+        train_rows: Training records per row.
+        of_target: The rows that are the target's.
     """
     return [
         *_of_the_test(experiment, evidence),
@@ -53,7 +53,7 @@ def notes(
     ]
 
 
-def _of_the_test(experiment: Experiment, evidence: Evidence) -> Iterator[str]:
+def _of_the_test(experiment: Split, evidence: Evidence) -> Iterator[str]:
     tags, test = experiment.mat.tags, experiment.test_positions
     if evidence.patients < len(test):
         yield f"patients known for {evidence.patients:,} of {len(test):,} test records"
@@ -66,7 +66,7 @@ def _of_the_test(experiment: Experiment, evidence: Evidence) -> Iterator[str]:
         yield f"all test records have one label set, {label}: to say that always is to be always right"
 
 
-def _of_questions(experiment: Experiment, asks: Mapping[str, Composition]) -> Iterator[str]:
+def _of_questions(experiment: Split, asks: Mapping[str, Composition]) -> Iterator[str]:
     options, train = experiment.options, asks["train"]
     if experiment.like is not None:
         for text in differences(train, compose(experiment.like, "train")):
@@ -78,29 +78,29 @@ def _of_questions(experiment: Experiment, asks: Mapping[str, Composition]) -> It
         yield from _of_balance(experiment)
     tags = experiment.mat.tags
     if options.shots is not None:
-        counts = np.bincount(draw.strata(tags, experiment.train_positions))
+        counts = np.bincount(sampling.strata(tags, experiment.train_positions))
         few = int(np.count_nonzero((counts > 0) & (counts < options.shots)))
         if few:
             every = np.count_nonzero(counts)
             yield f"{few:,} of {every:,} labels have fewer than the {options.shots:,} shots asked for"
 
 
-def _of_balance(experiment: Experiment) -> Iterator[str]:
+def _of_balance(experiment: Split) -> Iterator[str]:
     """How a test of findings was balanced."""
     tags, test = experiment.mat.tags, experiment.test_positions
     findings = [row for row in tags.counts(test) if tags.facts[row].annotation == "findings"]
-    for code in np.unique(draw.units(tags, test[np.isin(tags.row[test], findings)])):
-        mine = test[draw.units(tags, test) == code]
+    for code in np.unique(sampling.units(tags, test[np.isin(tags.row[test], findings)])):
+        mine = test[sampling.units(tags, test) == code]
         labels, counts = np.unique(tags.label[mine], return_counts=True)
         row = tags.facts[int(tags.row[mine[0]])]
         yield (
             f"balanced: {counts.max():,} records of each of {len(labels):,} label sets of {where(row)}, the commonest: "
-            f"at least {draw.FEWEST_LABEL_SETS} of them where there are so many, and beyond that as many as keep the "
-            "most records"
+            f"at least {sampling.FEWEST_LABEL_SETS} of them if there are that many, and beyond that as many as "
+            "keep the most records"
         )
 
 
-def _of_sources(experiment: Experiment) -> Iterator[str]:
+def _of_sources(experiment: Split) -> Iterator[str]:
     tags, facts = experiment.mat.tags, experiment.mat.manifest.get("sources", {})
     tested: dict[str, int] = {}
     for row, count in tags.counts(experiment.test_positions).items():
@@ -124,7 +124,7 @@ def _of_sources(experiment: Experiment) -> Iterator[str]:
                 yield f"the test part is not the publisher's but {split}: {listed(sources)}"
 
 
-def _of_parts(experiment: Experiment) -> Iterator[str]:
+def _of_parts(experiment: Split) -> Iterator[str]:
     tested = np.count_nonzero(experiment.mat.tags.split[experiment.train_positions] == SPLITS.index("test"))
     if tested:
         yield f"{tested:,} training records are of the test part of their source, by which others may be tested"
@@ -132,8 +132,8 @@ def _of_parts(experiment: Experiment) -> Iterator[str]:
         yield from _of_unseen_labels(experiment)
 
 
-def _of_unseen_labels(experiment: Experiment) -> Iterator[str]:
-    """Where the target itself trains, such as other sources of it: labels that are tested and never seen."""
+def _of_unseen_labels(experiment: Split) -> Iterator[str]:
+    """If the target itself trains, such as other sources of it: labels that are tested and never seen in training."""
     tags = experiment.mat.tags
     sets = [np.unique(tags.label[side]) for side in (experiment.train_positions, experiment.test_positions)]
     trained, tested = (frozenset().union(*(tags.labels[code] for code in side)) for side in sets)
@@ -145,13 +145,13 @@ def _of_unseen_labels(experiment: Experiment) -> Iterator[str]:
 
 
 def _augmented(source: str, facts: Mapping[str, Any]) -> bool:
-    """Whether a source ships transformed copies of its own images, as the build knew it, or as the card says now."""
+    """Whether a source ships transformed copies of its own images, by the build, or else by its card."""
     known = catalog.load()
     given = facts.get(source, {}).get("augmented")
     return bool(given) if given is not None else source in known and known[source].augmented
 
 
-def _of_labels(experiment: Experiment) -> Iterator[str]:
+def _of_labels(experiment: Split) -> Iterator[str]:
     contested = experiment.mat.linked.contested
     if len(contested):
         for side, positions in (("training", experiment.train_positions), ("test", experiment.test_positions)):
@@ -163,7 +163,7 @@ def _of_labels(experiment: Experiment) -> Iterator[str]:
         yield f"{withheld:,} training records share a group with records that are held out, though not tested here"
 
 
-def _of_looks(experiment: Experiment, evidence: Evidence) -> Iterator[str]:
+def _of_looks(experiment: Split, evidence: Evidence) -> Iterator[str]:
     unseen = experiment.mat.manifest["near_duplicates"].get("records without hash", 0)
     if unseen:
         yield f"near-duplicates were not looked for among {unseen:,} records of the build that were not decoded"
@@ -181,17 +181,17 @@ def _of_looks(experiment: Experiment, evidence: Evidence) -> Iterator[str]:
         yield f"{evidence.blank:,} test records show nothing: what equals them is not taken for a copy"
 
 
-def _of_the_reading(experiment: Experiment, train_rows: Mapping[int, int], of_target: Collection[int]) -> Iterator[str]:
-    facts, target, reading = experiment.mat.tags.facts, experiment.target, experiment.options.read
+def _of_the_reading(experiment: Split, train_rows: Mapping[int, int], of_target: Collection[int]) -> Iterator[str]:
+    facts, target, interpretation = experiment.mat.tags.facts, experiment.target, experiment.options.interpretation
     for row, count in train_rows.items():
-        names = reading.wide_names(facts[row])
+        names = interpretation.expanded_triplets(facts[row])
         also = sorted(set(names) & set(target.mats)) if row not in of_target else []
         if also:
             yield f"{count:,} training records of {names[0]} also count as {listed(map(str, also))}"
     if experiment.rule.avoids and not experiment.rule.wide:
         overlapping: dict[str, int] = {}
         for row, count in train_rows.items():
-            held = target.touched(reading.elements(facts[row])).intersection(experiment.rule.avoids)
+            held = target.touched(interpretation.elements(facts[row])).intersection(experiment.rule.avoids)
             if row not in of_target and held:
                 overlapping[str(facts[row].mat)] = overlapping.get(str(facts[row].mat), 0) + count
         if overlapping:
@@ -208,12 +208,12 @@ def _of_the_reading(experiment: Experiment, train_rows: Mapping[int, int], of_ta
 
 
 def where(row: RowFacts) -> str:
-    """The subset of a row, or the row where it is in none."""
+    """The subset of a row, or the row if it is in none."""
     return f"row {row.number}" if row.subset is None else f"subset {row.subset:02d}"
 
 
 def listed(names: Iterable[str]) -> str:
-    """Some names, and how many more."""
+    """The first names, and how many more there are."""
     every: Sequence[str] = list(names)
     more = f", and {len(every) - _NAMED} more" if len(every) > _NAMED else ""
     return ", ".join(every[:_NAMED]) + more

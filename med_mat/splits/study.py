@@ -1,31 +1,27 @@
-"""A target in a build: what is tested, what may train for it, and what each exclusion takes away."""
+"""A target in a build: the test records, the records that may train, and what each exclusion removes."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from med_mat import catalog
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
+from med_mat.index import Index
 from med_mat.selection import EVERYTHING, Selection, Selector
-from med_mat.splits import draw, validation
-from med_mat.splits.elsewhere import elsewhere
-from med_mat.splits.experiment import TESTED, Experiment
+from med_mat.splits import sampling, validation
+from med_mat.splits.asked import Mask, asks_labels, drawn, silent
+from med_mat.splits.interpretation import Element, Interpretation, Target, find_target
 from med_mat.splits.options import Options, Rule
-from med_mat.splits.reading import Element, Reading, Target, find_target
+from med_mat.splits.result import Experiment
+from med_mat.splits.split import TESTED
 from med_mat.tags import Positions
 from med_mat.taxonomy import AXES, DRAWN, SPLITS
-
-if TYPE_CHECKING:
-    from med_mat.dataset import MedMAT
-
-Mask = npt.NDArray[np.bool_]
 
 OVERLAPPING = "they hold what is the target's under another name (avoid='literal' keeps them)"
 UNMATCHED = "rows of boxes and masks, where the target has labels (kinds='any' keeps them)"
@@ -36,47 +32,51 @@ WITHHELD = "withheld: their group is held out, though not tested here"
 
 @dataclass(frozen=True)
 class Study:
-    """A target in a build: what is tested, and what may train for it."""
+    """A target in a build: the test records, and the records that may train."""
 
-    mat: MedMAT
+    index: Index
     target: Target
     options: Options
     test: Positions
-    dropped_test: Mapping[str, int]  # reason -> target's records that are not tested
-    barred: Mask  # by group: a record of it is tested
-    named: frozenset[int]  # rows that are to train whatever they ask, for they were named
+    dropped_test: Mapping[str, int]  # reason -> records of the target that are not tested
+    tested_groups: Mask  # by group number: whether a record of it is tested
+    named: frozenset[int]  # rows that train whatever they ask, because they were named
 
     @classmethod
-    def of(cls, mat: MedMAT, target: Selector, options: Options, named: Collection[int] = ()) -> Study:
+    def of(cls, index: Index, target: Selector, options: Options, named: Collection[int] = ()) -> Study:
         """Find the target and its test records.
 
         Args:
-            mat: a built Med-MAT.
-            target: a triplet, a pattern, or a selection of rows.
-            options: of the experiment.
-            named: rows that are to train although the target names them too, and whatever they ask.
+            index: An opened Med-MAT.
+            target: Triplet, pattern or selection of rows.
+            options: Options of the experiment.
+            named: Rows that train even if the target includes them, whatever they ask.
 
         Raises:
-            SplitError: the build has no test record of the target, or what is left of them has one label.
+            SplitError: The build has no test record of the target, or exclusions leave a single label.
         """
         selection = Selection.of(target)
-        found = find_target(mat.tags.facts, selection, options.read)
+        found = find_target(index.tags.facts, selection, options.interpretation)
         if named:
             found = Target(found.text, found.mats, found.rows - frozenset(named))
         split = "test" if options.test_on == "test" else None
-        every = mat.where_rows(found.rows, EVERYTHING, split=split)
-        test = mat.where_rows(found.rows, options.may("test"), split=split)
+        every = index.where_rows(found.rows, EVERYTHING, split=split)
+        test = index.where_rows(found.rows, options.may("test"), split=split)
         if not len(test):
-            raise _untestable(mat, found, selection, options, len(every))
-        barred = np.zeros(len(mat) + 1, dtype=bool)
-        barred[mat.tags.group[test]] = True
+            raise _untestable(index, found, selection, options, len(every))
+        tested_groups = np.zeros(len(index) + 1, dtype=bool)
+        tested_groups[index.tags.group[test]] = True
         dropped = {}
         if len(test) < len(every):
             dropped[f"tested records: {options.outside('test')}"] = len(every) - len(test)
         for left_out, reason, told in (
-            (silent(mat, test), f"tested records: {SILENT}", "state nothing that could be asked: name another target"),
             (
-                _disputed(mat, test, options),
+                silent(index, test),
+                f"tested records: {SILENT}",
+                "have nothing to ask: choose another target",
+            ),
+            (
+                _disputed(index, test, options),
                 "tested pictures that carry contradictory labels",
                 "show pictures that carry contradictory labels: contradictory='keep' tests on them",
             ),
@@ -86,42 +86,48 @@ class Study:
             if left_out.any():
                 dropped[reason] = int(np.count_nonzero(left_out))
                 test = test[~left_out]
-        _check_labels(mat, f"The test of {found}", lambda: every, test, dropped)
-        kept = draw.equal_per_label(mat.tags, test, options.seed) if options.balanced_test else test
-        if options.balanced_test and asks_labels(mat, kept) and (label := _only_label(mat, kept)) is not None:
+        _check_labels(index, f"The test of {found}", lambda: every, test, dropped)
+        kept = sampling.equal_per_label(index.tags, test, options.seed) if options.balanced_test else test
+        if options.balanced_test and asks_labels(index, kept) and (label := _only_label(index, kept)) is not None:
             raise SplitError(
                 f"All {len(test):,} test records of {found} have one label, {label!r}, so that no test can be balanced"
                 f"{options.limits('test')}: balanced_test=False tests on them as they are."
             )
         if len(kept) < len(test):
             dropped["tested records of labels that others do not match in number"] = len(test) - len(kept)
-        return cls(mat, found, options, kept, dropped, barred, frozenset(named))
+        return cls(index, found, options, kept, dropped, tested_groups, frozenset(named))
 
     @property
-    def reading(self) -> Reading:
-        """How rows are read."""
-        return self.options.read
+    def interpretation(self) -> Interpretation:
+        """Which triplets a row stands for."""
+        return self.options.interpretation
 
     @property
     def matched(self) -> bool:
         """Whether rows of boxes and masks are left out: see ``kinds`` of :class:`Options`."""
-        facts = self.mat.tags.facts
+        facts = self.index.tags.facts
         return (
             self.options.kinds == "matched"
             and not self.options.cross_tasks
             and not any(facts[row].annotation in DRAWN for row in self.target.rows)
         )
 
+    def likeness(self, row: RowFacts) -> int:
+        """The largest number of elements that a triplet of a row shares with a triplet of the target."""
+        triplets = self.interpretation.expanded_triplets(row)
+        return max(len(one.shared(wanted)) for one in triplets for wanted in self.target.mats)
+
     def others(self) -> dict[int, frozenset[str]]:
-        """The rows that are not the target's, by number, with the axes that they share with it."""
+        """The rows that are not the target's, by number, with the axes on which they share an element with it."""
         return {
-            number: self.target.shared(self.reading.elements(row))
-            for number, row in self.mat.tags.facts.items()
-            if number not in self.target.rows and not set(self.reading.wide_names(row)) & set(self.target.mats)
+            number: self.target.shared(self.interpretation.elements(row))
+            for number, row in self.index.tags.facts.items()
+            if number not in self.target.rows
+            and not set(self.interpretation.expanded_triplets(row)) & set(self.target.mats)
         }
 
     def apart(self, rows: Iterable[int], axes: Collection[str]) -> tuple[list[int], list[int]]:
-        """Of some rows those that hold nothing of the target on these axes; and those that do under another name."""
+        """Of some rows, those that hold nothing of the target on these axes, and those that do under another name."""
         literal = [row for row in rows if not self._shares(row, axes)]
         if self.options.avoid == "literal":
             return literal, []
@@ -132,11 +138,11 @@ class Study:
         return bool(self.target.shared(self._elements(row)).intersection(axes))
 
     def _elements(self, row: int) -> frozenset[Element]:
-        return self.reading.elements(self.mat.tags.facts[row])
+        return self.interpretation.elements(self.index.tags.facts[row])
 
     def trainable(self, rows: Iterable[int]) -> tuple[Positions, dict[str, int]]:
-        """The training records of some rows; and why there are not more: reason -> records."""
-        mat, tags, options = self.mat, self.mat.tags, self.options
+        """The training records of some rows, and the number of records left out by reason."""
+        index, tags, options = self.index, self.index.tags, self.options
         chosen = frozenset(rows)
         every = positions = self._of_train(chosen, EVERYTHING)
         dropped = {}
@@ -147,10 +153,10 @@ class Study:
         unmatched = [row for row in chosen - self.named if tags.facts[row].annotation in DRAWN] if self.matched else []
         exclusions: dict[str, Callable[[Positions], Mask]] = {
             UNMATCHED: lambda places: np.isin(tags.row[places], unmatched),
-            TESTED: lambda places: self.barred[tags.group[places]],
+            TESTED: lambda places: self.tested_groups[tags.group[places]],
             WITHHELD: lambda places: tags.withheld[places] & (not options.withheld),
-            DISPUTED: lambda places: _disputed(mat, places, options),
-            SILENT: lambda places: silent(mat, places),
+            DISPUTED: lambda places: _disputed(index, places, options),
+            SILENT: lambda places: silent(index, places),
         }
         for reason, leaves_out in exclusions.items():
             held = leaves_out(positions)
@@ -159,9 +165,22 @@ class Study:
                 positions = positions[~held]
         return positions, dropped
 
+    def _elsewhere(self, rows: Collection[int]) -> dict[str, list[int]]:
+        """The target's triplet in other rows that do not train: reason -> these rows."""
+        facts = self.index.tags.facts
+        named = {facts[row].source for row in self.target.rows}
+        left = sorted(facts.keys() - self.target.rows - set(rows) - self.others().keys())
+        others = dict.fromkeys(facts[row].source for row in left if facts[row].source not in named)
+        return {
+            f"the target's triplet in other sources, {', '.join(sorted(others))}: leave_source_out trains on it": [
+                row for row in left if facts[row].source in others
+            ],
+            "the target's triplet in other rows of its sources": [row for row in left if facts[row].source in named],
+        }
+
     def _of_train(self, rows: frozenset[int], selection: Selection) -> Positions:
-        positions = self.mat.where_rows(rows, selection)
-        of_train: Positions = positions[self.mat.tags.split[positions] == SPLITS.index("train")]
+        positions = self.index.where_rows(rows, selection)
+        of_train: Positions = positions[self.index.tags.split[positions] == SPLITS.index("train")]
         return of_train
 
     def make(
@@ -178,24 +197,24 @@ class Study:
         """The experiment that trains on these rows.
 
         Args:
-            name: of the experiment.
-            rows: upstream's row numbers.
-            rule: to be kept.
-            left_out: reason -> rows that an exclusion takes away, whose training records are then listed.
-            places: how many of the training records are to be of rows of boxes and masks; None: as they come.
-            like: the arm that this one is to be compared with.
-            arguments: what else defines the experiment.
+            name: Name of the experiment.
+            rows: Row numbers.
+            rule: What the training records must satisfy.
+            left_out: Rows that an exclusion removes, by reason; their training records are counted.
+            places: Number of training records from rows of boxes and masks (default: as sampled).
+            like: Arm that this one is compared with.
+            arguments: Further arguments that define the experiment.
 
         Raises:
-            SplitError: no training record, fewer than the size, or an exclusion leaves one label of several.
+            SplitError: No training record, fewer than ``size``, or an exclusion leaves a single label.
         """
         train, dropped = self.trainable(rows)
-        for reason, others in {**elsewhere(self, rows), **(left_out or {})}.items():
+        for reason, others in {**self._elsewhere(rows), **(left_out or {})}.items():
             count = len(self.trainable(others)[0])
             if count:
                 dropped[reason] = count
         every = functools.partial(self._of_train, frozenset(rows), EVERYTHING)
-        _check_labels(self.mat, f"The {name} arm for {self.target}", every, train, dropped)
+        _check_labels(self.index, f"The {name} arm for {self.target}", every, train, dropped)
         return self.train_on(name, train, dropped, rule, places, like, **arguments)
 
     def train_on(
@@ -209,22 +228,22 @@ class Study:
         /,
         **arguments: Any,
     ) -> Experiment:
-        """The experiment that trains on these records, as many of them as its options ask for: see :meth:`make`.
+        """The experiment that trains on these records, sampled as its options say: see :meth:`make`.
 
-        ``dropped`` says why there are not more: reason -> records.
+        ``dropped`` holds the number of records left out so far, by reason.
         """
-        tags, options = self.mat.tags, self.options
+        tags, options = self.index.tags, self.options
         leaked = rule.target_records is None and TESTED in dropped
         if not len(train) and not leaked:
             raise SplitError(
                 f"The {name} arm for {self.target} has no training record in this Med-MAT"
-                f"{options.limits('train')}.{reasons(dropped)} Build more sources, or take another arm or target."
+                f"{options.limits('train')}.{reasons(dropped)} Build more sources, or choose another arm or target."
             )
         train, apart = validation.set_apart(tags, train, options)
         most = len(train)
         for limit, kept, reason in (
-            (options.shots, draw.shots, "more than {:,} of a label of a subset"),
-            (options.cap, draw.cap, "more than {:,} of a subset"),
+            (options.shots, sampling.shots, "more than {:,} of a label of a subset"),
+            (options.max_per_subset, sampling.max_per_subset, "more than {:,} of a subset"),
         ):
             if limit is not None:
                 fewer = kept(tags, train, limit, options.seed)
@@ -235,14 +254,14 @@ class Study:
             if options.size > len(train):
                 beside = f" beside {len(apart):,} for validation" if len(apart) else ""
                 raise SplitError(
-                    f"The {name} arm for {self.target} is to have {options.size:,} training records, of which there "
+                    f"The {name} arm for {self.target} needs {options.size:,} training records, and there "
                     f"are {len(train):,}{beside}{options.limits('train')}: pass the same smaller size= to all arms, or "
                     f"build more sources.{reasons(dropped)}"
                 )
             if options.size < len(train):
                 dropped["not sampled, to reach the size asked for"] = len(train) - options.size
                 train = self._sample(train, options.size, places)
-        if len(train) < most and len(apart):  # what validates is drawn as what trains is
+        if len(train) < most and len(apart):  # validation is sampled in the same proportion as train
             fitting = validation.drawn(tags, apart, len(train), options)
             if len(fitting) < len(apart):
                 dropped["set apart for validation and not drawn"] = len(apart) - len(fitting)
@@ -250,27 +269,29 @@ class Study:
         dropped |= self.dropped_test
         if places is not None:
             arguments["places"] = places
-        return Experiment(name, self.target, self.mat, train, self.test, rule, options, arguments, dropped, like, apart)
+        return Experiment(
+            name, self.target, self.index, train, self.test, rule, options, arguments, dropped, like, apart
+        )
 
     def _sample(self, train: Positions, size: int, places: int | None) -> Positions:
-        """So many of the training records, of them so many of boxes and masks as far as there are enough of both."""
-        tags, options = self.mat.tags, self.options
+        """A sample of the training records, ``places`` of them from rows of boxes and masks if there are enough."""
+        tags, options = self.index.tags, self.options
         if places is None:
-            return draw.take(tags, train, size, options.seed, options.even)
+            return sampling.take(tags, train, size, options.seed, options.even)
         drawn = self.drawn(train)
         first = min(max(places, size - np.count_nonzero(~drawn)), np.count_nonzero(drawn), size)
         both = [
-            draw.take(tags, train[side], int(count), options.seed, options.even)
+            sampling.take(tags, train[side], int(count), options.seed, options.even)
             for side, count in ((drawn, first), (~drawn, size - first))
         ]
         return np.sort(np.concatenate(both))
 
     def drawn(self, positions: Positions) -> Mask:
-        """Which of these records are of rows of boxes and masks."""
-        return drawn(self.mat, positions)
+        """Which of these records belong to rows of boxes and masks."""
+        return drawn(self.index, positions)
 
     def check_covered(self, elements: Iterable[Element]) -> None:
-        """Raise where an element of the target is not among these, and say which sources would provide it."""
+        """Raise if an element of the target is missing from these, and name the sources that provide it."""
         missing = self.target.elements - frozenset(elements)
         for axis in AXES:
             for word in sorted(word for kind, word in missing if kind == axis):
@@ -282,8 +303,8 @@ class Study:
                 )
 
     def _unmatched(self, element: Element) -> str:
-        """What a message says where only rows of boxes and masks hold an element."""
-        facts = self.mat.tags.facts
+        """What a message adds if only rows of boxes and masks hold an element."""
+        facts = self.index.tags.facts
         if not self.matched or not any(
             facts[row].annotation in DRAWN and element in self._elements(row) for row in self.others()
         ):
@@ -295,8 +316,8 @@ class Study:
         for source in catalog.load().values():
             rows = [RowFacts.of(row, source) for row in source.rows]
             if any(
-                element in self.reading.elements(row)
-                and not set(self.reading.wide_names(row)) & set(self.target.mats)
+                element in self.interpretation.elements(row)
+                and not set(self.interpretation.expanded_triplets(row)) & set(self.target.mats)
                 and not (self.matched and row.annotation in DRAWN)
                 for row in rows
             ):
@@ -304,56 +325,26 @@ class Study:
         return found
 
 
-def _disputed(mat: MedMAT, positions: Positions, options: Options) -> Mask:
-    """Which of these records are left out since their picture carries contradictory labels; else no link is read."""
+def _disputed(index: Index, positions: Positions, options: Options) -> Mask:
+    """Which of these records are left out because the labels of their image contradict each other."""
     if options.contradictory == "keep":
         return np.zeros(len(positions), dtype=bool)
-    return np.isin(positions, mat.linked.contested)
+    return np.isin(positions, index.linked.contested)
 
 
-def silent(mat: MedMAT, positions: Positions) -> Mask:
-    """Which of these records have labels that state nothing: of no finding whether it is there."""
-    tags = mat.tags
-    if "" not in tags.label_sets:
-        return np.zeros(len(positions), dtype=bool)
-    # only of findings may none be present, and then what the record says of the others decides
-    found: Mask = _of_kinds(mat, positions, ("findings",)) & (tags.label[positions] == tags.label_sets.index(""))
-    if found.any():
-        found[found] = mat.silent[positions[found]]
-    return found
-
-
-def drawn(mat: MedMAT, positions: Positions) -> Mask:
-    """Which of these records are of rows of boxes and masks."""
-    return _of_kinds(mat, positions, DRAWN)
-
-
-def _of_kinds(mat: MedMAT, positions: Positions, kinds: Collection[str]) -> Mask:
-    tags = mat.tags
-    wanted = np.zeros(max(tags.facts, default=0) + 1, dtype=bool)
-    wanted[[number for number, row in tags.facts.items() if row.annotation in kinds]] = True
-    found: Mask = wanted[tags.row[positions]]
-    return found
-
-
-def asks_labels(mat: MedMAT, positions: Positions) -> bool:
-    """Whether none of these records is of a row of boxes or masks."""
-    return not drawn(mat, positions).any()
-
-
-def _only_label(mat: MedMAT, positions: Positions) -> str | None:
-    """The label set that all of these records have, or None where there are several."""
-    labels = mat.tags.label[positions]
-    return mat.tags.label_sets[labels[0]] if len(labels) and (labels == labels[0]).all() else None
+def _only_label(index: Index, positions: Positions) -> str | None:
+    """The label set that all of these records have, or None if there are several."""
+    labels = index.tags.label[positions]
+    return index.tags.label_sets[labels[0]] if len(labels) and (labels == labels[0]).all() else None
 
 
 def _check_labels(
-    mat: MedMAT, what: str, before: Callable[[], Positions], after: Positions, dropped: Mapping[str, int]
+    index: Index, what: str, before: Callable[[], Positions], after: Positions, dropped: Mapping[str, int]
 ) -> None:
-    """Raise where exclusions leave records of one label, of those of several; these are looked up only then."""
-    if (label := _only_label(mat, after)) is not None and asks_labels(mat, after):
+    """Raise if exclusions leave a single label of several. ``before`` gives all records, and is called only then."""
+    if (label := _only_label(index, after)) is not None and asks_labels(index, after):
         every = before()
-        if len(np.unique(mat.tags.label[every[~drawn(mat, every)]])) > 1:
+        if len(np.unique(index.tags.label[every[~drawn(index, every)]])) > 1:
             raise SplitError(
                 f"{what} is left with one label, {label!r}, of several.{reasons(dropped)} Undo one of these "
                 "exclusions, or build more sources."
@@ -361,11 +352,11 @@ def _check_labels(
 
 
 def reasons(dropped: Mapping[str, int]) -> str:
-    """What is left out and why, as sentences with a blank before each."""
+    """What is left out and why, as sentences with a space before each."""
     return "".join(f" {count:,} are left out: {reason}." for reason, count in dropped.items())
 
 
-def _untestable(mat: MedMAT, target: Target, selection: Selection, options: Options, every: int) -> SplitError:
+def _untestable(index: Index, target: Target, selection: Selection, options: Options, every: int) -> SplitError:
     if every:
         return SplitError(
             f"{target} has {every:,} records to test here, and none is left{options.limits('test')}. What among= "
@@ -377,6 +368,6 @@ def _untestable(mat: MedMAT, target: Target, selection: Selection, options: Opti
             "publisher labels no test images. test_on='all' tests on all of them."
         )
     everything = {row.number: RowFacts.of(row, source) for source in catalog.load().values() for row in source.rows}
-    rows = find_target(everything, selection, options.read).rows
+    rows = find_target(everything, selection, options.interpretation).rows
     names = dict.fromkeys(everything[number].source for number in sorted(rows))
     return SplitError(f"This Med-MAT has no record of {target}. Sources that hold it: {', '.join(names) or 'none'}.")

@@ -1,4 +1,4 @@
-"""What an audit finds of a validation part: it leaks neither way, and keeps the rule of what is trained on."""
+"""The audit of a validation part: it shares nothing with train or test, and satisfies the rule of train."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Collection
 import numpy as np
 
 from med_mat.splits.evidence import marked, said, shared
-from med_mat.splits.experiment import Experiment
+from med_mat.splits.split import Split
 from med_mat.taxonomy import SPLITS
 
 
-def validated(experiment: Experiment, of_target: Collection[int]) -> tuple[dict[str, dict[str, int]], list[str]]:
-    """What the validation part shares with train and with test, and the violations; nothing where there is none.
+def validated(experiment: Split, of_target: Collection[int]) -> tuple[dict[str, dict[str, int]], list[str]]:
+    """What the validation part shares with train and with test, and the violations; empty without a validation part.
 
     Args:
-        experiment: that is audited.
-        of_target: the rows that are the target's.
+        experiment: The split that is audited.
+        of_target: The rows that are the target's.
     """
     tags, rule, held = experiment.mat.tags, experiment.rule, experiment.validation_positions
     if not len(held):
@@ -25,7 +25,7 @@ def validated(experiment: Experiment, of_target: Collection[int]) -> tuple[dict[
     found = {side: shared(experiment, positions, held) for side, positions in sides.items()}
     rows = tags.counts(held)
     own = sum(count for row, count in rows.items() if row in of_target)
-    elements = experiment.options.read.elements
+    elements = experiment.options.interpretation.elements
     axes = {row: experiment.target.shared(elements(tags.facts[row])) for row in rows}
     touched = {row: experiment.target.touched(elements(tags.facts[row])) for row in rows} if rule.wide else axes
     (strange, first), misplaced = said(experiment, held)

@@ -1,21 +1,21 @@
-"""The validation part of an experiment: set apart from what may train, by whole groups, before anything is drawn.
+"""The validation part of an experiment: set apart by whole groups before the training records are sampled.
 
-So it does not depend on how many records are trained on, and a larger draw holds a smaller one in both parts.
+It does not depend on the number of training records, and a larger sample contains a smaller one in both parts.
 """
 
 from __future__ import annotations
 
 from med_mat.errors import SplitError
-from med_mat.splits import divide, draw
+from med_mat.splits import divide, sampling
 from med_mat.splits.options import Options
 from med_mat.tags import Positions, Tags
 
 
 def set_apart(tags: Tags, train: Positions, options: Options) -> tuple[Positions, Positions]:
-    """What is left to train on, and what validates; both ascending.
+    """The remaining training records and the validation records, both ascending.
 
     Raises:
-        SplitError: a share is asked for, and no group can be set apart.
+        SplitError: A share is requested, and no group can be set apart.
     """
     share = options.validation
     if not share or not len(train):
@@ -30,6 +30,6 @@ def set_apart(tags: Tags, train: Positions, options: Options) -> tuple[Positions
 
 
 def drawn(tags: Tags, validation: Positions, trained: int, options: Options) -> Positions:
-    """As many of the validation records as fit a draw of so many training records; ascending."""
+    """A sample of the validation records, in proportion to the number of training records; ascending."""
     wanted = max(round(trained * options.validation / (1 - options.validation)), 1)
-    return draw.take(tags, validation, wanted, options.seed, options.even)
+    return sampling.take(tags, validation, wanted, options.seed, options.even)

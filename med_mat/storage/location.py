@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
 from med_mat import schema
-from med_mat.errors import BuildError, HubError, MedMATError
+from med_mat.errors import BuildError, BuildNotFoundError, HubError, MedMATError
 from med_mat.files import relative
 from med_mat.storage.errors import told
 from med_mat.storage.manifest import check
@@ -286,10 +286,10 @@ def _location(where: str | os.PathLike[str], revision: str | None) -> Location:
                 if (folder / ".build").is_dir()
                 else f"no Med-MAT: expected {MANIFEST} and {INDEX} in it, as 'med-mat build' writes them"
             )
-            raise BuildError(f"{folder.absolute()} holds {state}.")
+            raise BuildNotFoundError(f"{folder.absolute()} holds {state}.")
         return Folder(folder)
     if not _REPO_ID.fullmatch(str(where)):
-        raise BuildError(
+        raise BuildNotFoundError(
             f"There is no folder {folder.absolute()}. Name a folder that 'med-mat build' wrote, or a Hub dataset "
             "such as 'org/Med-MAT'."
         )

@@ -21,7 +21,7 @@ from med_mat.building.outcomes import EMPTY, LEFT_OUT, UNANSWERED, WITHOUT_PLACE
 from med_mat.building.record import Placed, record, rows_served
 from med_mat.catalog import Row, load
 from med_mat.errors import LabelError
-from med_mat.example import Box, Example, Mask, Polygon, RunLengths
+from med_mat.example import RLE, Box, Example, Mask, Polygon
 from med_mat.imaging.annotations import FALLEN_BOXES, FALLEN_CONTOURS, SCALED, SPECKS
 from med_mat.imaging.decoding import FileCache, Stored
 from med_mat.imaging.hashing import Look
@@ -79,7 +79,7 @@ def test_a_label_whose_box_falls_away_is_present_beside_others_and_named_in_the_
 
 
 def test_where_no_box_has_a_place_those_of_the_mask_stand_for_them(toy: MakeToy) -> None:
-    source = built(toy, "boxes=(Box(90, 90, 99, 99, 'a'),), masks=(RunLengths('1 3', 'a'),)")
+    source = built(toy, "boxes=(Box(90, 90, 99, 99, 'a'),), masks=(RLE('1 3', 'a'),)")
     for one in records(source.out):
         assert (one["labels"], one["labels_absent"]) == (["Benign"], ["Malignant"])
         assert [(box["xmin"], box["xmax"]) for box in one["boxes"]] == [(0, 3)]
@@ -198,34 +198,30 @@ def test_rows_that_deny_each_other_are_skipped_both(toy: MakeToy) -> None:
 
 
 def test_a_mask_of_another_class_than_the_images_own_is_no_record(toy: MakeToy) -> None:
-    said = "label='a', masks=(RunLengths('1 5', 'b' if image.name == '1.png' else 'a'),)"
+    said = "label='a', masks=(RLE('1 5', 'b' if image.name == '1.png' else 'a'),)"
     source = built(toy, said, row(48, "classes", AB), DRAWN_ROW)
     assert {one["path"] for one in records(source.out)} == {"2.png"}
 
 
 def test_a_class_whose_mask_is_black_is_not_called_absent(toy: MakeToy) -> None:
-    source = built(toy, "label='a', masks=(RunLengths('', 'a'),)", row(48, "classes", AB), DRAWN_ROW)
+    source = built(toy, "label='a', masks=(RLE('', 'a'),)", row(48, "classes", AB), DRAWN_ROW)
     assert set(by_row(source)) == {48}
 
 
 def test_boxes_and_masks_that_show_a_label_in_different_places_are_no_record(toy: MakeToy) -> None:
-    source = built(
-        toy, f"boxes={of_first('Box(8, 8, 12, 12, chr(97)),')}, masks=(RunLengths('18 4 34 4 50 4 66 4', 'a'),)"
-    )
+    source = built(toy, f"boxes={of_first('Box(8, 8, 12, 12, chr(97)),')}, masks=(RLE('18 4 34 4 50 4 66 4', 'a'),)")
     assert [one["path"] for one in records(source.out)] == ["2.png"]
     assert "show 'a' in different places" in reasons(source.out)["1.png"]
 
 
 def test_a_black_mask_beside_boxes_is_no_record(toy: MakeToy) -> None:
-    source = built(
-        toy, f"boxes={GOOD}, masks=(RunLengths('18 4 34 4 50 4 66 4' if image.name == '2.png' else '', 'a'),)"
-    )
+    source = built(toy, f"boxes={GOOD}, masks=(RLE('18 4 34 4 50 4 66 4' if image.name == '2.png' else '', 'a'),)")
     assert [one["path"] for one in records(source.out)] == ["2.png"]
     assert reasons(source.out) == {"1.png": "1.png: its boxes show 'a', and its mask marks nothing."}
 
 
 def test_boxes_that_lie_half_beside_their_mask_are_noted(toy: MakeToy) -> None:
-    source = built(toy, "boxes=(Box(4, 1, 8, 5, 'a'),), masks=(RunLengths('18 4 34 4 50 4 66 4', 'a'),)")
+    source = built(toy, "boxes=(Box(4, 1, 8, 5, 'a'),), masks=(RLE('18 4 34 4 50 4 66 4', 'a'),)")
     assert ledger(source.out)["notes"] == {drawn.APART: 2}
 
 
@@ -245,7 +241,7 @@ def test_unannotated_is_null_and_nothing_there_is_empty(toy: MakeToy) -> None:
 def test_a_mask_of_specks_leaves_its_label_open(toy: MakeToy) -> None:
     source = toy(
         "\n    for image in raw.images('?.png'):\n        mask = PurePosixPath(f'{image.stem}_mask.png')\n"
-        "        yield Example(image, masks=(BinaryMask(mask, 'a', above=127, least_side=3),))\n",
+        "        yield Example(image, masks=(BinaryMask(mask, 'a', threshold=127, min_side=3),))\n",
         DRAWN_ROW,
     )
     for name, fat in (("1", False), ("2", True)):
@@ -263,7 +259,7 @@ def test_a_mask_of_specks_leaves_its_label_open(toy: MakeToy) -> None:
 
 
 def test_an_empty_mask_is_noted_where_the_card_says_that_every_image_shows_something(toy: MakeToy) -> None:
-    source = toy(EVERY_IMAGE.format("masks=(RunLengths('1 5' if image.name == '1.png' else '', 'a'),)"),
+    source = toy(EVERY_IMAGE.format("masks=(RLE('1 5' if image.name == '1.png' else '', 'a'),)"),
                  replace(DRAWN_ROW, always=True))  # fmt: skip
     source.draw("1.png", "2.png")
     source.build()
@@ -288,7 +284,7 @@ label = st.sampled_from("ab")
 boxes = st.builds(Box, number, number, number, number, label, st.booleans(), size)
 contours = st.builds(Polygon, st.lists(st.tuples(number, number), max_size=5).map(tuple), label, size)
 runs = st.builds(
-    lambda start, length, name: RunLengths(f"{start} {length}", name), st.integers(1, 200), st.integers(0, 80), label
+    lambda start, length, name: RLE(f"{start} {length}", name), st.integers(1, 200), st.integers(0, 80), label
 )
 masks: st.SearchStrategy[Mask] = st.one_of(contours, runs)
 states = st.dictionaries(st.sampled_from(["a", "b", "none"]), st.sampled_from([True, False, None]))
@@ -325,7 +321,7 @@ def made(example: Example) -> dict[int, dict[str, Any]]:
 @given(said)
 def test_no_label_that_was_published_is_ever_called_absent(example: Example) -> None:
     published = {AB[box.label] for box in example.boxes or ()}
-    published |= {AB[mask.label] for mask in example.masks or () if not isinstance(mask, RunLengths) or marks(mask)}
+    published |= {AB[mask.label] for mask in example.masks or () if not isinstance(mask, RLE) or marks(mask)}
     for one in made(example).values():
         if one["row"] == DRAWN_ROW.number:
             assert published <= set(one["labels"])
@@ -335,7 +331,7 @@ def test_no_label_that_was_published_is_ever_called_absent(example: Example) -> 
         assert stated.isdisjoint(one["labels_absent"])
 
 
-def marks(mask: RunLengths) -> bool:
+def marks(mask: RLE) -> bool:
     return int(mask.text.split()[1]) > 0
 
 

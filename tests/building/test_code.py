@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from med_mat import formats
 from med_mat.building import fingerprint
 from med_mat.building.fingerprint import changed, combined, module_digests
 from med_mat.catalog import load
@@ -243,10 +244,15 @@ def test_a_loader_depends_on_what_reads_and_on_nothing_that_shows(name: str) -> 
     assert len([module for module in found if module.startswith("med_mat.loaders.")]) == 1
 
 
-def test_decoding_depends_on_every_decoder_and_on_no_table() -> None:
-    found = module_digests(["med_mat.imaging.decoding"])
-    assert {"med_mat.imaging.dicom", "med_mat.imaging.volumes"} <= set(found)
+def test_decoding_depends_on_no_table_and_on_no_decoder_that_was_not_needed() -> None:
+    found = set(module_digests(["med_mat.imaging.decoding", formats.PICTURE.module], without=OPTIONAL))
+    assert {"med_mat.formats", "med_mat.imaging.web", "med_mat.imaging.stored"} <= found
+    assert not found & OPTIONAL
     assert "med_mat.raw.tables" not in found
+
+
+#: What only some pixels depend on.
+OPTIONAL = {module for one in formats.needs().values() for module in one.modules} - {formats.PICTURE.module}
 
 
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.text("01", min_size=1, max_size=2)), st.randoms())

@@ -214,5 +214,5 @@ def test_another_decoder_of_one_subsampling_is_seen(monkeypatch: pytest.MonkeyPa
 
 def test_another_packing_of_png_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     before = libraries.version.__wrapped__("PNG encoding")
-    monkeypatch.setattr("med_mat.imaging.decoding.PNG_PACKING", {"compress_level": 5})
+    monkeypatch.setattr("med_mat.imaging.stored.PNG_PACKING", {"compress_level": 5})
     assert libraries.version.__wrapped__("PNG encoding") != before

@@ -304,7 +304,7 @@ def test_indexes_without_names_compare_by_content(small: Built, nameless: Path) 
 
 
 def test_upstreams_entries_are_not_looked_for_without_names(nameless: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from med_mat.official.holdings import Built as Held
+    from med_mat.official.images import BuiltImages as Held
 
     with caplog.at_level(logging.WARNING):
         assert Held(med_mat.open(nameless)).paths(48) is None

@@ -22,6 +22,7 @@ from med_mat.errors import MissingExtraError, SplitError
 from med_mat.leakage import blind, blind_report
 from med_mat.leakage.blind import Blind, cross_measure, measure, wilson
 from med_mat.leakage.blind_asked import COLUMNS
+from med_mat.splits import Experiment
 
 NAMES = ("Normal", "Pneumonia", "Mass", "Pleural effusion", "Atelectasis", "Fracture", "Edema", "Hernia")
 Question = tuple[str, Sequence[str], str]  # instruction, options, the right one
@@ -338,9 +339,13 @@ def test_the_columns_are_those_that_records_have() -> None:
     assert set(COLUMNS) <= set(schema.QUESTION_COLUMNS)
 
 
+def of_experiment(made: Experiment) -> blind.Blind:
+    return blind_report.of_parts(made.mat, made.train_positions, made.test_positions, made.options.questions)
+
+
 def test_an_experiment_is_measured_on_its_own_test(workshop: Workshop) -> None:
     experiment = med_mat.open(workshop.out).related("CT/Lung/Cancer")
-    measured = blind_report.of_experiment(experiment)
+    measured = of_experiment(experiment)
     assert measured.questions == len(experiment.test_positions)
     assert measured.learned_from <= len(experiment.train_positions)
     assert not measured.folds
@@ -355,7 +360,7 @@ def test_of_very_many_records_those_of_the_lowest_keys_are_measured(
     kept = blind_report._some(experiment.mat, experiment.train_positions)
     assert len(kept) == 20
     assert set(keys[kept]) == set(np.sort(keys[experiment.train_positions])[:20])
-    assert blind_report.of_experiment(experiment).learned_from <= 20
+    assert of_experiment(experiment).learned_from <= 20
 
 
 def test_what_tells_comes_first_and_is_marked() -> None:

@@ -13,7 +13,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from med_mat.errors import LayoutError, ReadError
-from med_mat.raw import FileFacts, Miniature, RawFolder, Volume, folded
+from med_mat.raw import FileFacts, Miniature, RawFolder, VolumeShape, folded
 from med_mat.raw.folder import is_hidden, matcher
 
 
@@ -367,11 +367,11 @@ def test_volume_headers_are_of_the_closest_orientation(tmp_path: Path) -> None:
     mini.text("c.nii", "x")
     nibabel.Nifti1Image(np.zeros((4, 5), np.uint8), np.eye(4)).to_filename(tmp_path / "flat.nii")  # type: ignore[no-untyped-call]
     raw = RawFolder(tmp_path)
-    assert raw.volume("a.nii.gz") == Volume((4, 5, 6), 1)
-    assert raw.volume("b.nii") == Volume((5, 6, 4), 2)
+    assert raw.volume("a.nii.gz") == VolumeShape((4, 5, 6), 1)
+    assert raw.volume("b.nii") == VolumeShape((5, 6, 4), 2)
     canonical = nibabel.as_closest_canonical(nibabel.load(tmp_path / "b.nii"))  # type: ignore[no-untyped-call]
     assert canonical.shape == (5, 6, 4, 2)
-    assert raw.volume("flat.nii") == Volume((4, 5, 1), 1)
+    assert raw.volume("flat.nii") == VolumeShape((4, 5, 1), 1)
     with pytest.raises(ReadError, match=r"c\.nii is not a NIfTI"):
         raw.volume("c.nii")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from med_mat.catalog import Layout, Source
 from med_mat.errors import LayoutError
 from med_mat.layouts.listing import Tree
-from med_mat.layouts.locating import has_all_parts, locate, recognise
+from med_mat.layouts.locating import has_all_parts, locate, recognize
 from med_mat.layouts.matching import lacking
 from med_mat.raw import RawFolder
 
@@ -144,13 +144,13 @@ def test_hidden_files_and_links_to_folders_identify_nothing_and_links_to_files_d
     top = tree(tmp_path / "top", *(f"__MACOSX/{path}" for path in BUSI_FILES), "other.txt")
     (top / "link").symlink_to(outside)
     misfit(BUSI, top)
-    assert recognise(top, CATALOG) == {}
+    assert recognize(top, CATALOG) == {}
     for path in BUSI_FILES:
         (top / path).parent.mkdir(exist_ok=True)
         (top / path).symlink_to(outside / path)
     (top / "benign" / "to itself.png").symlink_to("to itself.png")
-    assert recognise(top, CATALOG).keys() == {"busi"}
-    assert recognise(top, CATALOG, follow=False) == {}
+    assert recognize(top, CATALOG).keys() == {"busi"}
+    assert recognize(top, CATALOG, follow=False) == {}
 
 
 # ---- parts
@@ -165,7 +165,7 @@ def test_one_part_is_enough_and_what_a_whole_copy_holds_besides_is_not_asked_for
 ) -> None:
     tree(tmp_path / "x", "names.csv", *there)
     assert found(locate(CELLS, tmp_path), tmp_path) == ("x", "published")
-    assert recognise(tmp_path, {"cells": CELLS}).keys() == {"cells"}
+    assert recognize(tmp_path, {"cells": CELLS}).keys() == {"cells"}
     (layout,) = CELLS.layouts
     lacks = lacking(Tree(tmp_path / "x"), (), layout)
     assert len(lacks) == len(layout.patterns) - 1 - len(there)
@@ -193,12 +193,12 @@ def test_who_names_a_source_and_its_folder_gets_what_the_loader_can_read(
 ) -> None:
     tree(tmp_path / "mine/deeper", "benign/1.png")
     misfit(BUSI, tmp_path / "mine")
-    assert recognise(tmp_path, CATALOG) == {}
+    assert recognize(tmp_path, CATALOG) == {}
     with caplog.at_level(logging.WARNING):
         assert locate(BUSI, tmp_path / "mine", reader, CATALOG).root == tmp_path / "mine"
     assert f"{tmp_path / 'mine'} lacks benign/benign (*).png, {{malignant,normal}}/*_mask.png of busi" in caplog.text
     (tmp_path / "mine").rename(tmp_path / "BUSI")  # a folder of that name says as much
-    assert recognise(tmp_path, CATALOG, lambda source: reader)["busi"].root == tmp_path / "BUSI"
+    assert recognize(tmp_path, CATALOG, lambda source: reader)["busi"].root == tmp_path / "BUSI"
 
 
 def test_a_folder_that_is_laid_out_as_another_source_is_not_read_under_a_wrong_name(tmp_path: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_loader_that_finds_nothing_or_stumbles_leaves_the_folder_refused(tmp_p
             locate(BUSI, tmp_path, one, CATALOG)
 
 
-# ---- recognise
+# ---- recognize
 
 
 def test_recognise_by_name_and_by_layout(tmp_path: Path) -> None:
@@ -226,7 +226,7 @@ def test_recognise_by_name_and_by_layout(tmp_path: Path) -> None:
     tree(tmp_path / "another copy", *BUSI_FILES)
     tree(tmp_path / "downloads" / "hemorrhage", "labels.csv", "head_ct/1.png")
     tree(tmp_path / "SPLIT", "train/a/1.jpeg")
-    known = recognise(tmp_path, CATALOG)
+    known = recognize(tmp_path, CATALOG)
     assert {name: found(raw, tmp_path) for name, raw in known.items()} == {
         "busi": ("busi/inner", "variant 0"),
         "head_ct": ("downloads/hemorrhage", "variant 1"),
@@ -237,38 +237,38 @@ def test_recognise_by_name_and_by_layout(tmp_path: Path) -> None:
 
 def test_recognise_a_folder_that_is_itself_a_source(tmp_path: Path) -> None:
     tree(tmp_path, *BUSI_FILES)
-    assert found(recognise(tmp_path, CATALOG)["busi"], tmp_path)[0] == "."
+    assert found(recognize(tmp_path, CATALOG)["busi"], tmp_path)[0] == "."
 
 
 def test_a_source_in_a_linked_folder_of_its_name(tmp_path: Path) -> None:
     disk = tree(tmp_path / "disk", *BUSI_FILES)
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw" / "busi").symlink_to(disk)
-    assert recognise(tmp_path / "raw", CATALOG)["busi"].root == tmp_path / "raw" / "busi"
+    assert recognize(tmp_path / "raw", CATALOG)["busi"].root == tmp_path / "raw" / "busi"
 
 
 def test_the_layout_that_says_most_counts(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     top = tree(tmp_path / "x", "train/NORMAL/1.jpeg", "train/SICK/2.jpeg")
     less, more = source("less", ["train/NORMAL/*.jpeg"]), source("more", ["train/NORMAL/*.jpeg", "train/SICK/*.jpeg"])
-    assert recognise(tmp_path, {"less": less, "more": more}).keys() == {"more"}
+    assert recognize(tmp_path, {"less": less, "more": more}).keys() == {"more"}
     same = source("same", ["train/NORMAL/*.jpeg", "train/SICK/*.jpeg"])
     with caplog.at_level(logging.WARNING):
-        assert recognise(tmp_path, {"less": less, "more": more, "same": same}) == {}
+        assert recognize(tmp_path, {"less": less, "more": more, "same": same}) == {}
     assert f"{top} may be any of more, same" in caplog.text
     top.rename(tmp_path / "same")
-    assert recognise(tmp_path, {"more": more, "same": same}).keys() == {"same"}
+    assert recognize(tmp_path, {"more": more, "same": same}).keys() == {"same"}
 
 
 def test_what_lies_inside_a_source_is_its_own(tmp_path: Path) -> None:
     tree(tmp_path / "busi", *BUSI_FILES, "labels.csv", "head_ct/1.png", "extra/train/1.jpeg")
-    assert recognise(tmp_path, CATALOG).keys() == {"busi"}
+    assert recognize(tmp_path, CATALOG).keys() == {"busi"}
 
 
 def test_a_folder_of_that_name_that_does_not_fit_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     tree(tmp_path / "busi", "archive.zip")
     tree(tmp_path / "other", *BUSI_FILES)
     with caplog.at_level(logging.WARNING):
-        assert found(recognise(tmp_path, CATALOG)["busi"], tmp_path)[0] == "other"
+        assert found(recognize(tmp_path, CATALOG)["busi"], tmp_path)[0] == "other"
     assert "archive.zip lies here" in caplog.text
 
 
@@ -276,12 +276,12 @@ def test_rare_names_survive_the_sampling(tmp_path: Path) -> None:
     many = [f"images/{number:05d}.png" for number in range(500)]
     tree(tmp_path / "x", *many, "images/00123_mask.png", "images/rare 7.png", *(f"images/t{n}.csv" for n in range(99)))
     for pattern in ("images/*_mask.png", "images/rare *.png", "images/00321.png", "images/t77.csv", "images/*.png"):
-        assert recognise(tmp_path, {"one": source("one", [pattern])}), pattern
-    assert not recognise(tmp_path, {"one": source("one", ["images/*_label.png"])})
+        assert recognize(tmp_path, {"one": source("one", [pattern])}), pattern
+    assert not recognize(tmp_path, {"one": source("one", ["images/*_label.png"])})
 
 
 def test_recognise_nothing(tmp_path: Path) -> None:
-    assert recognise(tmp_path, CATALOG) == {}
-    assert recognise(tmp_path, {"bare": source("bare")}) == {}
+    assert recognize(tmp_path, CATALOG) == {}
+    assert recognize(tmp_path, {"bare": source("bare")}) == {}
     with pytest.raises(LayoutError, match="is not a folder"):
-        recognise(tmp_path / "none", CATALOG)
+        recognize(tmp_path / "none", CATALOG)

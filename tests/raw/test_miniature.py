@@ -11,7 +11,7 @@ from PIL import Image
 
 from med_mat.errors import ReadError
 from med_mat.example import Box
-from med_mat.imaging.components import pieces
+from med_mat.imaging.components import connected_components
 from med_mat.raw import Miniature, RawFolder
 from med_mat.raw.miniature import Mode
 
@@ -152,11 +152,11 @@ def test_other_masks(tmp_path: Path) -> None:
 @given(
     st.integers(4, 40), st.integers(4, 40), st.sampled_from(["rows", "columns"]), st.booleans(), st.sampled_from([0, 1])
 )
-def test_run_lengths_decode_to_the_mask(
+def test_rle_decodes_to_the_mask(
     scratch: Path, width: int, height: int, order: str, relative: bool, first: int
 ) -> None:
     mini = Miniature(scratch)
-    text = mini.run_lengths((width, height), seed="s", order=order, relative=relative, first=first)  # type: ignore[arg-type]
+    text = mini.rle((width, height), seed="s", order=order, relative=relative, first=first)  # type: ignore[arg-type]
     flat = np.zeros(width * height, np.uint8)
     position = 0
     numbers = list(map(int, text.split()))
@@ -248,4 +248,4 @@ def test_a_speck_lies_apart_from_the_shape(seed: str, tmp_path: Path) -> None:
         shape, both = np.asarray(plain) > 0, np.asarray(stray) > 0
     assert both[shape].all()
     assert (both & ~shape).sum() == 4
-    assert sorted(piece.size for piece in pieces(both)) == [4, shape.sum()]
+    assert sorted(component.size for component in connected_components(both)) == [4, shape.sum()]

@@ -16,7 +16,8 @@ from med_mat.building import Options, build, find
 from med_mat.catalog import sources
 from med_mat.dataset import MedMAT
 from med_mat.errors import SplitError, VocabularyError
-from med_mat.splits import Experiment, arms
+from med_mat.splits import Experiment
+from med_mat.splits.kinds import arms, held_out, limited, tasks
 from med_mat.taxonomy import AXES, MAT, TASK_PARENTS
 
 pytestmark = pytest.mark.usefixtures("arrow_cache")
@@ -31,10 +32,10 @@ ARMS: dict[str, Any] = {
     "without modality": lambda mat, target, **options: arms.without(mat, target, "modality", **options),
     "without area": lambda mat, target, **options: arms.without(mat, target, "area", **options),
     "without task": lambda mat, target, **options: arms.without(mat, target, "task", **options),
-    "held_out": arms.held_out,
-    "limited": lambda mat, target, **options: arms.limited(mat, target, 1, **options),
-    "limited, unrelated": lambda mat, target, **options: arms.limited(mat, target, 1, base="unrelated", **options),
-    "single_task": arms.single_task,
+    "held_out": held_out.held_out,
+    "limited": lambda mat, target, **options: limited.limited(mat, target, 1, **options),
+    "limited, unrelated": lambda mat, target, **options: limited.limited(mat, target, 1, base="unrelated", **options),
+    "single_task": tasks.single_task,
 }
 
 
@@ -108,7 +109,7 @@ def test_making_and_proving_an_experiment_reads_no_image(mat: MedMAT, monkeypatc
 
 
 def test_the_six_arms_of_disruption_are_of_one_size(mat: MedMAT) -> None:
-    made = mat.disruption("X-ray/Lung/COVID", reading="paper")
+    made = mat.disruption("X-ray/Lung/COVID", triplet_source="paper")
     assert list(made) == [
         "all_unrelated", "all_related", "without_modality", "without_area", "without_task", "all_data",
     ]  # fmt: skip
@@ -121,7 +122,7 @@ def test_the_six_arms_of_disruption_are_of_one_size(mat: MedMAT) -> None:
 
 
 def test_multi_task_trains_on_what_the_paper_calls_in_distribution(mat: MedMAT) -> None:
-    made = mat.multi_task(cap=4)
+    made = mat.multi_task(max_per_subset=4)
     audit = made.audit()
     roles = {subset.number: subset.role for subset in med_mat.catalog.load().subsets.values()}
     rows = {int(row) for row in np.unique(mat.tags.row[made.train_positions])}
@@ -146,7 +147,7 @@ def shared(mat: MAT, target: MAT, pool: bool) -> set[str]:
     return axes | ({"task"} if target.task in counted(mat.task, pool) else set())
 
 
-#: Words that overlap in the wide reading, among those of the made-up builds.
+#: Words that overlap in the wide sense, among those of the made-up builds.
 NEAR = {frozenset(pair) for pair in (("State", "COVID"), ("State", "Cancer"), ("State", "Cancer Detection"),
         ("Cancer", "Cancer Detection"))}  # fmt: skip
 
@@ -188,19 +189,19 @@ def check(world: World, name: str, experiment: Experiment, target: MAT, pool: bo
         assert not any(name.removeprefix("without ") in one for one in axes)
     elif name in ("related", "all_related"):
         assert all(axes)
-        assert "size" in options or "cap" in options or set().union(*axes) == set(AXES)
+        assert "size" in options or "max_per_subset" in options or set().union(*axes) == set(AXES)
     elif name == "single_task":
         assert not others
     if "size" in options and "single_task" not in name:
         assert len(train) - (name.startswith("limited") and len(own)) == options["size"]
-    if "cap" in options:
+    if "max_per_subset" in options:
         units = Counter(world.of(p).subset or -world.of(p).number for p in train if p not in own)
-        assert max(units.values(), default=0) <= options["cap"]
+        assert max(units.values(), default=0) <= options["max_per_subset"]
 
 
 OPTIONS = st.fixed_dictionaries(
     {"seed": st.integers(0, 3)},
-    optional={"size": st.integers(1, 20), "cap": st.integers(1, 6), "balanced_test": st.booleans()},
+    optional={"size": st.integers(1, 20), "max_per_subset": st.integers(1, 6), "balanced_test": st.booleans()},
 )
 
 

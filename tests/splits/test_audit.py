@@ -100,7 +100,7 @@ def test_an_audit_survives_its_json(workshop: Workshop, tmp_path: Path) -> None:
         audit.save(tmp_path / f"audit.{suffix}")
         assert (tmp_path / f"audit.{suffix}").stat().st_size > 200
     assert "holds: yes" in (tmp_path / "audit.txt").read_text("utf-8")
-    with pytest.raises(SplitError, match=r"written as \.json, \.txt, \.svg or \.png"):
+    with pytest.raises(SplitError, match=r"saved as \.json, \.txt, \.svg or \.png"):
         audit.save(tmp_path / "audit.docx")
 
 

@@ -11,7 +11,7 @@ from worlds import LUNG, MADE, MATS, Record, made_rows, made_up
 import med_mat
 from med_mat.errors import SplitError
 from med_mat.splits.combinations import Combination, enumerate_combinations
-from med_mat.splits.reading import Reading
+from med_mat.splits.interpretation import Interpretation
 from med_mat.taxonomy import MAT, counts_as
 
 
@@ -47,7 +47,7 @@ def oracle(names: set[MAT], target: MAT, pool: bool) -> set[Combination]:
 @settings(max_examples=300)
 @given(st.sets(st.sampled_from(MATS), max_size=9), st.sampled_from(MATS), st.booleans())
 def test_the_enumeration_is_that_of_the_definition(names: set[MAT], target: MAT, pool: bool) -> None:
-    found = list(enumerate_combinations(names, target, Reading(pool_tasks=pool)))
+    found = list(enumerate_combinations(names, target, Interpretation(pool_tasks=pool)))
     assert len(found) == len(set(found))
     assert set(found) == oracle(names, target, pool)
     for one in found:
@@ -81,7 +81,9 @@ def test_a_row_that_is_a_part_is_not_tested() -> None:
 
 def test_what_cannot_be_combined() -> None:
     world = made_up([Record(1, "test"), Record(2), Record(3, patient="p"), Record(1, "test", patient="p")], made_rows())
-    with pytest.raises(SplitError, match="The part CT/Lung/COVID of a combination for CT/Lung/Cancer has no training"):
+    with pytest.raises(
+        SplitError, match="The part CT/Lung/COVID of a combination for CT/Lung/Cancer has no usable training"
+    ):
         world.mat.combination(LUNG, [MADE[1], MADE[2]])
     with pytest.raises(SplitError, match="direction='sideways' is not one of fixed modality"):
         world.mat.combinations(LUNG, direction="sideways")

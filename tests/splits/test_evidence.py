@@ -338,8 +338,8 @@ def test_an_arm_without_training_records_is_refused() -> None:
     world = made_up(many({(1, "a"): 3}), [*made_rows([LUNG]), *made_rows([MAT("US", "Skin", "State")])[:0]])
     with pytest.raises(SplitError, match=r"The all_data arm for CT/Lung/Cancer has no training record in this Med-MAT"):
         world.mat.all_data(LUNG)
-    barred = made_up([Record(1, "test", patient="p"), Record(2, patient="p")], made_rows(MADE[:2]))
+    tested_groups = made_up([Record(1, "test", patient="p"), Record(2, patient="p")], made_rows(MADE[:2]))
     with pytest.raises(
         SplitError, match=r"no training record in this Med-MAT\. 1 are left out: their group is tested\."
     ):
-        barred.mat.all_data(LUNG)
+        tested_groups.mat.all_data(LUNG)

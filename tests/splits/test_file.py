@@ -71,7 +71,7 @@ def test_a_split_is_written_as_its_suffix_says(world: World, tmp_path: Path) -> 
     with pytest.raises(SplitError, match=r"a \.csv lists ids alone: mat\.split\(train='.*x\.csv'"):
         world.mat.load_split(tmp_path / "x.csv")
     for name in ("x.docx", "x", "x.yaml"):
-        with pytest.raises(SplitError, match=r"x\S*: a split is written as \.parquet or \.json, .* or as \.csv"):
+        with pytest.raises(SplitError, match=r"x\S*: a split is saved as \.parquet or \.json, .* or as \.csv"):
             made.save(tmp_path / name)
         assert not (tmp_path / name).exists()
 
@@ -81,18 +81,18 @@ def test_a_split_is_written_as_its_suffix_says(world: World, tmp_path: Path) -> 
                                   '{"version": 2, "records": {"train": 3, "validation": {}, "test": {}}}'])  # fmt: skip
 def test_json_that_is_no_split(world: World, tmp_path: Path, text: str) -> None:
     (tmp_path / "x.json").write_text(text, "utf-8")
-    with pytest.raises(SplitError, match=r"x\.json is no split file that Med-MAT wrote"):
+    with pytest.raises(SplitError, match=r"x\.json is not a split file that Med-MAT wrote"):
         world.mat.load_split(tmp_path / "x.json")
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"{}"])
 def test_what_is_no_split_file(world: World, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.parquet").write_bytes(content)
-    with pytest.raises(SplitError, match="is no split file that Med-MAT wrote"):
+    with pytest.raises(SplitError, match="is not a split file that Med-MAT wrote"):
         world.mat.load_split(tmp_path / "x.parquet")
-    with pytest.raises(SplitError, match="is no split file"):
+    with pytest.raises(SplitError, match="is not a split file"):
         world.mat.load_split(tmp_path / "absent.parquet")
-    with pytest.raises(SplitError, match="is no split file"):
+    with pytest.raises(SplitError, match="is not a split file"):
         world.mat.load_split(world.mat.location.local("index.parquet"))
 
 
@@ -110,19 +110,19 @@ def test_an_experiment_file_makes_what_it_says(world: World, tmp_path: Path) -> 
     [
         (
             "experiment: relatd\ntarget: CT/Lung/Cancer",
-            r"'experiment' is 'relatd'\. Did you mean 'related'\? It is to be one of related",
+            r"there is no experiment 'relatd'\. Did you mean 'related'\? Known: related",
         ),
-        ("experiment: related", "has no 'target': related needs text such as CT/Lung/Cancer"),
+        ("experiment: related", "has no 'target', which related needs"),
         ("experiment: related\ntarget: CT/Lung/Cancer\nsise: 3", "no option 'sise'. Did you mean 'size'"),
-        ("experiment: without\ntarget: CT/Lung/Cancer", "has no 'axis': without needs one of modality, area, task"),
-        ("experiment: limited\ntarget: CT/Lung/Cancer\nn: many", "n='many' is to be a whole number"),
+        ("experiment: without\ntarget: CT/Lung/Cancer", "has no 'axis', which without needs"),
+        ("experiment: limited\ntarget: CT/Lung/Cancer\nn: many", "n='many' must be a whole number"),
         ("experiment: unrelated\ntarget: CT/Lung/Cancer\nlike: x", "'like' is an experiment"),
-        ("experiment: related\ntarget: CT/Lung/Cancer\nsize: 0", "size is to be at least 1"),
-        ("experiment: limited\ntarget: CT/Lung/Cancer", "has no 'n': limited needs a number of records"),
+        ("experiment: related\ntarget: CT/Lung/Cancer\nsize: 0", "size must be at least 1"),
+        ("experiment: limited\ntarget: CT/Lung/Cancer", "has no 'n', which limited needs"),
         ("experiment: combination\ntarget: CT/Lung/Cancer", "has no 'parts'"),
         ("experiment: related\ntarget: CT/Lung/Cancer\nparts: [x]", "no option 'parts'"),
-        ("experiment: related\ntarget: 3", "'target' is 3, and is to be text"),
-        ("- a list", "is no experiment"),
+        ("experiment: related\ntarget: 3", "'target' must be text such as CT/Lung/Cancer, not 3"),
+        ("- a list", "is not an experiment"),
         ("a: &x [1]\nb: *x", "alias"),
         ("{", "is not YAML"),
     ],
@@ -141,7 +141,7 @@ def test_a_part_that_nobody_knows_is_refused(world: World, tmp_path: Path) -> No
     table = pq.read_table(tmp_path / "x.parquet")
     parts = pa.array([*table["part"].to_pylist()[:-1], "tested"], pa.string())
     pq.write_table(table.set_column(1, table.schema.field(1), parts), tmp_path / "x.parquet")
-    with pytest.raises(SplitError, match="are to be of train, validation, test, and some are of another part"):
+    with pytest.raises(SplitError, match="must be in train, validation, test, and some are in another part"):
         world.mat.load_split(tmp_path / "x.parquet")
 
 

@@ -65,8 +65,8 @@ def test_folds_take_the_place_of_published_parts_unless_told() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"k": 7}, r"7 folds of CT/Lung/Cancer need as many groups .*: its 12 records are of 6\. Give a smaller k"),
-        ({"k": 1}, "Folds: k is to be 2 or more, and is 1"),
+        ({"k": 7}, r"7 folds of CT/Lung/Cancer need at least 7 groups .*: its 12 records are of 6\. Give a smaller k"),
+        ({"k": 1}, "Folds: k must be 2 or more, not 1"),
         ({"k": 2.0}, "Folds: k is to be a whole number, and is 2.0"),
         ({"k": True}, "Folds: k is to be a whole number, and is True"),
         ({"over": "test"}, "Folds: over: 'test' is not one of all, train"),
@@ -83,9 +83,9 @@ def test_what_cannot_be_divided(given: dict[str, Any], message: str) -> None:
 
 def test_one_fold_by_its_number() -> None:
     world = made_up(many({(1, "a"): 9}), made_rows())
-    with pytest.raises(SplitError, match="fold is to be from 0 to 2, for k=3, and is 3"):
+    with pytest.raises(SplitError, match="fold must be from 0 to 2, for k=3, not 3"):
         world.mat.experiment({"experiment": "fold", "target": "CT/Lung/Cancer", "k": 3, "fold": 3})
-    with pytest.raises(SplitError, match="has no 'k': fold needs a number of folds"):
+    with pytest.raises(SplitError, match="has no 'k', which fold needs: Number of folds"):
         world.mat.experiment({"experiment": "fold", "target": "CT/Lung/Cancer", "fold": 3})
     with pytest.raises(SplitError, match="has no record of FP/Fundus/Level"):
         world.mat.folds("FP/Fundus/Level")

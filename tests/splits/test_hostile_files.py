@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from worlds import LUNG, World, made_rows, made_up, many
 
 from med_mat.errors import AuditError, MedMATError
-from med_mat.splits.file import EXPERIMENTS
+from med_mat.splits import experiments
 from med_mat.splits.options import Options
 
 SAME_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
@@ -99,9 +99,9 @@ def tried(world: World, path: Path, definition: Any) -> None:
     told(said, path)
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", experiments())
 def test_each_key_of_an_experiment_file_may_hold_anything(world: World, tmp_path: Path, name: str) -> None:
-    known = inspect.signature(EXPERIMENTS[name]).parameters
+    known = inspect.signature(experiments()[name].make).parameters
     right = {"experiment": name, **{key: value for key, value in RIGHT.items() if key in known}}
     keys = {*known, *(one.name for one in fields(Options)), "experiment", "mat", "self", "nobody knows"}
     for key in sorted(keys):
@@ -110,7 +110,9 @@ def test_each_key_of_an_experiment_file_may_hold_anything(world: World, tmp_path
 
 
 @SAME_FOLDER
-@given(document=JSON | st.dictionaries(st.sampled_from(["experiment", *RIGHT]), st.sampled_from([*EXPERIMENTS]) | JSON))
+@given(
+    document=JSON | st.dictionaries(st.sampled_from(["experiment", *RIGHT]), st.sampled_from([*experiments()]) | JSON)
+)
 def test_an_experiment_file_may_be_anything(world: World, tmp_path: Path, document: Any) -> None:
     tried(world, tmp_path / "x.json", document)
 

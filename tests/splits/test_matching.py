@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from worlds import LUNG, MADE, Record, Row, World, made_rows, made_up, many
 
 from med_mat.errors import AuditError, SplitError
-from med_mat.splits import Options, compare, draw
+from med_mat.splits import Options, compare, sampling
 from med_mat.splits.study import OVERLAPPING, SILENT, UNMATCHED
 from med_mat.taxonomy import AREAS, MAT, TASKS, counts_as, overlaps
 
@@ -54,7 +54,7 @@ def test_a_balanced_test_of_findings_has_several_label_sets(counts: dict[str, in
 @given(st.lists(st.integers(1, 90), min_size=1, max_size=12))
 def test_as_many_label_sets_as_keep_the_most_records_but_at_least_four(counts: list[int]) -> None:
     falling = np.sort(np.array(counts))[::-1]
-    number = draw.common(falling)
+    number = sampling.common(falling)
     allowed = range(min(4, len(counts)), len(counts) + 1)
     assert number in allowed
     assert number * falling[number - 1] == max(k * falling[k - 1] for k in allowed)
@@ -137,7 +137,7 @@ def test_what_states_nothing_is_not_trained_on() -> None:
     made = made_up(records, rows).mat.related(LUNG)
     assert len(made.train_positions) == 10
     assert made.audit().dropped[SILENT] == 4
-    with pytest.raises(SplitError, match=r"All 2 test records of CT/Lung/Cancer state nothing"):
+    with pytest.raises(SplitError, match=r"All 2 test records of CT/Lung/Cancer have nothing to ask"):
         made_up([*[Record(1, "test", "", silent=True)] * 2, Record(2), Record(3)],
                 [Row(1, LUNG, annotation="findings"), *made_rows()[1:]]).mat.related(LUNG)  # fmt: skip
 

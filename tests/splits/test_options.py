@@ -14,7 +14,7 @@ from med_mat.errors import SplitError
 from med_mat.splits import Options
 
 FLAGS = ("balanced_test", "pool_tasks", "cross_tasks")
-NUMBERS = ("size", "cap", "seed")
+NUMBERS = ("size", "max_per_subset", "seed")
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +39,17 @@ def test_a_number_is_a_whole_number(world: World, name: str, value: Any) -> None
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"size": 0}, "size is to be at least 1, or None for all, and is 0"),
-        ({"cap": -3}, "cap is to be at least 1, or None for all, and is -3"),
-        ({"seed": -1}, "seed is to be a whole number from 0, and is -1"),
-        ({"shots": 0}, "shots is to be at least 1, or None for all, and is 0"),
+        ({"size": 0}, "size must be at least 1, or None for all, not 0"),
+        ({"max_per_subset": -3}, "max_per_subset must be at least 1, or None for all, not -3"),
+        ({"seed": -1}, "seed must be a whole number from 0, not -1"),
+        ({"shots": 0}, "shots must be at least 1, or None for all, not 0"),
         ({"kinds": "all"}, "kinds: 'all' is not one of matched, any"),
         ({"even": "subsets"}, r"even: 'subsets' is not one of subset, source\. Did you mean 'subset'"),
         ({"among_trian": "source=a"}, r"no option 'among_trian'\. Did you mean 'among_train'"),
         ({"seed": None}, "seed is to be a whole number, and is None"),
         ({"test_on": "all of them"}, "test_on: 'all of them' is not one of test, all"),
         ({"test_on": True}, "test_on: True is not one of test, all"),
-        ({"reading": "papr"}, r"reading: 'papr' is not one of own, paper\. Did you mean 'paper'"),
+        ({"triplet_source": "papr"}, r"triplet_source: 'papr' is not one of own, paper\. Did you mean 'paper'"),
         ({"balance_test": True}, r"no option 'balance_test'\. Did you mean 'balanced_test'"),
     ],
 )
@@ -63,7 +63,7 @@ def test_another_value_is_named(world: World, given: dict[str, Any], message: st
         {},
         optional={
             **{name: st.booleans() for name in FLAGS},
-            **{name: st.none() | st.integers(1, 10**9) for name in ("size", "cap")},
+            **{name: st.none() | st.integers(1, 10**9) for name in ("size", "max_per_subset")},
             "seed": st.integers(0, 2**64 - 1),
         },
     )
@@ -80,7 +80,7 @@ def test_options_of_their_kind_are_kept_as_plain_data(given: dict[str, Any]) -> 
 
 @pytest.mark.parametrize("n", [True, 1.0, "1", -1])
 def test_so_many_records_of_the_target_is_a_whole_number(world: World, n: Any) -> None:
-    with pytest.raises(SplitError, match="is to be a whole number, 0 or more"):
+    with pytest.raises(SplitError, match="must be a whole number, 0 or more"):
         world.mat.limited(LUNG, n)
 
 
@@ -92,7 +92,7 @@ def test_so_many_records_of_the_target_is_a_whole_number(world: World, n: Any) -
             "^A recommendation: budget is to be a whole number or null, and is",
         ),
         (lambda mat: mat.recommend(LUNG, budget=True), "^A recommendation: budget is to be a whole number or null"),
-        (lambda mat: mat.recommend(LUNG, budget=0), "^A recommendation: budget is to be at least 1"),
+        (lambda mat: mat.recommend(LUNG, budget=0), "^A recommendation: budget must be at least 1"),
         (lambda mat: mat.combinations(LUNG, elements="2"), "^Combinations: elements: '2' is not one of 2, 3"),
         (lambda mat: mat.combinations(LUNG, elements=4), "^Combinations: elements: 4 is not one of 2, 3"),
         (lambda mat: mat.combinations(LUNG, elements=True), "^Combinations: elements: True is not one of 2, 3"),

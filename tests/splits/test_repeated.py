@@ -59,17 +59,17 @@ def test_what_experiments_have_in_common_is_a_table(world: World) -> None:
     assert np.all(table.parts["test"] == 1)
     assert "  seed 1" in str(table).splitlines()[0]
     assert json.loads(json.dumps(table.to_data()))["parts"]["train"][0][0] == 100
-    assert "nothing was drawn" not in str(table)
-    assert "All are the same: nothing was drawn." in str(overlap(world.mat.related(LUNG).repeat([0, 1])))
+    assert "nothing was sampled" not in str(table)
+    assert "All are the same: nothing was sampled." in str(overlap(world.mat.related(LUNG).repeat([0, 1])))
 
 
 def test_what_cannot_be_repeated_or_compared(world: World) -> None:
     made = world.mat.related(LUNG)
-    with pytest.raises(SplitError, match=r"to be different, and are \[1, 1\]"):
+    with pytest.raises(SplitError, match=r"must be different, not \[1, 1\]"):
         made.repeat([1, 1])
     with pytest.raises(SplitError, match="seed is to be a whole number"):
         made.repeat([1.5])  # type: ignore[list-item]
-    with pytest.raises(SplitError, match="is given none"):
+    with pytest.raises(SplitError, match="none is given"):
         overlap([])
     other = made_up(world.records, list(world.rows.values()))
     with pytest.raises(SplitError, match="over several"):

@@ -81,7 +81,7 @@ def test_each_source_in_turn(world: World, caplog: pytest.LogCaptureFixture) -> 
     with caplog.at_level(logging.WARNING):
         made = list(world.mat.leave_one_out("source", target=COVID, test_on="test"))
     assert [one.arguments["source"] for one in made] == ["a", "c"]
-    assert "leave_one_out passes over b: CT/Lung/COVID & source=b has records here, but none in the test" in caplog.text
+    assert "leave_one_out skips b: CT/Lung/COVID & source=b has records here, but none in the test" in caplog.text
     assert [one.arguments["source"] for one in world.mat.leave_one_out("source", target=COVID)] == ["a", "b", "c"]
     with pytest.raises(SplitError, match=r"needs target=, such as CT/Lung/COVID"):
         list(world.mat.leave_one_out("source"))

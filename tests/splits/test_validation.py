@@ -71,7 +71,7 @@ def test_a_share_of_every_label_is_set_apart(world: World) -> None:
         "  in validation and test: 0 groups",
     ):
         assert line in str(audit)
-    assert "20 to validate" in repr(made)
+    assert "20 validation" in repr(made)
     assert "validation" not in str(world.mat.related(LUNG).audit())
     assert not len(world.mat.related(LUNG).validation_positions)
 
@@ -82,11 +82,9 @@ def test_a_size_counts_what_is_trained_on_and_validation_follows_it(world: World
     assert [len(one.train_positions) for one in (related, unrelated)] == [45, 45]
     assert [len(one.validation_positions) for one in (related, unrelated)] == [5, 5]
     assert related.audit().dropped["set apart for validation and not drawn"] == 15
-    capped = world.mat.related(LUNG, cap=27, validation=0.1)
+    capped = world.mat.related(LUNG, max_per_subset=27, validation=0.1)
     assert (len(capped.train_positions), len(capped.validation_positions)) == (54, 6)
-    with pytest.raises(
-        SplitError, match="of which there are 180 beside 20 for validation: pass the same smaller size="
-    ):
+    with pytest.raises(SplitError, match="and there are 180 beside 20 for validation: pass the same smaller size="):
         world.mat.related(LUNG, size=190, validation=0.1)
 
 
@@ -106,9 +104,7 @@ def test_target_records_beside_an_arm_do_not_validate() -> None:
     made = world.mat.limited(LUNG, 18, validation=0.1)
     assert labels(world, made.validation_positions) == {(2, "a"): 2, (3, "c"): 2}
     made.audit()
-    with pytest.raises(
-        SplitError, match=r"of which there are 18 whose group is not tested or set apart for validation"
-    ):
+    with pytest.raises(SplitError, match=r"and there are 18 whose group is not tested or set apart for validation"):
         world.mat.limited(LUNG, 19, validation=0.1)
 
 

@@ -141,7 +141,7 @@ class Pictures(Folder):
         return drawn.place(size, seed)
 
     @staticmethod
-    def run_lengths(
+    def rle(
         size: Size,
         *,
         seed: str,
@@ -149,7 +149,7 @@ class Pictures(Folder):
         relative: bool = False,
         first: int = 1,
     ) -> str:
-        """The run lengths of an ellipse in :meth:`box` of the seed, as ``RunLengths`` of med_mat.example reads them."""
+        """The run lengths of an ellipse in :meth:`box` of the seed, as ``RLE`` of med_mat.example reads them."""
         import numpy as np
 
         inside = drawn.inside(size, drawn.place(size, seed), "ellipse")

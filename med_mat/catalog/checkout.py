@@ -1,0 +1,30 @@
+"""Makes the bundled loaders and cards importable where Python runs inside a checkout.
+
+An installation holds them as ``med_mat.loaders`` and ``med_mat.dataset_cards``. In a checkout they are folders beside
+the package, which is the one that Python imports when it is started there.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+import med_mat
+
+_PACKAGES = ("loaders", "dataset_cards")
+
+
+def register() -> None:
+    """Registers the folders beside the package as its subpackages, where it does not contain them itself."""
+    beside = str(Path(med_mat.__file__).parents[1])
+    for name in _PACKAGES:
+        full = f"med_mat.{name}"
+        if full in sys.modules or PathFinder.find_spec(full, med_mat.__path__) is not None:
+            continue
+        spec = PathFinder.find_spec(full, [beside])  # before an editable installation of another checkout
+        if spec is not None and spec.loader is not None:
+            sys.modules[full] = module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            setattr(med_mat, name, module)
