@@ -10,13 +10,12 @@ import importlib
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from types import ModuleType
 
 import click
-import pyarrow as pa
 
 from med_mat import schema, summary
 from med_mat.catalog import Source, load
@@ -36,6 +35,7 @@ MODULES: Mapping[str, str] = {
     "med_mat.questions": "Questions",
     "med_mat.plot": "Figures",
     "med_mat.building": "Building",
+    "med_mat.schema": "The record schema",
     "med_mat.example": "What a loader yields",
     "med_mat.raw": "The loader kit",
     "med_mat.errors": "Errors",
@@ -66,66 +66,15 @@ def write(folder: Path) -> None:
 # ---------------------------------------------------------------------------------------------------------- the record
 
 
-def columns() -> Iterator[tuple[str, str, str]]:
-    """Name, Arrow type and description of every column of a record and of the index."""
-    if hasattr(schema, "COLUMNS"):
-        for column in schema.COLUMNS:
-            yield column.name, arrow(column.type), plain(column.doc)
-        return
-    table = re.split(r"(?m)^=+ +=+$", inspect.getdoc(schema) or "")
-    described: dict[str, str] = {}
-    names: list[str] = []
-    for line in table[2].strip("\n").splitlines():
-        left, _, right = line.partition("  ")
-        if not left:
-            right = " " + line.strip()
-        else:
-            if line[:13].strip() == left and not right:  # three names fill the first column and run over it
-                left, right = line[:13], line[13:]
-            names = [name for name in re.split(r"[, ]+", left) if name in dict(schema.FIELDS)]
-            rest = line[len(left) :] if all(word in names for word in re.split(r"[, ]+", left) if word) else line
-            right = rest.strip()
-        for name in names:
-            described[name] = described.get(name, "") + right
-    for name, why in re.findall(r"``(\w+)``\s+\(([^)]*)\)", table[3]):
-        described.setdefault(name, " ".join(why.split()))
-    fields = {**dict(schema.FIELDS), **dict(schema.INDEX_FIELDS)}
-    for name, kind in fields.items():
-        yield name, arrow(kind), plain(described.get(name, ""))
-
-
-def arrow(kind: pa.DataType) -> str:
-    """An Arrow type as a reader writes it: nested fields without their wrapping."""
-    if pa.types.is_list(kind):
-        return f"list of {arrow(kind.value_type)}"
-    if pa.types.is_struct(kind):
-        inner = {field.name: arrow(field.type) for field in kind}
-        if inner.keys() == {"bytes", "path"}:
-            return "image"
-        return "{" + ", ".join(f"{name}: {value}" for name, value in inner.items()) + "}"
-    return str(kind)
-
-
-def plain(text: str) -> str:
-    """Markdown from a docstring's inline markup."""
-    text = re.sub(r":\w+:`~?([^`]*)`", r"`\1`", text).replace("``", "`")
-    return text[:1].upper() + text[1:]
-
-
 def record() -> str:
     """The page on the record: every column of the schema."""
-    public = {name for name, _ in schema.FIELDS}
-    groups = ([], [])  # type: tuple[list[str], list[str]]
-    for name, kind, doc in columns():
-        groups[name not in public].append(row(f"`{name}`", f"`{kind}`", doc))
-    head = "| column | type | meaning |\n|---|---|---|\n"
     return (
         "# The record, column by column\n\n"
-        f"Schema version {schema.VERSION}. This page is generated from `med_mat.schema`, whose `record_schema()` and "
-        "`index_schema()` are the Arrow schemas; [](../record-notes.md) explains what is easy to misread.\n\n"
-        f"{head}" + "\n".join(groups[0]) + "\n\n## In the index alone\n\n"
+        f"Schema version {schema.VERSION}, generated from `med_mat.schema`. "
+        "[](../record-notes.md) explains what is easy to misread.\n\n"
+        f"{schema.markdown('record')}\n\n## In the index alone\n\n"
         "`index.parquet` holds every column but `image` and `mask`, and these:\n\n"
-        f"{head}" + "\n".join(groups[1]) + "\n"
+        f"{schema.markdown('index')}\n"
     )
 
 
@@ -249,9 +198,9 @@ def api_index() -> str:
 
 
 def public(module: ModuleType) -> list[str]:
-    """The names that a module makes public."""
+    """The names that a module makes public, other modules aside."""
     if hasattr(module, "__all__"):
-        return list(module.__all__)
+        return [name for name in module.__all__ if not inspect.ismodule(getattr(module, name))]
     return [
         name
         for name, value in vars(module).items()
@@ -273,7 +222,11 @@ def api(name: str, title: str) -> str:
     """The reference of one module, as reStructuredText."""
     module, home = importlib.import_module(name), homes()
     heading = f"{name}: {title[:1].lower() + title[1:]}"
-    lines = [heading, "=" * len(heading), "", f".. automodule:: {name}", "   :no-members:", ""]
+    lines = [heading, "=" * len(heading), ""]
+    if name == "med_mat.schema":  # its docstring ends in the table of the record page
+        lines += [":doc:`../record` lists the columns.", ""]
+    else:
+        lines += [f".. automodule:: {name}", "   :no-members:", ""]
     for public_name in public(module):
         value = getattr(module, public_name)
         if home[id(value)] != name:

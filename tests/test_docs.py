@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import subprocess
@@ -130,7 +131,8 @@ def test_the_site_builds_without_a_warning_and_holds_every_source_command_and_pu
         page = (site / "generated" / "sources" / f"{name}.html").read_text("utf-8")
         assert all(f"row {row.number}" in page for row in source.rows)
     api = "".join(path.read_text("utf-8") for path in (site / "generated" / "api").glob("*.html"))
-    assert [name for name in med_mat.__all__ if f'id="med_mat.{name}"' not in api] == []
+    names = [name for name in med_mat.__all__ if not inspect.ismodule(getattr(med_mat, name))]
+    assert [name for name in names if f'id="med_mat.{name}"' not in api] == []
     commands = (site / "generated" / "cli.html").read_text("utf-8")
     assert all(f"med-mat {name}" in commands for name in ("build", "split", "push", "official check"))
 
