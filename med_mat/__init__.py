@@ -31,9 +31,8 @@ if TYPE_CHECKING:
     from med_mat.hub.pixels import attach
     from med_mat.hub.upload import push
     from med_mat.items import Item, examples
-    from med_mat.selection import Selection, field
+    from med_mat.selection import MAT, Pattern, Selection, field
     from med_mat.splits import Audit, Experiment
-    from med_mat.taxonomy import MAT, Pattern
 
 __version__ = "0.2.0"
 
@@ -42,10 +41,10 @@ _HOMES = {
     "Audit": "med_mat.splits",
     "Experiment": "med_mat.splits",
     "Item": "med_mat.items",
-    "MAT": "med_mat.taxonomy",
+    "MAT": "med_mat.selection",
     "MedMAT": "med_mat.dataset",
     "MedMATError": "med_mat.errors",
-    "Pattern": "med_mat.taxonomy",
+    "Pattern": "med_mat.selection",
     "Selection": "med_mat.selection",
     "Source": "med_mat.catalog",
     "attach": "med_mat.hub.pixels",

@@ -16,25 +16,30 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import limits, markup, schema, strict, terms
+from med_mat.catalog import vocabulary_of
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
 from med_mat.leakage import linked
 from med_mat.leakage.linked import Linked
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
+from med_mat.selection import FIELDS, MAT, Selection, conditions
+from med_mat.selection.fields import field_type, positions_in
 from med_mat.splits import advice, kinds, loading, registry
 from med_mat.storage import copies, shards
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
+from med_mat.storage.manifest import missing_images
 from med_mat.tags import COLUMNS, Positions, Tags, encode
-from med_mat.taxonomy import AREAS, MAT, MODALITIES, SPLITS, WITHHELD, did_you_mean
+from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, WITHHELD, did_you_mean
 
 if TYPE_CHECKING:
     import datasets
+    from typing_extensions import Unpack
 
-    from med_mat.selection import Selection, Selector
+    from med_mat.selection import Fields, Selector
+    from med_mat.vocabulary import Vocabulary
 
 #: Types of the arguments of a selection.
 _SELECT = {"streaming": bool, "one_per": Literal["record", "image"], "columns": tuple[str, ...]}
@@ -133,7 +138,9 @@ class MedMAT:
         return bool(known.get(BUILD_KEY, b"").decode() == self.manifest.get("build", ""))
 
     def __repr__(self) -> str:
-        return f"MedMAT({str(self.location)!r}: {len(self):,} records, {len(self.tags.sources)} sources)"
+        missing = missing_images(self.manifest, self.location)
+        facts = f"{len(self):,} records, {len(self.tags.sources)} sources{'; ' if missing else ''}{missing}"
+        return f"MedMAT({str(self.location)!r}: {facts})"
 
     def _repr_html_(self) -> str:
         grid = self.grid()
@@ -153,7 +160,7 @@ class MedMAT:
         """The duplicate links of this build, and the images whose labels contradict each other."""
         return linked.read(self.location)
 
-    def cite(self, selector: Selector = None, **fields: Any) -> str:
+    def cite(self, selector: Selector = None, **fields: Unpack[Fields]) -> str:
         """The citations of the paper and of each source that has records in a selection, as BibTeX.
 
         Args:
@@ -195,7 +202,35 @@ class MedMAT:
             counts[mat.modality, mat.area] = counts.get((mat.modality, mat.area), 0) + int(number)
         return counts
 
-    def selection(self, selector: Selector = None, **fields: Any) -> Selection:
+    @functools.cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words that its triplets are made of: ours, and those that the cards of its sources declare."""
+        return vocabulary_of(self.manifest)
+
+    def values(self, field: str) -> tuple[Any, ...]:
+        """The values of a field that the records here have, sorted, e.g. ``mat.values("label")``; null is left out.
+
+        Args:
+            field: one of :data:`med_mat.selection.FIELDS`.
+
+        Raises:
+            VocabularyError: no such field.
+        """
+        one = field_type(field)
+        facts = self.tags.facts.values()
+        if field == "split":
+            found = set(self._record_facts("split").unique().to_pylist())
+        elif field == "label":
+            found = {label for labels in self.tags.labels for label in labels}
+        elif one.type == "answer" and one.level == "record":
+            found = set(self._record_facts(field).is_valid().unique().to_pylist())
+        elif one.level == "record":
+            found = set(self._record_facts(field).unique().to_pylist())
+        else:
+            found = {row.as_fields()[field] for row in facts}
+        return tuple(sorted(found - {None}))
+
+    def selection(self, selector: Selector = None, **fields: Unpack[Fields]) -> Selection:
         """A selection as a tree, checked against what this build knows.
 
         Args:
@@ -203,14 +238,8 @@ class MedMAT:
             fields: further conditions by name, all of which must hold: see :mod:`med_mat.selection`.
 
         Raises:
-            VocabularyError: a word that neither the vocabularies nor this build knows; it suggests the nearest.
+            VocabularyError: a word that neither the vocabulary nor this build knows; it suggests the nearest.
         """
-        from med_mat.selection import Selection, field
-
-        wanted = Selection.of(selector)
-        for name, value in fields.items():
-            if value is not None:
-                wanted = wanted & field(name, value)
         facts = self.tags.facts.values()
         known: dict[str, Collection[Any]] = {
             "source": {row.source for row in facts},
@@ -218,24 +247,31 @@ class MedMAT:
             "row": set(self.tags.facts),
             "label": frozenset().union(*self.tags.labels),
         }
-        wanted.check(known, "This Med-MAT")
-        return wanted
+        asked = Selection.of(selector) & conditions(fields)
+        return asked.bound(self.vocabulary, known, "This Med-MAT", "mat.values({!r})")
 
-    def where(self, selector: Selector = None, *, withheld: bool = False, **fields: Any) -> Positions:
+    def where(
+        self, selector: Selector | Positions = None, *, withheld: bool = False, **fields: Unpack[Fields]
+    ) -> Positions:
         """The positions in the index of the records that fulfil every given condition, ascending.
 
         Args:
-            selector: triplets and conditions, e.g. ``"CT|MRI/Brain/*"``, ``"CT/*/* & source=head_ct & width>=256"``.
+            selector: triplets and conditions, e.g. ``"CT"``, ``"CT|MRI/Brain/*"``, ``"CT/*/* & source=head_ct &
+                width>=256"``; or positions, such as this gives them, or a mask over all records: those of them that
+                fulfil the conditions, in the order in which they are given.
             withheld: True counts the records that are withheld as train or validation, as their own source has them;
                 else these are of the split "withheld", as for ``load_dataset``.
-            fields: further conditions by name, e.g. ``split="train"``, ``label=["Glioma", "Tumor"]``,
-                ``subset=24``: see :mod:`med_mat.selection`.
+            fields: further conditions by name, e.g. ``split="train"``, ``modality=["CT", "MRI"]``, ``label="Glioma"``,
+                ``subset=24``: see :class:`med_mat.selection.Fields`.
 
         Raises:
-            VocabularyError: a word that neither the vocabularies nor this build knows; it suggests the nearest.
+            VocabularyError: a word that neither the vocabulary nor this build knows; it suggests the nearest.
         """
         strict.arguments({"withheld": bool}, {"withheld": withheld}, "A selection", error=VocabularyError)
-        return self.where_rows(frozenset(self.tags.facts), self.selection(selector, **fields), withheld=withheld)
+        given = positions_in(selector, len(self))
+        wanted = self.selection(None if given is not None else selector, **fields)
+        found = self.where_rows(frozenset(self.tags.facts), wanted, withheld=withheld)
+        return found if given is None else given[np.isin(given, found)]
 
     def where_rows(
         self, rows: frozenset[int], selection: Selection, split: str | None = None, *, withheld: bool = False
@@ -248,6 +284,7 @@ class MedMAT:
             split: "train", "validation", "test", "withheld", or None for all.
             withheld: as for :meth:`where`.
         """
+        selection = selection.bound(self.vocabulary)
         runs, known = self.tags.runs, (*SPLITS, WITHHELD)
         shown = runs.split if withheld else np.where(runs.withheld, known.index(WITHHELD), runs.split)
         codes = runs.row * len(known) + shown
@@ -269,7 +306,7 @@ class MedMAT:
     @overload
     def select(
         self,
-        selector: Selector = ...,
+        selector: Selector | Positions = ...,
         *,
         streaming: Literal[False] = ...,
         columns: Sequence[str] = ...,
@@ -277,12 +314,12 @@ class MedMAT:
         one_per: Literal["record", "image"] = ...,
         questions: Form = ...,
         seed: int = ...,
-        **fields: Any,
+        **fields: Unpack[Fields],
     ) -> datasets.Dataset: ...
     @overload
     def select(
         self,
-        selector: Selector = ...,
+        selector: Selector | Positions = ...,
         *,
         streaming: Literal[True],
         columns: Sequence[str] = ...,
@@ -290,11 +327,11 @@ class MedMAT:
         one_per: Literal["record", "image"] = ...,
         questions: Form = ...,
         seed: int = ...,
-        **fields: Any,
+        **fields: Unpack[Fields],
     ) -> datasets.IterableDataset: ...
     def select(
         self,
-        selector: Selector = None,
+        selector: Selector | Positions = None,
         *,
         streaming: bool = False,
         columns: Sequence[str] = (),
@@ -302,7 +339,7 @@ class MedMAT:
         one_per: Literal["record", "image"] = "record",
         questions: Form = "default",
         seed: int = SEED,
-        **fields: Any,
+        **fields: Unpack[Fields],
     ) -> datasets.Dataset | datasets.IterableDataset:
         """The records that fulfil the conditions of :meth:`where`, as a plain ``datasets.Dataset``.
 
@@ -311,7 +348,7 @@ class MedMAT:
         passed on; ``med-mat push`` does.
 
         Args:
-            selector: triplets and conditions, e.g. ``"CT/*/Cancer"``.
+            selector: triplets and conditions, e.g. ``"CT/*/Cancer"``, or positions: as for :meth:`where`.
             streaming: True gives an ``IterableDataset`` that reads only the row groups it needs, without a cache.
             columns: of the record, those to give; none means all. Streaming reads no other.
             withheld: as for :meth:`where`.
@@ -470,14 +507,7 @@ class MedMAT:
         if name == "label":
             having = np.array([not wanted.isdisjoint(labels) for labels in self.tags.labels], dtype=bool)
             return having[self.tags.label[positions]]
-        column = self._record_facts(name).take(pa.array(positions))
-        if name == "patient":
-            return np.isin(column.is_valid().to_numpy(), list(wanted))
-        if name == "published_split":
-            return np.asarray(pc.is_in(column, pa.array(sorted(wanted), pa.string())))
-        low, high = wanted
-        values: npt.NDArray[np.int32] = column.to_numpy()
-        return ((low or 0) <= values) & (values <= (np.iinfo(np.int32).max if high is None else high))
+        return FIELDS[name].matches(self._record_facts(name).take(pa.array(positions)), wanted)
 
     def _record_facts(self, name: str) -> pa.ChunkedArray:
         """A column of the index, read once."""

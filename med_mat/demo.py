@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from med_mat.building import Options, build, find
+from med_mat.building.folders import check_apart
 from med_mat.building.loader import has_loader, has_miniature, write_miniature
-from med_mat.building.run import Options, build, check_apart, find
 from med_mat.catalog import Source, load
 from med_mat.errors import BuildError
 from med_mat.storage.location import taken_for_pattern

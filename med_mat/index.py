@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from med_mat.leakage.linked import Linked
     from med_mat.questions import Form
     from med_mat.storage.location import Location
+    from med_mat.vocabulary import Vocabulary
 
 
 class Index(Protocol):
@@ -32,6 +33,10 @@ class Index(Protocol):
     @property
     def linked(self) -> Linked:
         """The duplicate links of the build, and the images whose labels contradict each other."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The words of the build: ours, and those that the cards of its sources declare."""
 
     @property
     def silent(self) -> npt.NDArray[np.bool_]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from med_mat.catalog import Source, load
 from med_mat.errors import MedMATError, ReadError
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from med_mat.building.files import SCHEMA, FileIndex
 from med_mat.catalog import Place, Source
 from med_mat.errors import BuildError
 from med_mat.example import FRAME
+from med_mat.storage.raw_files import SCHEMA, FileIndex
 
 #: The key of a manifest under which it holds, for each source without names, what of it identifies.
 WITHOUT_NAMES = "without_names"

@@ -25,10 +25,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from med_mat import catalog, strict
 from med_mat.errors import CardError, SplitError, VocabularyError
+from med_mat.selection import MAT
 from med_mat.splits.combinations import Direction
 from med_mat.splits.kinds.tasks import PAPER_MAX_PER_SUBSET
 from med_mat.strict import yaml_load
-from med_mat.taxonomy import MAT, did_you_mean
+from med_mat.taxonomy import did_you_mean
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT

@@ -12,7 +12,7 @@ from pathlib import Path
 from med_mat.catalog import UPSTREAM_ROWS, Catalog, load
 from med_mat.errors import CardError, WriteError
 from med_mat.files import writing
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 
 _NAME = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _TRIPLET = "X-ray/Bones/State"

@@ -17,10 +17,10 @@ import types
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, Union, get_args, get_origin, get_type_hints, runtime_checkable
 
 from med_mat.errors import CardError, MedMATError, VocabularyError
-from med_mat.taxonomy import MAT, did_you_mean
+from med_mat.taxonomy import did_you_mean
 
 _LONGEST_QUOTE = 80
 _WORDS: Mapping[Any, str] = types.MappingProxyType(
@@ -30,10 +30,20 @@ _WORDS: Mapping[Any, str] = types.MappingProxyType(
         float: "a number",
         bool: "true or false",
         datetime.date: "a date such as 2026-11-30",
-        MAT: "a triplet",
         None: "null",
     }
 )
+
+
+@runtime_checkable
+class Parsed(Protocol):
+    """A class whose instances stand in documents as text."""
+
+    described: ClassVar[str]  # what such a text is, as in "a triplet"
+
+    @classmethod
+    def parse(cls, text: str) -> Any:
+        """Read one; it raises a VocabularyError that says what is wrong."""
 
 
 # ---------------------------------------------------------------------------------------------------------------- YAML
@@ -124,9 +134,9 @@ def read(
     """Plain data as what a type annotation says.
 
     Args:
-        kind: a dataclass, ``str``, ``int``, ``float`` (takes whole numbers too), ``bool``, ``date``, ``MAT`` (as text),
-            ``Any``; of these ``tuple[X, ...]`` (a list), ``tuple[X, Y]`` (a list of two), ``Mapping[str, X]`` and
-            unions such as ``X | None``; ``Literal``.
+        kind: a dataclass, ``str``, ``int``, ``float`` (takes whole numbers too), ``bool``, ``date``, a class that is
+            read from text (:class:`Parsed`, such as ``MAT``), ``Any``; of these ``tuple[X, ...]`` (a list), ``tuple[X,
+            Y]`` (a list of two), ``Mapping[str, X]`` and unions such as ``X | None``; ``Literal``.
         data: as YAML or JSON give it.
         where: the document, as the subject of a sentence.
         key: where in the document, e.g. ``rows[0].number``.
@@ -192,13 +202,13 @@ class _Reader:
             return self.one_of(arguments, data, key)
         if origin is Literal:
             return self.word(arguments, data, key)
-        if kind is MAT and isinstance(data, str):
-            return self.triplet(data, key)
+        if _is_parsed(kind) and isinstance(data, str):
+            return self.parsed(kind, data, key)
         if origin is tuple and isinstance(data, list):
             return self.list(kind, data, key)
         if origin is Mapping and isinstance(data, dict):
             return {self.name(name, key): self.read(arguments[1], one, _below(key, name)) for name, one in data.items()}
-        if is_dataclass(kind) and kind is not MAT and isinstance(data, dict):
+        if is_dataclass(kind) and not _is_parsed(kind) and isinstance(data, dict):
             return self.record(kind, data, key)
         if kind is float and type(data) is int:
             return self.float(data, key)
@@ -239,9 +249,9 @@ class _Reader:
         hint = did_you_mean(data, map(str, known)) if isinstance(data, str) else ""
         raise self.fault(key, f": {_quoted(data)} is not one of {', '.join(map(str, known))}.{hint}")
 
-    def triplet(self, text: str, key: str) -> MAT:
+    def parsed(self, kind: type[Parsed], text: str, key: str) -> Any:
         try:
-            return MAT.parse(text)
+            return kind.parse(text)
         except VocabularyError as error:
             raise self.fault(key, f": {error}") from error
 
@@ -286,6 +296,10 @@ class _Reader:
         return self.error(f"{self.where}: {key}{what}" if key else f"{self.where}{what}")
 
 
+def _is_parsed(kind: Any) -> bool:
+    return isinstance(kind, type) and isinstance(kind, Parsed)
+
+
 def _below(key: str, name: object) -> str:
     return f"{key}.{name}" if key else str(name)
 
@@ -315,7 +329,9 @@ def _described(kind: Any) -> str:
         return "a list" if arguments[-1] is Ellipsis else f"a list of {len(arguments)}"
     if origin is Mapping:
         return "a mapping"
-    if is_dataclass(kind) and kind is not MAT:
+    if _is_parsed(kind):
+        return str(kind.described)
+    if is_dataclass(kind):
         return f"a mapping with the keys {', '.join(spelt(one) for one in fields(kind) if one.init)}"
     return _WORDS.get(kind, str(kind))
 

@@ -1,7 +1,7 @@
-"""The terms that travel with records: under which licence each source is, who may pass it on, and how it is cited.
+"""The terms of the sources of records: license, redistribution, commercial use, and citation.
 
-What a record's own columns and the audit say of licences is what the build knew (:class:`~med_mat.catalog.RowFacts`);
-words, pages and citations are those of the cards that are installed.
+The license in the columns of records and in audits is what the build recorded (:class:`~med_mat.catalog.RowFacts`);
+terms in words, home pages and citations come from the installed cards.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from med_mat import catalog
-from med_mat.summary import CERTAINTY, MAY
+from med_mat.errors import SplitError
+from med_mat.summary import CERTAINTY, YES_NO
 from med_mat.tags import Positions, Tags
 from med_mat.taxonomy import LicenseCertainty
 
@@ -45,10 +46,10 @@ class Terms:
 
     source: str
     title: str
-    license: str  # a Hub licence identifier; "other" and "unknown" are among them
-    certainty: LicenseCertainty  # how the licence is known
-    redistributable: bool | None  # whether its images may be passed on; None: unknown
-    labels_redistributable: bool | None  # the same of labels, boxes, masks and questions
+    license: str  # a Hub license identifier; "other" and "unknown" are among them
+    certainty: LicenseCertainty  # how the license is known
+    redistributable: bool | None  # whether its images may be redistributed; None: unknown
+    labels_redistributable: bool | None  # the same for labels, boxes, masks and questions
     commercial: bool | None  # whether it may be used commercially; None: unknown
     words: str  # the terms in words
     homepage: str
@@ -56,9 +57,9 @@ class Terms:
 
     def __str__(self) -> str:
         return (
-            f"{self.source} ({self.title}): licence {self.license} ({CERTAINTY[self.certainty]}); may its images be "
-            f"passed on: {MAY[self.redistributable]}; its labels: {MAY[self.labels_redistributable]}; commercial use: "
-            f"{MAY[self.commercial]}. {self.words} {self.homepage}".rstrip()
+            f"{self.source} ({self.title}): license {self.license} ({CERTAINTY[self.certainty]}); images may be "
+            f"redistributed: {YES_NO[self.redistributable]}; labels: {YES_NO[self.labels_redistributable]}; commercial "
+            f"use: {YES_NO[self.commercial]}. {self.words} {self.homepage}".rstrip()
         )
 
 
@@ -73,20 +74,53 @@ def of(tags: Tags, positions: Positions) -> tuple[Terms, ...]:
     found: dict[str, Terms] = {}
     for row in map(tags.facts.__getitem__, sorted(tags.counts(positions))):
         if row.source not in found:
-            card = cards.get(row.source)
-            found[row.source] = Terms(
-                source=row.source,
-                title=row.source if card is None else card.title,
+            found[row.source] = replace(
+                _of_card(row.source, cards.get(row.source)),
                 license=row.license,
                 certainty=row.license_certainty,
                 redistributable=row.redistributable,
                 labels_redistributable=row.labels_redistributable,
                 commercial=row.commercial,
-                words="Its card is not installed here." if card is None else card.terms,
-                homepage="" if card is None else card.homepage,
-                citation="" if card is None else card.citation,
             )
     return tuple(found.values())
+
+
+def of_ids(ids: Iterable[str]) -> tuple[Terms, ...]:
+    """The terms of the sources of records, from the ids of the records alone, in the order of their first rows.
+
+    Args:
+        ids: as in the column ``id``: ``source/row/…``.
+
+    Raises:
+        SplitError: a text that is not an id.
+        UnknownSourceError: no card of a source is installed.
+    """
+    rows: dict[str, int] = {}
+    for one in ids:
+        source, _, rest = one.partition("/")
+        number = rest.partition("/")[0]
+        if not number.isdecimal():
+            raise SplitError(f"{one!r} is not the id of a record, such as busi/48/benign/benign (1).png.")
+        rows[source] = min(int(number), rows.get(source, int(number)))
+    cards = catalog.load()
+    return tuple(_of_card(source, cards[source]) for source in sorted(rows, key=rows.__getitem__))
+
+
+def _of_card(source: str, card: catalog.Source | None) -> Terms:
+    if card is None:
+        return Terms(source, source, "unknown", "unknown", None, None, None, "Its card is not installed here.", "", "")
+    return Terms(
+        source=source,
+        title=card.title,
+        license=card.license,
+        certainty=card.license_certainty,
+        redistributable=card.redistributable,
+        labels_redistributable=card.labels_redistributable,
+        commercial=card.commercial,
+        words=card.terms,
+        homepage=card.homepage,
+        citation=card.citation,
+    )
 
 
 def put_terms(dataset: Records, tags: Tags, positions: Positions) -> Records:

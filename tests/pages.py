@@ -13,6 +13,10 @@ import med_mat
 from med_mat.browse.guard import Guard
 from med_mat.browse.serve import application, server
 
+#: In a label, a question and a path; and, of a record of BUSI, in its id.
+HOSTILE = '<script>window.stolen=1</script><img src=x onerror="window.stolen=1">{{7*7}}'
+HOSTILE_ID = "/?#%41&=+;'\"<b>\\\u202e\u0000..\n é💥"
+
 
 @contextlib.contextmanager
 def serving(guard: Guard) -> Iterator[str]:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from med_mat.building import find
 from med_mat.building.loader import loader_of
-from med_mat.building.run import find
 from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.example import Attributes

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 import med_mat
 from med_mat.catalog import Erratum, SharedId, load, read_card, sources
 from med_mat.errors import CardError, MedMATError, UnknownSourceError, VocabularyError
+from med_mat.selection import MAT, Pattern
 from med_mat.strict import yaml_load
-from med_mat.taxonomy import AREAS, MAT, MODALITIES, TASKS, Pattern
+from med_mat.taxonomy import AREAS, MODALITIES, TASKS
 
 CARDS = Path(__file__).parents[1] / "dataset_cards"
 HEAVY = ("datasets", "pyarrow", "pydicom", "nibabel", "numpy", "PIL", "joblib", "huggingface_hub", "med_mat.loaders.")

@@ -306,7 +306,7 @@ def test_an_empty_name_is_never_the_current_folder(
     names: tuple[str, ...], command: click.Command, param: click.Parameter, tmp_path: Path
 ) -> None:
     assert len(PLACES) > 30
-    with pytest.raises(click.BadParameter, match="It is empty: name a folder or a file"):
+    with pytest.raises(click.BadParameter, match="The path is empty: name a folder or a file"):
         param.type.convert("", param, click.Context(command))
     assert param.type.convert(".", param, click.Context(command)) in (".", Path())
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from med_mat.building.files import SCHEMA, FileIndex
 from med_mat.nameless import nameless_files, nameless_ledger, public_ids
+from med_mat.storage.raw_files import SCHEMA, FileIndex
 
 _PUBLIC = re.compile(r"toy/(?:\d+/)?[0-9a-f]{20}(#frame=\d+|#slice=\d+(,axis=\d)?(,volume=\d+)?)?(~\d+)?")
 _FRAMES = ("", "#frame=3", "#slice=0", "#slice=12,axis=1", "#slice=12,axis=1,volume=2")

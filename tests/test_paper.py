@@ -22,9 +22,9 @@ from med_mat.cli import cli
 from med_mat.dataset import MedMAT
 from med_mat.errors import CardError, MedMATError, SplitError, VocabularyError
 from med_mat.paper import Combination, Part
+from med_mat.selection import MAT
 from med_mat.splits.combinations import enumerate_combinations
 from med_mat.splits.interpretation import Interpretation
-from med_mat.taxonomy import MAT
 
 LLAVA = "LLaVA-v1.5-7B"
 TEXT = (Path(paper.__file__).parent / "data" / "paper.yaml").read_text("utf-8")

@@ -26,7 +26,8 @@ from med_mat import plot, schema
 from med_mat.building import Options, build, find
 from med_mat.cli import cli
 from med_mat.errors import MissingExtraError, PlotError, VocabularyError
-from med_mat.taxonomy import AREAS, MAT, MODALITIES, TASKS
+from med_mat.selection import MAT
+from med_mat.taxonomy import AREAS, MODALITIES, TASKS
 
 TARGET = MAT("CT", "Lung", "Cancer")
 TRAIN = {MAT("CT", "Lung", "COVID"): 30, MAT("CT", "Brain", "Cancer"): 12_345, MAT("US", "Breast", "Cancer"): 7}
@@ -353,7 +354,7 @@ def test_another_process_writes_the_same_bytes(tmp_path: Path) -> None:
     code = """
 from pathlib import Path
 from med_mat import plot
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 triplets = [MAT.parse(text) for text in "CT/Lung/COVID CT/Brain/Cancer US/Breast/Cancer X-ray/Lung/Diseases".split()]
 plot.save(plot.mat_grid(dict.fromkeys(triplets, 9), target=triplets[0]), Path("grid{seed}.svg"))
 plot.save(plot.label_balance({{"Benign": 5, "Malignant": 5, "Normal": 5}}), Path("labels{seed}.svg"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import itertools
+import json
 import operator
 import os
 import re
@@ -21,10 +22,14 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+import med_mat
 from med_mat.building import Options, build, find
-from med_mat.catalog import PLUGINS, Catalog, load, plugins, read_card
-from med_mat.errors import CardError, MedMATError
+from med_mat.catalog import PLUGINS, Catalog, RowFacts, load, plugins, read_card
+from med_mat.errors import BuildError, CardError, MedMATError, VocabularyError
 from med_mat.raw import Miniature
+from med_mat.selection import MAT, Selection
+from med_mat.splits.interpretation import Interpretation, find_target
+from med_mat.vocabulary import STANDARD
 
 _numbers = itertools.count()
 
@@ -185,6 +190,201 @@ def test_a_source_that_names_one_that_is_left_out_is_left_out_too(
     changes = {**SECOND, "toy_wrist.md": CARD.replace("overlaps: {}", "overlaps: {busy: x}")}
     assert list(catalog_with(monkeypatch, tmp_path, changes)) == ours
     assert [re.findall(r"names '(\w+)'", record.getMessage()) for record in caplog.records] == [["busy"], ["toy_wrist"]]
+
+
+# ------------------------------------------------------------------------------------------- words of a plug-in's card
+
+HAND = """vocabulary:
+    area: {Hand: the hand and the wrist}
+    task: {Fracture: is a bone broken, Fracture Detection: where is a bone broken}
+    parents: {Fracture: State}
+    detects: {Fracture Detection: Fracture}
+    overlaps: [[Hand, Bones]]
+"""
+
+
+def declaring(block: str, triplet: str = "X-ray/Hand/Fracture", card: str = CARD) -> str:
+    """The card with words of its own."""
+    return card.replace("X-ray/Bones/State", triplet).replace("  overlaps: {}", f"  overlaps: {{}}\n  {block.rstrip()}")
+
+
+def test_a_card_declares_words_that_the_catalog_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = catalog_with(monkeypatch, tmp_path, {"toy_wrist.md": declaring(HAND)})
+    assert not caplog.records
+    words = found.vocabulary
+    assert words.area["Hand"] == "the hand and the wrist"
+    assert words.related("area", "Hand", "Bones")
+    assert words.related("area", "Bones", "Hand")
+    assert not words.related("area", "Hand", "Lung")
+    assert words.counts_as("Fracture", pool_tasks=True, cross_tasks=False) == {"Fracture", "State"}
+    assert words.counts_as("Fracture Detection", pool_tasks=True, cross_tasks=True) == {
+        "Fracture Detection",
+        "Fracture",
+        "State",
+    }
+    assert words.related("task", "Fracture Detection", "State")
+    facts = RowFacts.of(found["toy_wrist"].row(110), found["toy_wrist"])
+    assert set(Interpretation(pool_tasks=True).expanded_triplets(facts)) == {
+        MAT("X-ray", "Hand", "Fracture"),
+        MAT("X-ray", "Hand", "State"),
+    }
+    target = find_target({110: facts}, Selection.of("fracture", words), Interpretation())
+    assert target.touched({("area", "Bones"), ("task", "State"), ("modality", "CT")}) == {"area", "task"}
+    assert "Hand" not in load().vocabulary.area
+    assert "Hand" not in STANDARD.area
+
+
+@pytest.mark.parametrize(
+    ("block", "triplet", "why"),
+    [
+        (
+            "vocabulary: {area: {Lung: the lungs and more}}",
+            "X-ray/Lung/State",
+            "'Lung' is declared as .* elsewhere",
+        ),
+        ("vocabulary: {area: {lung: x}}", "X-ray/lung/State", "the area 'lung' is the area 'Lung'"),
+        ("vocabulary: {area: {Cancer: x}}", "X-ray/Cancer/State", "the area 'Cancer' is the task 'Cancer'"),
+        ("vocabulary: {area: {Hand: x}, task: {hand: x}}", "X-ray/Hand/State", "is the task 'hand'"),
+        ("vocabulary: {area: {Hand: ' '}}", "X-ray/Hand/State", "needs one line that says what it means"),
+        ("vocabulary: {area: {Hand: }}", "X-ray/Hand/State", "vocabulary.area.Hand is to be a text, and is None"),
+        ("vocabulary: {area: {Hand and arm: x}}", "X-ray/Bones/State", "'Hand and arm' cannot be a word of the area"),
+        ("vocabulary: {area: {Hand/arm: x}}", "X-ray/Bones/State", "'Hand/arm' cannot be a word of the area"),
+        ("vocabulary: {area: {'*': x}}", "X-ray/Bones/State", "cannot be a word of the area"),
+        ("vocabulary: {areas: {Hand: x}}", "X-ray/Hand/State", "unknown key 'areas'. Did you mean 'area'"),
+        ("vocabulary: {area: [Hand]}", "X-ray/Hand/State", "vocabulary.area is to be a mapping"),
+        ("vocabulary: {area: {Hand: x}}", "X-ray/Hnd/State", "'Hnd' is not a Med-MAT area. Did you mean 'Hand'"),
+        (
+            "vocabulary: {task: {Broken: x}, parents: {Broken: Stat}}",
+            "X-ray/Bones/Broken",
+            "parents has 'Stat'",
+        ),
+        (
+            "vocabulary: {parents: {Level: State}}",
+            "X-ray/Bones/Level",
+            "gives the task 'Level' 'State', and",
+        ),
+        ("vocabulary: {parents: {Cancer: Level}}", "X-ray/Bones/Level", "parents gives the task 'Cancer' 'Level'"),
+        (
+            "vocabulary: {detects: {Organ Detection: State}}",
+            "X-ray/Bones/Level",
+            "detects gives the task 'Organ",
+        ),
+        (
+            "vocabulary: {task: {A1: x, B1: x}, parents: {A1: B1, B1: A1}}",
+            "X-ray/Bones/A1",
+            "a circle from 'A1'",
+        ),
+        ("vocabulary: {task: {A1: x}, parents: {A1: A1}}", "X-ray/Bones/A1", "parents relates 'A1' to itself"),
+        ("vocabulary: {overlaps: [[Lung, Skin]]}", "X-ray/Bones/State", "neither of which this card declares"),
+        ("vocabulary: {area: {Hand: x}, overlaps: [[Hand, Bone]]}", "X-ray/Hand/State", "has 'Bone', .* mean 'Bones'"),
+        ("vocabulary: {area: {Hand: x}, overlaps: [[Hand]]}", "X-ray/Hand/State", "is to be a list of 2"),
+    ],
+)
+def test_words_that_contradict_ours_leave_the_source_out_and_nothing_else(
+    block: str,
+    triplet: str,
+    why: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = catalog_with(monkeypatch, tmp_path, {"toy_wrist.md": declaring(block, triplet)})
+    assert list(found) == list(load())
+    assert found.vocabulary == STANDARD
+    (warning,) = (record.getMessage() for record in caplog.records)
+    assert re.search(why, warning), warning
+    assert "toy_wrist.md" in warning
+    assert "\n" not in warning
+
+
+def second(block: str, triplet: str) -> dict[str, str | None]:
+    """Two sources of a package, the first of which declares words; what the second declares."""
+    card = declaring(
+        block, triplet, SECOND["toy_hand.md"].replace("  overlaps: {toy_wrist: The same pictures.}", "  overlaps: {}")
+    )
+    return {**SECOND, "toy_wrist.md": declaring(HAND), "toy_hand.md": card}
+
+
+def test_two_cards_may_declare_one_word_alike_or_one_of_them_use_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    both = catalog_with(monkeypatch, tmp_path, second(HAND, "X-ray/Hand/State"))
+    uses = catalog_with(monkeypatch, tmp_path, second("vocabulary: {}", "X-ray/Hand/Fracture"))
+    assert not caplog.records
+    for found in (both, uses):
+        assert {"toy_wrist", "toy_hand"} < set(found)
+        words = RowFacts.of(found["toy_hand"].row(111), found["toy_hand"]).vocabulary  # needs no other card
+        assert words.related("area", "Hand", "Bones")
+
+
+def test_of_two_cards_that_contradict_each_other_one_is_left_out_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    found = catalog_with(
+        monkeypatch, tmp_path, second("vocabulary: {area: {Hand: all of the arm}}", "X-ray/Hand/State")
+    )
+    assert {*found} - {*load()} == {"toy_hand"}
+    (warning,) = (record.getMessage() for record in caplog.records)
+    assert "'toy_wrist'" in warning
+    assert "declared by toy_hand.md" in warning or "toy_hand" in warning
+
+
+def test_a_source_whose_words_are_left_out_with_another_is_left_out_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    changes = second("vocabulary: {}", "X-ray/Hand/Fracture")
+    assert changes["toy_wrist.md"] is not None
+    changes["toy_wrist.md"] = changes["toy_wrist.md"].replace("overlaps: {}", "overlaps: {busy: x}")
+    assert list(catalog_with(monkeypatch, tmp_path, changes)) == list(load())
+    assert [re.findall(r"'(busy|Hand)'", record.getMessage()) for record in caplog.records] == [["busy"], ["Hand"]]
+
+
+@pytest.mark.usefixtures("arrow_cache")
+def test_a_build_with_the_words_of_a_plug_in_opens_without_it(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    shutil.copytree(PLUGIN, site, ignore=shutil.ignore_patterns("__pycache__"))
+    (site / "toy_sources/toy_wrist.md").write_text(declaring(HAND), "utf-8")
+    assert "toy_wrist" in run("sources", "hand", cwd=tmp_path, plugin=site).stdout
+    assert "Did you mean" in run("sources", "hnad", cwd=tmp_path, plugin=site).stderr
+    assert run("miniature", "raw", "toy_wrist", "busi", cwd=tmp_path, plugin=site).returncode == 0
+    built = run("build", "--raw", "raw", "--out", "Med-MAT", "--jobs", "1", "--quiet", cwd=tmp_path, plugin=site)
+    assert built.returncode == 0, built.stderr
+
+    manifest = json.loads((tmp_path / "Med-MAT/med_mat.json").read_text("utf-8"))
+    assert manifest["vocabulary"] == {
+        "area": {"Hand": "the hand and the wrist"},
+        "task": {"Fracture": "is a bone broken"},
+        "parents": {"Fracture": "State"},
+        "overlaps": [["Hand", "Bones"]],
+    }
+    assert "Hand" in (tmp_path / "Med-MAT/README.md").read_text("utf-8")
+
+    mat = med_mat.open(tmp_path / "Med-MAT")  # here the package is not installed
+    assert "toy_wrist" not in load()
+    for asked in ("Hand", "hand", "x-ray/hand/*", MAT(area="Hand"), ["Hand"]):
+        assert len(mat.where(asked)) == 20, asked
+    assert len(mat.where(area="Hand", task=["Fracture", "Cancer"])) == 20
+    assert len(mat.where(~MAT(area="Hand"))) == len(mat) - 20
+    assert mat.select("Hand", split="train").num_rows == 18
+    with pytest.raises(VocabularyError, match=r"'Hnd' is not a modality, an area or a task\. Did you mean 'Hand'"):
+        mat.where("Hnd")
+    with pytest.raises(VocabularyError, match=r"'Foot' is not a Med-MAT area.*Known: .*Hand"):
+        mat.where(MAT(area="Foot"))
+    experiment = mat.held_out("Hand")
+    assert {one["area"] for one in experiment.test} == {"Hand"}
+    assert {one["area"] for one in experiment.train} == {"Breast"}
+    experiment.audit()  # raises where a rule does not hold
+    assert mat.grid()["X-ray", "Hand"] == 20
+
+    manifest["vocabulary"]["area"] = {"Lung": "something else", "Hand": "the hand"}
+    (tmp_path / "Med-MAT/med_mat.json").write_text(json.dumps(manifest), "utf-8")
+    assert med_mat.open(tmp_path / "Med-MAT").vocabulary.area["Lung"] == STANDARD.area["Lung"]  # ours holds
+    del manifest["vocabulary"]
+    (tmp_path / "Med-MAT/med_mat.json").write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(BuildError, match=r"rows\.110\.triplet: 'Hand' is not a Med-MAT area"):
+        med_mat.open(tmp_path / "Med-MAT")
 
 
 def keys(data: Any, *above: str | int) -> Iterator[tuple[str | int, ...]]:

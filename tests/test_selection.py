@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,20 +17,26 @@ from med_mat.errors import VocabularyError
 from med_mat.selection import (
     EVERYTHING,
     FIELDS,
+    MAT,
     MAX_DEPTH,
     NOTHING,
-    RECORD_FIELDS,
     And,
+    CardFields,
+    Fields,
     Not,
     Or,
+    Pattern,
     Selection,
     field,
 )
-from med_mat.taxonomy import AXES, MAT, Pattern
+from med_mat.taxonomy import AXES
+from med_mat.vocabulary import STANDARD
 
 if TYPE_CHECKING:
-    from med_mat.selection import Column
+    from med_mat.selection.algebra import Column
 
+#: The fields that are looked up record by record.
+RECORD_FIELDS = [name for name, one in FIELDS.items() if one.level == "record"]
 #: Values of each field: of the records, and to ask for.
 VALUES: dict[str, list[Any]] = {
     "source": ["busi", "head_ct", 'odd "name", (x)'],
@@ -45,8 +54,24 @@ VALUES: dict[str, list[Any]] = {
     "published_split": ["train", "dev", None],
     "patient": [True, False],
 }
-LABELS = ["Normal", "Other, ill-defined masses", "a|b", "x & y = !z", "back\\slash", ' "led"']
+LABELS = [
+    "Normal",
+    "cyst or stone",
+    "Not sure",
+    "and",
+    "'led",
+    "[x]",
+    "CT/*/*",
+    "Well/poorly formed",
+    "Other, ill-defined masses",
+    "a|b",
+    "x & y = !z",
+    "back\\slash",
+    ' "led"',
+]
 TRIPLETS = [MAT(m, a, t) for m in ("CT", "MRI") for a in ("Lung", "Brain") for t in ("Cancer", "Cancer Detection")]
+
+ELEMENTS = {"modality": ["CT", "MRI"], "area": ["Lung", "Brain"], "task": ["Cancer", "Cancer Detection"]}
 
 records = st.fixed_dictionaries(
     {
@@ -69,7 +94,13 @@ def conditions(draw: st.DrawFn) -> tuple[Selection, Oracle]:
     if name == "triplet":
         text = draw(patterns)
         return Selection.of(text), lambda one: Pattern.parse(text).matches(one["mat"])
+    if name in AXES:
+        words = draw(st.lists(st.sampled_from(ELEMENTS[name]), min_size=1, max_size=2))
+        return field(name, words), lambda one: getattr(one["mat"], name) in words
     if name in ("width", "height"):
+        if draw(st.booleans()):
+            sizes = draw(st.lists(st.integers(0, 9), min_size=1, max_size=2))
+            return field(name, sizes), lambda one: one[name] in sizes
         low, high = draw(st.sampled_from([(3, None), (None, 6), (2, 7)]))
         return field(name, at_least=low, at_most=high), lambda one: (low or 0) <= one[name] <= (high or 99)
     if name == "label":
@@ -94,7 +125,7 @@ selections = st.recursive(conditions(), grown, max_leaves=8)
 
 def answer(selection: Selection, one: dict[str, Any]) -> bool:
     """What a selection says of one record: first from the facts of its row, then from its own."""
-    facts = {name: one[name] for name in FIELDS if name not in RECORD_FIELDS}
+    facts = {name: one[name] for name in FIELDS if name not in (*AXES, *RECORD_FIELDS)}
     facts.update(modality=one["mat"].modality, area=one["mat"].area, task=one["mat"].task)
     left = selection.resolve(facts)
     if isinstance(left, bool):
@@ -137,10 +168,10 @@ def test_a_table_is_asked_column_by_column(drawn: tuple[Selection, Oracle], tabl
     assert mask.tolist() == [oracle(one) for one in table]
 
 
-@given(selections, records, st.sets(st.sampled_from([*AXES, *FIELDS])))
+@given(selections, records, st.sets(st.sampled_from([*FIELDS])))
 def test_facts_may_come_in_any_order(drawn: tuple[Selection, Oracle], one: dict[str, Any], first: set[str]) -> None:
     selection, oracle = drawn
-    facts = {name: one[name] for name in FIELDS if name not in RECORD_FIELDS}
+    facts = {name: one[name] for name in FIELDS if name not in (*AXES, *RECORD_FIELDS)}
     facts.update({axis: getattr(one["mat"], axis) for axis in AXES})
     left = selection.resolve({name: fact for name, fact in facts.items() if name in first})
     assert (left if isinstance(left, bool) else answer(left, one)) == oracle(one)
@@ -203,15 +234,27 @@ def test_lists_are_kept_flat() -> None:
         ("CT/*/*,,MRI/*/*", "expected a pattern"),
         ("(CT/*/*", r"expected \)"),
         ("CT/*/*)", "expected , or & or the end"),
-        ("CT/Lungs/*", "Did you mean 'Lung'"),
-        ("CT/Lung", "is not a pattern"),
+        ("CT/Lung", "is not a pattern: .* Did you mean 'CT/Lung/\\*'"),
         ("sorce=busi", "no field 'sorce' to select by. Did you mean 'source'"),
         ("split=tran", "is not one of train, validation, test, withheld. Did you mean 'train'"),
         ("access=opne", "Did you mean 'open'"),
         ("row=x", "'x' is not a whole number"),
-        ("width=3", "ask width>=N or width<=N"),
         ("width>=3|4", "with one number"),
-        ("source>=3", "is asked of width and height"),
+        ("width=>3", "'=>' is not one of = != >= <= > <"),
+        ("256<=width<=512", "the field comes first, and each bound stands alone"),
+        ("width>1.5", "not a whole number"),
+        ("CT and MRI", r"no record is both CT and MRI, each a modality\. For either, write CT \| MRI"),
+        ("CT, Lung", r"both or either\? Write CT & Lung, or CT \| Lung"),
+        ("split=train & CT | MRI", r"Put parentheses around \(CT \| MRI\)"),
+        ("CT|MRI and split=train", r"Put parentheses around \(CT \| MRI\)"),
+        ("!CT | MRI", r"write !\(CT \| MRI\)"),
+        ("source=busi, head_ct", r"joined by \|, as source=busi\|head_ct"),
+        ("split=train or test", r"joined by \|, as split=train\|test"),
+        ("label=Polyp and Cancer", r"stands in double quotes, and another condition names its field: .*task=Cancer"),
+        ("commercial=true", "not one of yes, no, unknown"),
+        ("label in (a", r"expected , or \)"),
+        ("subset in []", "expected a value"),
+        ("source>=3", "is asked of width and height, with one number, and not of source=3"),
         ("source=", "expected a value"),
         ("source=a|", "expected a value"),
         ('label="open', "expected a value"),
@@ -258,17 +301,156 @@ def test_a_selection_says_what_it_asks_for() -> None:
     assert Selection.of("CT/Lung/*").fields() == {}
 
 
+KNOWN = {"source": ["busi", "head_ct"], "label": ["Glioma", "Polyp", "Not sure"], "subset": [24, 3]}
+
+
+def meaning(text: str) -> str:
+    """The canonical text of a selection that a user types, or the message."""
+    try:
+        found = Selection.parse(text).bound(STANDARD, KNOWN, "This table", "mat.values({!r})")
+    except VocabularyError as error:
+        return str(error)
+    assert Selection.parse(str(found)) == found
+    return str(found)
+
+
+@pytest.mark.parametrize(
+    ("typed", "canonical"),
+    [
+        ("CT", "CT/*/*"),
+        ("x-ray", "X-ray/*/*"),
+        ("Lung", "*/Lung/*"),
+        ("cancer detection", "*/*/Cancer Detection"),
+        ("ct/lung/cancer", "CT/Lung/Cancer"),
+        ("area=Lung", "*/Lung/*"),
+        ("modality=ct|mri", "CT|MRI/*/*"),
+        ("task != Cancer", "!*/*/Cancer"),
+        ("CT|MRI", "CT|MRI/*/*"),
+        ("CT, MRI", "CT/*/*, MRI/*/*"),
+        ("CT or MRI", "CT/*/*, MRI/*/*"),
+        ("CT || MRI", "CT/*/*, MRI/*/*"),
+        ("CT | Lung", "CT/*/*, */Lung/*"),
+        ("CT and Lung", "CT/*/* & */Lung/*"),
+        ("CT && Lung", "CT/*/* & */Lung/*"),
+        ("not CT", "!CT/*/*"),
+        ("~CT", "!CT/*/*"),
+        ("NOT CT AND (Lung OR split=train)", "!CT/*/* & (*/Lung/*, split=train)"),
+        ("CT/*/* | MRI/*/*", "CT/*/*, MRI/*/*"),
+        ("!CT/*/*|MRI/*/*", "!CT/*/*, MRI/*/*"),
+        ("CT/*/*|MRI", "CT/*/*, MRI/*/*"),
+        ("CT|MRI/Brain/*|X-ray/*/*", "CT|MRI/Brain/*, X-ray/*/*"),
+        ("CT/Lung|Brain/*", "CT/Brain|Lung/*"),
+        ("split=train & CT/*/* | MRI/*/*", "split=train & CT/*/*, MRI/*/*"),
+        ("split=train & (CT | MRI)", "split=train & CT|MRI/*/*"),
+        ("modality=CT and area=Lung or modality=MRI", "CT/*/* & */Lung/*, MRI/*/*"),
+        ("source == busi", "source=busi"),
+        ("source!=busi", "!source=busi"),
+        ("source=busi | label=Polyp", "source=busi, label=Polyp"),
+        ("source=busi | CT/*/*", "source=busi, CT/*/*"),
+        ("source=busi|head_ct & CT", "source=busi|head_ct & CT/*/*"),
+        ("label in (Polyp, 'Glioma')", "label=Glioma|Polyp"),
+        ("subset in [24, 3]", "subset=3|24"),
+        ("subset not in (24)", "!subset=24"),
+        ("label=[Polyp, Not sure]", "label=Not sure|Polyp"),
+        ("label='Polyp' or CT", "label=Polyp, CT/*/*"),
+        ("width>256", "width>=257"),
+        ("width < 512", "width<=511"),
+        ("height=64", "height>=64 & height<=64"),
+        ("width<0", "!*"),
+    ],
+)
+def test_what_users_type_first_has_the_obvious_meaning(typed: str, canonical: str) -> None:
+    assert meaning(typed) == canonical
+
+
+@pytest.mark.parametrize(
+    ("typed", "right"),
+    [
+        ("CT/Lungs/*", "'Lungs' is not a Med-MAT area. Did you mean 'Lung'?"),
+        ("Lung/CT/*", "'Lung' is not a Med-MAT modality. It is an area."),
+        ("ultrasound", "Did you mean 'US'?"),
+        ("modality=ultrasound", "Did you mean 'US'?"),
+        ("busi", "Did you mean 'source=busi'?"),
+        ("train", "Did you mean 'split=train'?"),
+        ("masks", "Did you mean 'annotation=masks'?"),
+        ("glioma", "Did you mean 'label=Glioma'?"),
+        ("source: busi", "Did you mean 'source=busi'?"),
+        ("source is busi", "Did you mean 'source=busi'?"),
+        ("CT Lung", "Did you mean 'CT & Lung' (all) or 'CT | Lung' (any)?"),
+        ("CT MRI", "Did you mean 'CT | MRI' (any)?"),
+        ("*/Lung", "Did you mean '*/Lung/*'?"),
+        ("CT/Lung/Cancer/busi", "is not a pattern"),
+        ("label=glioma", "This table has no label 'glioma'. Did you mean 'Glioma'?"),
+        ("Hand", "'Hand' is not a modality, an area or a task."),
+    ],
+)
+def test_other_texts_are_refused_with_the_right_form(typed: str, right: str) -> None:
+    assert right in meaning(typed)
+
+
+def test_arguments_that_select_nothing_or_two_things_are_refused_with_the_right_form() -> None:
+    assert str(Selection.of(["CT", "MRI"])) == "CT/*/*, MRI/*/*"
+    assert str(field("modality", ["CT", "mri"])) == "CT|MRI/*/*"
+    with pytest.raises(VocabularyError, match=r"Write 'CT & Lung & Cancer' or 'CT \| Lung \| Cancer'"):
+        Selection.of(("CT", "Lung", "Cancer"))
+    with pytest.raises(VocabularyError, match=r"give conditions by name, as in select\(modality='CT'\)"):
+        Selection.of({"modality": "CT"})
+    with pytest.raises(VocabularyError, match="Did you mean 'Lung'"):
+        Selection.of(MAT(area="Lungs"), STANDARD)
+
+
 def test_values_that_nothing_has_are_refused_with_the_nearest() -> None:
     asked = Selection.parse("!source=busi & subset=24|none & label=x")
-    asked.check({"source": ["busi", "head_ct"], "subset": {24, 3}}, "This table")
+    assert asked.bound(STANDARD, {"source": ["busi", "head_ct"], "subset": {24, 3}}, "This table") == asked
     with pytest.raises(
         VocabularyError, match=r"^This table has no source 'busi'\. Did you mean 'bus'\? It has: a, bus\.$"
     ):
-        asked.check({"source": ["bus", "a"]}, "This table")
+        asked.bound(STANDARD, {"source": ["bus", "a"]}, "This table")
     with pytest.raises(
         VocabularyError, match=r"^This table has no subset '24'\. Did you mean '4'\? It has: 4, 10, 100\.$"
     ):
-        asked.check({"subset": {100, 4, 10}}, "This table")
+        asked.bound(STANDARD, {"subset": {100, 4, 10}}, "This table")
+
+
+def test_of_many_values_a_message_names_the_nearest_and_how_to_list_all() -> None:
+    many = {"label": [f"Finding {number:03}" for number in range(480)] + ["Glioma", "Ganglioma"]}
+    with pytest.raises(VocabularyError) as caught:
+        Selection.parse("label=Gliom").bound(STANDARD, many, "This Med-MAT", "mat.values({!r})")
+    assert str(caught.value) == (
+        "This Med-MAT has no label 'Gliom'. Did you mean 'Glioma'? Also near: 'Ganglioma'. There are 482; "
+        "mat.values('label') lists them."
+    )
+
+
+def test_the_typed_fields_are_those_of_the_table() -> None:
+    assert set(Fields.__annotations__) == set(FIELDS)
+    assert set(CardFields.__annotations__) == {name for name, one in FIELDS.items() if one.level == "card"}
+    assert [name for name, one in FIELDS.items() if one.type == "element"] == list(AXES)
+
+
+@pytest.mark.slow
+def test_type_checkers_know_the_fields(tmp_path: Path) -> None:
+    snippet = tmp_path / "snippet.py"
+    snippet.write_text(
+        "import med_mat\n"
+        "mat = med_mat.open('x')\n"
+        "mat.select('CT', split='train', modality=['CT', 'MRI'], subset=24, commercial=True, width=512)\n"
+        "mat.where(mat.where('CT'), label='Glioma')\n"
+        "med_mat.sources(access=['open'], area='Lung', redistributable=None)\n"
+        "mat.select(splitt='train')\n"
+        "mat.where(width=[1.5])\n"
+        "med_mat.sources(split='train')\n",
+        "utf-8",
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--follow-imports", "silent", "--cache-dir", str(tmp_path / "cache"),
+         "--config-file", str(root / "pyproject.toml"), str(snippet)],
+        cwd=root, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = [line.split(":") for line in done.stdout.splitlines() if line.startswith(str(snippet))]
+    wrong = {int(number) for _, number, level, *_ in said if level == " error"}
+    assert wrong == {6, 7, 8}, done.stdout
 
 
 def test_numbers_and_words_may_come_from_arrays() -> None:
@@ -303,6 +485,11 @@ def test_sources_are_asked_in_the_same_words() -> None:
         sources("!*, split=train")
     with pytest.raises(VocabularyError, match=r"The catalog has no source 'bussi'\. Did you mean 'busi'"):
         sources("source=bussi")
+    assert sources("CT") == sources(modality="CT") == sources("CT/*/*")
+    with pytest.raises(VocabularyError, match=r"Did you mean 'source=busi'"):
+        sources("busi")
+    with pytest.raises(VocabularyError, match=r"no field 'modalty' to select by\. Did you mean 'modality'"):
+        sources(modalty="CT")  # type: ignore[call-arg]
 
 
 @pytest.mark.usefixtures("arrow_cache")
@@ -332,5 +519,20 @@ def test_a_build_answers_as_its_records_do(workshop: Any) -> None:
     )
     with pytest.raises(VocabularyError, match=r"no source 'bussi'\. Did you mean 'busi'"):
         mat.where("source=bussi")
-    with pytest.raises(VocabularyError, match="no label 'normal'"):
+    with pytest.raises(VocabularyError, match="no label 'normal'") as caught:
         mat.where(label="normal")
+    assert f"There are {len(mat.values('label'))}; mat.values('label') lists them." in str(caught.value)
+    assert mat.values("split") == ("test", "train", "validation")
+    assert mat.values("source") == tuple(sorted(mat.tags.sources))
+    assert {48, 97} <= set(mat.values("row"))
+    assert mat.values("patient") == (False, True)
+
+    ct = mat.where("CT")
+    assert np.array_equal(mat.where(ct, split="test"), mat.where("CT", split="test"))
+    assert mat.where(ct[::-1].tolist()).tolist() == ct[::-1].tolist()
+    assert np.array_equal(mat.where(np.isin(np.arange(len(mat)), ct)), ct)
+    assert mat.select(ct[:3])["id"] == mat.index["id"].take(ct[:3]).to_pylist()
+    for wrong, why in (([len(mat)], "The positions reach from"), (np.ones(3, dtype=bool), "a mask of the shape"),
+                       (np.array([0.5]), "An array of float64")):  # fmt: skip
+        with pytest.raises(VocabularyError, match=why):
+            mat.where(wrong)  # type: ignore[arg-type]

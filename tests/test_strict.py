@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from med_mat.errors import BuildError, CardError
+from med_mat.selection import MAT
 from med_mat.strict import read, yaml_load
-from med_mat.taxonomy import MAT
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def test_data_of_the_right_kind_are_read() -> None:
         ({"share": True}, "It: share is to be a number, and is True."),
         ({"open": 0}, "It: open is to be true or false, and is 0."),
         ({"open": "no"}, "It: open is to be true or false, and is 'no'."),
-        ({"triplet": "CT/Lung/Cancr"}, "It: triplet: 'Cancr' is not a Med-MAT task. Did you mean 'Cancer'?"),
+        ({"triplet": "CT/Lung"}, "It: triplet: 'CT/Lung' is not a triplet: expected MODALITY/AREA/TASK"),
         ({"triplet": 5}, "It: triplet is to be a triplet, and is 5."),
         ({"triplet": {"task": "COVID"}}, "It: triplet is to be a triplet, and is {'task': 'COVID'}."),
         ({"word": "fra"}, "It: word: 'fra' is not one of near, far. Did you mean 'far'?"),

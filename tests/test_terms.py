@@ -15,8 +15,8 @@ import med_mat
 from med_mat import catalog, terms
 from med_mat.cli import cli
 from med_mat.dataset import MedMAT
-from med_mat.errors import VocabularyError
-from med_mat.summary import MAY
+from med_mat.errors import MedMATError, VocabularyError
+from med_mat.summary import YES_NO
 from med_mat.terms import PAPER, Terms, bibtex
 
 pytestmark = pytest.mark.usefixtures("arrow_cache", "offline")
@@ -36,7 +36,7 @@ def said(info: object, source: str) -> None:
     card = catalog.load()[source]
     line = next(text for text in info.description.splitlines() if text.startswith(f"- {source} ("))  # type: ignore[attr-defined]
     assert card.terms in line
-    assert f"passed on: {MAY[card.redistributable]}" in line
+    assert f"redistributed: {YES_NO[card.redistributable]}" in line
     assert f"{source}: {card.license} ({card.license_certainty})" in info.license  # type: ignore[attr-defined]
     assert card.homepage in info.homepage.splitlines()  # type: ignore[attr-defined]
     assert PAPER in info.citation  # type: ignore[attr-defined]
@@ -199,6 +199,33 @@ def test_the_command_prints_what_to_cite(workshop: Workshop, mat: MedMAT) -> Non
         result = CliRunner().invoke(cli, ["cite", str(workshop.out), *arguments])
         assert result.exit_code == 0
         assert result.output == mat.cite(selector) + "\n"
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".json", ".csv", ".txt"])
+def test_the_command_cites_a_split_file_without_the_build(mat: MedMAT, tmp_path: Path, suffix: str) -> None:
+    made, path = mat.related("CT/Lung/Cancer"), tmp_path / f"split{suffix}"
+    if suffix == ".txt":
+        positions = np.concatenate([made.train_positions, made.test_positions])
+        path.write_text("\n".join(mat.index["id"].take(positions).to_pylist()), "utf-8")
+    else:
+        made.save(path)
+    result = CliRunner().invoke(cli, ["cite", str(path)])
+    assert result.exit_code == 0
+    assert result.output == made.cite() + "\n"
+    refused = CliRunner().invoke(cli, ["cite", str(path), "CT/*/*"])
+    assert refused.exit_code == 2
+    assert "all of which is cited" in refused.output
+
+
+@pytest.mark.parametrize(
+    ("text", "why"), [("not an id", "not the id of a record"), ("bussi/48/a.png", "Did you mean 'busi'"), ("", "no id")]
+)
+def test_a_list_of_ids_that_cannot_be_cited_is_refused_in_a_sentence(tmp_path: Path, text: str, why: str) -> None:
+    path = tmp_path / "ids.txt"
+    path.write_text(text, "utf-8")
+    result = CliRunner().invoke(cli, ["cite", str(path)])
+    assert isinstance(result.exception, MedMATError)
+    assert why in str(result.exception)
 
 
 def test_the_built_card_says_what_may_go_and_what_to_cite(workshop: Workshop) -> None:

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 from med_mat import cli as cli_module
 from med_mat import validate as module
 from med_mat.building import build, find
-from med_mat.building.files import read_indexes
 from med_mat.cli import cli
 from med_mat.demo import miniature
+from med_mat.storage.raw_files import read_indexes
 
 NAMES = ("busi", "head_ct", "duke_liver")
 IMAGE = "benign/benign (1).png"

@@ -1,7 +1,13 @@
-"""A web page on a built Med-MAT: the MAT grid, the records, a split builder with its audit, duplicates side by side.
+"""A read-only web page on a built Med-MAT: records, statistics, a split builder with its audit, duplicates.
 
-- ``views``: what each part of the page shows, as plain values; no web library
-- ``page``: the page, in Gradio; ``door``: what of Gradio it gives and takes
-- ``guard``: turns away everything else, whatever the page is made with
-- ``serve``: the page on this machine; ``app.py``: the same as a Hugging Face Space
+Each view is described by its address alone, so that a link reproduces it. Records are addressed by their id; no
+request names a file, nothing can be uploaded, and nothing is fetched from another host.
+
+- ``state``: what an address says of the records in view
+- ``records``: the records that a state selects: counts, order, statistics, CSV
+- ``record``: one record: its facts, its image as stored, its boxes and masks
+- ``thumbnails``: small images, rendered a page at a time
+- ``builder``: the split builder; ``duplicates``: linked records side by side
+- ``app``: the routes (Starlette) and templates (Jinja2); ``guard``: who is answered at all
+- ``serve``: the page on this machine; ``space``: the same page as a Hugging Face Space
 """

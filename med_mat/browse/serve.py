@@ -13,65 +13,77 @@ import tempfile
 import threading
 import time
 import webbrowser
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from med_mat.browse.door import TAKES, gives
-from med_mat.browse.guard import Door, Guard
-from med_mat.browse.page import CSS, page, theme
+from med_mat.browse.guard import Guard
 from med_mat.dataset import MedMAT
-from med_mat.errors import BrowseError
+from med_mat.errors import BrowseError, MissingExtraError
 
 if TYPE_CHECKING:
     import uvicorn
 
-#: Connections that may be open at once; those over it are told 503. A browser holds six of them at most.
+#: The libraries of the extra ``browse``.
+_LIBRARIES = ("jinja2", "starlette", "uvicorn")
+#: Connections that may be open at once; a further one is answered 503. A browser holds at most six.
 CONNECTIONS = 256
-#: Questions that may wait for their turn.
-WAITING = 256
-#: How long a connection may be open without asking anything, in seconds.
+#: How long a connection may be open without a request, in seconds.
 IDLE = 20.0
-#: How long answers that are under way may hold up the end, in seconds.
+#: How long answers that are under way may delay the end, in seconds.
 GRACE = 3.0
 
 
-def application(mat: MedMAT, where: str, host: str, scratch: Path) -> Guard:
-    """The web application. It answers only those who ask for this host by name, and serves no file of the machine.
+def application(mat: MedMAT, where: str, host: str, scratch: Path, frames: Sequence[str] = ()) -> Guard:
+    """The web application behind its guard.
+
+    Args:
+        mat: to look at.
+        where: its folder or Hub id, for the code that the split builder shows.
+        host: that it listens on.
+        scratch: a private folder for files that are written while they are sent.
+        frames: origins of pages that may show it in a frame.
+
+    Raises:
+        BrowseError: one of ``frames`` is no origin.
+        MissingExtraError: a library that the page needs is not installed.
+    """
+    try:
+        import uvicorn  # noqa: F401
+
+        from med_mat.browse.app import app
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] not in _LIBRARIES:
+            raise
+        raise MissingExtraError(f"The web page needs {error.name}: pip install 'med-mat[browse]'.") from error
+    return Guard(app(mat, where, scratch), _names(host), frames)
+
+
+def serve(
+    mat: MedMAT,
+    where: str,
+    *,
+    host: str,
+    port: int,
+    open_page: bool,
+    say: Callable[[str], None],
+    frames: Sequence[str] = (),
+) -> NoReturn:
+    """Serve the page until it is interrupted; this ends the process, with status 0.
+
+    An answer under way delays the end by a few seconds at most, and every file that the page wrote is removed.
 
     Args:
         mat: to look at.
         where: its folder or Hub id.
-        host: that it listens on.
-        scratch: a private folder, for the pictures and files that the page makes; nothing else is given out.
-
-    Raises:
-        MissingExtraError: Gradio is not installed.
-    """
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # both are read by Gradio when it is imported and a page is made
-    os.environ["GRADIO_TEMP_DIR"] = str(scratch)
-    made = page(mat, where, scratch)
-    # a page that is mounted is not launched by itself, and until it is, Gradio copies to its folder, and then serves,
-    # any file of the machine that a visitor names as the value of a field
-    made.has_launched = True
-    made.queue(max_size=WAITING)
-    import gradio as gr
-    from fastapi import FastAPI
-
-    app = gr.mount_gradio_app(FastAPI(docs_url=None, redoc_url=None, openapi_url=None), made, path="/",
-                              footer_links=[], show_error=False, allowed_paths=[], ssr_mode=False,
-                              enable_monitoring=False, theme=theme(), css=CSS)  # fmt: skip
-    return Guard(app, Door(_names(host), gives(scratch), TAKES))
-
-
-def serve(mat: MedMAT, where: str, *, host: str, port: int, open_page: bool, say: Callable[[str], None]) -> NoReturn:
-    """Serve the page until it is interrupted; this ends the process, with status 0.
-
-    Nothing that is being answered holds up the end by more than a few seconds, and what the page wrote is gone then.
+        host, port: to listen on.
+        open_page: whether to open the page in a browser.
+        say: prints a line.
+        frames: origins of pages that may show it in a frame.
 
     Raises:
         BrowseError: the port is taken, or the page stopped by itself.
-        MissingExtraError: Gradio is not installed.
+        MissingExtraError: a library that the page needs is not installed.
     """
     shown = f"[{host}]" if ":" in host else host
     with contextlib.ExitStack() as tidy:
@@ -84,20 +96,20 @@ def serve(mat: MedMAT, where: str, *, host: str, port: int, open_page: bool, say
                 "a name or address of this machine with --host."
             ) from error
         scratch = tidy.enter_context(tempfile.TemporaryDirectory(prefix="med-mat-browse-", ignore_cleanup_errors=True))
-        guard = application(mat, where, host, Path(scratch).resolve())
-        say(f"{mat!r}\nLook at it on http://{shown}:{port}/ ; Ctrl-C ends it.")
+        guard = application(mat, where, host, Path(scratch).resolve(), frames)
+        say(f"{mat!r}\nOpen http://{shown}:{port}/ in a browser; Ctrl-C ends it.")
         if open_page:
             webbrowser.open(f"http://{shown}:{port}/")
         _run(guard, listening)
-    # whatever is still being answered (a question to the whole index, say) is answered by threads of the web library,
-    # which cannot be interrupted, and which Python would wait for
+    # answers under way (over the whole index, say) are made by threads of the web library, which cannot be
+    # interrupted, and which Python would wait for
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(0)
 
 
 def server(guard: Guard) -> uvicorn.Server:
-    """What listens for the page: limits on connections, no web sockets, no word of a visitor's mistakes."""
+    """The server of the page: bounded connections, no web sockets, no log of a visitor's mistakes."""
     import uvicorn
 
     async def sweep() -> None:
@@ -119,7 +131,7 @@ def server(guard: Guard) -> uvicorn.Server:
 
 
 def _quiet(connections: Any) -> set[Any]:
-    """The connections over which no whole request has come, and which uvicorn itself does not wait to close."""
+    """The connections without a whole request that uvicorn itself is not about to close."""
     return {
         one
         for one in connections
@@ -140,18 +152,18 @@ def _run(guard: Guard, listening: socket.socket) -> None:
         while thread.is_alive():
             thread.join(1)
     except KeyboardInterrupt:
-        for number in (signal.SIGINT, signal.SIGTERM):  # a second one does not disturb the tidying up
+        for number in (signal.SIGINT, signal.SIGTERM):  # a second one does not disturb the cleanup
             signal.signal(number, signal.SIG_IGN)
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # what is cut off now is no error
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # an answer that is cut off now is no error
         guard.end()
         web.should_exit = True
         thread.join(GRACE)
     else:
-        raise BrowseError("The page has stopped by itself: what went wrong is said above.")
+        raise BrowseError("The page has stopped by itself: the reason is printed above.")
 
 
 def _names(host: str) -> frozenset[str] | None:
-    """What the page may be called; None where it listens everywhere, and so is meant for every name."""
+    """The host names that the page answers to; None, for all, where it listens on every address."""
     with contextlib.suppress(ValueError):
         if ipaddress.ip_address(host).is_unspecified:
             return None

@@ -1,5 +1,8 @@
-"""From raw folders to a Med-MAT: plan -> chunks -> groups and sides -> index -> card, with a ledger that balances."""
+"""From raw folders to a Med-MAT: plan -> chunks -> groups and splits -> index -> card, with a ledger that balances."""
 
-from med_mat.building.run import Forecast, Options, Report, build, find, forecast
+from med_mat.building.folders import find
+from med_mat.building.needs import Forecast, forecast
+from med_mat.building.options import Options
+from med_mat.building.run import Report, build
 
 __all__ = ["Forecast", "Options", "Report", "build", "find", "forecast"]

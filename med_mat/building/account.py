@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from med_mat.building.words import counted, removed
+from med_mat.markdown import escape
 
 
 def account(ledger: Mapping[str, Any]) -> Iterator[str]:
@@ -33,12 +33,12 @@ def account(ledger: Mapping[str, Any]) -> Iterator[str]:
     for kind, one in ledger["tables_noted"].items():
         yield f"{counted(one['places'], 'place')} of a table noted: {_first(kind, one)}"
     for reason, count in ledger["skipped_by_reason"].items():
-        yield f"{counted(count, 'record')} skipped: {plain(reason.rstrip('.'))}"
+        yield f"{counted(count, 'record')} skipped: {escape(reason.rstrip('.'))}"
     for note, count in ledger["notes"].items():
-        yield f"{counted(count, 'record')} noted: {plain(note)}"
+        yield f"{counted(count, 'record')} noted: {escape(note)}"
     yield from removed(ledger["metadata_removed"])
     if ledger["contradictions"]:
-        yield f"Contradictions: {plain(ledger['contradictions'])}"
+        yield f"Contradictions: {escape(ledger['contradictions'])}"
 
 
 _CHECKED = {
@@ -47,11 +47,6 @@ _CHECKED = {
 }
 
 
-def plain(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
-    return re.sub(r"([\\`*_|<>\[\]&])", r"\\\1", " ".join(text.split()))
-
-
 def _first(reason: str, one: Mapping[str, Any]) -> str:
-    first = "" if one["first"] is None else f" (first: {plain(one['first'])})"  # None where names stay at home
-    return f"{plain(reason.rstrip('.'))}{first}"
+    first = "" if one["first"] is None else f" (first: {escape(one['first'])})"  # None where names stay at home
+    return f"{escape(reason.rstrip('.'))}{first}"

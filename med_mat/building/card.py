@@ -1,46 +1,40 @@
-"""The cards of a built Med-MAT: one Hub dataset card for the whole, whose YAML tells ``load_dataset`` every
-configuration, and one page per source, with what this build holds of it.
-"""
+"""The cards of a built Med-MAT: a Hub dataset card, one page per source, ``LICENSES.md`` and Croissant."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import textwrap
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 
-from med_mat.building.account import account, plain
+from med_mat.building import source_page
+from med_mat.building.configurations import PARTS, configurations, front_matter
+from med_mat.building.counts import count, with_part
 from med_mat.building.croissant import croissant
-from med_mat.catalog import Row, Source
+from med_mat.catalog import Source
 from med_mat.files import write_atomically
-from med_mat.schema import LABEL_SEPARATOR
-from med_mat.storage.location import INDEX
-from med_mat.summary import CERTAINTY, MAY, licence, words
-from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, WITHHELD
+from med_mat.markdown import details, escape, table
+from med_mat.summary import license_of
+from med_mat.taxonomy import MODALITIES, WITHHELD
 from med_mat.terms import PAPER
+from med_mat.vocabulary import in_order
 
 #: What readers look at first; a push sends these last.
 HEADS = ("LICENSES.md", "croissant.json", "README.md")
-#: The columns that :func:`write_cards` counts.
-COUNTED = ("source", "row", "subset", "modality", "area", "task", "split", "label_set", "group", "withheld")
-#: The splits of files, in the order in which ``load_dataset`` lists them.
-PARTS = (*SPLITS, WITHHELD)
-#: What an augmented source means for who tests on it.
-_AUGMENTED = (
-    "> **Augmented.** This source ships transformed copies of its own images. A copy that is found shares a group with "
-    "its\n> original, so that none is trained on while the other is tested. Those that are not found may lie on both "
-    "sides: take a\n> score on its test part as an upper bound."
-)
-_WIDTH = 125  # of prose, as in the template
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+#: The target of the example of an experiment, where the build holds it.
+_TARGET = ("CT", "Lung", "Cancer")
+_NAMED = 5  # sources at most that a notice lists by name
+_PART_MEANS = {
+    "train": "for training; no record of a group that is held out",
+    "validation": "validation records as published; no record of a group that is tested",
+    "test": "test records, as published or held out by Med-MAT",
+    WITHHELD: "train and validation records whose group has a record in a held-out split of any source. "
+    'Everything that is not tested is `split="train+validation+withheld"`',
+}
 
 
 def write_cards(
@@ -61,303 +55,182 @@ def write_cards(
     Args:
         out: the folder to write to.
         sources: those that have records.
-        records: the columns :data:`COUNTED` of all records.
+        records: the columns :data:`med_mat.building.counts.COUNTED` of all records.
         files: the Parquet files, below ``out``.
         ledgers: per source, the counts of its ledger.
-        name: what ``load_dataset`` calls it: a folder, or a dataset on the Hub.
-        hosted: whether that is a dataset on the Hub.
+        name: what ``load_dataset`` is to be given: a folder, or a dataset on the Hub.
+        hosted: whether it is a dataset on the Hub.
         without_pixels: the sources whose records come without images and masks.
-        without_names: of these, those whose names are left out too.
-        picture: the file, below ``out``, of a picture of the grid.
+        without_names: of these, those whose file names are left out too.
+        picture: the file, below ``out``, of a plot of the records per modality, area and task.
     """
-    records = records.append_column("part", _parts(records))
+    records = with_part(records)
+    without, synthetic, nameless = (
+        [source.name for source in sources if source.name in names]
+        for names in (without_pixels, {name for name, one in ledgers.items() if one["synthetic"]}, without_names)
+    )
+    marks = {"augmented": [source.name for source in sources if source.augmented]}
+    for word, names in (("synthetic", synthetic), ("no images", without), ("no file names", nameless)):
+        marks[word] = [] if len(names) == len(sources) else names  # of all sources, the notice above says it
+    for source in sources:
+        page = source_page.page(source, records, ledgers[source.name], without_pixels=source.name in without)
+        write_atomically(out / "cards" / f"{source.name}.md", page.encode())
+    write_atomically(out / "LICENSES.md", source_page.licenses(sources).encode())
+    text = json.dumps(croissant(sources, name if hosted else None), indent=1, ensure_ascii=False)
+    write_atomically(out / "croissant.json", f"{text}\n".encode())
     front = {
         "pretty_name": "Med-MAT",
         "license": "other",
-        "license_name": "the-licences-of-the-sources",
+        "license_name": "licenses-of-the-sources",
         "license_link": "LICENSES.md",
         "language": ["en"],
         "task_categories": sorted({task for source in sources for task in source.task_categories}),
         "tags": ["medical", "compositional-generalization", "med-mat"],
-        "size_categories": [_size(records.num_rows)],
+        "size_categories": [source_page.size_category(records.num_rows)],
         "configs": configurations(sources, files),
     }
-    template = (resources.files("med_mat.dataset_cards") / "TEMPLATE.md").read_text("utf-8")
-    bare = [source.name for source in sources if source.name in without_pixels]
+    template = (resources.files("med_mat.data") / "hub_card.md").read_text("utf-8")
     body = template.format(
-        notice=_notice([key for key, ledger in ledgers.items() if ledger["synthetic"]], len(ledgers))
-        + _bare_notice(bare, len(sources), name)
-        + _nameless_notice([source.name for source in sources if source.name in without_names], len(sources)),
+        notices="".join(f"> {one}\n\n" for one in _notices(name, len(sources), synthetic, without, nameless)),
         name=name,
         records=f"{records.num_rows:,}",
         sources=len(sources),
-        grid=("" if picture is None else f"![Records per modality, area and task]({picture})\n\n") + grid(records),
-        source_table=_source_table(sources, records, ledgers),
-        leaks=_leaks(records),
-        withheld=_withheld(sources, records),
+        load=_load(name, sources[0].name, hosted=hosted),
+        leakage=_leakage(records),
+        grid=grid(records) if picture is None else f"![Records per modality, area and task]({picture})",
+        source=sources[0].name,
+        subset=next((f"subset-{row.subset:02d}" for s in sources for row in s.rows if row.subset), "subset-01"),
+        splits=_splits(records),
+        experiment=_experiment(records),
+        source_tables=_source_tables(sources, records, ledgers, marks),
         paper=PAPER,
-        example=sources[0].name,
-        subset=next((f"subset-{row.subset:02d}" for s in sources for row in s.rows if row.subset), "index"),
     )
-    for source in sources:
-        page = _source_page(source, records, ledgers[source.name], bare=source.name in bare)
-        write_atomically(out / "cards" / f"{source.name}.md", page.encode())
-    write_atomically(out / "LICENSES.md", _licenses(sources).encode())
-    text = json.dumps(croissant(sources, name if hosted else None), indent=1, ensure_ascii=False)
-    write_atomically(out / "croissant.json", f"{text}\n".encode())
-    write_atomically(out / "README.md", f"{_front_matter(front)}{body}".encode())
-
-
-def _front_matter(values: Mapping[str, Any]) -> str:
-    return f"---\n{yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True, width=120)}---\n\n"
-
-
-def configurations(sources: Sequence[Source], files: Sequence[str]) -> list[dict[str, Any]]:
-    """The ``configs`` of the card: ``default``, one for each source and subset, and ``index``.
-
-    Each has a version that follows from the content of its files, which their names tell: ``datasets`` keeps what it
-    has read by the text of these lines, and would give the old records of a folder that was built anew.
-    """
-    subset_of = {(row.source, row.number): row.subset for source in sources for row in source.rows}
-    members: dict[str, dict[str, list[str]]] = {"default": {"data/*/*": list(files)}}
-    subsets: defaultdict[int, dict[str, list[str]]] = defaultdict(dict)
-    for file in files:
-        where, _, _ = file.rpartition("/")
-        _, source, number = where.split("/")
-        members.setdefault(source, {}).setdefault(f"data/{source}/*", []).append(file)
-        subset = subset_of[source, int(number)]
-        if subset is not None:
-            subsets[subset].setdefault(where, []).append(file)
-    members |= {f"subset-{subset:02d}": subsets[subset] for subset in sorted(subsets)}
-    configs: list[dict[str, Any]] = []
-    for name, folders in members.items():
-        data_files = []
-        for part in PARTS:
-            paths = [f"{folder}/{part}-*.parquet" for folder, held in folders.items() if any(map(_is(part), held))]
-            if paths:
-                data_files.append({"split": part, "path": paths[0] if len(paths) == 1 else paths})
-        held = [file for files_of in folders.values() for file in files_of]
-        configs.append({"config_name": name, "version": _version(held), "data_files": data_files})
-    configs[0]["default"] = True
-    # "all" itself is a word of datasets: the union of all splits, of which this is the only one
-    index = {"config_name": "index", "version": _version(files), "data_files": [{"split": "records", "path": INDEX}]}
-    return [*configs, index]
-
-
-def _is(part: str) -> Callable[[str], bool]:
-    return lambda file: file.rpartition("/")[2].startswith(f"{part}-")
-
-
-def _version(files: Iterable[str]) -> str:
-    """A version, in the form that ``datasets`` knows, that changes with the content of any of the files."""
-    digest = hashlib.blake2b("\n".join(sorted(files)).encode(), digest_size=4).digest()
-    return f"0.0.{int.from_bytes(digest, 'big')}"
-
-
-def _parts(records: pa.Table) -> pa.ChunkedArray:
-    """In which split of files each record lies."""
-    return pc.if_else(pc.is_valid(records["withheld"]), WITHHELD, records["split"].cast(pa.string()))
+    write_atomically(out / "README.md", f"{front_matter(front)}{body}".encode())
 
 
 def grid(records: pa.Table) -> str:
-    """The number of records per modality and area, as a Markdown table."""
-    counts = _count(records, "modality", "area")
-    modalities = [name for name in MODALITIES if any(key[0] == name for key in counts)]
-    areas = [name for name in AREAS if any(key[1] == name for key in counts)]
-    lines = ["| | " + " | ".join(areas) + " |", "|---|" + "---:|" * len(areas)]
-    for modality in modalities:
-        cells = (f"{counts[modality, area]:,}" if counts[modality, area] else "" for area in areas)
-        lines.append(f"| **{modality}** | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _count(records: pa.Table, *columns: str) -> Counter[tuple[Any, ...]]:
-    """How many records hold each combination of values."""
-    table = records.group_by(list(columns)).aggregate([([], "count_all")])
-    keys = zip(*(table[name].to_pylist() for name in columns), strict=True)
-    return Counter(dict(zip(keys, table["count_all"].to_pylist(), strict=True)))
-
-
-def _notice(synthetic: Sequence[str], total: int) -> str:
-    if not synthetic:
-        return ""
-    which = (
-        "All its sources" if len(synthetic) == total else f"{len(synthetic)} of its sources ({', '.join(synthetic)})"
-    )
-    return f"> **Synthetic images.** {which} are miniatures that Med-MAT drew itself: for trying the software only.\n\n"
-
-
-def _bare_notice(bare: Sequence[str], total: int, name: str) -> str:
-    if not bare:
-        return ""
-    which = "Its records come" if len(bare) == total else f"The records of {', '.join(bare)} come"
-    return (
-        f"> **Without pixels.** {which} with labels, questions, splits and hashes, but `image` and `mask` are null. "
-        "Whoever has the raw files puts the pixels back, "
-        f"proven to be the same: `med-mat attach {name} --raw /data/raw --out Med-MAT`.\n\n"
-    )
-
-
-def _nameless_notice(nameless: Sequence[str], total: int) -> str:
-    if not nameless:
-        return ""
-    which = "all its sources" if len(nameless) == total else ", ".join(nameless)
-    return (
-        f"> **Without names.** File names, raw labels or tables of {which} identify people, or nobody has looked "
-        "whether they do. In place of a file's name, `id` and `image_id` have the first digits of its sha256; `path` "
-        "is null, and so is a `raw_label` that is not in the card. With the pixels, the names come back too.\n\n"
-    )
-
-
-def _source_table(sources: Sequence[Source], records: pa.Table, ledgers: Mapping[str, Any]) -> str:
-    counts = _count(records, "source", "row", "part")
-    lines = [
-        "| source | row | triplet | subset | " + " | ".join(PARTS) + " | split | skipped of source | license |",
-        "|---|---:|---|---:|---:|---:|---:|---:|---|---:|---|",
+    """The number of records per area and modality, as a Markdown table."""
+    counts = count(records, "modality", "area")
+    modalities = in_order("modality", (modality for modality, _ in counts))
+    areas = in_order("area", (area for _, area in counts))
+    rows: list[list[str | int]] = [
+        [f"**{area}**", *(counts[modality, area] for modality in modalities)] for area in areas
     ]
-    for source in sources:
-        mark = ", augmented" if source.augmented else ""
-        for row in source.rows:
-            numbers = [counts[source.name, row.number, part] for part in PARTS]
-            if not any(numbers):
-                continue
-            lines.append(
-                f"| [{source.title}]({source.homepage}) (`{source.name}`){mark} | {row.number} | {row.mat} | "
-                f"{row.subset or ''} | "
-                + " | ".join(f"{number:,}" if number else "" for number in numbers)
-                + f" | {ledgers[source.name]['split']} | {ledgers[source.name]['skipped'] or ''} | "
-                f"{licence(source)} |"
-            )
-    return "\n".join(lines)
+    return table(["", *modalities], rows, right=modalities)
 
 
-def _source_page(source: Source, records: pa.Table, ledger: Mapping[str, Any], *, bare: bool) -> str:
-    """The card of one source: what is known of it, and what this build counted."""
-    own = records.filter(pc.equal(records["source"], source.name))
-    front = {
-        "pretty_name": source.title,
-        "license": source.license,
-        "task_categories": list(source.task_categories),
-        "tags": list(source.tags),
-        "size_categories": [_size(own.num_rows)],
-    }
-    pixels = ", without pixels" if bare else ""
-    sections = [
-        f"# {source.title}\n\n{source.summary}",
-        *([_AUGMENTED] if source.augmented else []),
-        f"## In this build\n\n{_bullets([f'{own.num_rows:,} records{pixels}.', *account(ledger)])}",
-        *(_row_section(row, own) for row in source.rows),
-        f"## Terms\n\n{_terms(source)}",
-    ]
-    if source.overlaps:
-        sections.append("## Overlaps\n\n" + _bullets(f"`{other}`: {what}" for other, what in source.overlaps.items()))
-    if source.errata:
-        sections.append(
-            "## Errata\n\n"
-            + _bullets(
-                f"row {one.row}, {one.field}: upstream says {plain(one.upstream)}; here: {plain(one.ours)}. {one.why}"
-                for one in source.errata
-            )
+def _notices(
+    name: str, total: int, synthetic: Sequence[str], without: Sequence[str], nameless: Sequence[str]
+) -> Iterable[str]:
+    """What a reader must know before anything else."""
+    if synthetic:
+        yield (
+            f"**Synthetic images.** The images of {_named(synthetic, total)} were generated by Med-MAT to try out the "
+            "software. They show no patient and are of no use for research."
         )
-    if source.citation:
-        sections.append(f"## Citation\n\n```bibtex\n{source.citation.strip()}\n```")
-    return _front_matter(front) + "\n\n".join(section.rstrip() for section in sections) + "\n"
+    if without:
+        yield (
+            f"**Without images.** `image` and `mask` are null in the records of {_named(without, total)}; labels, "
+            "questions, splits and hashes are included. If you have the publishers' files, attach the images, verified "
+            f"to be the same: `med-mat attach {name} --raw /data/raw --out Med-MAT`."
+        )
+    if nameless:
+        yield (
+            f"**Without file names.** File names, raw labels or tables of {_named(nameless, total)} identify people or "
+            "have not been checked for it. There, `id` and `image_id` contain the first digits of the file's sha256 in "
+            "place of its name, `path` is null, and so is a `raw_label` that is not in the card of the source. "
+            "Attaching the images brings the names back."
+        )
 
 
-def _row_section(row: Row, records: pa.Table) -> str:
-    """The labels of a row, counted per split; a record with several labels counts for each."""
-    own = records.filter(pc.equal(records["row"], row.number))
-    counts: Counter[tuple[str, str]] = Counter()
-    for (part, labels), number in _count(own, "part", "label_set").items():
-        for label in filter(None, labels.split(LABEL_SEPARATOR)):
-            counts[part, label] += number
-    subset = "" if row.subset is None else f", subset {row.subset}"
-    lines = [
-        f"## Row {row.number}: {row.mat}{subset}, {row.kind}",
-        "",
-        "| label | " + " | ".join(PARTS) + " |",
-        "|---|" + "---:|" * len(PARTS),
-        *(
-            f"| {plain(label)} | " + " | ".join(f"{counts[part, label]:,}" for part in PARTS) + " |"
-            for label in row.names
-        ),
-        "| *records* | " + " | ".join(f"{pc.sum(pc.equal(own['part'], part)).as_py() or 0:,}" for part in PARTS) + " |",
-    ]
-    return "\n".join(lines)
+def _named(names: Sequence[str], total: int) -> str:
+    """Sources by name; where they are many, their number."""
+    if len(names) == total:
+        return "all sources"
+    if len(names) > _NAMED:
+        return f"{len(names)} of the {total} sources (marked [below](#sources))"
+    return ", ".join(f"`{name}`" for name in names)
 
 
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+def _load(name: str, source: str, *, hosted: bool) -> str:
+    """The lines that load a dataset, as one pastes them."""
+    every = f'train = load_dataset("{name}", split="train")'
+    one = f'source = load_dataset("{name}", "{source}", split="train")'
+    where = "" if hosted else f'  # "{name}" is the path of this folder'
+    return f"{every}{where}\n{one}"
 
 
-def _leaks(records: pa.Table) -> str:
-    """How many groups there are, and the largest of each source."""
-    sizes = records.group_by(["source", "group"]).aggregate([([], "count_all")])
-    largest = sizes.group_by("source").aggregate([("count_all", "max")])
-    most = sorted(zip(largest["count_all_max"].to_pylist(), largest["source"].to_pylist(), strict=True), reverse=True)
-    spans = records.group_by("group").aggregate([("source", "count_distinct")])
+def _leakage(records: pa.Table) -> str:
+    """How many records belong together, and what that means for splits."""
+    spans = records.group_by("group").aggregate([("source", "count_distinct"), ([], "count_all")])
+    several = pc.sum(pc.greater(spans["count_all"], 1)).as_py() or 0
     shared = pc.sum(pc.greater(spans["source_count_distinct"], 1)).as_py() or 0
-    told = ", ".join(f"{name} {count:,}" for count, name in most[:8])
-    text = (
-        f"{spans.num_rows:,} groups (same patient, file, pixels or published id, or near-duplicates), {shared:,} of "
-        f"them with records of more than one source. The largest within a source, in records: {told}. `med-mat "
-        "duplicates` shows the pairs."
+    withheld = records.num_rows - records["withheld"].null_count
+    return (
+        f"Do not split these records at random. {several:,} groups hold several records that show the same patient or "
+        f"the same image (equal files or pixels, near-duplicates, published ids), {shared:,} of them records of more "
+        "than one source. `train` shares no group with `validation` or `test`, and `validation` none with `test`: "
+        f"{withheld:,} records that would have are in the split `{WITHHELD}`. In splits of your own, keep records with "
+        "the same `group` together. Where a source does not publish its patients, images of one patient may be in "
+        "several groups."
     )
-    return "\n".join(textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
-def _withheld(sources: Sequence[Source], records: pa.Table) -> str:
-    """How many records each configuration withholds, and whose held-out parts have their like."""
-    held = records.filter(pc.is_valid(records["withheld"]))
-    if not held.num_rows:
-        return "None in this build."
-    counted: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for (source, subset, reason), count in _count(held, "source", "subset", "withheld").items():
-        for name in ("default", source, *([] if subset is None else [f"subset-{subset:02d}"])):
-            counted[name][reason] += count
-    order = ["default", *(source.name for source in sources)]
-    order += sorted(name for name in counted if name not in order)
-    lines = ["| configuration | withheld | like records in |", "|---|---:|---|"]
-    for name in (name for name in order if name in counted):
-        reasons = counted[name].most_common(3)
-        more = len(counted[name]) - len(reasons)
-        text = "; ".join(f"{reason} ({count:,})" for reason, count in reasons) + (f"; {more} more" if more else "")
-        lines.append(f"| `{name}` | {counted[name].total():,} | {text} |")
-    return "\n".join(lines)
+def _splits(records: pa.Table) -> str:
+    counts = count(records, "part")
+    rows = [(f"`{part}`", counts[part,], _PART_MEANS[part]) for part in PARTS if counts[part,]]
+    return table(["split", "records", "holds"], rows, right=["records"])
 
 
-def _licenses(sources: Sequence[Source]) -> str:
-    known = Counter(source.license_certainty for source in sources)
-    parts = [
-        "# Licences of what is inside",
-        "",
-        "Each record names its licence in the column `license`, and how it is known in `license_certainty`:",
-        "",
-        _bullets(f"*{word}*, {known[word]:,} of {len(sources):,} sources: {CERTAINTY[word]}." for word in CERTAINTY),
-        "",
-        "Only what is confirmed may be relied on; look up the others at their publishers before you pass anything on.",
-        "",
-        "| source | licence | images may be passed on | labels may be passed on | commercial use |",
-        "|---|---|---|---|---|",
-        *(
-            f"| `{source.name}` | {licence(source)} | {MAY[source.redistributable]} | "
-            f"{MAY[source.labels_redistributable]} | {MAY[source.commercial]} |"
-            for source in sources
-        ),
-        "",
-    ]
-    for source in sources:
-        parts += [f"## {source.title} (`{source.name}`)", "", _terms(source), ""]
-        if source.citation:
-            parts += ["```bibtex", source.citation.strip(), "```", ""]
-    return "\n".join(parts)
+def _experiment(records: pa.Table) -> str:
+    """A line of Python that works on these records: an experiment where one can be made, else a selection."""
+    triplets = sorted(count(records, "modality", "area", "task"))
+    tested = sorted(count(records.filter(pc.equal(records["part"], "test")), "modality", "area", "task"))
+    for target in sorted(tested, key=lambda one: one != _TARGET):
+        others = [one for one in triplets if one != target]
+        if all(any(one[axis] == target[axis] for one in others) for axis in range(3)):
+            return f'experiment = mat.related("{"/".join(target)}")  # .train, .test, .audit()'
+    return f'train = mat.select("{triplets[0][0]}/*/*", split="train")'
 
 
-def _terms(source: Source) -> str:
-    """The terms in words, and the publisher's page, as bullets."""
-    told = [f"{what[0].upper()}{what[1:]}: {answer}" for what, answer in words(source).items()]
-    return _bullets(f"{one}{'' if one.endswith('.') else '.'}" for one in told) + f"\n- Home: <{source.homepage}>"
+def _source_tables(
+    sources: Sequence[Source], records: pa.Table, ledgers: Mapping[str, Any], marks: Mapping[str, Collection[str]]
+) -> str:
+    """A folded table of sources for each modality.
 
-
-def _size(records: int) -> str:
-    return next((name for limit, name in _SIZES if records < limit), "1M<n<10M")
+    Args:
+        sources: those that have records.
+        records: with their column ``part``.
+        ledgers: per source, the counts of its ledger.
+        marks: word -> the sources that it is put beside.
+    """
+    counts = count(records, "source", "modality", "part")
+    places: dict[tuple[str, str], dict[str, list[str]]] = {}  # (source, modality) -> area -> tasks
+    for source, modality, area, task in sorted(count(records, "source", "modality", "area", "task")):
+        places.setdefault((source, modality), {}).setdefault(area, []).append(task)
+    parts = [part for part in PARTS if any(key[2] == part for key in counts)]
+    sections = []
+    for modality in in_order("modality", (key[1] for key in counts)):
+        rows = []
+        for source in sources:
+            where = places.get((source.name, modality))
+            if where is None:
+                continue
+            mark = ", ".join(word for word, names in marks.items() if source.name in names)
+            rows.append((
+                f"[{escape(source.title)}](cards/{source.name}.md)" + (f" *({mark})*" if mark else ""),
+                f"`{source.name}`",
+                "; ".join(f"{area}: {', '.join(tasks)}" for area, tasks in where.items()),
+                *(counts[source.name, modality, part] for part in parts),
+                "published" if ledgers[source.name]["seed"] is None else "Med-MAT",
+                license_of(source),
+            ))  # fmt: skip
+        head = ["source", "configuration", "area: tasks", *parts, "split by", "[license](LICENSES.md)"]
+        total = sum(number for (_, one, _), number in counts.items() if one == modality)
+        title = MODALITIES.get(modality, modality)
+        plural = "" if len(rows) == 1 else "s"
+        sections.append(
+            details(f"<b>{title}</b> ({modality}): {len(rows)} source{plural}, {total:,} records",
+                    table(head, rows, right=parts))
+        )  # fmt: skip
+    return "\n\n".join(sections)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -268,6 +269,17 @@ def commit(result: Result, store: Store) -> Result:
             Path(temporary).unlink(missing_ok=True)
         raise _unwritable(result.source, result.name, store, error) from error
     return result
+
+
+def committed(written: Iterator[Result], store: Store) -> Iterator[Result]:
+    """Commit each chunk while the next one is being written."""
+    with ThreadPoolExecutor(max_workers=1) as committer:
+        waiting: list[Future[Result]] = []
+        for result in written:
+            waiting.append(committer.submit(commit, result, store))
+            while len(waiting) > 1:
+                yield waiting.pop(0).result()
+        yield from (future.result() for future in waiting)
 
 
 class _Files:

@@ -13,19 +13,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import schema
+from med_mat.building.counts import COUNTED
 from med_mat.building.settle import Settled
 from med_mat.building.store import Store
-from med_mat.building.writer import index_part, open_writer
+from med_mat.building.writer import index_part
 from med_mat.catalog import Source
 from med_mat.files import replacing
 from med_mat.leakage import contradictions
 from med_mat.leakage.groups import DUPLICATES, REASONS, check_links
 from med_mat.leakage.near import THRESHOLD
 from med_mat.storage.location import BUILD_KEY, INDEX
+from med_mat.storage.parquet import open_writer
 
 ROW_GROUP_RECORDS = 16_384
-#: The columns that the cards count, and the manifest.
-COUNTED = ("source", "row", "subset", "modality", "area", "task", "split", "label_set", "group", "withheld")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from med_mat.building.record import Placed, stratum
 from med_mat.catalog import Source
 from med_mat.errors import LoaderError
 from med_mat.example import Example
-from med_mat.leakage.forest import components
+from med_mat.leakage.components import components
 from med_mat.raw.folder import RawFolder
 
 #: A chunk is closed when its raw files reach this size, or at this many examples.

@@ -13,7 +13,7 @@ from med_mat.raw.folder import RawFolder
 from med_mat.shell import printable
 
 if TYPE_CHECKING:
-    from med_mat.building.run import Forecast
+    from med_mat.building.needs import Forecast
 
 _REASONS = 5  # of each kind that are told; the ledger has them all
 _FAR = 0.05  # from the count of the card, as a share of it: a few images more or less are not far

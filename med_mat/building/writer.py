@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat.files import temporary_path
-from med_mat.schema import PIXEL_COLUMNS, PRIVATE_FIELDS, TAG_COLUMNS, record_schema
+from med_mat.schema import PIXEL_COLUMNS, PRIVATE_FIELDS, record_schema
+from med_mat.storage.parquet import open_writer, parquet_bytes
 
 #: A row group is closed at this many records, or when its pixels reach this size: small enough for random reads.
 ROW_GROUP_RECORDS = 64
@@ -31,13 +32,6 @@ def index_part(name: str) -> str:
     """Where the columns without pixels of a data file lie: ``data/busi/048/train-….parquet`` -> ``.build/busi/…``"""
     _, source, row, file = name.split("/")
     return f".build/{source}/{row}-{file}"
-
-
-def parquet_bytes(table: pa.Table, **options: Any) -> pa.Buffer:
-    """A table as a Parquet file in memory: pyarrow would keep a file open that a full disk does not take."""
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_statistics=False, **options)
-    return sink.getvalue()
 
 
 class RecordFile:
@@ -185,36 +179,3 @@ class _Pixels:
         self.size = 0
         self._ends = [0]
         self._paths = []
-
-
-def open_writer(
-    target: Path | pa.NativeFile, arrow_schema: pa.Schema, *, text_codec: str = "snappy"
-) -> pq.ParquetWriter:
-    """A Parquet writer for records: pixels uncompressed, statistics on the tags, a page index.
-
-    In shards the columns beside the pixels come in small pages, for which zstd is slow and hardly better than snappy.
-    """
-    leaves = _leaves(arrow_schema)
-    pixels = {leaf for leaf in leaves if leaf.split(".")[0] in PIXEL_COLUMNS}
-    return pq.ParquetWriter(
-        target,
-        arrow_schema,
-        compression={leaf: "none" if leaf in pixels else text_codec for leaf in leaves},
-        use_dictionary=[leaf for leaf in leaves if leaf not in pixels and leaf not in ("id", "sha256", "pixel_hash")],
-        write_statistics=[name for name in (*TAG_COLUMNS, "id", "label") if name in arrow_schema.names],
-        write_page_index=True,
-        write_batch_size=16,  # of large values: the encoder's buffer then stays in the processor's cache
-    )
-
-
-def _leaves(arrow_schema: pa.Schema) -> list[str]:
-    """The column paths as Parquet names them: ``boxes.list.element.xmin``."""
-
-    def walk(name: str, kind: pa.DataType) -> list[str]:
-        if pa.types.is_list(kind):
-            return walk(f"{name}.list.element", kind.value_type)
-        if pa.types.is_struct(kind):
-            return [leaf for field in kind for leaf in walk(f"{name}.{field.name}", field.type)]
-        return [name]
-
-    return [leaf for field in arrow_schema for leaf in walk(field.name, field.type)]

@@ -6,7 +6,7 @@ subsets.
 """
 
 from med_mat.catalog import checkout
-from med_mat.catalog.facts import RowFacts
+from med_mat.catalog.facts import RowFacts, declared_words, vocabulary_of
 from med_mat.catalog.find import load, sources, without_one
 from med_mat.catalog.known import Catalog
 from med_mat.catalog.model import (
@@ -60,9 +60,11 @@ __all__ = [
     "Subset",
     "Upstream",
     "Verified",
+    "declared_words",
     "load",
     "read_card",
     "read_subsets",
     "sources",
+    "vocabulary_of",
     "without_one",
 ]

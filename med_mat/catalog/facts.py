@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from med_mat import strict
 from med_mat.catalog.model import Row, Source
-from med_mat.errors import BuildError
-from med_mat.taxonomy import AXES, MAT, Access, Kind, LicenseCertainty
+from med_mat.errors import BuildError, VocabularyError
+from med_mat.selection import MAT
+from med_mat.taxonomy import AXES, Access, Kind, LicenseCertainty
+from med_mat.vocabulary import STANDARD, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,13 @@ class RowFacts:
     labels_redistributable: bool | None
     commercial: bool | None
     augmented: bool
+    #: The words of its triplet, and how they are related; of all rows of a build the same.
+    vocabulary: Vocabulary = field(default=STANDARD, init=False, compare=False, repr=False)
 
     @classmethod
     def of(cls, row: Row, source: Source) -> RowFacts:
         """From the catalog."""
-        return cls(
+        found = cls(
             number=row.number,
             source=row.source,
             subset=row.subset,
@@ -47,10 +52,15 @@ class RowFacts:
             commercial=source.commercial,
             augmented=source.augmented,
         )
+        return found._with(STANDARD.extended(source.vocabulary))
+
+    def _with(self, vocabulary: Vocabulary) -> RowFacts:
+        object.__setattr__(self, "vocabulary", vocabulary)  # not a fact of the row that a manifest holds
+        return self
 
     def to_data(self) -> dict[str, Any]:
         """As the manifest of a build holds it, under the row's number."""
-        data = {strict.spelt(one): getattr(self, one.name) for one in fields(self) if one.name != "number"}
+        data = {strict.spelt(one): getattr(self, one.name) for one in fields(self) if one.init and one.name != "number"}
         return {**data, "triplet": str(self.mat)}
 
     @classmethod
@@ -62,15 +72,48 @@ class RowFacts:
         """
         where = "The manifest med_mat.json"
         rows = strict.read(Mapping[str, Mapping[str, Any]], manifest.get("rows"), where, "rows", error=BuildError)
+        words = vocabulary_of(manifest)
         found = {}
         for text, data in rows.items():
             if not re.fullmatch("[0-9]{1,5}", text):
                 raise BuildError(f"{where}: rows has the key {text!r}, which is no number of a row.")
             given = {**data, "number": int(text)}
-            found[int(text)] = strict.read(cls, given, where, f"rows.{text}", error=BuildError, newer=True)
+            row: RowFacts = strict.read(cls, given, where, f"rows.{text}", error=BuildError, newer=True)
+            try:
+                row.mat.check(words)
+            except VocabularyError as error:
+                raise BuildError(f"{where}: rows.{text}.triplet: {error}") from error
+            found[int(text)] = row._with(words)
         return found
 
     def as_fields(self) -> dict[str, Any]:
         """By the names that a :class:`~med_mat.selection.Selection` asks for."""
-        facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("number", "mat")}
+        facts = {
+            one.name: getattr(self, one.name) for one in fields(self) if one.init and one.name not in ("number", "mat")
+        }
         return {**facts, "row": self.number, **{axis: getattr(self.mat, axis) for axis in AXES}}
+
+
+def vocabulary_of(manifest: Mapping[str, Any]) -> Vocabulary:
+    """The words that the triplets of a build are made of: ours, and those that its manifest declares.
+
+    Raises:
+        BuildError: what it declares is of another kind, or contradicts ours.
+    """
+    where = "The manifest med_mat.json"
+    declared: Vocabulary = strict.read(
+        Vocabulary, manifest.get("vocabulary", {}), where, "vocabulary", error=BuildError, newer=True
+    )
+    try:
+        return STANDARD.extended(
+            declared.beyond(declared.elements)
+        )  # what was declared then may be one of our words now
+    except VocabularyError as error:
+        raise BuildError(f"{where}: vocabulary: {error}") from error
+
+
+def declared_words(sources: Collection[Source]) -> dict[str, Any]:
+    """What the manifest of a build of these sources declares under ``vocabulary``; empty where our words are enough."""
+    words = functools.reduce(Vocabulary.extended, (source.vocabulary for source in sources), STANDARD)
+    used = {element for source in sources for mat in source.mats for element in mat.elements}
+    return words.beyond(used).to_data()

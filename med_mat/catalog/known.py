@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from med_mat.catalog.model import UPSTREAM_ROWS, Row, Source, Subset
-from med_mat.errors import CardError, UnknownSourceError
+from med_mat.errors import CardError, UnknownSourceError, VocabularyError
 from med_mat.taxonomy import did_you_mean
+from med_mat.vocabulary import STANDARD, Vocabulary
 
 
 class Catalog(Mapping[str, Source]):
@@ -23,6 +24,8 @@ class Catalog(Mapping[str, Source]):
                     f"them another number (1 to {UPSTREAM_ROWS} are upstream's)."
                 )
         self.subsets = MappingProxyType(dict(subsets))
+        #: Our words, and those that the cards declare.
+        self.vocabulary = _joined(self._sources)
 
     def __getitem__(self, name: str) -> Source:
         try:
@@ -46,3 +49,22 @@ class Catalog(Mapping[str, Source]):
     def rows(self) -> tuple[Row, ...]:
         """All rows, by number."""
         return tuple(sorted((row for s in self._sources.values() for row in s.rows), key=lambda row: row.number))
+
+
+def _joined(sources: Mapping[str, Source]) -> Vocabulary:
+    """Our words, and those that the cards of these sources declare.
+
+    Raises:
+        CardError: two cards declare one word differently.
+    """
+    found = STANDARD
+    before: list[str] = []
+    for name, source in sources.items():
+        if source.vocabulary != Vocabulary():
+            try:
+                found = found.extended(source.vocabulary)
+            except VocabularyError as error:
+                others = f" Words are declared by {', '.join(before)}, too." if before else ""
+                raise CardError(f"The card {name}.md: vocabulary: {error}{others}") from error
+            before.append(f"{name}.md")
+    return found

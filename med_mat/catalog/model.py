@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from med_mat import markup
 from med_mat.errors import CardError
-from med_mat.taxonomy import MAT, Access, Kind, LicenseCertainty
+from med_mat.selection import MAT
+from med_mat.taxonomy import Access, Kind, LicenseCertainty
+from med_mat.vocabulary import Vocabulary
 
 #: Upstream numbers its rows from 1 to this; a source that upstream does not have numbers its own from the next one on.
 UPSTREAM_ROWS = 109
@@ -231,6 +233,7 @@ class Source:
     identifying: tuple[Identifier, ...] | None = None  # None: nobody has looked; (): nothing is known to
     labeled_by: LabeledBy | None = None  # None: nobody has looked
     augmented: bool = False  # it ships transformed copies of its own images, not all of which can be found
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)  # the words that its card declares, beside ours
 
     def identifies(self, where: Place) -> bool:
         """Whether something that stands there may tell who a person is; what nobody has looked at may."""

@@ -15,8 +15,9 @@ from importlib import resources, util
 
 from med_mat.catalog.known import Catalog
 from med_mat.catalog.model import Source, Subset
-from med_mat.catalog.read import check_named, read_card
+from med_mat.catalog.read import check_named, check_words, read_card
 from med_mat.errors import CardError
+from med_mat.vocabulary import Vocabulary
 
 _LOGGER = logging.getLogger(__name__)
 _NAME = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -33,21 +34,29 @@ def with_plugins(ours: Mapping[str, Source], subsets: Mapping[int, Subset]) -> d
             if point.name in found:
                 raise CardError("A source of that name is there already.")
             more = {**found, point.name: read_plugin(point)}
-            Catalog(more, subsets)  # every row has a number of its own
+            Catalog(more, subsets)  # every row has a number of its own, and every word one meaning
         except CardError as error:
             _leave_out(point, error)
         else:
             found, points[point.name] = more, point
     while True:  # one that is left out may be named by another
+        words = Catalog(found, subsets).vocabulary
         for name, point in points.items():
             try:
                 check_named(found[name], found, subsets)
+                check_words(found[name], words)
             except CardError as error:
                 _leave_out(point, error)
                 del found[name], points[name]
                 break
         else:
-            return found
+            return {**found, **{name: _self_contained(found[name], words) for name in points}}
+
+
+def _self_contained(source: Source, words: Vocabulary) -> Source:
+    """A source with all the words that its triplets need, also those that another card declares."""
+    used = {element for mat in source.mats for element in mat.elements}
+    return replace(source, vocabulary=words.beyond({*used, *source.vocabulary.elements}))
 
 
 def _leave_out(point: installed.EntryPoint, error: CardError) -> None:
@@ -79,7 +88,7 @@ def read_plugin(point: installed.EntryPoint) -> Source:
         raise CardError(f"Its loader, the module {point.module}, is not there.")
     if not names & {"examples", "*"}:
         raise CardError(f"Its loader, {point.module}, lacks the function examples(raw).")
-    return replace(read_card(point.name, card), loader=point.module)
+    return replace(read_card(point.name, card, None), loader=point.module)
 
 
 def _names(tree: ast.Module) -> set[str]:

@@ -26,8 +26,10 @@ from med_mat.catalog.model import (
     Upstream,
     Verified,
 )
-from med_mat.errors import CardError
-from med_mat.taxonomy import DRAWN, MAT, Access, Kind, LicenseCertainty, did_you_mean
+from med_mat.errors import CardError, VocabularyError
+from med_mat.selection import MAT
+from med_mat.taxonomy import DRAWN, Access, Kind, LicenseCertainty, did_you_mean
+from med_mat.vocabulary import STANDARD, Vocabulary
 
 _LONGEST_PATTERN = 200
 _HIGHEST_ROW = 2**15 - 1  # a record holds its row in 16 bits
@@ -41,6 +43,8 @@ def read_subsets(text: str) -> dict[int, Subset]:
     """
     where = "med_mat/data/subsets.yaml"
     subsets = strict.read(tuple[Subset, ...], strict.yaml_load(text, where), where)
+    for place, subset in enumerate(subsets):
+        _check_triplet(subset.mat, STANDARD, f"{where}: [{place}].triplet")
     return {subset.number: subset for subset in subsets}
 
 
@@ -127,6 +131,7 @@ class _Block:
     patients_of: str = ""
     shared_ids: tuple[SharedId, ...] | None = None
     overlaps: Mapping[str, str] | None = None
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
     errata: tuple[Erratum, ...] | None = None
 
 
@@ -142,8 +147,14 @@ class _Front:
     size_categories: tuple[str, ...] = ()
 
 
-def read_card(name: str, text: str) -> Source:
+def read_card(name: str, text: str, vocabulary: Vocabulary | None = STANDARD) -> Source:
     """Read one card: YAML front matter between two ``---`` lines, then prose.
+
+    Args:
+        name: of the source.
+        text: of the card.
+        vocabulary: that has the words of the card's triplets, together with those that the card declares; None leaves
+            them to :func:`check_words`, when the words that other cards declare are known, too.
 
     Raises:
         CardError: a fact is missing, misspelt, of another kind or contradicts another; the message names the card, the
@@ -162,7 +173,7 @@ def read_card(name: str, text: str) -> Source:
     block = card.med_mat
     _check(block, where)
     shared = {one.name for one in fields(_Block)} & {one.name for one in fields(Source)} - {"rows"}
-    return Source(
+    source = Source(
         **{
             **{key: getattr(block, key) for key in shared},
             "name": name,
@@ -183,10 +194,17 @@ def read_card(name: str, text: str) -> Source:
             "tags": card.tags,
         }
     )
+    if vocabulary is not None:
+        check_words(source, vocabulary.extended(block.vocabulary))
+    return source
 
 
 def _check(block: _Block, where: str) -> None:
     """Raise where facts of a card contradict each other."""
+    try:
+        STANDARD.extended(block.vocabulary)
+    except VocabularyError as error:
+        raise CardError(f"{where}: vocabulary: {error}") from error
     if not block.rows:
         raise CardError(f"{where} has no row under the key 'rows'.")
     for raw, human in block.labels.items():
@@ -274,6 +292,23 @@ def _row(source: str, entry: _RowEntry, block: _Block) -> Row:
         counts=dict(+counts),
         images=block.counts.images,
     )
+
+
+def check_words(source: Source, vocabulary: Vocabulary) -> None:
+    """Raise where a triplet of a card has a word that nobody declares.
+
+    Raises:
+        CardError: the message names the card, the row and the nearest word.
+    """
+    for place, row in enumerate(source.rows):
+        _check_triplet(row.mat, vocabulary, f"The card {source.name}.md: rows[{place}].triplet")
+
+
+def _check_triplet(mat: MAT, vocabulary: Vocabulary, where: str) -> None:
+    try:
+        mat.check(vocabulary)
+    except VocabularyError as error:
+        raise CardError(f"{where}: {error}") from error
 
 
 def check_named(source: Source, sources: Collection[str], subsets: Collection[int]) -> None:

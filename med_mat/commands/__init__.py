@@ -1,4 +1,4 @@
-"""The commands of ``med-mat``, one module for each kind; :mod:`med_mat.cli` joins them."""
+"""The commands of ``med-mat``, one module per topic; :mod:`med_mat.cli` registers them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from med_mat.storage.location import taken_for_pattern
 
 
 class _Place(click.Path):
-    """A folder or a file. An empty text, such as an unset variable of a shell gives, is not the current folder."""
+    """A folder or a file. An empty string, as from an unset shell variable, is not the current folder."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if os.fspath(value) == "":
-            self.fail("It is empty: name a folder or a file; '.' is the current folder.", param, ctx)
+            self.fail("The path is empty: name a folder or a file; '.' is the current folder.", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -35,7 +35,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic in the newest 
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The bytes that a text means."""
+        """The number of bytes."""
         from med_mat import limits
 
         try:
@@ -45,7 +45,7 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic in the newest 
 
 
 def sources() -> Callable[[Command], Command]:
-    """The arguments ``[SOURCE | SOURCE=FOLDER]...``, as source -> folder; None where it is looked for."""
+    """The arguments ``[SOURCE | SOURCE=FOLDER]...``, as source -> folder; None where none is given."""
     return click.argument("folders", metavar="[SOURCE | SOURCE=FOLDER]...", nargs=-1, callback=_folders)
 
 
@@ -66,27 +66,42 @@ def _folders(ctx: click.Context, param: click.Parameter, names: tuple[str, ...])
 def follow() -> Callable[[Command], Command]:
     """The option ``--no-follow``."""
     return click.option(
-        "--follow/--no-follow", default=True, help="Whether links to files may lead out of the folder (they may)."
+        "--follow/--no-follow",
+        default=True,
+        help="Follow symbolic links to files outside the folder (default), or not.",
     )
 
 
-def jobs(what: str = "Processes.") -> Callable[[Command], Command]:
+def jobs(what: str = "Number of worker processes.") -> Callable[[Command], Command]:
     """The option ``--jobs``."""
     return click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True, help=what)
 
 
-def next_step(out: Path, *, built: bool = True) -> str:
-    """What to do with a folder that was written: how it is opened, or why ``load_dataset`` does not open it there.
+def load_lines(name: str | Path, source: str = "") -> str:
+    """The line of Python that loads a dataset, and the one that loads a single source of it.
+
+    Args:
+        name: a folder, or a dataset on the Hub.
+        source: one of its sources; "" leaves out the second line.
+    """
+    python = printable(json.dumps(str(name), ensure_ascii=False))
+    one = f', or one source: load_dataset({python}, "{source}", split="train")' if source else ""
+    return f'Next: load_dataset({python}, split="train"){one}'
+
+
+def next_step(out: Path, source: str = "", *, built: bool = True) -> str:
+    """What to do with a folder that was written: how to load it, or why ``load_dataset`` cannot load it from there.
 
     Args:
         out: the folder.
-        built: it is a Med-MAT, which ``med_mat.open`` opens wherever it lies.
+        source: as for :func:`load_lines`.
+        built: whether it is a Med-MAT, which ``med_mat.open`` opens wherever it is.
     """
     python = printable(json.dumps(str(out), ensure_ascii=False))
     if not taken_for_pattern(out):
-        return f'Next: load_dataset({python}, split="train")'
+        return load_lines(out, source)
     ways = f"Next: med_mat.open({python}), or move it" if built else "Move it"
     return (
-        f"Warning: load_dataset takes *, ?, [...] and :: in a path for a pattern, and so does not open "
-        f"{printable(str(out.absolute()))}. {ways} to a folder without these."
+        f"Warning: load_dataset reads *, ?, [...] and :: in a path as a pattern, so it cannot load "
+        f"{printable(str(out.absolute()))}. {ways} to a folder whose path has none of these."
     )

@@ -33,7 +33,7 @@ def sources(
     """
     from med_mat import catalog
     from med_mat.building.loader import has_loader
-    from med_mat.summary import MAY, page
+    from med_mat.summary import YES_NO, page
 
     terms: dict[str, Any] = {
         "access": access or None,
@@ -56,7 +56,7 @@ def sources(
     for source in found:
         rows = ", ".join(str(row.number) for row in source.rows)
         subsets = ", ".join(dict.fromkeys(str(row.subset or "none") for row in source.rows))
-        may = f"{MAY[source.redistributable]}/{MAY[source.labels_redistributable]}"
+        may = f"{YES_NO[source.redistributable]}/{YES_NO[source.labels_redistributable]}"
         click.echo(
             f"{source.name:<{width}}  {rows:<10}  {subsets:<9}  {source.access:<12}  {may:<15}  "
             f"{'yes' if has_loader(source) else 'no':<6}  {', '.join(map(str, source.mats))}"

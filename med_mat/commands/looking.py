@@ -10,7 +10,7 @@ import click
 
 from med_mat.commands import FOLDER, MED_MAT
 from med_mat.files import write_atomically
-from med_mat.shell import printable
+from med_mat.shell import printable, quote
 
 
 @click.command()
@@ -83,34 +83,59 @@ def duplicates(where: str, limit: int, as_json: bool, page: Path | None, **filte
 
 
 @click.command()
-@click.argument("where", metavar="MED-MAT", type=MED_MAT)
+@click.argument("where", metavar="MED-MAT|SPLIT", type=MED_MAT)
 @click.argument("selection", required=False)
 def cite(where: str, selection: str | None) -> None:
-    """Print what to cite for the records of MED-MAT that SELECTION keeps: the paper and their sources, as BibTeX.
+    """Print what to cite, as BibTeX: the paper, and the sources of the records of MED-MAT that SELECTION keeps.
+
+    Instead of MED-MAT, name a SPLIT: a file that 'med-mat split --save' wrote, or a list of ids as .csv, .json or .txt.
 
     \b
     Examples: med-mat cite Med-MAT > references.bib
               med-mat cite Med-MAT 'CT/*/* & split=train'
+              med-mat cite related.parquet
     """
     import med_mat
 
-    click.echo(med_mat.open(where).cite(selection))
+    if Path(where).is_file():
+        if selection is not None:
+            raise click.UsageError(f"A selection needs a Med-MAT; {where} is a file, all of which is cited.")
+        from med_mat import terms
+        from med_mat.splits.ids import read_ids
+
+        click.echo(terms.bibtex(terms.of_ids(read_ids(Path(where), None))))
+    else:
+        click.echo(med_mat.open(where).cite(selection))
 
 
 @click.command()
 @click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.option(
-    "--host", default="127.0.0.1", show_default=True, help="Where to listen; the default is this machine alone."
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; the default is this machine only."
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=7860, show_default=True, help="Where to listen.")
+@click.option("--port", type=click.IntRange(1, 65535), default=7860, show_default=True, help="Port to listen on.")
 @click.option("--open/--no-open", "open_page", default=True, help="Open the page in a browser.")
-def browse(where: str, host: str, port: int, open_page: bool) -> None:
-    """Look at MED-MAT on a web page: the grid, the records, a split builder, duplicates.
+@click.option("--embed-in", "frames", metavar="ORIGIN", multiple=True, help="A site that may show the page in a frame.")
+@click.option("--space", type=FOLDER, help="Write the files of a Hugging Face Space that shows MED-MAT, and stop.")
+def browse(where: str, host: str, port: int, open_page: bool, frames: tuple[str, ...], space: Path | None) -> None:
+    """Look at MED-MAT on a web page: records with large images, statistics, a split builder, duplicates.
+
+    The page is read-only. Each view has an address of its own, which can be sent to others.
 
     \b
-    Example: med-mat browse Med-MAT
+    Examples: med-mat browse Med-MAT
+              med-mat browse org/Med-MAT --port 8000 --no-open
+              med-mat browse org/Med-MAT --space my-space
     """
+    if space is not None:
+        from med_mat.browse.space import write
+
+        for path in write(where, space):
+            click.echo(printable(str(path)))
+        click.echo(f"Next: hf upload ORG/NAME {quote(str(space))} . --repo-type space")
+        return
     import med_mat
     from med_mat.browse.serve import serve
 
-    serve(med_mat.open(where), where, host=host, port=port, open_page=open_page, say=click.echo)
+    mat = med_mat.open(where)
+    serve(mat, where, host=host, port=port, open_page=open_page, say=click.echo, frames=frames)

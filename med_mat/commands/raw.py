@@ -129,8 +129,9 @@ def validate(
               med-mat validate --compare colleague/Med-MAT Med-MAT
               med-mat validate --out Med-MAT
     """
-    from med_mat import validate as module
+    from med_mat import differences
     from med_mat.building import sums
+    from med_mat.validate import run
 
     if out is not None:
         if folders or raw or against or compare or write:
@@ -138,8 +139,8 @@ def validate(
         checked = sums.check(out, jobs=jobs, progress=not quiet)
         click.echo(json.dumps(checked.to_data(), indent=1) if as_json else str(checked))
         raise click.exceptions.Exit(0 if checked.ok else 1)
-    found = module.run(folders, raw, against, compare, level=level, write=write, jobs=jobs, progress=not quiet)
-    click.echo(json.dumps(module.to_json(found), indent=1) if as_json else module.to_text(found))
+    found = run(folders, raw, against, compare, level=level, write=write, jobs=jobs, progress=not quiet)
+    click.echo(json.dumps(differences.to_json(found), indent=1) if as_json else differences.to_text(found))
     raise click.exceptions.Exit(0 if all(one.ok for one in found) else 1)
 
 
@@ -247,7 +248,8 @@ def _result(report: Report, out: Path) -> str:
     kept = f", {report.kept} chunks kept from an earlier run" if report.kept else ""
     withheld = f", {report.withheld:,} withheld" if report.withheld else ""
     failed = f"; NOT BUILT, for the reason above: {', '.join(report.failed)}" if report.failed else ""
-    return f"{report.total:,} records in {printable(str(out))}{own}{withheld}{kept}. {next_step(out)}{failed}"
+    then = next_step(out, next(iter(report.ledgers)))
+    return f"{report.total:,} records in {printable(str(out))}{own}{withheld}{kept}. {then}{failed}"
 
 
 @click.command()

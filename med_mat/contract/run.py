@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from med_mat.building import Options, build
+from med_mat.building import find as find_folders
 from med_mat.building.loader import has_miniature, write_miniature
-from med_mat.building.run import Options, build
-from med_mat.building.run import find as find_folders
 from med_mat.catalog import PLUGINS, Catalog, Source, load
 from med_mat.catalog.plugins import read_plugin
 from med_mat.contract import card, module, reading, records

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from posixpath import splitext
 
-from med_mat.building.files import FOLDER, read_indexes
 from med_mat.doctor import steps
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.visit import Visit
@@ -17,6 +16,7 @@ from med_mat.layouts.archives import is_archive
 from med_mat.layouts.listing import Parts, Tree
 from med_mat.layouts.matching import branches, fits
 from med_mat.storage.location import MANIFEST
+from med_mat.storage.raw_files import FOLDER, read_indexes
 
 
 def builds(visit: Visit) -> Iterator[Finding]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from med_mat.building.files import read_indexes
 from med_mat.catalog import Catalog
 from med_mat.doctor import others
 from med_mat.doctor.finding import Finding
@@ -16,6 +15,7 @@ from med_mat.doctor.whole import recognize, together
 from med_mat.errors import FolderNotFoundError
 from med_mat.layouts.archives import is_archive
 from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.storage.raw_files import read_indexes
 
 
 def diagnose(

@@ -10,12 +10,12 @@ from pathlib import Path
 from posixpath import splitext
 
 from med_mat import formats
-from med_mat.building.files import FileIndex
 from med_mat.catalog import Catalog, Layout, Source
 from med_mat.doctor.finding import Finding
 from med_mat.layouts.listing import Parts, Tree, known, levels
 from med_mat.layouts.matching import Candidates, branches, literal
 from med_mat.raw.folder import RawFolder
+from med_mat.storage.raw_files import FileIndex
 
 DEPTH = 8  # how far below the folder to look
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from med_mat.building.files import FileIndex
 from med_mat.building.ledger import is_miniature
 from med_mat.catalog import Layout, Source
+from med_mat.differences import Differences, differences, scanned
 from med_mat.doctor import steps
 from med_mat.doctor.contents import wrong
 from med_mat.doctor.count import Count, counted
@@ -18,7 +18,7 @@ from med_mat.layouts.listing import Parts
 from med_mat.layouts.locating import LEVELS
 from med_mat.layouts.matching import fits, lacking
 from med_mat.raw.folder import RawFolder, is_hidden
-from med_mat.validate import Differences, differences, scanned
+from med_mat.storage.raw_files import FileIndex
 
 #: The share of the images that may lack, by how sure the card is of its count.
 _LEEWAY = {"high": 0.0, "medium": 0.02, "low": 0.5}

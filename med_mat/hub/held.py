@@ -11,7 +11,7 @@ from typing import Any
 
 from med_mat.hub.staging import WITHOUT_PIXELS, Staged
 from med_mat.nameless import WITHOUT_NAMES
-from med_mat.storage.errors import told
+from med_mat.storage.errors import hub_errors
 from med_mat.storage.location import MANIFEST
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def read_manifest(target: Mapping[str, Any], there: Collection[str]) -> dict[str
 
     if MANIFEST not in there:
         return {}
-    with told(f"{target['repo_id']}/{MANIFEST}"):
+    with hub_errors(f"{target['repo_id']}/{MANIFEST}"):
         path = Path(hf_hub_download(filename=MANIFEST, **target))
     try:
         manifest = json.loads(path.read_text("utf-8"))

@@ -21,17 +21,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat.building import libraries
-from med_mat.building.files import FOLDER, FileIndex, read_index
-from med_mat.building.run import Options, build, find
+from med_mat.building import Options, build, find, libraries
 from med_mat.catalog import Catalog, Source, load
+from med_mat.differences import differences, scanned
 from med_mat.errors import HubError
 from med_mat.files import sha256
 from med_mat.nameless import WITHOUT_NAMES, Nameless
 from med_mat.raw.folder import RawFolder
 from med_mat.storage.errors import check_held
 from med_mat.storage.location import INDEX, MANIFEST, Folder, Location, locate, reading
-from med_mat.validate import differences, scanned
+from med_mat.storage.raw_files import FOLDER, FileIndex, read_index
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT

@@ -21,13 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from med_mat.building.card import COUNTED, HEADS, write_cards
-from med_mat.building.files import FOLDER as FILES
-from med_mat.building.files import read_index, write_index
+from med_mat.building.card import HEADS, write_cards
+from med_mat.building.counts import COUNTED
 from med_mat.building.index import ROW_GROUP_RECORDS
 from med_mat.building.sums import of_files, prove, to_bytes
 from med_mat.building.sums import read as read_sums
-from med_mat.building.writer import open_writer
 from med_mat.errors import BuildError, MissingExtraError
 from med_mat.files import write_atomically
 from med_mat.hub.publication import Publication
@@ -43,8 +41,11 @@ from med_mat.nameless import (
 )
 from med_mat.permission import Entry, entry
 from med_mat.schema import PIXEL_COLUMNS
+from med_mat.selection import MAT
 from med_mat.storage.location import INDEX, MANIFEST, SUMS, TAGS, TAGS_COLUMNS
-from med_mat.taxonomy import MAT
+from med_mat.storage.parquet import open_writer
+from med_mat.storage.raw_files import FOLDER as FILES
+from med_mat.storage.raw_files import read_index, write_index
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from med_mat.hub.held import excess, read_manifest
 from med_mat.hub.publication import choose
 from med_mat.hub.staging import LAST, OURS, stage
 from med_mat.permission import Entry, Pixels, table
-from med_mat.storage.errors import told
+from med_mat.storage.errors import hub_errors
 from med_mat.storage.location import locate
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def push(
                          without_pixels=without_pixels, allow=allow, names=names)  # fmt: skip
     target: dict[str, Any] = {"repo_id": repo_id, "repo_type": "dataset", "revision": revision}
     api = HfApi()
-    with told(repo_id):
+    with hub_errors(repo_id):
         there = _remote(api, target)
         # a branch that is made begins as the main one is
         origin = target if there is not None or revision is None else {**target, "revision": None}
@@ -116,7 +116,7 @@ def push(
             if notice:
                 show(notice)
         if not dry_run:
-            with told(repo_id):
+            with hub_errors(repo_id):
                 api.create_repo(repo_id, repo_type="dataset", private=private, exist_ok=True)
                 if revision is not None:
                     api.create_branch(repo_id, repo_type="dataset", branch=revision, exist_ok=True)
@@ -143,7 +143,7 @@ def push(
             if start == starts[-1]:
                 batch += [name for name in LAST if name in changed]
                 operations += [CommitOperationDelete(name) for name in stale]
-            with told(repo_id):
+            with hub_errors(repo_id):
                 operations += [CommitOperationAdd(name, files[name]) for name in batch]
                 commit = api.create_commit(
                     operations=operations, commit_message=f"Med-MAT of {len(done.sources)} sources", **target

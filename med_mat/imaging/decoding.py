@@ -24,7 +24,7 @@ from med_mat.imaging.stored import Stored, png_bytes
 
 if TYPE_CHECKING:
     from med_mat.imaging.windowing import Array
-    from med_mat.taxonomy import MAT
+    from med_mat.selection import MAT
 
 __all__ = ["Check", "FileCache", "Stored", "open_file", "png_bytes", "read", "values", "verify"]
 

@@ -23,7 +23,7 @@ from med_mat.imaging.windowing import Array, Plane, Window
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from med_mat.taxonomy import MAT
+    from med_mat.selection import MAT
 
 _COLOR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"})
 _GREY = "MONOCHROME"  # both grey interpretations begin with it

@@ -30,7 +30,7 @@ from med_mat.files import outside
 if TYPE_CHECKING:
     from med_mat.imaging.stored import Stored
     from med_mat.imaging.windowing import Array, Plane
-    from med_mat.taxonomy import MAT
+    from med_mat.selection import MAT
 
 IN_MEMORY_BYTES = 1 << 30
 HEAD = 1 << 12  # bytes by which a format is recognized

@@ -13,7 +13,7 @@ from med_mat.imaging import jpegs, opened, tiffs
 
 if TYPE_CHECKING:
     from med_mat.imaging.windowing import Array
-    from med_mat.taxonomy import MAT
+    from med_mat.selection import MAT
 
 _ORIENTATION = 0x0112  # EXIF tag
 _WEB_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")

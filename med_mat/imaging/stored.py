@@ -19,7 +19,7 @@ from med_mat.imaging.opened import OpenFile, sentence
 if TYPE_CHECKING:
     from med_mat.imaging.containers import Clean, Format
     from med_mat.imaging.windowing import Plane
-    from med_mat.taxonomy import MAT
+    from med_mat.selection import MAT
 
 #: How zlib compresses new PNGs. After PNG's filters a radiograph, a photograph of tissue or a mask has runs and hardly
 #: any repetition: looking for runs alone (Z_RLE) gives files as small as level 6 (0.86 to 1.01 of them over six real

@@ -17,7 +17,7 @@ from med_mat.imaging.stored import Stored, from_plane
 from med_mat.imaging.windowing import Array, Plane
 
 if TYPE_CHECKING:
-    from med_mat.taxonomy import MAT
+    from med_mat.selection import MAT
 
 #: Millimeters per unit, by the names that headers use.
 MILLIMETERS = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "meter": 1000.0, "um": 0.001, "micron": 0.001, "µm": 0.001}

@@ -23,7 +23,7 @@ from med_mat.imaging.stored import Stored, encoded, passed
 if TYPE_CHECKING:
     from med_mat.imaging.containers import Format
     from med_mat.imaging.windowing import Array
-    from med_mat.taxonomy import MAT
+    from med_mat.selection import MAT
 
 
 def open_file(raw: RawFile) -> OpenFile:

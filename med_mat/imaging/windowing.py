@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 
 Array = NDArray[Any]
 

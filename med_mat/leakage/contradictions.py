@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from med_mat import catalog
 from med_mat.catalog import Row
 from med_mat.example import FRAME
-from med_mat.leakage.forest import components
+from med_mat.leakage.components import components
 from med_mat.leakage.links import LINK_SCHEMA, encoded
 from med_mat.leakage.near import THRESHOLD, unpacked
 from med_mat.questions import Synonyms

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from med_mat.catalog import SharedId
 from med_mat.example import FRAME
-from med_mat.leakage.forest import components
+from med_mat.leakage.components import components
 from med_mat.leakage.links import (
     LINK_SCHEMA,
     REASONS,

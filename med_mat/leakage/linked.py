@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat.errors import BuildError
+from med_mat.leakage.components import components
 from med_mat.leakage.contradictions import EQUAL
-from med_mat.leakage.forest import components
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.storage.location import INDEX, Location, need, reading
 from med_mat.tags import Positions

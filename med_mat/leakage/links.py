@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from med_mat.errors import BuildError
-from med_mat.leakage.forest import tree
+from med_mat.leakage.components import spanning_forest
 
 Array = NDArray[Any]
 
@@ -92,7 +92,7 @@ def surest(count: int, found: Edges) -> Edges:
     """
     order = np.lexsort((found.second, found.first, -np.nan_to_num(found.score), found.distance, found.reason))
     ranked = found.chosen(order)
-    kept = ranked.chosen(tree(count, ranked.first, ranked.second))
+    kept = ranked.chosen(spanning_forest(count, ranked.first, ranked.second))
     return kept.chosen(np.lexsort((kept.second, kept.first)))
 
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from med_mat.imaging.hashing import BITS
-from med_mat.leakage.forest import Forest
-from med_mat.leakage.pieces import LIMIT, Index, among_themselves, found, words
+from med_mat.leakage.components import DisjointSets
+from med_mat.leakage.hamming import LIMIT, Index, among_themselves, found, words
 from med_mat.progress import Bar
 
 Array = NDArray[Any]
@@ -68,13 +68,13 @@ def near_links(hashes: Array, labels: Array, *, threshold: int = THRESHOLD, prog
         raise ValueError(f"threshold is {threshold}: expected 0 to {LIMIT} bits.")
     order = np.lexsort(hashes.T[::-1])
     crowded = np.zeros(len(hashes), bool)
-    forest = Forest(labels[order])
+    sets = DisjointSets(labels[order])
     kept = [np.zeros((4, 0), np.int64)]
     for pairs in _pairs(hashes[order], threshold, crowded, progress):
         while pairs.size:  # each hash with the nearest that it is not joined with yet, until none is left
-            pairs = pairs[:, forest.roots(pairs[0]) != forest.roots(pairs[1])]
+            pairs = pairs[:, sets.roots(pairs[0]) != sets.roots(pairs[1])]
             nearest = pairs[:, np.unique(pairs[1], return_index=True)[1]]
-            kept.append(nearest[:, forest.join(nearest[0], nearest[1])])
+            kept.append(nearest[:, sets.join(nearest[0], nearest[1])])
     links = np.concatenate(kept, axis=1)
     links[:2] = np.sort(order[links[:2]], axis=0)
     first, second, distance, turn = links[:, np.lexsort((links[1], links[0]))]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from med_mat.imaging.descriptor import LENGTH
 from med_mat.leakage.candidates import candidates
 from med_mat.leakage.compare import COPY_SCORE, LEAST_SCORE, compare
-from med_mat.leakage.forest import components
+from med_mat.leakage.components import components
 from med_mat.leakage.links import REASONS, Edges, edges
 from med_mat.leakage.thumbnails import Thumbnails
 from med_mat.progress import Bar

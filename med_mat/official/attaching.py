@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from med_mat import schema
-from med_mat.building.writer import ROW_GROUP_RECORDS, open_writer
+from med_mat.building.writer import ROW_GROUP_RECORDS
 from med_mat.catalog import Row
 from med_mat.errors import BuildError
 from med_mat.files import replacing
@@ -20,6 +20,7 @@ from med_mat.official.images import BuiltImages
 from med_mat.official.labels import known_labels, split_labels
 from med_mat.official.matching import Match, match
 from med_mat.storage.location import MANIFEST
+from med_mat.storage.parquet import open_writer
 
 if TYPE_CHECKING:
     import datasets

@@ -72,7 +72,7 @@ class BuiltImages(Images):
         self._column: pa.ChunkedArray | None = None
 
     def _roles(self, source: str) -> Mapping[str, str]:
-        from med_mat.building.files import FOLDER, read_index
+        from med_mat.storage.raw_files import FOLDER, read_index
 
         if source not in self.mat.tags.sources:
             return {}

@@ -11,8 +11,8 @@ from med_mat.errors import PlotError
 from med_mat.plot.bars import label_balance
 from med_mat.plot.grid import mat_grid
 from med_mat.plot.sheet import contact_sheet, spread
+from med_mat.selection import MAT
 from med_mat.tags import Positions
-from med_mat.taxonomy import MAT
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,7 +12,8 @@ import numpy as np
 from med_mat.errors import PlotError
 from med_mat.plot.canvas import blank, box, settings, write
 from med_mat.plot.style import Theme, counted, ink_on, one_line, theme_of
-from med_mat.taxonomy import AREAS, MAT, MODALITIES, TASKS
+from med_mat.selection import MAT
+from med_mat.vocabulary import in_order
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,12 +87,12 @@ class _Grid:
         """Lay out the triplets; modalities and areas without any are left out."""
         if not all(mat.complete for mat in mats):
             raise PlotError("The cells of a grid are complete triplets, such as CT/Lung/Cancer.")
-        tasks = list(TASKS)
+        tasks = in_order("task", (mat.task for mat in mats))
         strips: dict[tuple[str, str], list[MAT]] = {}
         for mat in sorted(mats, key=lambda mat: (tasks.index(mat.task), mat)):
             strips.setdefault((mat.modality, mat.area), []).append(mat)
-        modalities = [one for one in MODALITIES if one in {mat.modality for mat in mats}]
-        areas = [one for one in AREAS if one in {mat.area for mat in mats}]
+        modalities = in_order("modality", (mat.modality for mat in mats))
+        areas = in_order("area", (mat.area for mat in mats))
         tops, y = {}, _TOP
         for area in areas:
             tops[area] = y
@@ -116,7 +117,7 @@ class _Grid:
         look, two = self.look, len(self.given) == 2
         width = max(self.right + (1.15 if two else 0.75), 6.6)
         used = {mat.task for mats in self.strips.values() for mat in mats}
-        tasks = [task for task in TASKS if task in used]
+        tasks = in_order("task", used)
         per_line = max(int((width - 0.3) / 1.85), 1)
         lines = -(-len(tasks) // per_line)
         height = self.bottom + 0.45 + 0.24 * lines + 0.3 + (0.24 if self.target else 0)

@@ -10,12 +10,12 @@ from med_mat import catalog, strict
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
 from med_mat.index import Index
-from med_mat.selection import Selector
+from med_mat.selection import MAT, Selector
 from med_mat.splits.interpretation import Element
 from med_mat.splits.options import ExperimentOptions, Options
 from med_mat.splits.registry import with_options
 from med_mat.splits.study import Study
-from med_mat.taxonomy import AXES, MAT
+from med_mat.taxonomy import AXES
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -22,6 +22,7 @@ from med_mat.files import write_atomically
 from med_mat.leakage.blind import Blind
 from med_mat.leakage.blind_report import of_parts
 from med_mat.leakage.groups import DUPLICATES
+from med_mat.selection import MAT
 from med_mat.splits.composition import Composition, Side, compose
 from med_mat.splits.evidence import Evidence, gather, marked
 from med_mat.splits.notes import listed, notes, where
@@ -30,7 +31,7 @@ from med_mat.splits.split import Split
 from med_mat.splits.validated import validated
 from med_mat.storage.location import INDEX
 from med_mat.tags import Positions
-from med_mat.taxonomy import AXES, DRAWN, MAT, SPLITS
+from med_mat.taxonomy import AXES, DRAWN, SPLITS
 
 _SIDES: tuple[Side, ...] = get_args(Side)
 #: Entries of a list that are shown one by one.

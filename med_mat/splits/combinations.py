@@ -22,8 +22,9 @@ from itertools import product
 from typing import Literal, get_args
 
 from med_mat.errors import SplitError
+from med_mat.selection import MAT
 from med_mat.splits.interpretation import Interpretation
-from med_mat.taxonomy import MAT
+from med_mat.vocabulary import STANDARD, Vocabulary
 
 Direction = Literal["fixed modality", "fixed area", "fixed task", "fixed pair", "three elements"]
 DIRECTIONS: tuple[str, ...] = get_args(Direction)
@@ -42,7 +43,10 @@ class Combination:
 
 
 def enumerate_combinations(
-    triplets: Iterable[MAT], target: MAT, interpretation: Interpretation | None = None
+    triplets: Iterable[MAT],
+    target: MAT,
+    interpretation: Interpretation | None = None,
+    vocabulary: Vocabulary = STANDARD,
 ) -> Iterator[Combination]:
     """Every combination of the given triplets for a target, two parts first, in alphabetical order.
 
@@ -52,7 +56,7 @@ def enumerate_combinations(
     read = interpretation or Interpretation()
     parts = sorted(set(triplets) - {target})
     m, a, t = target.modality, target.area, target.task
-    provides = {part: any(wide.task == t for wide in read.expanded(part)) for part in parts}
+    provides = {part: any(wide.task == t for wide in read.expanded(part, vocabulary)) for part in parts}
     # by what a part has in common with the target: modality, area, task
     same_pair = [p for p in parts if p.modality == m and p.area == a and p.task != t]
     same_modality_task = [p for p in parts if p.modality == m and p.area != a and provides[p]]

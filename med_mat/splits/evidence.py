@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 
 from med_mat import catalog
 from med_mat.catalog import SharedId
+from med_mat.selection import MAT
 from med_mat.splits.looks import COMPARED, SetAside, set_aside, shared_looks
 from med_mat.splits.split import Split
 from med_mat.tags import Positions
-from med_mat.taxonomy import AXES, MAT
+from med_mat.taxonomy import AXES
 
 #: What must not be on both sides, in addition to the group that joins it.
 IDENTITIES = ("patients", "files", "pictures", "published ids")

@@ -79,7 +79,7 @@ def nearest_id(known: pa.ChunkedArray, wanted: str) -> str:
     return did_you_mean(wanted, [*named[:_COMPARED].to_pylist(), *begun[:_COMPARED].to_pylist()])
 
 
-def read_ids(path: Path, part: str) -> list[str]:
+def read_ids(path: Path, part: str | None) -> list[str]:
     """The ids that a file lists for a part of a split.
 
     ``.txt`` has one id per line. ``.csv`` and ``.parquet`` have a column ``id``; if there is a column ``part``, only
@@ -88,12 +88,12 @@ def read_ids(path: Path, part: str) -> list[str]:
 
     Args:
         path: The file; its extension is the format.
-        part: "train", "test" or "validation".
+        part: "train", "test" or "validation"; None: all of them.
 
     Raises:
         SplitError: The file cannot be read, is of another format, or lists nothing for the part.
     """
-    suffix = path.suffix.lower()
+    suffix, of = path.suffix.lower(), f" for {part}" if part else ""
     if suffix not in SUFFIXES:
         raise SplitError(f"{path}: a list of ids must be a file ending in {', '.join(SUFFIXES)}.")
     try:
@@ -113,25 +113,27 @@ def read_ids(path: Path, part: str) -> list[str]:
     except SplitError:
         raise
     except (OSError, ValueError, RecursionError, csv.Error, pa.ArrowException) as error:
-        raise SplitError(f"{path}: the list of ids for {part} cannot be read ({error}).") from error
+        raise SplitError(f"{path}: the list of ids{of} cannot be read ({error}).") from error
     if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-        raise SplitError(f"{path}: expected ids as texts for {part}, such as busi/48/benign/benign (1).png.")
+        raise SplitError(f"{path}: expected ids as texts{of}, such as busi/48/benign/benign (1).png.")
     if not found:
-        raise SplitError(f"{path} lists no id for {part}.")
+        raise SplitError(f"{path} lists no id{of}.")
     return found
 
 
-def _of_part(path: Path, names: Sequence[str], rows: Sequence[Any], part: str) -> list[Any]:
+def _of_part(path: Path, names: Sequence[str], rows: Sequence[Any], part: str | None) -> list[Any]:
     if "id" not in names:
         raise SplitError(f"{path} has no column 'id': it has {', '.join(names) or 'none'}.")
-    return [row["id"] for row in rows if "part" not in names or row["part"] == part]
+    return [row["id"] for row in rows if part is None or "part" not in names or row["part"] == part]
 
 
-def _of_json(path: Path, data: Any, part: str) -> Any:
+def _of_json(path: Path, data: Any, part: str | None) -> Any:
     if not isinstance(data, dict):
         return data
     lists = data.get("records", data)
     having = lists if isinstance(lists, dict) else {}
+    if part is None:
+        return [one for some in having.values() for one in some]
     if part not in having:
         raise SplitError(f"{path} has no list of ids for {part}: it has {', '.join(having) or 'none'}.")
     return [*lists[part]] if isinstance(lists[part], dict | list) else lists[part]

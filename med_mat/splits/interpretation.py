@@ -14,8 +14,9 @@ from typing import Literal
 from med_mat import catalog
 from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
-from med_mat.selection import Selection
-from med_mat.taxonomy import AXES, MAT, counts_as, overlaps
+from med_mat.selection import MAT, Selection
+from med_mat.taxonomy import AXES
+from med_mat.vocabulary import STANDARD, Vocabulary
 
 #: An axis and a word on it, e.g. ("area", "Lung").
 Element = tuple[str, str]
@@ -47,11 +48,12 @@ class Interpretation:
 
     def expanded_triplets(self, row: RowFacts) -> tuple[MAT, ...]:
         """The triplets that a row stands for, including those of wider tasks."""
-        return tuple(dict.fromkeys(wide for name in self.triplets(row) for wide in self.expanded(name)))
+        names = self.triplets(row)
+        return tuple(dict.fromkeys(wide for name in names for wide in self.expanded(name, row.vocabulary)))
 
-    def expanded(self, mat: MAT) -> tuple[MAT, ...]:
-        """The triplet, and what it also counts as."""
-        tasks = counts_as(mat.task, pool_tasks=self.pool_tasks, cross_tasks=self.cross_tasks)
+    def expanded(self, mat: MAT, vocabulary: Vocabulary = STANDARD) -> tuple[MAT, ...]:
+        """The triplet, and what it also counts as in a vocabulary."""
+        tasks = vocabulary.counts_as(mat.task, pool_tasks=self.pool_tasks, cross_tasks=self.cross_tasks)
         return (mat, *(MAT(mat.modality, mat.area, task) for task in sorted(tasks - {mat.task})))
 
     def elements(self, row: RowFacts) -> frozenset[Element]:
@@ -66,6 +68,7 @@ class Target:
     text: str
     mats: tuple[MAT, ...]
     rows: frozenset[int]
+    vocabulary: Vocabulary = STANDARD  # of the build
 
     @property
     def elements(self) -> frozenset[Element]:
@@ -80,12 +83,12 @@ class Target:
         """The axes on which some of the elements overlap with the target's, as ``avoid="wide"`` compares them.
 
         COVID is a kind of State, Cancer Detection finds Cancer, and the chest holds the lungs: see
-        :func:`med_mat.taxonomy.overlaps`.
+        :meth:`med_mat.vocabulary.Vocabulary.related`.
         """
         return frozenset(
             axis
             for axis, word in elements
-            if any(axis == own and overlaps(axis, word, wanted) for own, wanted in self.elements)
+            if any(axis == own and self.vocabulary.related(axis, word, wanted) for own, wanted in self.elements)
         )
 
     def __str__(self) -> str:
@@ -105,7 +108,9 @@ def find_target(facts: Mapping[int, RowFacts], selection: Selection, interpretat
     """
     mats: dict[MAT, None] = {}
     rows = set()
+    words = STANDARD
     for number, row in facts.items():
+        words = row.vocabulary
         for mat in interpretation.expanded_triplets(row):
             verdict = selection.resolve({**row.as_fields(), **asdict(mat)})
             if not isinstance(verdict, bool):
@@ -116,4 +121,4 @@ def find_target(facts: Mapping[int, RowFacts], selection: Selection, interpretat
             if verdict:
                 mats[mat] = None
                 rows.add(number)
-    return Target(str(selection), tuple(sorted(mats)), frozenset(rows))
+    return Target(str(selection), tuple(sorted(mats)), frozenset(rows), words)

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from med_mat import strict
 from med_mat.errors import CardError, MedMATError, SplitError
 from med_mat.index import Index
+from med_mat.selection import MAT
 from med_mat.splits import registry
 from med_mat.splits.ids import places_of
 from med_mat.splits.interpretation import Target
@@ -33,7 +34,6 @@ from med_mat.splits.result import Experiment
 from med_mat.splits.saving import COLUMNS, KEY, PARTS, VERSION, content
 from med_mat.strict import only_a_file
 from med_mat.tags import Positions
-from med_mat.taxonomy import MAT
 
 
 def experiment(index: Index, definition: Mapping[str, Any] | str | os.PathLike[str]) -> Experiment:

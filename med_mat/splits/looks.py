@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from med_mat.imaging.hashing import BITS, turns
-from med_mat.leakage.forest import components
+from med_mat.leakage.components import components
 from med_mat.leakage.near import CROWD, THRESHOLD, unpacked
 from med_mat.storage.location import Location, read_index
 
@@ -41,7 +41,7 @@ COMPARED = 200_000
 #: Number of comparisons up to which brute force is faster than building a hash table of pieces.
 _PLAIN = 4 * 10**9
 #: Of 21 bits that differ, one of 11 pieces has at most one: no pair is missed. An audit asks faiss, not the search that
-#: the build made its groups by (med_mat.leakage.pieces): what that would miss is found here.
+#: the build made its groups by (med_mat.leakage.hamming): what that would miss is found here.
 _PIECES, _PIECE_BITS, _FLIPS = 11, 23, 1
 _BATCH = 256
 #: Maximum number of pairs per step: a crowd of identical blank images would fill the memory.

@@ -76,7 +76,7 @@ class Options:
             includes them or a part names them. "any" trains on rows of all kinds.
         avoid: How unrelated data is told from related data. "wide" also leaves out what names the target's element in
             other words (State for COVID, Cancer Detection for Cancer, Chest for Lung, Fundus for Retina: see
-            :func:`med_mat.taxonomy.overlaps`); "literal" compares the words alone, as the paper does.
+            :meth:`med_mat.vocabulary.Vocabulary.related`); "literal" compares the words alone, as the paper does.
         questions: Form of the questions in train and test (see docs/questions.md).
         balanced_test: Keep equal numbers of test records per label, so that accuracy is balanced accuracy, as in the
             paper. Of label sets (findings) the most frequent are kept: at least four where there are that many, and

@@ -55,7 +55,7 @@ class Study:
         Raises:
             SplitError: The build has no test record of the target, or exclusions leave a single label.
         """
-        selection = Selection.of(target)
+        selection = Selection.of(target, index.vocabulary)
         found = find_target(index.tags.facts, selection, options.interpretation)
         if named:
             found = Target(found.text, found.mats, found.rows - frozenset(named))

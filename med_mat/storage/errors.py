@@ -19,7 +19,7 @@ _TROUBLE = "the Hub has trouble: run the same command later; what arrived is kep
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def hub_errors(what: str) -> Iterator[None]:
     """Whatever the Hub's client raises becomes a :class:`HubError` about ``what``.
 
     The client's own text goes no further than its type: it may hold signed addresses.

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 from med_mat import schema
 from med_mat.errors import BuildError, BuildNotFoundError, HubError, MedMATError
 from med_mat.files import relative
-from med_mat.storage.errors import told
+from med_mat.storage.errors import hub_errors
 from med_mat.storage.manifest import check
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class HubRepository:
         """
         from huggingface_hub import hf_hub_download
 
-        with told(f"{self.repo_id}/{name}"):
+        with hub_errors(f"{self.repo_id}/{name}"):
             return Path(hf_hub_download(self.repo_id, name, repo_type="dataset", revision=self.commit))
 
     def index(self, columns: Iterable[str]) -> Path:
@@ -124,7 +124,10 @@ class HubRepository:
         from huggingface_hub.errors import EntryNotFoundError
 
         if set(columns) <= set(TAGS_COLUMNS):
-            with told(f"{self.repo_id}/{TAGS}"), suppress(EntryNotFoundError):  # it was not 'med-mat push' that sent it
+            with (
+                hub_errors(f"{self.repo_id}/{TAGS}"),
+                suppress(EntryNotFoundError),
+            ):  # it was not 'med-mat push' that sent it
                 return Path(hf_hub_download(self.repo_id, TAGS, repo_type="dataset", revision=self.commit))
         return self.local(INDEX)
 
@@ -136,7 +139,7 @@ class HubRepository:
         """
         from huggingface_hub import HfFileSystem
 
-        with told(f"{self.repo_id}/{name}"):
+        with hub_errors(f"{self.repo_id}/{name}"):
             file: IO[bytes] = HfFileSystem().open(f"datasets/{self.repo_id}@{self.commit}/{name}", cache_type="none")
             return file
 
@@ -295,7 +298,7 @@ def _location(where: str | os.PathLike[str], revision: str | None) -> Location:
         )
     from huggingface_hub import HfApi
 
-    with told(f"the dataset {str(where)!r} (there is no folder of that name either)"):
+    with hub_errors(f"the dataset {str(where)!r} (there is no folder of that name either)"):
         commit = HfApi().dataset_info(str(where), revision=revision).sha
     if not re.fullmatch(r"[0-9a-f]{40}", str(commit)):
         raise HubError(f"The Hub did not say which commit {where} is at: it gave {commit!r}. Try again later.")

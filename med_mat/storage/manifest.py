@@ -59,6 +59,23 @@ class _Manifest:
     without_names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+def missing_images(manifest: Mapping[str, Any], where: object) -> str:
+    """What to know of a Med-MAT whose records lack images, and how to get them; "" where none lack.
+
+    Args:
+        manifest: as :func:`check` accepts it.
+        where: the Med-MAT, as ``med-mat attach`` takes it.
+    """
+    without, every = manifest.get("without_pixels", {}), manifest["sources"]
+    if not without:
+        return ""
+    which = "all sources" if len(without) == len(every) else f"{len(without)} of {len(every)} sources"
+    return (
+        f"image and mask are null in the records of {which}; 'med-mat attach {where} --raw RAW --out FOLDER' restores "
+        "them from the publishers' files"
+    )
+
+
 def check(manifest: Mapping[str, Any], where: str) -> None:
     """Whether a manifest says all that it should, each of the kind that it should be.
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat.errors import HubError
-from med_mat.storage.errors import told
+from med_mat.storage.errors import hub_errors
 
 #: Columns that lie nearer than this are fetched in one request.
 _GAP = 64_000
@@ -32,7 +32,7 @@ def read_row_group(file: IO[bytes], parquet: pq.ParquetFile, group: int, columns
     for start, end in _spans(parquet.metadata.row_group(group), columns):
         if not 0 <= start < end <= size:
             raise HubError(f"{name} is damaged: its row group {group} would lie outside of it. Push it again.")
-        with told(str(name)):
+        with hub_errors(str(name)):
             file.seek(start)
             found = file.read(end - start)
         if len(found) != end - start:

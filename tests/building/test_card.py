@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,12 @@ import yaml
 from workshop import Workshop
 
 from med_mat import catalog
-from med_mat.building.card import COUNTED, SPLITS, write_cards
+from med_mat.building import Options, build, find
+from med_mat.building.card import write_cards
+from med_mat.building.configurations import PARTS, configurations
+from med_mat.building.configurations import front_matter as written
+from med_mat.building.counts import COUNTED
+from med_mat.taxonomy import SPLITS
 
 
 def front_matter(text: str) -> dict[str, Any]:
@@ -54,6 +60,118 @@ def test_every_file_of_the_build_is_in_a_configuration(workshop: Workshop) -> No
         "index",
         *(record["source"] for record in workshop.records),
     }
+
+
+def test_the_front_matter_is_short_whatever_is_built() -> None:
+    sources = list(catalog.load().values())
+    files = [
+        f"data/{source.name}/{row.number:03d}/{part}-00000-1a2b3c4d.parquet"
+        for source in sources
+        for row in source.rows
+        for part in PARTS
+        if part != "validation" or "validation" in source.published_split
+    ]
+    found = configurations(sources, files)
+    text = written({"configs": found})
+    assert len(text.encode()) < 50_000
+    assert front_matter(text) == {"configs": found}
+
+
+def test_the_card_says_first_what_a_reader_must_know(workshop: Workshop) -> None:
+    text = (workshop.out / "README.md").read_text("utf-8").split("---\n", 2)[2]
+    order = [
+        "**Synthetic images.**",
+        "records from",
+        "load_dataset(",
+        "**Leakage.**",
+        "## Configurations",
+        "## Sources",
+    ]
+    places = [text.index(one) for one in order]
+    assert places == sorted(places)
+    assert len(text.encode()) < 30_000
+
+
+def test_every_link_of_the_pages_leads_somewhere(workshop: Workshop) -> None:
+    for page in [workshop.out / "README.md", workshop.out / "LICENSES.md", *(workshop.out / "cards").glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+            assert (page.parent / link).is_file(), (page, link)
+
+
+def test_the_card_lists_every_source_once_per_modality_with_its_counts(workshop: Workshop) -> None:
+    text = (workshop.out / "README.md").read_text("utf-8")
+    sections = re.findall(r"<summary><b>.*?</b> \((.*?)\): .*?</summary>\n\n(.*?)\n\n</details>", text, re.DOTALL)
+    for modality, section in sections:
+        own = [one for one in workshop.records if one["modality"] == modality]
+        lines = [line.split(" | ") for line in section.splitlines()[2:]]
+        assert {line[1].strip("`") for line in lines} == {one["source"] for one in own}
+        assert len(lines) == len({one["source"] for one in own})
+        counted = sum(int(cell.replace(",", "")) for line in lines for cell in line[3:7] if cell.strip())
+        assert counted == len(own)
+    assert {modality for modality, _ in sections} == {one["modality"] for one in workshop.records}
+
+
+def card_of(workshop: Workshop, out: Path, *names: str, **options: Any) -> str:
+    """The Hub card of a build of some of the sources of the workshop."""
+    index = pq.read_table(workshop.out / "index.parquet", columns=[*COUNTED, "file"])
+    own = index.filter(pa.compute.is_in(index["source"], pa.array(names)))
+    ledgers = json.loads((workshop.out / "ledger.json").read_text("utf-8"))["sources"]
+    files = own["file"].unique().to_pylist()
+    sources = [catalog.load()[name] for name in names]
+    write_cards(out, sources, own.drop_columns(["file"]), files, {name: ledgers[name] for name in names}, **options)
+    return (out / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "names", [("busi",), ("busi", "kvasir_seg"), ("chest_ct_scan", "covid_ct", "head_ct", "ct_of_brain")], ids=len
+)
+@pytest.mark.usefixtures("arrow_cache", "offline")
+def test_the_python_of_a_card_runs_on_its_dataset(
+    workshop: Workshop, tmp_path: Path, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(find(dict.fromkeys(names), workshop.raw), tmp_path / "Med-MAT", Options(jobs=1))
+    text = (tmp_path / "Med-MAT" / "README.md").read_text("utf-8")
+    monkeypatch.chdir(tmp_path)
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    said: dict[str, Any] = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), said)
+    assert len(said["train"])
+    assert ("experiment" in said) == (len(names) == 4)
+    if "experiment" in said:
+        said["experiment"].audit()
+
+
+def test_without_images_the_card_says_how_to_attach_them_before_all_else(workshop: Workshop, tmp_path: Path) -> None:
+    names = ("acrima", "busi", "kvasir_seg", "hep2", "palm", "tn3k", "jsiec")
+    some = card_of(workshop, tmp_path, *names, name="org/Set", hosted=True, without_pixels=["busi", "palm"])
+    notice = next(line for line in some.splitlines() if "**Without images.**" in line)
+    assert "`busi`, `palm`" in notice
+    assert "med-mat attach org/Set --raw" in notice
+    assert some.index(notice) < some.index("records from")
+    assert some.count("*(no images)*") == 2
+    many = card_of(workshop, tmp_path, *names, without_pixels=names[1:])
+    assert "6 of the 7 sources (marked [below](#sources))" in many
+    every = card_of(workshop, tmp_path, *names, without_pixels=names)
+    assert "null in the records of all sources" in every
+    assert "no images" not in every
+
+
+def test_a_card_has_a_picture_or_a_table_of_the_grid(workshop: Workshop, tmp_path: Path) -> None:
+    table = card_of(workshop, tmp_path, "busi", "head_ct")
+    assert "| **Breast** |  | 35 |" in table
+    picture = card_of(workshop, tmp_path, "busi", "head_ct", picture="grid.png")
+    assert "](grid.png)" in picture
+    assert "**Breast**" not in picture
+
+
+def test_what_a_source_withholds_is_on_its_page(workshop: Workshop) -> None:
+    withheld = Counter(one["source"] for one in workshop.records if one["withheld"])
+    assert withheld
+    for name in {one["source"] for one in workshop.records}:
+        page = (workshop.out / "cards" / f"{name}.md").read_text("utf-8")
+        assert (f"Withheld: {withheld[name]:,} records" in page) == (name in withheld)
 
 
 def test_the_counts_are_those_of_the_index(workshop: Workshop) -> None:

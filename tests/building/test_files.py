@@ -11,10 +11,10 @@ import pytest
 from building import CLASS_FOLDERS, Toy, content, make, records, touch
 
 from med_mat.building import files as module
-from med_mat.building.files import ROLES, SCHEMA, read_index, read_indexes
 from med_mat.demo import miniature
 from med_mat.errors import ReadError
 from med_mat.files import sha256
+from med_mat.storage.raw_files import ROLES, SCHEMA, read_index, read_indexes
 
 MakeToy = Callable[..., Toy]
 SOURCES = ("busi", "head_ct", "duke_liver", "covid_ct")

@@ -38,7 +38,7 @@ def test_the_same_file_in_two_sources_is_one_group(tmp_path: Path) -> None:
         groups.setdefault(one["group"], set()).add(one["source"])
     assert [sorted(sources) for sources in groups.values() if len(sources) > 1] == [["busi", "head_ct"]]
     card = (tmp_path / "out/README.md").read_text("utf-8")
-    assert "1 of them with records of more than one source" in card
+    assert "1 of them records of more than one source" in card
 
 
 def test_both_records_of_an_image_with_two_rows_are_one_group(built: Path) -> None:

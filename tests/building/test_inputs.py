@@ -96,7 +96,7 @@ def test_what_reads_tables_remakes_the_records_of_all_that_read_tables(
 
 
 @pytest.mark.parametrize(
-    "module", ["med_mat.building.run", "med_mat.splits.audit", "med_mat.browse.page", "med_mat.cli"]
+    "module", ["med_mat.building.run", "med_mat.splits.audit", "med_mat.browse.app", "med_mat.cli"]
 )
 def test_what_no_record_passes_through_remakes_nothing(built: Path, change: Callable[[str], None], module: str) -> None:
     change(module)

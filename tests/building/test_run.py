@@ -14,7 +14,7 @@ from building import CLASS_FOLDERS, Toy, content, ledger, make, records, touch
 from PIL import Image
 
 import med_mat
-from med_mat.building import Options, build, chunk, find, forecast, plan, run
+from med_mat.building import Options, build, chunk, find, finish, forecast, plan, run
 from med_mat.catalog import Catalog, load
 from med_mat.demo import miniature
 from med_mat.errors import BuildError, MedMATError
@@ -226,7 +226,7 @@ def test_a_build_that_fails_leaves_the_old_one_whole_and_can_be_finished(
         raise BuildError("stopped here.")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, broken, fails)
+        patch.setattr(finish, broken, fails)
         with pytest.raises(BuildError, match="stopped here"):
             make(raw, out, *PAIR)
     assert {name: data for name, data in content(out).items() if not name.startswith(".build/next/")} == before
@@ -239,7 +239,7 @@ def test_a_first_build_that_fails_is_not_opened(raw: Path, tmp_path: Path, monke
     def fails(*_: object, **__: object) -> None:
         raise BuildError("stopped here.")
 
-    monkeypatch.setattr(run, "write_index", fails)
+    monkeypatch.setattr(finish, "write_index", fails)
     with pytest.raises(BuildError, match="stopped here"):
         make(raw, tmp_path / "out", *PAIR)
     with pytest.raises(BuildError, match="unfinished build"):

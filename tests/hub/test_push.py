@@ -154,7 +154,7 @@ def test_without_pixels_no_pixel_arrives(client: Client, built: Built) -> None:
         assert bare.drop_columns(["image", "mask"]).equals(whole.drop_columns(["image", "mask"]))
     sent = [*client.hub.objects.values(), *client.hub.files("org/bare").values()]
     assert not any(picture[:200] in data for picture in pixels for data in sent)
-    assert b"Without pixels" in client.hub.files("org/bare")["README.md"]
+    assert b"Without images" in client.hub.files("org/bare")["README.md"]
 
 
 def test_some_sources_without_pixels(client: Client, built: Built) -> None:

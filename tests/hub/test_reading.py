@@ -15,10 +15,10 @@ from hub_server import TOKEN, File, Hub, Repository, Request, serve
 
 import med_mat
 from med_mat import catalog, schema
-from med_mat.building.writer import open_writer
 from med_mat.catalog import RowFacts
 from med_mat.hub.staging import write_tags
 from med_mat.storage.location import TAGS, TAGS_COLUMNS
+from med_mat.storage.parquet import open_writer
 
 CHOICE = ("--except", "aptos_2019", "--allow", "busi", "--allow", "kvasir_seg")
 

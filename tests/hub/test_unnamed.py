@@ -19,17 +19,18 @@ from workshop import Workshop, digests, once
 
 import med_mat
 from med_mat.building import Options, build, find, sums
-from med_mat.building.files import read_index
 from med_mat.building.sides import key
 from med_mat.catalog import Catalog, Identifier, Place, load
 from med_mat.dataset import MedMAT
 from med_mat.demo import miniature
+from med_mat.differences import compare
 from med_mat.errors import ReadError, SplitError
 from med_mat.hub.publication import choose
 from med_mat.hub.staging import stage
 from med_mat.leakage import linked
 from med_mat.nameless import identifies
-from med_mat.validate import compare, validate
+from med_mat.storage.raw_files import read_index
+from med_mat.validate import validate
 
 #: Numbers of patients in file names; ages and findings in raw labels; several scales; volumes.
 SOURCES = ("pad_ufes_20", "shenzhen_cxr", "arthrosis", "busi", "head_ct")
@@ -227,7 +228,7 @@ def test_only_what_identifies_is_left_out(small: Built, tmp_path: Path) -> None:
         "pad_ufes_20": ["file names"], "head_ct": ["tables"], "shenzhen_cxr": ["raw labels"],
     }  # fmt: skip
     readme = (folder / "README.md").read_text("utf-8")
-    assert "Without names" in readme
+    assert "Without file names" in readme
     mat = med_mat.attach(folder, small.raw, tmp_path / "out", catalog=catalog)
     assert digests(tmp_path / "out" / "data") == digests(small.out / "data")
     assert len(mat) == len(rows)

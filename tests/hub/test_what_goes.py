@@ -62,9 +62,11 @@ def test_none_takes_records_of_every_source_or_refuses(built: Built) -> None:
     catalog = with_terms(acrima=(True, True), busi=(False, True), aptos_2019=(None, True), kvasir_seg=(False, True))
     assert set(goes(chosen(built, catalog, pixels="none")).values()) == {"without pixels"}
     catalog = with_terms(busi=(True, False), aptos_2019=(None, True), kvasir_seg=(False, None))
-    with pytest.raises(HubError, match=r"The terms of busi forbid that labels.* labels of kvasir_seg may .* not known"):
+    with pytest.raises(
+        HubError, match=r"The terms of busi forbid to redistribute labels.* labels of kvasir_seg may .* not known"
+    ):
         chosen(built, catalog, pixels="none")
-    with pytest.raises(HubError, match="The terms of busi forbid that labels"):
+    with pytest.raises(HubError, match="The terms of busi forbid to redistribute labels"):
         chosen(built, catalog, pixels="none", allow=["busi", "kvasir_seg"])
     found = goes(chosen(built, catalog, pixels="none", allow=["kvasir_seg"], leave_out=["busi"]))
     assert found["kvasir_seg"] == "without pixels"
@@ -88,7 +90,7 @@ def test_labels_that_terms_forbid_to_pass_on_never_go() -> None:
     for name in closed:
         ways: list[dict[str, Any]] = [{"pixels": "none"}, {"pixels": "all"}, {"without_pixels": [name]}]
         for given in ways:
-            with pytest.raises(HubError, match=f"terms of {name} forbid that labels"):
+            with pytest.raises(HubError, match=f"terms of {name} forbid to redistribute labels"):
                 choose(Path("x"), manifest, load(), only=["acrima", name], allow=[name], **given)
 
 
@@ -118,13 +120,13 @@ def test_a_dry_run_prints_the_table_and_the_sums_alone(client: Client, built: Bu
     done = client.med_mat("push", built.out, "org/x", "--pixels", "allowed", "--allow", "busi", "--dry-run")
     assert done.returncode == 0, done.stderr
     head, *lines, sums = done.stdout.splitlines()
-    assert head.split() == ["source", "goes", "records", "MB", "licence", "images", "labels", "why"]
+    assert head.split() == ["source", "goes", "records", "MB", "license", "images", "labels", "why"]
     told = {line.split()[0]: line for line in lines}
     assert {name: "with pixels" in line for name, line in told.items()} == {
         "acrima": True, "busi": True, "aptos_2019": False, "kvasir_seg": False,
     }  # fmt: skip
-    assert "you allow it" in told["busi"]
-    assert "forbid that labels" in told["aptos_2019"]
+    assert "allowed by you" in told["busi"]
+    assert "forbid to redistribute labels" in told["aptos_2019"]
     assert "not known" in told["kvasir_seg"]
     assert sums.startswith("2 sources: ")
     assert not client.hub.repositories

@@ -25,7 +25,7 @@ from med_mat.example import Frame, Slice
 from med_mat.imaging.containers import jpeg, png
 from med_mat.imaging.decoding import FileCache, Stored, read, values
 from med_mat.raw import Miniature
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 
 RNG = np.random.default_rng(7)
 GREY = RNG.integers(0, 256, (9, 13), dtype=np.uint8)

@@ -19,7 +19,7 @@ from med_mat.errors import ReadError
 from med_mat.example import BinaryMask, Frame
 from med_mat.imaging import dicom
 from med_mat.imaging.decoding import FileCache, Stored, read, values
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 
 pydicom = pytest.importorskip("pydicom")
 

@@ -20,7 +20,7 @@ from med_mat.errors import ReadError
 from med_mat.example import Slice
 from med_mat.imaging import volumes
 from med_mat.imaging.decoding import FileCache, open_file, read, values
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 
 sitk = pytest.importorskip("SimpleITK")
 

@@ -22,7 +22,7 @@ from med_mat.example import Slice
 from med_mat.imaging import nifti
 from med_mat.imaging.decoding import FileCache, Stored, read, values
 from med_mat.raw import RawFolder
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 
 nibabel = pytest.importorskip("nibabel")
 

@@ -15,7 +15,8 @@ from med_mat import catalog
 from med_mat.catalog import Row, Upstream
 from med_mat.leakage.contradictions import COLUMNS, SCHEMA, Contested, Stated, contradict, count, settle
 from med_mat.questions import Synonyms
-from med_mat.taxonomy import MAT, Kind
+from med_mat.selection import MAT
+from med_mat.taxonomy import Kind
 
 WORDS = Upstream("", "", "", "", "")
 

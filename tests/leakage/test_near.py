@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from med_mat.imaging.hashing import BITS, turns
-from med_mat.leakage import near, pieces
+from med_mat.leakage import hamming, near
+from med_mat.leakage.hamming import Index, found, words
 from med_mat.leakage.near import CROWD, THRESHOLD, Links, near_links, unpacked
-from med_mat.leakage.pieces import Index, found, words
 
 BYTES = BITS // 8
 
@@ -139,8 +139,8 @@ def test_not_even_the_pair_that_is_hardest_to_find_is_missed(transposed: bool) -
     bits = np.arange(BITS).reshape(8, 2, 8, 2).transpose(1, 3, 0, 2).reshape(4, 64)
     parts = [bits[kind, start::3] for kind in range(4) for start in range(3)]
     copies = []
-    for last in set(range(12)) - set(pieces._SURE):
-        others = [one[: 1 if n in pieces._SURE else 2] for n, one in enumerate(parts) if n != last]
+    for last in set(range(12)) - set(hamming._EXACT):
+        others = [one[: 1 if n in hamming._EXACT else 2] for n, one in enumerate(parts) if n != last]
         for bit in parts[last]:
             loose = np.unpackbits(base[0])
             loose[np.concatenate([*others, [bit]])] ^= 1

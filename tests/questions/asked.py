@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from med_mat.catalog import Row, Upstream
 from med_mat.questions import LETTERS, Question
-from med_mat.taxonomy import MAT, Kind
+from med_mat.selection import MAT
+from med_mat.taxonomy import Kind
 
 
 def row(number: int, subset: int | None, kind: Kind, *names: str) -> Row:

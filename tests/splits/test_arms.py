@@ -16,9 +16,10 @@ from med_mat.building import Options, build, find
 from med_mat.catalog import sources
 from med_mat.dataset import MedMAT
 from med_mat.errors import SplitError, VocabularyError
+from med_mat.selection import MAT
 from med_mat.splits import Experiment
 from med_mat.splits.kinds import arms, held_out, limited, tasks
-from med_mat.taxonomy import AXES, MAT, TASK_PARENTS
+from med_mat.taxonomy import AXES, TASK_PARENTS
 
 pytestmark = pytest.mark.usefixtures("arrow_cache")
 

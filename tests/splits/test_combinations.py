@@ -10,16 +10,17 @@ from worlds import LUNG, MADE, MATS, Record, made_rows, made_up
 
 import med_mat
 from med_mat.errors import SplitError
+from med_mat.selection import MAT
 from med_mat.splits.combinations import Combination, enumerate_combinations
 from med_mat.splits.interpretation import Interpretation
-from med_mat.taxonomy import MAT, counts_as
+from med_mat.vocabulary import STANDARD
 
 
 def oracle(names: set[MAT], target: MAT, pool: bool) -> set[Combination]:
     """Every pair and triple of triplets, kept where it fits a direction of the paper."""
 
     def holds(part: MAT) -> tuple[bool, bool, bool]:
-        task = target.task in counts_as(part.task, pool_tasks=pool, cross_tasks=False)
+        task = target.task in STANDARD.counts_as(part.task, pool_tasks=pool, cross_tasks=False)
         return part.modality == target.modality, part.area == target.area, task
 
     def other_task(part: MAT) -> bool:

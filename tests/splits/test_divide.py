@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import Record, Row, World, made_rows, made_up, many, with_more, worlds
 
+from med_mat.selection import MAT
 from med_mat.splits import divide
-from med_mat.taxonomy import MAT
 
 
 def strata(world: World, every: list[int]) -> dict[int, tuple[Any, str]]:

@@ -18,9 +18,9 @@ from worlds import LUNG, MADE, Record, World, made_rows, made_up, many, replace
 from med_mat.dataset import MedMAT
 from med_mat.errors import AuditError, BuildError, SplitError
 from med_mat.imaging.hashing import turns
+from med_mat.selection import MAT
 from med_mat.splits import Experiment, looks
 from med_mat.storage.location import Folder
-from med_mat.taxonomy import MAT
 
 #: Of a test record (position 0) and one to train on (position 1) in the worlds below.
 TESTED, TRAINED = 0, 1

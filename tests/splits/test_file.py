@@ -11,7 +11,7 @@ import yaml
 from worlds import LUNG, Record, Row, World, made_rows, made_up, many, replace, with_more
 
 from med_mat.errors import MedMATError, SplitError
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 
 
 @pytest.fixture

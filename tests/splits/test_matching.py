@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from worlds import LUNG, MADE, Record, Row, World, made_rows, made_up, many
 
 from med_mat.errors import AuditError, SplitError
+from med_mat.selection import MAT
 from med_mat.splits import Options, compare, sampling
 from med_mat.splits.study import OVERLAPPING, SILENT, UNMATCHED
-from med_mat.taxonomy import AREAS, MAT, TASKS, counts_as, overlaps
+from med_mat.taxonomy import AREAS, TASKS
+from med_mat.vocabulary import STANDARD
 
 FINDINGS = [Row(1, LUNG, 31, "findings"), *made_rows()[1:]]
 
@@ -147,17 +149,17 @@ def test_what_states_nothing_is_not_trained_on() -> None:
 
 @given(st.sampled_from(list(TASKS)), st.sampled_from(list(TASKS)))
 def test_tasks_overlap_where_one_is_a_kind_of_the_other(one: str, other: str) -> None:
-    assert overlaps("task", one, other) == overlaps("task", other, one)
-    assert overlaps("task", one, one)
-    wide = counts_as(one, pool_tasks=True, cross_tasks=True)
-    assert not wide & {other} or overlaps("task", one, other)
+    assert STANDARD.related("task", one, other) == STANDARD.related("task", other, one)
+    assert STANDARD.related("task", one, one)
+    wide = STANDARD.counts_as(one, pool_tasks=True, cross_tasks=True)
+    assert not wide & {other} or STANDARD.related("task", one, other)
 
 
 def test_areas_under_two_names() -> None:
-    pairs = {(a, b) for a in AREAS for b in AREAS if a < b and overlaps("area", a, b)}
+    pairs = {(a, b) for a in AREAS for b in AREAS if a < b and STANDARD.related("area", a, b)}
     assert pairs == {("Chest", "Lung"), ("Fundus", "Retina")}
-    assert not overlaps("task", "COVID", "Cancer")
-    assert not overlaps("modality", "CT", "MRI")
+    assert not STANDARD.related("task", "COVID", "Cancer")
+    assert not STANDARD.related("modality", "CT", "MRI")
 
 
 def test_unrelated_data_holds_nothing_of_the_target_under_another_name() -> None:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from worlds import LUNG, Record, Row, World, made_rows, made_up, many, with_more, worlds
 
+from med_mat.selection import MAT
 from med_mat.splits import sampling
-from med_mat.taxonomy import MAT
 
 
 def everything(world: World) -> np.ndarray[Any, np.dtype[np.int64]]:

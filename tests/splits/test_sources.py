@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from worlds import LUNG, Record, Row, World, made_up, replace, tried, worlds
 
 from med_mat.errors import AuditError, SplitError, VocabularyError
-from med_mat.taxonomy import MAT
+from med_mat.selection import MAT
 
 COVID = MAT("CT", "Lung", "COVID")
 ELSEWHERE = "the target's triplet in other sources, b, c: leave_source_out trains on it"

@@ -16,8 +16,8 @@ from test_evidence import damaged, put
 from worlds import LUNG, MADE, Record, Row, World, audited, made_rows, made_up, many, replace, tried, worlds
 
 from med_mat.errors import AuditError, SplitError
+from med_mat.selection import MAT
 from med_mat.splits import Experiment
-from med_mat.taxonomy import MAT
 
 
 @pytest.fixture(scope="module")

@@ -22,8 +22,9 @@ from med_mat.dataset import MedMAT
 from med_mat.errors import AuditError, SplitError
 from med_mat.leakage import contradictions
 from med_mat.leakage.near import THRESHOLD
+from med_mat.selection import MAT
 from med_mat.storage.location import Folder
-from med_mat.taxonomy import DRAWN, MAT
+from med_mat.taxonomy import DRAWN
 
 WORDS = (("CT", "MRI", "US"), ("Lung", "Brain", "Skin"), ("Cancer", "COVID", "State", "Level", "Cancer Detection"))
 MATS = [MAT(m, a, t) for m in WORDS[0] for a in WORDS[1] for t in WORDS[2]]

@@ -50,7 +50,7 @@ def combinations(
     return tuple(
         one
         for goal in study.target.mats
-        for one in enumerate_combinations(triplets, goal, study.interpretation)
+        for one in enumerate_combinations(triplets, goal, study.interpretation, index.vocabulary)
         if direction in (None, one.direction) and elements in (None, len(one.parts))
     )
 

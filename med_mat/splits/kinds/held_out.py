@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from med_mat.errors import SplitError
 from med_mat.index import Index
-from med_mat.selection import Selection, Selector, Triplets
+from med_mat.selection import MAT, Selection, Selector, Triplets
 from med_mat.splits.kinds.arms import train_apart
 from med_mat.splits.kinds.sources import each_source_left_out
 from med_mat.splits.options import ExperimentOptions, Options
 from med_mat.splits.registry import experiment, with_options
 from med_mat.splits.result import Experiment
 from med_mat.splits.study import Study
-from med_mat.taxonomy import AXES, MAT
+from med_mat.taxonomy import AXES
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

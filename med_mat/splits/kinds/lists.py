@@ -16,7 +16,7 @@ from med_mat import strict
 from med_mat.errors import SplitError
 from med_mat.index import Index
 from med_mat.nameless import WITHOUT_NAMES
-from med_mat.selection import Selector
+from med_mat.selection import Algebra, Selector
 from med_mat.splits.ids import SUFFIXES, known_ids, nearest_id, places_of, read_ids
 from med_mat.splits.interpretation import Target, find_target
 from med_mat.splits.options import AMONG, Options, Rule, SamplingOptions
@@ -25,7 +25,6 @@ from med_mat.splits.result import Experiment
 from med_mat.splits.split import TESTED
 from med_mat.splits.study import Study
 from med_mat.tags import Positions
-from med_mat.taxonomy import Algebra
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -1,4 +1,4 @@
-"""What belongs together: sets that grow by pairs, and the surest pairs that hold them together."""
+"""Connected components, spanning forests, and sets that are merged incrementally."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Array = NDArray[Any]
 
 
 def components(count: int, first: Array, second: Array) -> Array:
-    """For each of the numbers 0 to count - 1, the number of the set that the pairs put it in (int32)."""
+    """The connected component of each of the nodes 0 to count - 1, where each pair is an edge (int32)."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -19,10 +19,10 @@ def components(count: int, first: Array, second: Array) -> Array:
     return np.asarray(connected_components(graph.tocsr(), directed=False)[1])
 
 
-def tree(count: int, first: Array, second: Array) -> Array:
-    """Which pairs hold the sets together: n - 1 for a set of n, the earlier before the later (positions, int64).
+def spanning_forest(count: int, first: Array, second: Array) -> Array:
+    """The positions (int64, ascending) of the edges of the minimum spanning forest, earlier edges first.
 
-    It is the minimum spanning tree under the pairs' own order, and there is but one.
+    It has n - 1 edges for a component of n nodes, and is unique, since no two edges weigh the same.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import minimum_spanning_tree
@@ -35,11 +35,11 @@ def tree(count: int, first: Array, second: Array) -> Array:
     return np.sort(minimum_spanning_tree(graph.tocsr()).data.astype(np.int64) - 1)
 
 
-class Forest:
-    """Sets of whole numbers that grow together, where pairs come one batch after the other.
+class DisjointSets:
+    """Disjoint sets of the numbers 0 to n - 1 (union-find), for edges that arrive in batches.
 
     Args:
-        labels: (n,); the numbers 0 to n - 1 of one label are one set to begin with.
+        labels: (n,) numbers with the same label are in one set at the start.
     """
 
     def __init__(self, labels: Array) -> None:
@@ -47,7 +47,7 @@ class Forest:
         self._parents = lowest[which]
 
     def roots(self, numbers: Array) -> Array:
-        """The lowest number of each one's set."""
+        """The lowest number in the set of each of these numbers."""
         found = self._parents[numbers]
         while not np.array_equal(further := self._parents[found], found):
             found = further
@@ -55,7 +55,7 @@ class Forest:
         return found
 
     def join(self, first: Array, second: Array) -> Array:
-        """Make one set of two, pair by pair; which pairs were of two sets until then (bool)."""
+        """Merge the sets of each pair, in order; True for the pairs that merged two sets (bool)."""
         new = np.zeros(len(first), bool)
         for place, (a, b) in enumerate(zip(self.roots(first).tolist(), self.roots(second).tolist(), strict=True)):
             low, high = sorted((self._root(a), self._root(b)))

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from med_mat.leakage.forest import Forest, components, tree
+from med_mat.leakage.components import DisjointSets, components, spanning_forest
 
 Pairs = list[tuple[int, int]]
 PAIRS = st.integers(1, 24).flatmap(
@@ -41,18 +41,18 @@ def lowest(labels: np.ndarray) -> list[int]:
 
 
 def test_a_chain_joined_from_its_middle_is_one_set() -> None:
-    forest = Forest(np.arange(5))
-    forest.join(np.array([2, 1, 0, 3]), np.array([3, 2, 1, 4]))
-    assert forest.roots(np.arange(5)).tolist() == [0] * 5
+    sets = DisjointSets(np.arange(5))
+    sets.join(np.array([2, 1, 0, 3]), np.array([3, 2, 1, 4]))
+    assert sets.roots(np.arange(5)).tolist() == [0] * 5
 
 
 @settings(max_examples=400)
 @given(PAIRS, st.integers(0, 60))
 def test_a_forest_holds_the_sets_of_plain_union_find_in_one_call_or_in_two(drawn: tuple[int, Pairs], cut: int) -> None:
     count, pairs = drawn
-    forest = Forest(np.arange(count))
-    new = [*forest.join(*columns(pairs[:cut])), *forest.join(*columns(pairs[cut:]))]
-    assert forest.roots(np.arange(count)).tolist() == plain(count, pairs)
+    sets = DisjointSets(np.arange(count))
+    new = [*sets.join(*columns(pairs[:cut])), *sets.join(*columns(pairs[cut:]))]
+    assert sets.roots(np.arange(count)).tolist() == plain(count, pairs)
     assert sum(new) == count - len(set(plain(count, pairs)))
 
 
@@ -68,4 +68,4 @@ def test_components_are_the_sets_of_plain_union_find(drawn: tuple[int, Pairs]) -
 def test_a_tree_is_what_taking_the_earliest_pairs_first_keeps(drawn: tuple[int, Pairs]) -> None:
     count, pairs = drawn
     kept = [n for n, pair in enumerate(pairs) if plain(count, pairs[:n]) != plain(count, [*pairs[:n], pair])]
-    assert tree(count, *columns(pairs)).tolist() == kept
+    assert spanning_forest(count, *columns(pairs)).tolist() == kept

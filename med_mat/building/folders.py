@@ -1,0 +1,100 @@
+"""The folders of a build: the raw folders that it reads, and the output that it writes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from med_mat.building.loader import examples_of, has_loader
+from med_mat.catalog import Catalog, load
+from med_mat.errors import BuildError, LayoutError, UsageError
+from med_mat.files import holds
+from med_mat.layouts.locating import locate, recognize
+from med_mat.raw.folder import RawFolder
+from med_mat.storage.location import MANIFEST
+
+log = logging.getLogger(__name__)
+
+
+def find(
+    folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog | None = None, *, follow: bool = True
+) -> dict[str, RawFolder]:
+    """The raw folders to build from.
+
+    Args:
+        folders: source name -> its folder, or None for "below ``root``". Empty: whatever is recognized below ``root``.
+        root: where sources lie, each as ``root/<source>`` or under any name that its layout identifies.
+        catalog: the sources' cards.
+        follow: whether links to files may lead out of the folder of a source.
+
+    Raises:
+        UnknownSourceError, LayoutError, UsageError: a name or a folder that does not fit, or none is given.
+    """
+    catalog = catalog or load()
+    if not folders:
+        if root is None:
+            raise UsageError(
+                "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
+            )
+        known = recognize(root, catalog, examples_of, follow=follow)
+        for name in [name for name in known if not has_loader(catalog[name])]:
+            log.warning("%s is recognized in %s, but has no loader yet: left out", name, known.pop(name).root)
+        if not known:
+            raise LayoutError(
+                f"No source of Med-MAT is recognized below {root.absolute()}. 'med-mat sources' lists what is known, "
+                "'med-mat show SOURCE' prints the layout that is expected."
+            )
+        return dict(sorted(known.items(), key=lambda item: list(catalog).index(item[0])))
+    found: dict[str, RawFolder] = {}
+    for name, folder in folders.items():
+        source = catalog[name]
+        if folder is None:
+            if root is None:
+                raise UsageError(
+                    f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
+                )
+            folder = root / name if (root / name).exists() else root
+        found[name] = locate(source, folder, examples_of(source), catalog, follow=follow)
+    return found
+
+
+def check_apart(out: Path, raw: Iterable[Path]) -> None:
+    """Refuse an output in a raw folder, and a raw folder in the output, by whatever links they are named.
+
+    Raises:
+        BuildError: one lies in the other, or they are the same.
+    """
+    for folder in raw:
+        if holds(folder, out):
+            raise BuildError(
+                f"The output {out.absolute()} lies in the raw folder {folder}, whose every file is accounted for: "
+                "name a folder outside of it."
+            )
+        if holds(out, folder):
+            raise BuildError(
+                f"The raw folder {folder} lies in the output {out.absolute()}, where builds replace files: name "
+                "another folder for the output."
+            )
+
+
+def claim(out: Path, raw: Iterable[RawFolder]) -> None:
+    """Make the folder, or refuse one that holds something else, or lies where raw files are looked for."""
+    check_apart(out, [folder.root for folder in raw])
+    if out.exists() and not out.is_dir():
+        raise BuildError(f"{out.absolute()} is a file: name a folder for the output.")
+    strange = out.is_dir() and any(out.iterdir()) and not (out / ".build").is_dir()
+    if strange and (out / MANIFEST).is_file():
+        raise BuildError(
+            f"{out.absolute()} holds a Med-MAT without its folder .build: one that was published, or whose .build was "
+            "removed. It can be opened as it is, but no build can go on there: choose an empty or new folder for the "
+            "output."
+        )
+    if strange:
+        raise BuildError(
+            f"{out.absolute()} holds files that are not a Med-MAT build. Choose an empty or new folder for the output."
+        )
+    try:
+        (out / ".build").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BuildError(f"Cannot make the folder {out.absolute()}: {error.strerror or error}.") from error

@@ -1,0 +1,65 @@
+"""Which files an interrupted check has hashed already."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from med_mat.raw.folder import FileFacts, RawFolder
+
+
+def marker_path(source: str, raw: RawFolder) -> Path:
+    """Where the marker of a source and its folder is kept: in the user's cache."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    name = hashlib.blake2b(os.fsencode(os.path.realpath(raw.root)), digest_size=8).hexdigest()
+    return cache / "med_mat" / "validate" / f"{source}-{name}.jsonl"
+
+
+class Marker:
+    """The files that a run has hashed, one per line, until it ends, so that a run that was killed can be resumed.
+
+    An entry is valid only while size and time of the file are unchanged. A run that ends removes the marker, so that
+    the next one reads every file again: a file on a disk can change without its time.
+    """
+
+    def __init__(self, path: Path, raw: RawFolder) -> None:
+        self._path = path
+        self._raw = raw
+        self._file: IO[str] | None = None
+        self.done: dict[str, str] = {}
+
+    def __enter__(self) -> Marker:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._path.open("a+", encoding="utf-8", errors="replace", buffering=1)
+        except OSError:
+            return self  # nowhere to note it: the run starts anew when it is killed
+        self._file.seek(0)
+        for line in self._file:
+            try:
+                path, size, time, digest = json.loads(line)
+                if self._raw.files.get(path) == FileFacts(size, time):
+                    self.done[path] = str(digest)
+            except (ValueError, TypeError, RecursionError):
+                continue  # cut short when the run was killed, or damaged since
+        return self
+
+    def add(self, path: str, facts: FileFacts, digest: str) -> None:
+        """Note a file."""
+        if self._file is not None:
+            try:
+                self._file.write(json.dumps([path, facts.size, facts.mtime_ns, digest]) + "\n")
+            except OSError:  # a full disk must not end a check that needs no space
+                self._file = None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+            if kind is None:
+                self._path.unlink(missing_ok=True)

@@ -1,0 +1,214 @@
+"""The fields that a selection can ask for: one table, with the type, the level, the words and the meaning of each.
+
+A new field is one entry of :data:`FIELDS`, and one key of :class:`CardFields` or :class:`Fields`, by which type
+checkers and completion know it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Integral
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
+
+from med_mat.errors import VocabularyError
+from med_mat.taxonomy import SPLITS, WITHHELD, Access, Kind, LicenseCertainty, did_you_mean
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import pyarrow as pa
+
+_ANSWERS: Mapping[str, bool | None] = MappingProxyType({"yes": True, "no": False, "unknown": None})
+_LARGEST = 10**9  # of the numbers that can be asked for
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """What a selection can ask of one field."""
+
+    name: str
+    #: "element": a word of the triplet's axis; "text"; "number"; "answer": yes, no or unknown; "pixels": a number that
+    #: can be compared, too.
+    type: Literal["element", "text", "number", "answer", "pixels"]
+    #: Whether it is the same for all records of a row ("card": known without a build), of a row and split, or differs.
+    level: Literal["card", "split", "record"]
+    meaning: str
+    words: tuple[str, ...] = ()  # the only values, where these are fixed
+    nullable: bool = False  # whether "none" asks for what has no value
+
+    def value(self, value: Any) -> Any:
+        """A value as the facts of records hold it.
+
+        Raises:
+            VocabularyError: a value of another type, or none of the fixed ones.
+        """
+        if self.type in ("number", "pixels"):
+            return None if self.nullable and value in (None, "none") else self.number(value)
+        if self.type == "answer" and (value is None or isinstance(value, bool)):
+            value = self.spelled(value)
+        if not isinstance(value, str):
+            raise VocabularyError(f"{self.name}={value!r} is not a text.")
+        if self.words and value not in self.words:
+            raise VocabularyError(
+                f"{self.name}={value!r} is not one of {', '.join(self.words)}.{did_you_mean(value, self.words)}"
+            )
+        return _ANSWERS[value] if self.type == "answer" else value
+
+    def number(self, value: Any) -> int:
+        """A whole number.
+
+        Raises:
+            VocabularyError: something else.
+        """
+        if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
+            return int(value)
+        if not isinstance(value, bool) and isinstance(value, Integral) and 0 <= int(value) < _LARGEST:
+            return int(value)
+        raise VocabularyError(f"{self.name}: {value!r} is not a whole number below 1,000,000,000.")
+
+    def spelled(self, value: Any) -> str:
+        """A value as the text of a selection has it."""
+        if self.type == "answer":
+            return next(word for word, meaning in _ANSWERS.items() if meaning is value)
+        return "none" if value is None else str(value)
+
+    @property
+    def order(self) -> Callable[[str], Any]:
+        """The key by which spelled values are sorted: numbers by size."""
+        return (lambda word: (len(word), word)) if self.type == "number" else str
+
+    def matches(self, column: pa.ChunkedArray, wanted: Any) -> npt.NDArray[np.bool_]:
+        """Which records of an index column have one of the wanted values, or lie within the wanted bounds.
+
+        Args:
+            column: of the index, for the records in question; that of ``patient`` is asked whether it has a value.
+            wanted: values as a set; for pixels the least and the most, both included, None where open.
+        """
+        import numpy as np
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self.type == "answer":
+            return np.isin(column.is_valid().to_numpy(), list(wanted))
+        if self.type == "pixels":
+            low, high = wanted
+            values: npt.NDArray[np.int32] = column.to_numpy()
+            return ((low or 0) <= values) & (values <= (_LARGEST if high is None else high))
+        return np.asarray(pc.is_in(column, pa.array(sorted(wanted), pa.string())))
+
+
+_YES_NO_UNKNOWN = tuple(_ANSWERS)
+#: Every field by name.
+FIELDS: Mapping[str, FieldType] = MappingProxyType(
+    {
+        one.name: one
+        for one in (
+            FieldType("modality", "element", "card", "how the image was made, such as CT"),
+            FieldType("area", "element", "card", "the part of the body, such as Lung"),
+            FieldType("task", "element", "card", "what is asked of the image, such as Cancer"),
+            FieldType("source", "text", "card", "the source, such as busi"),
+            FieldType("row", "number", "card", "the number of the row"),
+            FieldType("subset", "number", "card", "the number of the subset, or none", nullable=True),
+            FieldType("license", "text", "card", "the license, as an identifier of the Hub"),
+            FieldType(
+                "license_certainty", "text", "card", "how the license is known", words=get_args(LicenseCertainty)
+            ),
+            FieldType("access", "text", "card", "what it takes to get the files", words=get_args(Access)),
+            FieldType("redistributable", "answer", "card", "images may be passed on", words=_YES_NO_UNKNOWN),
+            FieldType("labels_redistributable", "answer", "card", "labels may be passed on", words=_YES_NO_UNKNOWN),
+            FieldType("commercial", "answer", "card", "commercial use is allowed", words=_YES_NO_UNKNOWN),
+            FieldType(
+                "augmented", "answer", "card", "the source ships transformed copies of its images", words=("yes", "no")
+            ),
+            FieldType("annotation", "text", "card", "how the labels come", words=get_args(Kind)),
+            FieldType("split", "text", "split", "the split", words=(*SPLITS, WITHHELD)),
+            FieldType("label", "text", "record", "the record has at least one of these labels"),
+            FieldType("published_split", "text", "record", "the split as published"),
+            FieldType("patient", "answer", "record", "the publisher says whose image it is", words=("yes", "no")),
+            FieldType("width", "pixels", "record", "width in pixels, as shown"),
+            FieldType("height", "pixels", "record", "height in pixels, as shown"),
+        )
+    }
+)
+
+Text = str | Iterable[str]
+Number = int | str | None | Iterable[int] | Iterable[str]
+Answer = bool | str | None | Iterable[bool | None] | Iterable[str]
+
+
+class CardFields(TypedDict, total=False):
+    """Conditions on what a card says of a row: one value, or several of which any will do. None is no condition."""
+
+    modality: Text | None
+    area: Text | None
+    task: Text | None
+    source: Text | None
+    row: Number
+    subset: Number
+    license: Text | None
+    license_certainty: Text | None
+    access: Text | None
+    redistributable: Answer
+    labels_redistributable: Answer
+    commercial: Answer
+    augmented: Answer
+    annotation: Text | None
+
+
+class Fields(CardFields, total=False):
+    """Conditions on records: those of :class:`CardFields`, and on what only a build knows."""
+
+    split: Text | None
+    label: Text | None
+    published_split: Text | None
+    patient: Answer
+    width: Number
+    height: Number
+
+
+def positions_in(selector: Any, length: int) -> npt.NDArray[np.int64] | None:
+    """What selects by position, as positions: an array or a list of whole numbers, or a mask; None for all else.
+
+    Args:
+        selector: what was given.
+        length: the number of records.
+
+    Raises:
+        VocabularyError: a position that no record has, a mask of another length, or an array of another kind.
+    """
+    import numpy as np
+
+    numbers = isinstance(selector, list | tuple | range) and all(isinstance(one, Integral) for one in selector)
+    array = hasattr(selector, "__array__") and np.asarray(selector).dtype.kind in "biuf"
+    if not array and not (numbers and len(selector)):
+        return None
+    given = np.asarray(selector)
+    if given.dtype == bool and given.shape == (length,):
+        return np.flatnonzero(given)
+    if given.dtype.kind not in "iu" or given.ndim != 1:
+        raise VocabularyError(
+            f"An array of {given.dtype} and the shape {given.shape} selects nothing: expected positions in the index, "
+            f"as mat.where gives them, or a mask of the shape ({length},)."
+        )
+    if len(given) and not 0 <= int(given.min()) <= int(given.max()) < length:
+        raise VocabularyError(
+            f"The positions reach from {int(given.min()):,} to {int(given.max()):,}, and the index has those from 0 to "
+            f"{length - 1:,}. A row or a subset is asked as row=48, subset=24."
+        )
+    return given.astype(np.int64)
+
+
+def field_type(name: str) -> FieldType:
+    """The field of this name.
+
+    Raises:
+        VocabularyError: there is none; the message suggests the nearest.
+    """
+    if name not in FIELDS:
+        raise VocabularyError(
+            f"There is no field {name!r} to select by.{did_you_mean(name, FIELDS)} Known: {', '.join(FIELDS)}."
+        )
+    return FIELDS[name]
