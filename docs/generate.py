@@ -97,8 +97,8 @@ def table(sources: Sequence[Source]) -> str:
             one.kind,
             count(source),
             source.access,
-            escape(summary.licence(source)),
-            f"{summary.MAY[source.redistributable]} / {summary.MAY[source.labels_redistributable]}",
+            escape(summary.license_of(source)),
+            f"{summary.YES_NO[source.redistributable]} / {summary.YES_NO[source.labels_redistributable]}",
             source.verified,
         )
         for source in sources
@@ -108,7 +108,7 @@ def table(sources: Sequence[Source]) -> str:
         f"<tr>{''.join(f'<td>{cell}</td>' for cell in line)}</tr>" for line in sorted(cells, key=lambda c: int(c[0]))
     ]
     heads = ["row", "source", "modality", "area", "task", "subset", "labels", "images", "access", "license"]
-    heads += ["images / labels may be passed on", "layout verified by"]
+    heads += ["images / labels redistributable", "layout verified by"]
     return (
         "---\nhide-toc: true\n---\n\n# All sources\n\n"
         f"{len(sources)} sources, {len(lines)} rows (a row is a source under one task). "
@@ -117,7 +117,7 @@ def table(sources: Sequence[Source]) -> str:
         "**Layout verified by** says what the layout was checked against: *real data* (the loader ran over the "
         "publisher's files), *label tables* (the publisher's tables or some of its files were read), *public listings* "
         "(several public sources show it), *facts only* (known from descriptions: expect to adapt). A license is "
-        "*confirmed* where the publisher states it, *reported* where somebody else does. **May be passed on** "
+        "*confirmed* where the publisher states it, *reported* where somebody else does. **Redistributable** "
         "is *yes*, *no* or *unknown*; unknown is never taken for yes.\n\n"
         '```{raw} html\n<input type="search" class="filter" data-table="sources" placeholder="Filter sources" '
         'aria-label="Filter sources"> <output id="sources-count"></output>\n'
