@@ -34,6 +34,7 @@ nb_execution_timeout = 900
 nb_merge_streams = True
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # for `!med-mat` in a cell
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["PYTHONWARNINGS"] = "ignore"  # those of libraries, in the output of a cell
 
 # API reference
 autodoc_member_order = "bysource"
