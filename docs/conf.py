@@ -25,6 +25,7 @@ exclude_patterns = ["_build", "**.ipynb_checkpoints"]
 # Markdown
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
+suppress_warnings = ["misc.highlighting_failure"]  # a cell that writes a card is not Python
 
 # Notebooks are stored without output and executed whenever the site is built.
 nb_execution_mode = "force"

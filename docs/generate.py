@@ -38,6 +38,7 @@ MODULES: Mapping[str, str] = {
     "med_mat.schema": "The record schema",
     "med_mat.example": "What a loader yields",
     "med_mat.raw": "The loader kit",
+    "med_mat.formats": "File formats",
     "med_mat.errors": "Errors",
 }
 

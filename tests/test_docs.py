@@ -39,7 +39,8 @@ def test_the_code_of_a_page_runs_as_it_stands(
     page: Path, workshop: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "Med-MAT").symlink_to(workshop.out)
+    (tmp_path / "Med-MAT").symlink_to(workshop.out)  # what `med-mat demo` leaves
+    (tmp_path / "raw").symlink_to(workshop.raw)
     found = blocks(page)
     names: dict[str, object] = {}
     for block in found:
