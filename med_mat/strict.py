@@ -42,7 +42,7 @@ class Parsed(Protocol):
     described: ClassVar[str]  # what such a text is, as in "a triplet"
 
     @classmethod
-    def parse(cls, text: str) -> Any:
+    def parse(cls, text: str, context: Any = None, /) -> Any:
         """Read one; it raises a VocabularyError that says what is wrong."""
 
 
@@ -130,6 +130,7 @@ def read(
     *,
     error: type[MedMATError] = CardError,
     newer: bool = False,
+    context: Any = None,
 ) -> Any:
     """Plain data as what a type annotation says.
 
@@ -142,11 +143,12 @@ def read(
         key: where in the document, e.g. ``rows[0].number``.
         error: what is raised.
         newer: keep what is known of a dataclass and pass over further keys: a later version may have added them.
+        context: what a class that is read from text is given beside the text, such as the vocabulary of triplets.
 
     Raises:
         CardError: or ``error``: the data are something else; the message names document and key, and the nearest word.
     """
-    return _Reader(where, error, newer).read(kind, data, key)
+    return _Reader(where, error, newer, context).read(kind, data, key)
 
 
 def arguments(
@@ -191,8 +193,8 @@ def refuse_unknown(
 
 
 class _Reader:
-    def __init__(self, where: str, error: type[MedMATError], newer: bool) -> None:
-        self.where, self.error, self.newer = where, error, newer
+    def __init__(self, where: str, error: type[MedMATError], newer: bool, context: Any) -> None:
+        self.where, self.error, self.newer, self.context = where, error, newer, context
 
     def read(self, kind: Any, data: Any, key: str) -> Any:
         origin, arguments = get_origin(kind), get_args(kind)
@@ -251,7 +253,7 @@ class _Reader:
 
     def parsed(self, kind: type[Parsed], text: str, key: str) -> Any:
         try:
-            return kind.parse(text)
+            return kind.parse(text, self.context)
         except VocabularyError as error:
             raise self.fault(key, f": {error}") from error
 

@@ -252,7 +252,7 @@ MISTAKES = [
     (["show", "bussi"], 1, "There is no source named 'bussi'. Did you mean 'busi'?"),
     (["show"], 2, "Missing argument 'SOURCE'"),
     (["sources", "CT/Lungs/*"], 1, "Did you mean 'Lung'?"),
-    (["sources", "CT"], 1, "'CT' is not a pattern"),
+    (["sources", "CT/Lung"], 1, "'CT/Lung' is not a pattern"),
     (["sources", "--access", "opne"], 1, "access='opne' is not one of open,"),
     (["sources", "CT/*/*", "MRI/*/*"], 2, "unexpected extra argument"),
     (["build"], 2, "Missing option '--out'"),
@@ -417,7 +417,7 @@ def test_the_demo_goes_all_the_way_offline(tmp_path: Path) -> None:
         "4. Records per modality and area:",
         "5. mat.related('CT/Lung/Cancer')",
         "holds: yes",
-        "on both sides: 0 groups, 0 patients, 0 files, 0 pictures",
+        "on both sides: 0 groups, 0 patients, 0 files, 0 images",
         "Next:",
     ):
         assert words in text

@@ -42,9 +42,7 @@ def read_subsets(text: str) -> dict[int, Subset]:
         CardError: a key is missing, unknown, or holds what it should not.
     """
     where = "med_mat/data/subsets.yaml"
-    subsets = strict.read(tuple[Subset, ...], strict.yaml_load(text, where), where)
-    for place, subset in enumerate(subsets):
-        _check_triplet(subset.mat, STANDARD, f"{where}: [{place}].triplet")
+    subsets = strict.read(tuple[Subset, ...], strict.yaml_load(text, where), where, context=STANDARD)
     return {subset.number: subset for subset in subsets}
 
 
@@ -301,14 +299,10 @@ def check_words(source: Source, vocabulary: Vocabulary) -> None:
         CardError: the message names the card, the row and the nearest word.
     """
     for place, row in enumerate(source.rows):
-        _check_triplet(row.mat, vocabulary, f"The card {source.name}.md: rows[{place}].triplet")
-
-
-def _check_triplet(mat: MAT, vocabulary: Vocabulary, where: str) -> None:
-    try:
-        mat.check(vocabulary)
-    except VocabularyError as error:
-        raise CardError(f"{where}: {error}") from error
+        try:
+            row.mat.check(vocabulary)
+        except VocabularyError as error:
+            raise CardError(f"The card {source.name}.md: rows[{place}].triplet: {error}") from error
 
 
 def check_named(source: Source, sources: Collection[str], subsets: Collection[int]) -> None:
