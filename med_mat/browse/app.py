@@ -17,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from med_mat.browse import builder, duplicates
+from med_mat import duplicates
+from med_mat.browse import builder, linked
 from med_mat.browse.builder import Builder
 from med_mat.browse.record import image, mask, place_of, shown
 from med_mat.browse.records import PAGE, Records
@@ -25,7 +26,6 @@ from med_mat.browse.state import SORTS, State
 from med_mat.browse.thumbnails import Recent, Thumbnails
 from med_mat.dataset import MedMAT
 from med_mat.errors import BrowseError, MedMATError
-from med_mat.leakage import report
 from med_mat.leakage.groups import REASONS
 from med_mat.taxonomy import SPLITS, WITHHELD
 
@@ -163,11 +163,11 @@ class Pages:
         return self._page(
             "duplicates.html",
             "duplicates",
-            found=duplicates.page(self._mat, self._thumbnails, query),
+            found=linked.page(self._mat, self._thumbnails, query),
             between=bool(query.get("between")),
             contradictory=bool(query.get("contradictory")),
             reasons=REASONS,
-            unseen=report.unseen(self._mat),
+            unseen=duplicates.unseen(self._mat),
             query={name: query[name] for name in ("reason", "between", "contradictory", "source", "other")
                    if query.get(name)},
         )  # fmt: skip

@@ -17,10 +17,10 @@ from typing import Any, get_args
 import numpy as np
 
 from med_mat import __version__, markup
+from med_mat.blind.guessing import Blind
+from med_mat.blind.report import of_parts
 from med_mat.errors import AuditError, SplitError
 from med_mat.files import write_atomically
-from med_mat.leakage.blind import Blind
-from med_mat.leakage.blind_report import of_parts
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.selection import MAT
 from med_mat.splits.composition import Composition, Side, compose

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from med_mat import catalog
+from med_mat.blind.guessing import Blind
 from med_mat.catalog import RowFacts
-from med_mat.leakage.blind import Blind
 from med_mat.splits import sampling
 from med_mat.splits.composition import TOLERANCE, Composition, compose, differences
 from med_mat.splits.evidence import Evidence

@@ -27,7 +27,8 @@ from starlette.testclient import TestClient
 from workshop import Workshop
 
 import med_mat
-from med_mat.browse import builder, duplicates, record, space
+from med_mat import duplicates
+from med_mat.browse import builder, linked, record, space
 from med_mat.browse.app import Pages
 from med_mat.browse.builder import Builder
 from med_mat.browse.serve import application, serve
@@ -222,7 +223,7 @@ def test_a_fault_of_the_page_says_its_kind_alone(client: TestClient, monkeypatch
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a secret of the machine")
 
-    monkeypatch.setattr("med_mat.browse.duplicates.linked", broken)
+    monkeypatch.setattr("med_mat.browse.linked.linked", broken)
     answer = client.get("/duplicates")
     assert answer.status_code == 500
     assert "RuntimeError" in answer.text
@@ -442,26 +443,26 @@ def _images(mat: MedMAT) -> dict[str, str]:
 
 
 def test_rows_of_one_image_are_no_pair(mat: MedMAT, monkeypatch: pytest.MonkeyPatch) -> None:
-    links = duplicates.report.links(mat)
+    links = duplicates.links(mat)
     image = _images(mat)
     assert all(image[one["first"]] != image[one["second"]] or one["contradictory"] for one in links.to_pylist())
-    assert duplicates.linked(mat).equals(links)
+    assert linked.linked(mat).equals(links)
     row = {**links.to_pylist()[0], "first": "isic_2016/13/train/1.jpg", "second": "isic_2016/90/train/1.jpg"}
     for contradictory in (False, True):
         more = pa.Table.from_pylist([{**row, "contradictory": contradictory}], schema=links.schema)
-        monkeypatch.setattr(duplicates.report, "links", lambda *_, more=more, **__: pa.concat_tables([more, links]))
-        assert duplicates.linked(mat).num_rows == links.num_rows + contradictory
+        monkeypatch.setattr(duplicates, "links", lambda *_, more=more, **__: pa.concat_tables([more, links]))
+        assert linked.linked(mat).num_rows == links.num_rows + contradictory
 
 
 def test_sources_are_offered_with_their_links_and_partners(mat: MedMAT) -> None:
-    links = duplicates.linked(mat)
+    links = linked.linked(mat)
     sides = list(zip(links["first_source"].to_pylist(), links["second_source"].to_pylist(), strict=True))
-    sources = duplicates.partners(links)
+    sources = linked.partners(links)
     assert sources == {name: sum(name in pair for pair in sides) for name in {name for pair in sides for name in pair}}
     for one in sources:
-        assert duplicates.between_sources(links, one).num_rows == sources[one]
-        for other, count in duplicates.partners(links, one).items():
-            chosen = duplicates.between_sources(links, one, other)
+        assert linked.between_sources(links, one).num_rows == sources[one]
+        for other, count in linked.partners(links, one).items():
+            chosen = linked.between_sources(links, one, other)
             assert chosen.num_rows == count == sum(pair in ((one, other), (other, one)) for pair in sides)
 
 

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pyarrow.compute as pc
 from scipy import sparse
 
+from med_mat.blind.asked import Asked, Codes, Floats, holds
 from med_mat.errors import MissingExtraError
-from med_mat.leakage.blind_asked import Asked, Codes, Floats, holds
 
 #: Questions to learn from; of more, so many are taken at even distances.
 MOST = 60_000

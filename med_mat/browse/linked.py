@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from med_mat import duplicates
 from med_mat.browse.records import pages
 from med_mat.browse.thumbnails import Thumbnails
-from med_mat.leakage import report
 from med_mat.leakage.groups import REASONS
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Duplicates:
         reason: the chosen reason; "" for any.
     """
 
-    pairs: tuple[report.Pair, ...]
+    pairs: tuple[duplicates.Pair, ...]
     count: int
     page: int
     pages: int
@@ -69,7 +69,7 @@ def page(mat: MedMAT, thumbnails: Thumbnails, query: Mapping[str, str]) -> Dupli
     last = pages(found.num_rows, PAIRS)
     number = query.get("page", "")
     current = min(max(int(number), 1), last) if number.isascii() and number.isdecimal() and len(number) < 10 else 1
-    shown = report.pairs(mat, found.slice((current - 1) * PAIRS, PAIRS))
+    shown = duplicates.pairs(mat, found.slice((current - 1) * PAIRS, PAIRS))
     places = [side.place for pair in shown for side in (pair.first, pair.second)]
     thumbnails.expect(np.unique(np.array(places, dtype=np.int64)))
     return Duplicates(tuple(shown), found.num_rows, current, last, sources, others, source, other, reason)
@@ -77,7 +77,7 @@ def page(mat: MedMAT, thumbnails: Thumbnails, query: Mapping[str, str]) -> Dupli
 
 def linked(mat: MedMAT, reason: str = "", *, between: bool = False, contradictory: bool = False) -> pa.Table:
     """The links between records of different images, and between rows of one image whose labels contradict."""
-    found = report.links(mat, between=between, reasons=[reason] if reason else [], contradictory=contradictory)
+    found = duplicates.links(mat, between=between, reasons=[reason] if reason else [], contradictory=contradictory)
     first, second = (pc.replace_substring_regex(found[end], _ROW, r"\1/") for end in ("first", "second"))
     return found.filter(pc.or_(pc.not_equal(first, second), found["contradictory"]))
 
@@ -85,7 +85,7 @@ def linked(mat: MedMAT, reason: str = "", *, between: bool = False, contradictor
 def partners(links: pa.Table, source: str = "") -> dict[str, int]:
     """The sources that have links, with any source or with this one, and how many; the most first."""
     found: Counter[str] = Counter()
-    for sides, reasons in report.counts(links).items():
+    for sides, reasons in duplicates.counts(links).items():
         if not source or source in sides:
             others = {side for side in sides if side != source} or {sides[0]}
             found.update(dict.fromkeys(others, reasons.total()))

@@ -13,12 +13,12 @@ from click.testing import CliRunner
 from PIL import Image
 
 import med_mat
+from med_mat import duplicates
 from med_mat.building import Options, build, find
 from med_mat.cli import cli
 from med_mat.dataset import MedMAT
 from med_mat.demo import miniature
 from med_mat.errors import BuildError
-from med_mat.leakage import report
 
 HEAD_CT = "head_ct/head_ct/head_ct/{}.png"
 UNDER_TWO_CLASSES = ("head_ct/7/003.png", "head_ct/7/013.png")
@@ -61,22 +61,25 @@ def run(*arguments: str) -> str:
 
 
 def test_links_are_counted_between_sources_and_within_one(mat: MedMAT) -> None:
-    found = report.counts(report.links(mat))
+    found = duplicates.counts(duplicates.links(mat))
     assert found["busi", "head_ct"] == {"same file": 1}
     assert found["head_ct", "head_ct"] == {"same file": 1, "near": 1, "near, turned": 1}
 
 
 def test_links_are_filtered(mat: MedMAT) -> None:
-    assert report.links(mat, between=True)["reason"].to_pylist() == ["same file"]
-    assert set(report.links(mat, reasons=["near"])["reason"].to_pylist()) == {"near", "near, turned"}
-    assert not report.links(mat, between=True, reasons=["near", "shared id"]).num_rows
-    assert report.links(mat, kind="same picture").num_rows == 4
-    assert not report.links(mat, kind="same scan").num_rows
-    found = report.links(mat, contradictory=True)
+    assert duplicates.links(mat, between=True)["reason"].to_pylist() == ["same file"]
+    assert set(duplicates.links(mat, reasons=["near"])["reason"].to_pylist()) == {"near", "near, turned"}
+    assert not duplicates.links(mat, between=True, reasons=["near", "shared id"]).num_rows
+    assert duplicates.links(mat, kind="same picture").num_rows == 4
+    assert not duplicates.links(mat, kind="same scan").num_rows
+    found = duplicates.links(mat, contradictory=True)
     assert list(zip(*(found[end].to_pylist() for end in ("first", "second")), strict=True)) == [UNDER_TWO_CLASSES]
-    for apart in (report.pairs(mat, report.links(mat, apart=True)), report.pairs(mat, report.links(mat))):
+    for apart in (
+        duplicates.pairs(mat, duplicates.links(mat, apart=True)),
+        duplicates.pairs(mat, duplicates.links(mat)),
+    ):
         assert [one for one in apart if one.apart] == [one for one in apart if one.first.split != one.second.split]
-    assert all(one.apart for one in report.pairs(mat, report.links(mat, apart=True)))
+    assert all(one.apart for one in duplicates.pairs(mat, duplicates.links(mat, apart=True)))
 
 
 def test_the_table_and_the_pairs_are_printed(out: Path) -> None:
@@ -86,9 +89,9 @@ def test_the_table_and_the_pairs_are_printed(out: Path) -> None:
     assert re.match(
         r"4 links between records, \d of them between different splits, 1 with labels that contradict", lines[3]
     )
-    assert lines[3].endswith(report.UNLISTED)
+    assert lines[3].endswith(duplicates.UNLISTED)
     same, contrary, near, turned = sorted(
-        lines[4:], key=lambda line: report.REASONS.index(line.split(" (")[0].split(":")[0])
+        lines[4:], key=lambda line: duplicates.REASONS.index(line.split(" (")[0].split(":")[0])
     )
     assert re.match(
         r"same file: busi/48/normal/normal \(1\)\.png \(\w+: Normal\) = head_ct/7/005\.png \(\w+: Hemorrhage\)", same
@@ -119,7 +122,9 @@ def test_json_holds_counts_and_pairs(out: Path) -> None:
 
 
 def test_what_is_not_listed_is_said_where_nothing_is(out: Path) -> None:
-    assert run(str(out), "--kind", "same scan").splitlines() == [f"No links between records match. {report.UNLISTED}"]
+    assert run(str(out), "--kind", "same scan").splitlines() == [
+        f"No links between records match. {duplicates.UNLISTED}"
+    ]
 
 
 def test_what_was_not_looked_for_is_told(tmp_path: Path) -> None:
@@ -134,7 +139,7 @@ def test_a_build_without_links_says_so_in_one_sentence(out: Path, tmp_path: Path
     for name in ("index.parquet", "med_mat.json"):
         (tmp_path / name).write_bytes((out / name).read_bytes())
     with pytest.raises(BuildError, match=r"lacks duplicates\.parquet"):
-        report.links(med_mat.open(tmp_path))
+        duplicates.links(med_mat.open(tmp_path))
 
 
 class Page(HTMLParser):
@@ -160,10 +165,10 @@ class Page(HTMLParser):
         self.text += data
 
 
-def page(mat: MedMAT, change: Callable[[report.Side], report.Side] = lambda side: side) -> Page:
-    table = report.links(mat)
-    pairs = [replace(one, first=change(one.first), second=change(one.second)) for one in report.pairs(mat, table)]
-    return Page(report.to_page(mat, table, pairs))
+def page(mat: MedMAT, change: Callable[[duplicates.Side], duplicates.Side] = lambda side: side) -> Page:
+    table = duplicates.links(mat)
+    pairs = [replace(one, first=change(one.first), second=change(one.second)) for one in duplicates.pairs(mat, table)]
+    return Page(duplicates.to_page(mat, table, pairs))
 
 
 def test_the_page_shows_each_pair_with_its_pictures(mat: MedMAT, out: Path, tmp_path: Path) -> None:

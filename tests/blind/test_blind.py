@@ -17,11 +17,11 @@ from workshop import Workshop
 
 import med_mat
 from med_mat import schema
+from med_mat.blind import guessing, report
+from med_mat.blind.asked import COLUMNS
+from med_mat.blind.guessing import Blind, cross_measure, measure, wilson
 from med_mat.cli import cli
 from med_mat.errors import MissingExtraError, SplitError
-from med_mat.leakage import blind, blind_report
-from med_mat.leakage.blind import Blind, cross_measure, measure, wilson
-from med_mat.leakage.blind_asked import COLUMNS
 from med_mat.splits import Experiment
 
 NAMES = ("Normal", "Pneumonia", "Mass", "Pleural effusion", "Atelectasis", "Fracture", "Edema", "Hernia")
@@ -306,9 +306,9 @@ def test_much_is_measured_in_a_few_arrays() -> None:
 
 
 def test_of_very_many_questions_the_classifier_learns_from_some(monkeypatch: pytest.MonkeyPatch) -> None:
-    from med_mat.leakage import blind_text
+    from med_mat.blind import text
 
-    monkeypatch.setattr(blind_text, "MOST", 200)
+    monkeypatch.setattr(text, "MOST", 200)
 
     def ask(random: np.random.Generator) -> Question:
         return mixed(random, str(random.choice(NAMES[:2])), NAMES[4:7])
@@ -321,8 +321,8 @@ def test_of_very_many_questions_the_classifier_learns_from_some(monkeypatch: pyt
 
 def test_a_build_is_measured_by_subset_and_row(workshop: Workshop) -> None:
     mat = med_mat.open(workshop.out)
-    rows = {one.name: one.blind for one in blind_report.of_each_row(mat)}
-    subsets = {one.name: one.blind for one in blind_report.of_subsets(mat)}
+    rows = {one.name: one.blind for one in report.of_each_row(mat)}
+    subsets = {one.name: one.blind for one in report.of_subsets(mat)}
     assert len(rows) == len(mat.tags.facts)
     single = [one for one in workshop.records if one["options"] and one["withheld"] is None]
     tested = [one for one in single if one["split"] == "test"]
@@ -331,7 +331,7 @@ def test_a_build_is_measured_by_subset_and_row(workshop: Workshop) -> None:
     )
     assert rows["row 97 busi"].questions == 0  # masks are asked for in the open
     no_test = rows["row 8 ct_of_brain"]  # one patient for each label: all of them train
-    assert no_test.folds == blind_report.FOLDS or no_test.folds > 1
+    assert no_test.folds == report.FOLDS or no_test.folds > 1
     assert no_test.questions == sum(one["row"] == 8 for one in single)
 
 
@@ -339,8 +339,8 @@ def test_the_columns_are_those_that_records_have() -> None:
     assert set(COLUMNS) <= set(schema.QUESTION_COLUMNS)
 
 
-def of_experiment(made: Experiment) -> blind.Blind:
-    return blind_report.of_parts(made.mat, made.train_positions, made.test_positions, made.options.questions)
+def of_experiment(made: Experiment) -> guessing.Blind:
+    return report.of_parts(made.mat, made.train_positions, made.test_positions, made.options.questions)
 
 
 def test_an_experiment_is_measured_on_its_own_test(workshop: Workshop) -> None:
@@ -354,10 +354,10 @@ def test_an_experiment_is_measured_on_its_own_test(workshop: Workshop) -> None:
 def test_of_very_many_records_those_of_the_lowest_keys_are_measured(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(blind_report, "MOST", 20)
+    monkeypatch.setattr(report, "MOST", 20)
     experiment = med_mat.open(workshop.out).all_data("CT/Lung/Cancer")
     keys = experiment.mat.tags.key
-    kept = blind_report._some(experiment.mat, experiment.train_positions)
+    kept = report._some(experiment.mat, experiment.train_positions)
     assert len(kept) == 20
     assert set(keys[kept]) == set(np.sort(keys[experiment.train_positions])[:20])
     assert of_experiment(experiment).learned_from <= 20
@@ -367,8 +367,8 @@ def test_what_tells_comes_first_and_is_marked() -> None:
     tells = found(lambda random: mixed(random, str(random.choice(NAMES[:2])), NAMES[4:7]))
     nothing = found(fair(NAMES))
     empty = measure(asked(fair(NAMES), 3, 1), table([]))
-    text = blind_report.to_text(
-        {"subset": [blind_report.Entry(f"subset {n}", one) for n, one in ((7, nothing), (8, tells), (40, empty))]}
+    text = report.to_text(
+        {"subset": [report.Entry(f"subset {n}", one) for n, one in ((7, nothing), (8, tells), (40, empty))]}
     )
     lines = text.splitlines()
     assert lines[0].split()[:4] == ["subset", "questions", "chance", "commonest"]
@@ -415,11 +415,11 @@ def test_the_command_measures_experiments_and_saved_splits(workshop: Workshop, t
 
 
 def test_a_way_tells_only_above_what_is_explained() -> None:
-    tells = blind.Share(accuracy=0.9, low=0.85, high=0.95, explained=0.79)
-    silent = blind.Share(accuracy=0.9, low=0.85, high=0.95, explained=0.81)
+    tells = guessing.Share(accuracy=0.9, low=0.85, high=0.95, explained=0.79)
+    silent = guessing.Share(accuracy=0.9, low=0.85, high=0.95, explained=0.81)
     assert (tells.tells, silent.tells) == (True, False)
-    assert blind.Reached(silent, tells).tells
-    assert not blind.Reached(silent, silent).tells
+    assert guessing.Reached(silent, tells).tells
+    assert not guessing.Reached(silent, silent).tells
 
 
 def test_what_is_hidden_by_a_rare_label_shows_where_labels_count_alike() -> None:
@@ -436,7 +436,7 @@ def test_what_is_hidden_by_a_rare_label_shows_where_labels_count_alike() -> None
     assert number.alike.accuracy == 1
     assert "number tells: " in str(measured)
     assert "counts alike" in str(measured)
-    row = blind_report.to_text({"row": [blind_report.Entry("row 32", measured)]}).splitlines()[1]
+    row = report.to_text({"row": [report.Entry("row 32", measured)]}).splitlines()[1]
     assert row.split()[6] == "1.00~"
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from med_mat.leakage.blind import MARGIN, Blind, Reached, cross_measure, measure
+from med_mat.blind.guessing import MARGIN, Blind, Reached, cross_measure, measure
 from med_mat.selection import Selection
 
 if TYPE_CHECKING:

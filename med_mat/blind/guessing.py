@@ -15,7 +15,7 @@ shortest    the shortest option
 position    the letter that is right most often in train among questions with as many options
 shape       the option whose form is right most often in train: number of options, how its length, its number of labels
             and the labels that it shares with others compare with those of the other options, whether it denies
-text        what a linear classifier of all words of question and options says (:mod:`med_mat.leakage.blind_text`)
+text        what a linear classifier of all words of question and options says (:mod:`med_mat.blind.text`)
 ==========  ==========================================================================================================
 
 A way *tells* where it reaches more than chance and the prior of labels explain, of all questions or where every label
@@ -36,8 +36,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from med_mat.blind.asked import Asked, Codes, Floats, form
 from med_mat.errors import SplitError
-from med_mat.leakage.blind_asked import Asked, Codes, Floats, form
 
 #: A way tells where the lower end of its interval is more than this above what chance and the prior explain.
 MARGIN = 0.05
@@ -177,7 +177,7 @@ def _account(
         for found, weight in ((guesses, learned.astype(np.float64)), (even, _evened(asked, learned))):
             said = _guess(asked, forms, weight)
             if text:
-                from med_mat.leakage.blind_text import scores
+                from med_mat.blind.text import scores
 
                 said["text"] = asked.best(scores(asked, forms, weight, test))
             for name, chances in said.items():
