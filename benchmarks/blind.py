@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from med_mat import catalog
-from med_mat.blind import report
+from med_mat.blind import guessing, report
 from med_mat.building.sides import key
 from med_mat.catalog import Row, Source
 from med_mat.questions import Questioner
@@ -55,9 +55,9 @@ def main() -> None:
     print(report.to_text(entries))
 
 
-def _measure(table: pa.Table, text: bool) -> measure.Blind:
+def _measure(table: pa.Table, text: bool) -> guessing.Blind:
     test = table["test"].to_numpy()
-    return measure.measure(table.filter(pa.array(~test)), table.filter(pa.array(test)), text=text)
+    return guessing.measure(table.filter(pa.array(~test)), table.filter(pa.array(test)), text=text)
 
 
 def _ask(questioner: Questioner, row: Row, source: Source) -> pa.Table:
