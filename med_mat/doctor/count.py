@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from med_mat.building.loader import has_loader, loader_of
 from med_mat.catalog import Source
 from med_mat.doctor.visit import Visit
 from med_mat.errors import MedMATError
-from med_mat.example import Frame, Slice
 from med_mat.raw.folder import RawFolder
 
 _LOADED_FILES = 300_000  # a loader reads the tables of a source of at most so many files
