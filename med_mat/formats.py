@@ -1,6 +1,6 @@
 """File formats of images: how a file is recognized, which decoder opens it, and what its pixels then depend on.
 
-A decoder is one module with a function ``open_file`` (see :mod:`med_mat.imaging.opened`) and one entry in this table.
+A decoder is a module with a function ``open_file`` (see :mod:`med_mat.imaging.open_file`) and an entry in this table.
 Other packages add decoders by entry points of the group ``med_mat.decoders``, each of which names a :class:`Decoder`::
 
     [project.entry-points."med_mat.decoders"]

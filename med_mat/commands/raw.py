@@ -44,7 +44,7 @@ def download(
     """
     from med_mat import catalog
     from med_mat.download.command import consent, obtain
-    from med_mat.download.fetch import Settings
+    from med_mat.download.http import Settings
 
     if route is not None and len(names) > 1:
         raise click.UsageError("--route is of one source: name only one.")

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from med_mat.catalog import Source
-from med_mat.download.fetch import Settings
+from med_mat.download.http import Settings
 from med_mat.download.routes import Plan, Route, next_step, plan
 from med_mat.download.run import download, there
 from med_mat.errors import DownloadError

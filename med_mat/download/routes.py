@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from med_mat.catalog import Download, Source
-from med_mat.download.fetch import is_open
+from med_mat.download.http import is_open
 from med_mat.errors import DownloadError
 from med_mat.hosts import Host, hosts
 from med_mat.hosts.base import ManualHost

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from med_mat.download import unpack as packing
-from med_mat.download.fetch import Settings, fetch, get_json, open_session
+from med_mat.download.fetch import fetch
+from med_mat.download.http import Settings, get_json, open_session
 from med_mat.download.routes import Plan, Route, next_step
 from med_mat.errors import DownloadError, LayoutError
 from med_mat.files import is_temporary, sha256

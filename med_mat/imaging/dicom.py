@@ -16,7 +16,8 @@ from med_mat import limits
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels
 from med_mat.imaging import dicom_doubts, dicom_file, jpegs
-from med_mat.imaging.opened import Check, PlaneFile, RawFile, Want, no_frame, sentence
+from med_mat.imaging.open_file import Check, PlaneFile, RawFile, Want
+from med_mat.imaging.opened import no_frame, sentence
 from med_mat.imaging.stored import Stored, from_plane
 from med_mat.imaging.windowing import Array, Plane, Window
 

@@ -12,7 +12,8 @@ import numpy as np
 from med_mat.errors import ReadError
 from med_mat.example import Pixels, Slice
 from med_mat.imaging import grids
-from med_mat.imaging.opened import Check, OpenFile, PlaneFile, sentence
+from med_mat.imaging.open_file import Check, OpenFile, PlaneFile
+from med_mat.imaging.opened import sentence
 from med_mat.imaging.stored import Stored, from_plane
 from med_mat.imaging.windowing import Array, Plane
 

@@ -19,7 +19,7 @@ from med_mat.catalog import Download, Layout, Source
 from med_mat.cli import cli
 from med_mat.download import download, plan
 from med_mat.download.command import obtain
-from med_mat.download.fetch import Settings
+from med_mat.download.http import Settings
 from med_mat.download.routes import verified
 from med_mat.errors import DownloadError, LayoutError, MedMATError
 from med_mat.hosts import Host, hosts

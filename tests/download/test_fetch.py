@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving import Server, serve
 
-from med_mat.download.fetch import Settings, fetch, get_json, is_in_the_open, is_open, open_session
+from med_mat.download.fetch import fetch, is_in_the_open
+from med_mat.download.http import Settings, get_json, is_open, open_session
 from med_mat.errors import DownloadError, MedMATError
 from med_mat.hosts.base import Remote
 
@@ -327,7 +328,8 @@ def test_json(server: Server) -> None:
 SCRIPT = """
 import resource, sys
 from pathlib import Path
-from med_mat.download.fetch import Remote, Settings, fetch
+from med_mat.download.fetch import fetch
+from med_mat.download.http import Settings
 from med_mat.hosts.base import Remote
 from med_mat.errors import MedMATError
 url, folder, limit = sys.argv[1:]

@@ -14,7 +14,7 @@ from serving import Server, zipped
 from med_mat import catalog, hosts
 from med_mat.catalog import Download, Layout, read_card
 from med_mat.download import download, plan
-from med_mat.download.fetch import Settings
+from med_mat.download.http import Settings
 from med_mat.errors import CardError
 from med_mat.hosts.base import ClientHost, ListedHost, ManualHost
 

@@ -9,7 +9,7 @@ import pytest
 from serving import Server
 
 from med_mat.catalog import Download
-from med_mat.download.fetch import Settings, get_json, open_session
+from med_mat.download.http import Settings, get_json, open_session
 from med_mat.download.routes import page
 from med_mat.errors import DownloadError, MedMATError, MissingExtraError
 from med_mat.hosts import clients

@@ -16,7 +16,7 @@ from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels, Slice
 from med_mat.formats import DECODERS, Decoder
 from med_mat.imaging.decoding import FileCache, open_file, read, values, verify
-from med_mat.imaging.opened import OpenFile
+from med_mat.imaging.open_file import OpenFile
 from med_mat.raw import Miniature
 
 SIDE = 40
