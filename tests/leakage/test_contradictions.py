@@ -223,7 +223,7 @@ def test_a_published_id_is_one_picture_only_where_the_two_look_the_same() -> Non
 
 
 def test_slices_of_one_file_never_contradict() -> None:
-    slices = [replace(one, path=f"volume.nii#slice={one.name}") for one in (A, B)]
+    slices = [replace(one, path=f"volume.nii#slice={number}") for number, one in enumerate((A, B))]
     assert not told(settled(slices, link(*slices, "same pixels", known=True)))
 
 
