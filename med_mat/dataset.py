@@ -11,7 +11,7 @@ import functools
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from med_mat.selection import Fields, Selector
     from med_mat.vocabulary import Vocabulary
 
+#: What selects records: a selection in one of its forms, positions in the index, or a mask over all records.
+Asked: TypeAlias = "Selector | Positions | npt.NDArray[np.bool_] | Sequence[int]"
 #: Types of the arguments of a selection.
 _SELECT = {"streaming": bool, "one_per": Literal["record", "image"], "columns": tuple[str, ...]}
 _QUESTIONS = {"questions": Form, "seed": int}
@@ -250,9 +252,7 @@ class MedMAT:
         asked = Selection.of(selector) & conditions(fields)
         return asked.bound(self.vocabulary, known, "This Med-MAT", "mat.values({!r})")
 
-    def where(
-        self, selector: Selector | Positions = None, *, withheld: bool = False, **fields: Unpack[Fields]
-    ) -> Positions:
+    def where(self, selector: Asked = None, *, withheld: bool = False, **fields: Unpack[Fields]) -> Positions:
         """The positions in the index of the records that fulfil every given condition, ascending.
 
         Args:
@@ -269,7 +269,7 @@ class MedMAT:
         """
         strict.arguments({"withheld": bool}, {"withheld": withheld}, "A selection", error=VocabularyError)
         given = positions_in(selector, len(self))
-        wanted = self.selection(None if given is not None else selector, **fields)
+        wanted = self.selection(None if given is not None else cast("Selector", selector), **fields)
         found = self.where_rows(frozenset(self.tags.facts), wanted, withheld=withheld)
         return found if given is None else given[np.isin(given, found)]
 
@@ -306,7 +306,7 @@ class MedMAT:
     @overload
     def select(
         self,
-        selector: Selector | Positions = ...,
+        selector: Asked = ...,
         *,
         streaming: Literal[False] = ...,
         columns: Sequence[str] = ...,
@@ -319,7 +319,7 @@ class MedMAT:
     @overload
     def select(
         self,
-        selector: Selector | Positions = ...,
+        selector: Asked = ...,
         *,
         streaming: Literal[True],
         columns: Sequence[str] = ...,
@@ -331,7 +331,7 @@ class MedMAT:
     ) -> datasets.IterableDataset: ...
     def select(
         self,
-        selector: Selector | Positions = None,
+        selector: Asked = None,
         *,
         streaming: bool = False,
         columns: Sequence[str] = (),
@@ -348,7 +348,8 @@ class MedMAT:
         passed on; ``med-mat push`` does.
 
         Args:
-            selector: triplets and conditions, e.g. ``"CT/*/Cancer"``, or positions: as for :meth:`where`.
+            selector: triplets and conditions, e.g. ``"CT/*/Cancer"``, or positions, whose order is kept unless
+                ``streaming``: as for :meth:`where`.
             streaming: True gives an ``IterableDataset`` that reads only the row groups it needs, without a cache.
             columns: of the record, those to give; none means all. Streaming reads no other.
             withheld: as for :meth:`where`.
@@ -358,7 +359,7 @@ class MedMAT:
             fields: further conditions by name, e.g. ``split="train"``: see :meth:`where`.
 
         Raises:
-            VocabularyError: a word that neither the vocabularies nor this build knows, a column that records do not
+            VocabularyError: a word that neither the vocabulary nor this build knows, a column that records do not
                 have, or an argument of another kind: ``streaming="no"`` is not taken for yes.
         """
         names = [*columns] if isinstance(columns, Collection) and not isinstance(columns, str) else columns

@@ -94,10 +94,10 @@ def foreign(data: bytes) -> str:
 
 def is_web_page(head: bytes) -> bool:
     """Whether a file begins as a web page, which servers send in place of a file that they do not hand out."""
-    start = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return start.startswith((b"<!doctype html", b"<html", b"<head"))
+    return _PAGE.match(head[:4096].removeprefix(b"\xef\xbb\xbf")) is not None
 
 
+_PAGE = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 _HEADER = 1 << 16
 _DICOM = (".dcm", ".dicom")
 _NIFTI = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")

@@ -18,7 +18,8 @@ from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceErr
 from med_mat.files import sha256
 from med_mat.marker import Marker, marker_path
 from med_mat.progress import Bar
-from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.patterns import is_hidden
 from med_mat.storage.raw_files import FileIndex, index_of, read_indexes, write_index
 
 Level = Literal["quick", "hash", "decode"]

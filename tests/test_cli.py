@@ -93,7 +93,7 @@ def test_sources() -> None:
     lines = run("sources").output.splitlines()
     assert lines[0].split()[:3] == ["source", "rows", "subsets"]
     assert [line.split()[0] for line in lines[1:-1]] == list(load())
-    assert lines[-1].startswith("97 sources.")
+    assert lines[-1].startswith(f"{len(load())} sources.")
     assert max(map(len, lines)) < 250
 
 
@@ -252,7 +252,6 @@ MISTAKES = [
     (["show", "bussi"], 1, "There is no source named 'bussi'. Did you mean 'busi'?"),
     (["show"], 2, "Missing argument 'SOURCE'"),
     (["sources", "CT/Lungs/*"], 1, "Did you mean 'Lung'?"),
-    (["sources", "CT"], 1, "'CT' is not a pattern"),
     (["sources", "--access", "opne"], 1, "access='opne' is not one of open,"),
     (["sources", "CT/*/*", "MRI/*/*"], 2, "unexpected extra argument"),
     (["build"], 2, "Missing option '--out'"),
@@ -271,7 +270,7 @@ MISTAKES = [
     (["build", "busi=raw", "--out", ""], 2, "'.' is the current folder"),
     (["validate", "busi=", "--against", "x"], 2, "'busi=' names no folder"),
     (["attach", "org/x", "busi=", "--out", "x"], 2, "'busi=' names no folder"),
-    (["validate", "--out", "x", "--raw", "raw"], 2, "--out reads a Med-MAT alone"),
+    (["validate", "--out", "x", "--raw", "raw"], 2, "--out checks a Med-MAT only"),
     (["validate", "--out", "empty"], 1, "empty has no SHA256SUMS"),
     (["build", "busi=raw", "--out", "raw/busi/Dataset_BUSI_with_GT/x"], 1, "is inside the raw folder"),
     (["build", "busi=file", "--out", "x"], 1, "is a file: name the folder that holds it"),
@@ -371,7 +370,8 @@ def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = shell("show", "bussi", cwd=tmp_path, expect=1)
     assert done.stdout == ""
     assert (
-        done.stderr == "Error: There is no source named 'bussi'. Did you mean 'busi'? 'med-mat sources' lists all 97.\n"
+        done.stderr
+        == f"Error: There is no source named 'bussi'. Did you mean 'busi'? 'med-mat sources' lists all {len(load())}.\n"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -417,7 +417,7 @@ def test_the_demo_goes_all_the_way_offline(tmp_path: Path) -> None:
         "4. Records per modality and area:",
         "5. mat.related('CT/Lung/Cancer')",
         "holds: yes",
-        "on both sides: 0 groups, 0 patients, 0 files, 0 pictures",
+        "on both sides: 0 groups, 0 patients, 0 files, 0 images",
         "Next:",
     ):
         assert words in text

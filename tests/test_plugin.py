@@ -145,7 +145,7 @@ def catalog_with(monkeypatch: pytest.MonkeyPatch, folder: Path, changes: dict[st
         ({"toy_wrist.py": "def examples(raw):\n"}, r"cannot be read: (Syntax|Indentation)Error: "),
         ({"toy_wrist.py": "def exampels(raw): ...\n"}, r"lacks the function examples\(raw\)"),
         ({"__init__.py": "raise RuntimeError('no licence key')\n"}, r"cannot be read: RuntimeError: no licence key"),
-        ({"entry": "busi = PACKAGE.toy_wrist"}, r"A source of that name is there already"),
+        ({"entry": "busi = PACKAGE.toy_wrist"}, r"There is another source of that name"),
         ({"entry": "toy_wrist = toy_wrist"}, r"is to be of the form 'toy_wrist = toy_sources\.toy_wrist'"),
         ({"entry": "toy_wrist = PACKAGE.toy_wrist:examples"}, r"is to be of the form"),
         ({"entry": "Toy Wrist = PACKAGE.toy_wrist"}, r"is to be of the form"),
@@ -328,7 +328,8 @@ def test_of_two_cards_that_contradict_each_other_one_is_left_out_by_name(
     assert {*found} - {*load()} == {"toy_hand"}
     (warning,) = (record.getMessage() for record in caplog.records)
     assert "'toy_wrist'" in warning
-    assert "declared by toy_hand.md" in warning or "toy_hand" in warning
+    assert "toy_hand.md" in warning
+    assert "'Hand' is declared as" in warning
 
 
 def test_a_source_whose_words_are_left_out_with_another_is_left_out_too(
@@ -339,6 +340,20 @@ def test_a_source_whose_words_are_left_out_with_another_is_left_out_too(
     changes["toy_wrist.md"] = changes["toy_wrist.md"].replace("overlaps: {}", "overlaps: {busy: x}")
     assert list(catalog_with(monkeypatch, tmp_path, changes)) == list(load())
     assert [re.findall(r"'(busy|Hand)'", record.getMessage()) for record in caplog.records] == [["busy"], ["Hand"]]
+
+
+def test_a_source_that_is_left_out_takes_no_word_or_row_from_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    changes = second("vocabulary: {area: {Hand: all of the arm}}", "X-ray/Hand/State")
+    assert changes["toy_hand.md"] is not None  # comes first, and contradicts the other
+    changes["toy_hand.md"] = changes["toy_hand.md"].replace("overlaps: {}", "overlaps: {busy: x}").replace("111", "110")
+    found = catalog_with(monkeypatch, tmp_path, changes)
+    assert {*found} - {*load()} == {"toy_wrist"}
+    assert found.vocabulary.area["Hand"] == "the hand and the wrist"
+    (warning,) = (record.getMessage() for record in caplog.records)
+    assert "toy_hand" in warning
+    assert "busy" in warning
 
 
 @pytest.mark.usefixtures("arrow_cache")

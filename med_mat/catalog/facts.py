@@ -12,7 +12,7 @@ from med_mat import strict
 from med_mat.catalog.model import Row, Source
 from med_mat.errors import BuildError, VocabularyError
 from med_mat.selection import MAT
-from med_mat.taxonomy import AXES, Access, Kind, LicenseCertainty
+from med_mat.taxonomy import AXES, Access, AnnotationKind, LicenseCertainty
 from med_mat.vocabulary import STANDARD, Vocabulary
 
 
@@ -24,7 +24,7 @@ class RowFacts:
     source: str
     subset: int | None
     mat: MAT = field(metadata={"key": "triplet"})
-    annotation: Kind
+    annotation: AnnotationKind
     license: str
     license_certainty: LicenseCertainty
     access: Access
@@ -78,11 +78,7 @@ class RowFacts:
             if not re.fullmatch("[0-9]{1,5}", text):
                 raise BuildError(f"{where}: rows has the key {text!r}, which is no number of a row.")
             given = {**data, "number": int(text)}
-            row: RowFacts = strict.read(cls, given, where, f"rows.{text}", error=BuildError, newer=True)
-            try:
-                row.mat.check(words)
-            except VocabularyError as error:
-                raise BuildError(f"{where}: rows.{text}.triplet: {error}") from error
+            row: RowFacts = strict.read(cls, given, where, f"rows.{text}", error=BuildError, newer=True, context=words)
             found[int(text)] = row._with(words)
         return found
 
@@ -105,9 +101,7 @@ def vocabulary_of(manifest: Mapping[str, Any]) -> Vocabulary:
         Vocabulary, manifest.get("vocabulary", {}), where, "vocabulary", error=BuildError, newer=True
     )
     try:
-        return STANDARD.extended(
-            declared.beyond(declared.elements)
-        )  # what was declared then may be one of our words now
+        return STANDARD.extended(declared.beyond(declared.elements))  # some may be ours by now
     except VocabularyError as error:
         raise BuildError(f"{where}: vocabulary: {error}") from error
 

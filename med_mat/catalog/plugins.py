@@ -1,4 +1,4 @@
-"""Sources of other packages, by entry points of the group ``med_mat.sources``; what is not in order is left out.
+"""Sources of other packages, by entry points of the group ``med_mat.sources``; one that is not valid is left out.
 
 The name of an entry point is that of the source, its value the loader module, beside which the card lies.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata as installed
 from importlib import resources, util
@@ -21,36 +21,68 @@ from med_mat.vocabulary import Vocabulary
 
 _LOGGER = logging.getLogger(__name__)
 _NAME = re.compile("[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_TAKEN = "There is another source of that name."
 #: Entry points by which other packages add sources.
 PLUGINS = "med_mat.sources"
 
 
 def with_plugins(ours: Mapping[str, Source], subsets: Mapping[int, Subset]) -> dict[str, Source]:
-    """Our sources, and those of other packages that are in order."""
-    found = dict(ours)
-    points: dict[str, installed.EntryPoint] = {}
+    """Our sources, and those of other packages that are valid; each other one is left out with a warning.
+
+    Of two that contradict each other, the one whose name comes first in the alphabet is kept.
+    """
+    read: list[tuple[installed.EntryPoint, Source]] = []
     for point in sorted(installed.entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
         try:
-            if point.name in found:
-                raise CardError("A source of that name is there already.")
-            more = {**found, point.name: read_plugin(point)}
-            Catalog(more, subsets)  # every row has a number of its own, and every word one meaning
+            if point.name in ours:
+                raise CardError(_TAKEN)
+            read.append((point, read_plugin(point)))
         except CardError as error:
             _leave_out(point, error)
-        else:
-            found, points[point.name] = more, point
-    while True:  # one that is left out may be named by another
+    while True:
+        found, contradicting = _compatible(ours, subsets, read)
         words = Catalog(found, subsets).vocabulary
-        for name, point in points.items():
-            try:
-                check_named(found[name], found, subsets)
-                check_words(found[name], words)
-            except CardError as error:
-                _leave_out(point, error)
-                del found[name], points[name]
-                break
+        wrong = next(_naming_others(read, found, subsets, words), None)
+        if wrong is None:
+            break
+        _leave_out(*wrong)  # without it, others may have lost what they name, or what they contradicted
+        read = [one for one in read if one[0] != wrong[0]]
+    for refused in contradicting:
+        _leave_out(*refused)
+    return {**found, **{name: _self_contained(found[name], words) for name in found if name not in ours}}
+
+
+def _compatible(
+    ours: Mapping[str, Source], subsets: Mapping[int, Subset], read: Sequence[tuple[installed.EntryPoint, Source]]
+) -> tuple[dict[str, Source], list[tuple[installed.EntryPoint, CardError]]]:
+    """As many sources as can stand side by side, and those that cannot."""
+    found, left = dict(ours), []
+    for point, source in read:
+        try:
+            if point.name in found:
+                raise CardError(_TAKEN)
+            Catalog({**found, point.name: source}, subsets)  # each row has its own number, each word one meaning
+        except CardError as error:
+            left.append((point, error))
         else:
-            return {**found, **{name: _self_contained(found[name], words) for name in points}}
+            found[point.name] = source
+    return found, left
+
+
+def _naming_others(
+    read: Sequence[tuple[installed.EntryPoint, Source]],
+    found: Mapping[str, Source],
+    subsets: Mapping[int, Subset],
+    words: Vocabulary,
+) -> Iterator[tuple[installed.EntryPoint, CardError]]:
+    """The sources whose cards name a source, a subset or a word that there is not."""
+    for point, source in read:
+        if found.get(point.name) is source:
+            try:
+                check_named(source, found, subsets)
+                check_words(source, words)
+            except CardError as error:
+                yield point, error
 
 
 def _self_contained(source: Source, words: Vocabulary) -> Source:

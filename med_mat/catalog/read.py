@@ -28,7 +28,7 @@ from med_mat.catalog.model import (
 )
 from med_mat.errors import CardError, VocabularyError
 from med_mat.selection import MAT
-from med_mat.taxonomy import DRAWN, Access, Kind, LicenseCertainty, did_you_mean
+from med_mat.taxonomy import DRAWN, Access, AnnotationKind, LicenseCertainty, did_you_mean
 from med_mat.vocabulary import STANDARD, Vocabulary
 
 _LONGEST_PATTERN = 200
@@ -42,9 +42,7 @@ def read_subsets(text: str) -> dict[int, Subset]:
         CardError: a key is missing, unknown, or holds what it should not.
     """
     where = "med_mat/data/subsets.yaml"
-    subsets = strict.read(tuple[Subset, ...], strict.yaml_load(text, where), where)
-    for place, subset in enumerate(subsets):
-        _check_triplet(subset.mat, STANDARD, f"{where}: [{place}].triplet")
+    subsets = strict.read(tuple[Subset, ...], strict.yaml_load(text, where), where, context=STANDARD)
     return {subset.number: subset for subset in subsets}
 
 
@@ -83,7 +81,7 @@ class _RowEntry:
     number: int
     triplet: MAT
     subset: int | None
-    kind: Kind
+    kind: AnnotationKind
     upstream: Upstream | None = None  # required of a row that upstream has
     labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
     instructions: tuple[str, ...] = ()
@@ -158,7 +156,7 @@ def read_card(name: str, text: str, vocabulary: Vocabulary | None = STANDARD) ->
 
     Raises:
         CardError: a fact is missing, misspelt, of another kind or contradicts another; the message names the card, the
-            key and, for a key that nobody knows, the nearest.
+            key and, for an unknown key, the nearest known one.
     """
     where = f"The card {name}.md"
     _, found, rest = text.partition("---\n")
@@ -301,14 +299,10 @@ def check_words(source: Source, vocabulary: Vocabulary) -> None:
         CardError: the message names the card, the row and the nearest word.
     """
     for place, row in enumerate(source.rows):
-        _check_triplet(row.mat, vocabulary, f"The card {source.name}.md: rows[{place}].triplet")
-
-
-def _check_triplet(mat: MAT, vocabulary: Vocabulary, where: str) -> None:
-    try:
-        mat.check(vocabulary)
-    except VocabularyError as error:
-        raise CardError(f"{where}: {error}") from error
+        try:
+            row.mat.check(vocabulary)
+        except VocabularyError as error:
+            raise CardError(f"The card {source.name}.md: rows[{place}].triplet: {error}") from error
 
 
 def check_named(source: Source, sources: Collection[str], subsets: Collection[int]) -> None:

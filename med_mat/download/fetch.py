@@ -1,7 +1,7 @@
-"""One file over HTTP: resumed where it broke off, checked, and renamed when it is whole.
+"""Download one file over HTTP: resumed after an interruption, verified, and renamed once it is complete.
 
-While it is on its way a file is called ``<name>.incomplete``; beside it ``<name>.incomplete.json`` notes which state of
-the file on the server that is, so that bytes of two states are never joined.
+A partial file is called ``<name>.incomplete``; ``<name>.incomplete.json`` beside it records which version of the file
+on the server it belongs to, so that bytes of two versions are never joined.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
-from med_mat import __version__
-from med_mat.download.unpack import is_archive, safe_path
-from med_mat.errors import DownloadError, MissingExtraError
+from med_mat import __version__, formats
+from med_mat.download.unpack import MAGIC, is_archive, safe_path
+from med_mat.errors import DownloadError
 from med_mat.files import flush, write_atomically
+from med_mat.hosts.base import Remote, missing
 
 if TYPE_CHECKING:
     import requests
@@ -31,42 +32,11 @@ if TYPE_CHECKING:
 _AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
 _RESERVE = 64 << 20  # bytes of disk to leave free
 _JSON = 64 << 20  # no listing is longer
-#: Suffix -> what a file of that kind begins with, at which byte.
-_MAGIC: Mapping[str, tuple[int, tuple[bytes, ...]]] = {
-    ".zip": (0, (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")),
-    ".gz": (0, (b"\x1f\x8b",)),
-    ".tgz": (0, (b"\x1f\x8b",)),
-    ".bz2": (0, (b"BZh",)),
-    ".tbz2": (0, (b"BZh",)),
-    ".xz": (0, (b"\xfd7zXZ\x00",)),
-    ".txz": (0, (b"\xfd7zXZ\x00",)),
-    ".tar": (257, (b"ustar",)),
-    ".7z": (0, (b"7z\xbc\xaf\x27\x1c",)),
-    ".rar": (0, (b"Rar!\x1a\x07",)),
-}
-_PAGE = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
-
-
-@dataclass(frozen=True, slots=True)
-class Remote:
-    """One file on a server, and what is known of it."""
-
-    url: str
-    name: str  # path that it gets, relative to the folder of the downloads
-    size: int | None = None
-    digests: Mapping[str, str] = field(default_factory=dict)  # "sha256" or "md5" -> hexadecimal
-    page: str = ""  # where a person finds it
-    strip: int = 0  # wrapper folders inside that are not the publisher's
-
-    @property
-    def in_the_open(self) -> bool:
-        """Whether somebody on its way could put other bytes in its place, and nothing would tell."""
-        return is_open(self.url) and not self.digests
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How patient to be."""
+    """Retries and timeouts."""
 
     tries: int = 6  # in a row, none of which brought anything new
     pause: float = 1.0  # seconds before the second try; doubled each time, up to a minute
@@ -78,20 +48,15 @@ class Settings:
 
 
 class _Again(Exception):  # noqa: N818 - it is a wish, no error
-    """A try failed in a way that another may not."""
+    """A failed attempt that is worth repeating."""
 
     def __init__(self, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
         self.after = after
 
 
-def missing(package: str) -> MissingExtraError:
-    """The sentence on a package that is not there."""
-    return MissingExtraError(f"Downloading this needs the package {package}: pip install 'med-mat[download]'.")
-
-
 def open_session() -> requests.Session:
-    """A session that follows redirects within http and https only, from https not back to http, and to no nonsense.
+    """A session that follows redirects to http and https only, never from https to http, never to an invalid URL.
 
     Raises:
         MissingExtraError: requests is not installed.
@@ -132,7 +97,7 @@ def _scheme(target: str, url: str) -> str:
 
 
 def get_json(url: str, session: requests.Session, settings: Settings) -> Any:
-    """What a JSON API answers.
+    """The answer of a JSON API.
 
     Raises:
         DownloadError: it cannot be reached, refuses, or does not answer with JSON.
@@ -158,14 +123,14 @@ def get_json(url: str, session: requests.Session, settings: Settings) -> Any:
 def fetch(
     remote: Remote, folder: Path, session: requests.Session | None = None, settings: Settings | None = None
 ) -> Path:
-    """Fetch one file into a folder, going on where an earlier run broke off. A file that is there and right stays.
+    """Download one file into a folder, resuming an earlier attempt. A file that is complete and correct is kept.
 
     Raises:
         DownloadError: it cannot be fetched, is not what was expected, or there is no room. Names the file.
         MissingExtraError: the extra ``download`` is not installed.
     """
     session, settings = session or open_session(), settings or Settings()
-    if remote.in_the_open and not settings.allow_http:
+    if is_in_the_open(remote) and not settings.allow_http:
         raise DownloadError(
             f"{remote.url} is not fetched: it comes over plain http and no digest of it is known, so whoever sits "
             "between could change images and labels unseen. --allow-http fetches it all the same."
@@ -183,8 +148,13 @@ def fetch(
     return target
 
 
+def is_in_the_open(remote: Remote) -> bool:
+    """Whether a file comes over plain http and no digest is known, so that tampering would go unnoticed."""
+    return is_open(remote.url) and not remote.digests
+
+
 def is_open(url: str) -> bool:
-    """Whether an address is of plain http, on another machine."""
+    """Whether a URL is plain http to another machine."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -204,7 +174,7 @@ def digests(path: Path, kinds: set[str]) -> dict[str, str]:
 
 
 def _mistake(path: Path, remote: Remote) -> str:
-    """What is wrong with a whole file; "" where nothing is."""
+    """What is wrong with a complete file; "" for nothing."""
     size = path.stat().st_size
     if remote.size is not None and size != remote.size:
         return f"has {size:,} bytes, and {remote.size:,} were expected"
@@ -216,7 +186,7 @@ def _mistake(path: Path, remote: Remote) -> str:
 
 
 class _Transfer:
-    """The state of one file's transfer over several tries."""
+    """The state of one file's download over several attempts."""
 
     def __init__(self, remote: Remote, target: Path, session: requests.Session, settings: Settings) -> None:
         from med_mat.progress import Bar
@@ -229,7 +199,7 @@ class _Transfer:
         self.bar = Bar(desc=target.name, unit="B", shown=settings.progress)
 
     def once(self) -> None:
-        """One try: ask for what is missing, and write it."""
+        """One attempt: request what is missing, and write it."""
         known = self._known()
         have = self.part.stat().st_size if self.part.exists() else 0
         validator = known.get("etag") or known.get("modified")
@@ -270,7 +240,7 @@ class _Transfer:
             return self._write(response, have, total)
 
     def _agree(self, response: requests.Response, have: int, known: Mapping[str, Any]) -> int:
-        """Where the answer begins: at what we have, or at 0."""
+        """Where the response starts: at our offset, or at 0."""
         if response.status_code != 206:
             return 0
         match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "").strip())
@@ -336,16 +306,16 @@ class _Transfer:
         return have
 
     def _sniff(self, start: bytes) -> None:
-        """Refuse a web page in place of a file, and an archive that does not begin like one."""
+        """Refuse a web page in place of a file, and an archive without the signature of its format."""
         name = self.target.name.lower()
         place = self.remote.page or self.remote.url
-        if _PAGE.match(start[:4096].removeprefix(b"\xef\xbb\xbf")) and not name.endswith((".html", ".htm", ".xml")):
+        if formats.is_web_page(start) and not name.endswith((".html", ".htm", ".xml")):
             self._drop()
             raise DownloadError(
                 f"{self.remote.url} answers with a web page instead of {self.target.name}: a login, a form, or a "
                 f"notice that it has moved. Open {place} in a browser and download it there."
             )
-        offset, kinds = _MAGIC.get(Path(name).suffix, (0, ()))
+        offset, kinds = MAGIC.get(Path(name).suffix, (0, ()))
         if kinds and not start[offset:].startswith(kinds) and (is_archive(name) or not name.endswith(".gz")):
             self._drop()
             raise DownloadError(
@@ -376,7 +346,7 @@ class _Transfer:
 
 
 def _strong(response: requests.Response) -> str | None:
-    """The entity tag, where it stands for every byte."""
+    """The entity tag, if it identifies every byte."""
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else None
 
@@ -385,7 +355,7 @@ def _strong(response: requests.Response) -> str | None:
 def _answer(
     session: requests.Session, url: str, headers: Mapping[str, str], settings: Settings
 ) -> Iterator[requests.Response]:
-    """The answer to one request, its body still unread."""
+    """The response to one request, its body still unread."""
     import requests
     from urllib3.exceptions import HTTPError
 
@@ -416,7 +386,7 @@ def _cause(error: BaseException) -> str:
 
 
 def _turn_down(response: requests.Response, url: str, page: str) -> None:
-    """Raise where the status is not that of a file."""
+    """Raise unless the status is that of a file."""
     status = response.status_code
     if status in (200, 206):
         return
@@ -434,7 +404,7 @@ def _turn_down(response: requests.Response, url: str, page: str) -> None:
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """For how many seconds the server asks us to wait."""
+    """How many seconds the server asks us to wait."""
     text = response.headers.get("Retry-After", "").strip()
     if text.isdecimal():
         return float(text)
@@ -445,7 +415,7 @@ def _retry_after(response: requests.Response) -> float | None:
 
 
 def _patiently(once: Any, url: str, settings: Settings, reached: Any, kept: Path | None = None) -> Any:
-    """Call ``once`` until it does not ask for another try, or too many in a row brought nothing new."""
+    """Call ``once`` until it needs no other attempt, or too many in a row brought nothing new."""
     try:
         import tenacity
     except ImportError as error:
@@ -486,7 +456,7 @@ def _asked(state: tenacity.RetryCallState) -> float | None:
 
 @contextmanager
 def _disk(path: Path) -> Iterator[None]:
-    """The system's refusals to write, as a sentence."""
+    """Turn write errors into a sentence."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Whether a mask lies on the grid of its image: two volumes whose voxels are the same places of the same patient."""
+"""Whether a mask volume lies on the grid of its image volume: the same voxels at the same places of the patient."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _NOTE = "masks whose file does not say where they lie, laid as their image is"
 
 
 def laid(mask: Volume, image: Volume, name: str, notes: list[str]) -> Volume:
-    """The mask with its axes as the image has them, or as its own file says where both agree.
+    """The mask with the axes of the image, or with its own if both files agree.
 
-    A mask that gives no orientation is taken in the order of the image's voxels. One whose affine is a default, or
-    begins at 0, was written without a place: it is taken too where its axes run as the image's do, for then it does not
-    matter whether its writer kept the image's order or turned it to RAS+ first. Where they do not, no one can tell.
+    A mask without an orientation is read in the voxel order of the image. One whose affine is a default, or has its
+    origin at 0, was written without a position: it is accepted if its axes have the directions of the image's, for then
+    it does not matter whether its writer kept that order or reoriented it to RAS+. If not, the order is unknown.
 
     Raises:
-        ReadError: it lies elsewhere.
+        ReadError: it has another grid.
     """
     same_order = mask.data.shape[:3] == image.data.shape[:3]
     if mask.oriented and image.oriented:
@@ -49,13 +49,13 @@ def laid(mask: Volume, image: Volume, name: str, notes: list[str]) -> Volume:
 
 
 def _distance(mask: Volume, image: Volume) -> float:
-    """Millimetres between the corners of two volumes of one RAS+ shape, the farthest pair."""
+    """The largest distance between corresponding corners of two volumes of one RAS+ shape, in millimeters."""
     corners = itertools.product(*((0, length - 1) for length in image.shape))
     return max(float(np.linalg.norm(_place(mask, corner) - _place(image, corner))) for corner in corners)
 
 
 def _place(volume: Volume, voxel: tuple[int, ...]) -> Array:
-    """Where a voxel, counted along the RAS+ axes, lies in the patient."""
+    """The position of a voxel, counted along the RAS+ axes, in the patient."""
     stored = np.ones(4)
     for axis, index in enumerate(voxel):
         stored[volume.axes[axis]] = volume.shape[axis] - 1 - index if volume.flips[axis] else index

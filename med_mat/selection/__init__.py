@@ -42,11 +42,10 @@ from med_mat.selection.algebra import (
     Selector,
     Triplets,
     Word,
-    conditions,
-    field,
 )
 from med_mat.selection.fields import FIELDS, CardFields, Fields, FieldType
 from med_mat.selection.parser import MAX_DEPTH
+from med_mat.selection.reading import conditions, field
 
 __all__ = [
     "EVERYTHING",

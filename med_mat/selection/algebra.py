@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from med_mat.errors import VocabularyError
-from med_mat.selection.fields import FIELDS, field_type
-from med_mat.selection.hints import as_keywords, meant, refuse_triplet_in_parts
-from med_mat.selection.parser import MAX_DEPTH, parse, quoted
+from med_mat.selection.fields import FIELDS
+from med_mat.selection.hints import refuse_unknown, unknown_word
+from med_mat.selection.parser import MAX_DEPTH, quoted
 from med_mat.selection.triplets import Elements, Parts
-from med_mat.taxonomy import ANY, AXES, choices
+from med_mat.taxonomy import ANY, AXES
 from med_mat.vocabulary import STANDARD, Vocabulary
 
 if TYPE_CHECKING:
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Mask = npt.NDArray[np.bool_]
-    #: (field, wanted) -> which records have one of the wanted values (a frozenset), or lie within wanted bounds (least
-    #: and most, both included, None where open). An axis of the triplet is asked like a field.
+    #: (field, wanted) -> which records have one of these values (a frozenset), or lie within bounds (least and most)
     Column = Callable[[str, Any], Mask]
+
+
+Known = Mapping[str, Collection[Any]]  # field -> its values
 
 
 class Algebra:
@@ -82,6 +85,9 @@ class Selection(Algebra):
 
     __slots__ = ()
 
+    #: How text and arguments become a selection; :mod:`med_mat.selection.reading` sets it, which knows text and trees.
+    read: ClassVar[Callable[[Any], Selection]]
+
     @staticmethod
     def of(selector: Selector, vocabulary: Vocabulary | None = None) -> Selection:
         """From text, a :class:`MAT`, a :class:`Pattern`, a selection, or several of these (any of them); None is all.
@@ -93,16 +99,7 @@ class Selection(Algebra):
         Raises:
             VocabularyError: text that is no selection, or a word that is not in the vocabulary.
         """
-        if selector is None:
-            return EVERYTHING
-        if isinstance(selector, str | Algebra) or not isinstance(selector, Iterable):
-            found = _single(selector)
-        elif isinstance(selector, Mapping):
-            raise VocabularyError(f"A mapping selects nothing: give conditions by name, as in {as_keywords(selector)}.")
-        else:
-            several = list(selector)
-            refuse_triplet_in_parts(several)
-            found = Or.join(map(_single, several))
+        found = Selection.read(selector)
         return found if vocabulary is None else found.bound(vocabulary)
 
     @staticmethod
@@ -116,15 +113,10 @@ class Selection(Algebra):
         Raises:
             VocabularyError: it says where reading stopped, or which word is unknown.
         """
-        found = parse(text, _Tree())
-        return found if vocabulary is None else found.bound(vocabulary)
+        return Selection.of(text, vocabulary)
 
     def bound(
-        self,
-        vocabulary: Vocabulary,
-        known: Mapping[str, Collection[Any]] | None = None,
-        holder: str = "It",
-        how: str = "",
+        self, vocabulary: Vocabulary, known: Known = MappingProxyType({}), holder: str = "It", how: str = ""
     ) -> Selection:
         """The same with words as a vocabulary spells them, after what is asked for was found to be known.
 
@@ -137,8 +129,8 @@ class Selection(Algebra):
         Raises:
             VocabularyError: a word or a value that is not known; the message suggests the nearest.
         """
-        found = self.mapped(lambda leaf: leaf.known_to(vocabulary, known or {}))
-        found._check_values(known or {}, holder, how)
+        found = self.mapped(lambda leaf: leaf.known_to(vocabulary, known))
+        refuse_unknown(found.fields(), known, holder, how)
         return found
 
     @property
@@ -182,16 +174,6 @@ class Selection(Algebra):
                 found.setdefault(leaf.name, set()).update(leaf.values)
         return {name: frozenset(values) for name, values in found.items()}
 
-    def _check_values(self, known: Mapping[str, Collection[Any]], holder: str, how: str) -> None:
-        for name, values in self.fields().items():
-            one = FIELDS[name]
-            strange = sorted(one.spelled(value) for value in values - {None, *known.get(name, values)})
-            if strange:
-                words = sorted((one.spelled(value) for value in known[name]), key=one.order)
-                raise VocabularyError(
-                    f"{holder} has no {name} {strange[0]!r}.{choices(strange[0], words, how.format(name))}"
-                )
-
     def opposite(self) -> Selection:
         """Everything else."""
         return Not(self)
@@ -217,9 +199,8 @@ class Leaf(Selection):
         """See :meth:`Selection.mapped`."""
         return change(self)
 
-    def known_to(self, vocabulary: Vocabulary, known: Mapping[str, Collection[Any]]) -> Selection:
+    def known_to(self, vocabulary: Vocabulary, known: Known) -> Selection:
         """The same with words as a vocabulary spells them; see :meth:`Selection.bound`."""
-        del vocabulary, known
         return self
 
 
@@ -231,23 +212,14 @@ class Word(Leaf):
 
     def resolve(self, facts: Mapping[str, Any]) -> bool | Selection:
         """Only a word that a vocabulary knows can be asked for."""
-        del facts
-        raise self.unknown(STANDARD, {})
+        raise unknown_word(self.word, STANDARD, {})
 
-    def known_to(self, vocabulary: Vocabulary, known: Mapping[str, Collection[Any]]) -> Selection:
+    def known_to(self, vocabulary: Vocabulary, known: Known) -> Selection:
         """See :meth:`Leaf.known_to`."""
         place = vocabulary.find(self.word)
         if place is None:
-            raise self.unknown(vocabulary, known)
-        return field(*place)
-
-    def unknown(self, vocabulary: Vocabulary, known: Mapping[str, Collection[Any]]) -> VocabularyError:
-        """What is said of a word that no axis has."""
-        return VocabularyError(
-            f"{self.word!r} is not a modality, an area or a task.{meant(self.word, vocabulary, known)} "
-            "A selection is made of words and patterns, such as 'CT' and 'CT|MRI/Brain/*', and of conditions, such as "
-            "'source=busi'."
-        )
+            raise unknown_word(self.word, vocabulary, known)
+        return element(*place)
 
     def __str__(self) -> str:
         return f"({self.word})"  # in parentheses it cannot be taken for a value of a condition before it
@@ -263,7 +235,7 @@ class Triplets(Leaf):
         """See :meth:`Selection.resolve`."""
         if not all(axis in facts for axis in AXES):
             return self
-        return self.pattern.matches(MAT(*(facts[axis] for axis in AXES)))
+        return self.pattern.holds(facts[axis] for axis in AXES)
 
     def mask(self, column: Column, length: int) -> Mask:
         """See :meth:`Selection.mask`."""
@@ -275,7 +247,7 @@ class Triplets(Leaf):
                 inside &= column(axis, words) ^ negated
         return inside ^ self.pattern.negated
 
-    def known_to(self, vocabulary: Vocabulary, known: Mapping[str, Collection[Any]]) -> Selection:
+    def known_to(self, vocabulary: Vocabulary, known: Known) -> Selection:
         """See :meth:`Leaf.known_to`."""
         return Triplets(self.pattern.bound(vocabulary))
 
@@ -423,93 +395,6 @@ EVERYTHING: Selection = Triplets(Pattern.parse(ANY))
 NOTHING: Selection = EVERYTHING.opposite()
 
 
-def field(name: str, values: Any = (), *, at_least: int | None = None, at_most: int | None = None) -> Selection:
-    """A condition on a field.
-
-    Args:
-        name: one of :data:`~med_mat.selection.FIELDS`.
-        values: a value or several, any of which will do; what is yes, no or unknown, such as ``commercial``, also
-            takes True, False and None.
-        at_least: for width and height, in pixels.
-        at_most: likewise.
-
-    Raises:
-        VocabularyError: an unknown field or value, or one of the wrong type.
-    """
-    one = field_type(name)
-    several = [values] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
-    if one.type == "pixels":
-        if bool(several) == (at_least is not None or at_most is not None):
-            raise VocabularyError(f"{name} is a number of pixels: ask {name}>=N, {name}<=N or {name}=N.")
-        bounds: list[tuple[int | None, int | None]] = [(number, number) for number in map(one.number, several)]
-        return Or.join(_between(name, *pair) for pair in bounds or [(at_least, at_most)])
-    if at_least is not None or at_most is not None:
-        raise VocabularyError(f"{name} has no bounds: ask {name}=VALUE, or several separated by |.")
-    if not several:
-        raise VocabularyError(f"No value is given for {name}: ask {name}=VALUE, or several separated by |.")
-    found = frozenset(map(one.value, several))
-    if one.type == "element":
-        return Triplets(Pattern.parse("/".join("|".join(sorted(found)) if name == axis else ANY for axis in AXES)))
-    return Field(name, found)
-
-
-def conditions(fields: Mapping[str, Any]) -> Selection:
-    """Every one of these conditions by name; None is no condition."""
-    return And.join(field(name, value) for name, value in fields.items() if value is not None)
-
-
-def _between(name: str, low: int | None, high: int | None) -> Selection:
-    number = FIELDS[name].number
-    lower = () if low is None else (Field(name, low=number(low)),)
-    upper = () if high is None else (Field(name, high=number(high)),)
-    return And.join((*lower, *upper))
-
-
-class _Tree:
-    """Builds a selection of what :mod:`med_mat.selection.parser` reads."""
-
-    def any(self, parts: Sequence[Selection]) -> Selection:
-        return Or.join(parts)
-
-    def all(self, parts: Sequence[Selection]) -> Selection:
-        return And.join(parts)
-
-    def negated(self, part: Selection) -> Selection:
-        return part.opposite()
-
-    def pattern(self, text: str) -> Selection:
-        return Triplets(Pattern.parse(text))
-
-    def words(self, words: Sequence[str]) -> Selection:
-        """Ours of one axis as one pattern; others wait for the vocabulary that knows them."""
-        places = [STANDARD.find(word) for word in words]
-        ours = {axis: [place[1] for place in places if place and place[0] == axis] for axis in AXES}
-        others = [Word(word) for word, place in zip(words, places, strict=True) if place is None]
-        return Or.join([*(field(axis, some) for axis, some in ours.items() if some), *others])
-
-    def condition(self, name: str, sign: str, values: Sequence[str]) -> Selection:
-        if sign in ("=", "!="):
-            found = field(name, values)
-            return found if sign == "=" else found.opposite()
-        one = field_type(name)
-        if one.type != "pixels" or len(values) > 1:
-            bounded = " and ".join(each.name for each in FIELDS.values() if each.type == "pixels")
-            raise VocabularyError(
-                f"{sign} is asked of {bounded}, with one number, and not of {name}={'|'.join(values)}."
-            )
-        bound = one.number(values[0])
-        if sign[0] == ">":
-            return field(name, at_least=bound + (sign == ">"))
-        return NOTHING if (sign, bound) == ("<", 0) else field(name, at_most=bound - (sign == "<"))
-
-
-def _single(selector: Any) -> Selection:
-    if isinstance(selector, Selection):
-        return selector
-    if isinstance(selector, str):
-        return Selection.parse(selector)
-    if isinstance(selector, MAT):
-        return Triplets(Pattern.parse(str(selector)))
-    if isinstance(selector, Pattern):
-        return Triplets(selector)
-    raise VocabularyError(f"{selector!r} selects nothing: expected a text such as 'CT|MRI/Brain/*', or several.")
+def element(axis: str, *words: str) -> Selection:
+    """What has one of these words on an axis: ``element("area", "Lung")`` is ``*/Lung/*``."""
+    return Triplets(Pattern.parse("/".join("|".join(sorted(words)) if axis == own else ANY for own in AXES)))

@@ -8,11 +8,40 @@ from typing import Any
 from med_mat.errors import VocabularyError
 from med_mat.selection.fields import FIELDS
 from med_mat.selection.parser import quoted
-from med_mat.taxonomy import did_you_mean, suggested
+from med_mat.taxonomy import choices, did_you_mean, suggested
 from med_mat.vocabulary import STANDARD, Vocabulary
 
 
-def meant(word: str, vocabulary: Vocabulary, known: Mapping[str, Collection[Any]]) -> str:
+def unknown_word(word: str, vocabulary: Vocabulary, known: Mapping[str, Collection[Any]]) -> VocabularyError:
+    """What is said of a word that stands alone and that no axis has."""
+    return VocabularyError(
+        f"{word!r} is not a modality, an area or a task.{_meant(word, vocabulary, known)} "
+        "A selection is made of words and patterns, such as 'CT' and 'CT|MRI/Brain/*', and of conditions, such as "
+        "'source=busi'."
+    )
+
+
+def refuse_unknown(
+    asked: Mapping[str, Collection[Any]], known: Mapping[str, Collection[Any]], holder: str, how: str
+) -> None:
+    """Raise where a value is asked for that nothing has; null is never refused.
+
+    Args:
+        asked: field -> values.
+        known: field -> its values; of other fields any value will do.
+        holder, how: as for :meth:`med_mat.selection.Selection.bound`.
+    """
+    for name, values in asked.items():
+        one = FIELDS[name]
+        strange = sorted(one.spelled(value) for value in {*values} - {None, *known.get(name, values)})
+        if strange:
+            words = sorted((one.spelled(value) for value in known[name]), key=one.order)
+            raise VocabularyError(
+                f"{holder} has no {name} {strange[0]!r}.{choices(strange[0], words, how.format(name))}"
+            )
+
+
+def _meant(word: str, vocabulary: Vocabulary, known: Mapping[str, Collection[Any]]) -> str:
     """The right form of what is not a word of any axis, as far as it can be guessed."""
     for one in FIELDS.values():
         for value in (*one.words, *map(one.spelled, known.get(one.name, ()))) if one.type == "text" else ():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -25,9 +25,9 @@ class Elements:
     task: str = ANY
 
     def __post_init__(self) -> None:
-        for axis in AXES:
-            if getattr(self, axis) != ANY:
-                _well_formed(axis, getattr(self, axis))
+        for axis, word in self.elements:
+            if word not in STANDARD.words(axis):
+                _well_formed(axis, word)
 
     @classmethod
     def parse(cls, text: str, vocabulary: Vocabulary | None = None) -> Self:
@@ -118,11 +118,12 @@ class Parts:
 
     def matches(self, mat: Elements) -> bool:
         """Whether the triplet is selected."""
-        inside = all(
-            not words or ((getattr(mat, axis) in words) != flag)
-            for axis, words, flag in zip(AXES, self.parts, self.negated_parts, strict=True)
-        )
-        return inside != self.negated
+        return self.holds(getattr(mat, axis) for axis in AXES)
+
+    def holds(self, elements: Iterable[str]) -> bool:
+        """Whether the triplet of these three elements is selected."""
+        parts = zip(elements, self.parts, self.negated_parts, strict=True)
+        return all(not words or ((word in words) != flag) for word, words, flag in parts) != self.negated
 
     def bound(self, vocabulary: Vocabulary) -> Self:
         """The pattern with its words as a vocabulary spells them.

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from med_mat.errors import ReadError
 from med_mat.files import write_atomically
-from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.patterns import is_hidden
 from med_mat.storage.parquet import parquet_bytes
 
 #: Raised whenever the meaning of a column changes.

@@ -262,6 +262,20 @@ def test_the_image_is_the_stored_one(mat: MedMAT, workshop: Workshop) -> None:
     assert {"image/png", "image/jpeg"} <= kinds
 
 
+def test_images_are_sent_once_per_state_of_the_build(client: TestClient, hostile: Path) -> None:
+    mat = med_mat.open(hostile)
+    (one,) = mat.read(mat.where(annotation="masks", source="busi")[:1], columns=("id",))
+    for path in ("/thumbnail", "/image", "/mask"):
+        query = {"id": one["id"], "mark": "0"}
+        first = client.get(path, params=query)
+        assert first.status_code == 200
+        assert mat.manifest["build"] in first.headers["etag"]
+        again = client.get(path, params=query, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        other = client.get(path, params=query, headers={"If-None-Match": '"another build"'})
+        assert other.content == first.content
+
+
 def test_an_image_that_no_browser_shows_is_given_as_png(mat: MedMAT, monkeypatch: pytest.MonkeyPatch) -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (3, 2), "red").save(buffer, "TIFF")
@@ -372,6 +386,8 @@ def test_no_error_greets_and_every_offered_target_works(mat: MedMAT, client: Tes
     text = client.get("/split").text
     assert "Possible targets" in text
     assert 'class="error"' not in text
+    whole = client.get("/split?experiment=multi_task").text
+    assert "The audit holds." in whole, "it needs no target"
     offered = builder.targets(mat)
     assert offered
     make = Builder(mat, "x", tmp_path).make
@@ -384,6 +400,8 @@ def test_no_error_greets_and_every_offered_target_works(mat: MedMAT, client: Tes
     ("query", "says"),
     [
         ({"target": "CT/Lung/Cancers"}, "Did you mean 'Cancer'"),
+        ({"target": ""}, "has no 'target'"),
+        ({"target": "CT/Lung/Cancer", "validation": "nan"}, "validation is the share"),
         ({"target": "CT/Lung/Cancer", "size": "many"}, "'Training records' is to be a number, and is 'many'"),
         ({"target": "CT/Lung/Cancer", "size": "9" * 5000}, "is to be a number"),
         ({"target": "CT/Lung/Cancer", "experiment": "combination"}, "has no 'parts'"),
@@ -448,10 +466,10 @@ def test_sources_are_offered_with_their_links_and_partners(mat: MedMAT) -> None:
 
 
 def test_pairs_say_where_their_labels_contradict(client: TestClient) -> None:
-    page = inert(client.get("/duplicates", params={"contradictory": "1"}).text)
-    against = page.text.count("labels contradict")
+    text = client.get("/duplicates", params={"contradictory": "1"}).text
+    against = text.count(">labels contradict<")
     assert against
-    assert sum(tag == "article" for tag, _ in page.shape) == against
+    assert sum(tag == "article" for tag, _ in inert(text).shape) == against
 
 
 # ------------------------------------------------------------------------------------------------------ command and Hub

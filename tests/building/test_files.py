@@ -48,7 +48,7 @@ def test_every_visible_file_is_in_the_index_with_size_role_and_the_sha256_of_wha
     four: Path, name: str
 ) -> None:
     from med_mat.building import find
-    from med_mat.raw.folder import is_hidden
+    from med_mat.raw.patterns import is_hidden
 
     raw = find({name: None}, four / "raw")[name]
     index = rows(four / "out", name)

@@ -16,12 +16,12 @@ from med_mat.catalog import Row, Upstream
 from med_mat.leakage.contradictions import COLUMNS, SCHEMA, Contested, Stated, contradict, count, settle
 from med_mat.questions import Synonyms
 from med_mat.selection import MAT
-from med_mat.taxonomy import Kind
+from med_mat.taxonomy import AnnotationKind
 
 WORDS = Upstream("", "", "", "", "")
 
 
-def row(number: int, kind: Kind, *names: str) -> Row:
+def row(number: int, kind: AnnotationKind, *names: str) -> Row:
     return Row(
         number, f"source_{number}", MAT("CT", "Lung", "State"), None, kind, {name: name for name in names}, WORDS
     )

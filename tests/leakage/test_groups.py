@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from med_mat.catalog import SharedId
 from med_mat.errors import BuildError
-from med_mat.imaging.hashing import turns
+from med_mat.imaging.hashing import orientations
 from med_mat.leakage import groups as groups_module
 from med_mat.leakage import near
 from med_mat.leakage.groups import COLUMNS, COMMON_HASH, LINK_SCHEMA, check_links, find_groups
@@ -51,7 +51,7 @@ def look(number: int, *bits: int, turn: int = 0) -> str:
     """One of four unlike hashes, with some bits changed, of a picture that may be flipped."""
     changed = np.unpackbits(np.frombuffer(LOOKS[number], np.uint8))
     changed[list(bits)] ^= 1
-    return list(turns(np.packbits(changed)[None]))[turn].tobytes().hex()
+    return list(orientations(np.packbits(changed)[None]))[turn].tobytes().hex()
 
 
 def sets(numbers: list[int]) -> set[frozenset[int]]:

@@ -153,7 +153,7 @@ SNIPPETS = {
     'mat.related("CT/Lung/Cancer", size="a")': 'Argument "size"',
     'mat.related("CT/Lung/Cancer", balanced_test="no")': 'Argument "balanced_test"',
     'mat.related("CT/Lung/Cancer", avoid="narrow")': 'Argument "avoid"',
-    'mat.without("CT/Lung/Cancer", "organ")': 'Argument 2 to "without"',
+    'mat.without("CT/Lung/Cancer", "organ")': "Argument 2 has incompatible type",
     'mat.recommend("CT/Lung/Cancer", x=1)': 'Unexpected keyword argument "x"',
     'mat.recommend("CT/Lung/Cancer", budget=5, kinds="any")': "",
     'mat.folds("CT/Lung/Cancer", 5, over="train", seed=2)[0].audit().violations': "",

@@ -1,4 +1,4 @@
-"""Sources that fit a layout: where they lie, and what of each is there."""
+"""Sources whose layout fits: where they are, and how complete each is."""
 
 from __future__ import annotations
 
@@ -9,38 +9,39 @@ from pathlib import Path
 from med_mat.building.ledger import is_miniature
 from med_mat.catalog import Layout, Source
 from med_mat.differences import Differences, differences, scanned
-from med_mat.doctor import steps
+from med_mat.doctor import remedies
 from med_mat.doctor.contents import wrong
 from med_mat.doctor.count import Count, counted
 from med_mat.doctor.finding import Finding
-from med_mat.doctor.visit import Visit, images_in, images_of
+from med_mat.doctor.scan import Scan, images_in, images_of
 from med_mat.layouts.listing import Parts
 from med_mat.layouts.locating import LEVELS
 from med_mat.layouts.matching import fits, lacking
-from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.patterns import is_hidden
 from med_mat.storage.raw_files import FileIndex
 
-#: The share of the images that may lack, by how sure the card is of its count.
+#: The share of images that may be missing, by how certain the card is of its count.
 _LEEWAY = {"high": 0.0, "medium": 0.02, "low": 0.5}
 
 
-def recognize(visit: Visit) -> None:
-    """Claim the folders that fit a layout, the shallowest first; ``top/<source>`` before all."""
-    named = {name.lower(): name for name in reversed(visit.tree[()].folders)}
-    for name, source in visit.catalog.items():
+def claim_recognized(scan: Scan) -> None:
+    """Claims the folders that fit a layout, ``top/<source>`` first, then the shallowest."""
+    named = {name.lower(): name for name in reversed(scan.tree[()].folders)}
+    for name, source in scan.catalog.items():
         if name.lower() in named:
-            _own(visit, source, (named[name.lower()],))
-    for parts in visit.folders():
-        chosen = visit.candidates.best(visit.tree, parts)
+            _own(scan, source, (named[name.lower()],))
+    for parts in scan.folders():
+        chosen = scan.candidates.best(scan.tree, parts)
         if len(chosen) == 1:
             ((name, layout),) = chosen.items()
-            visit.claim(parts, _examined(visit, visit.catalog[name], parts, layout))
+            scan.claim(parts, _examined(scan, scan.catalog[name], parts, layout))
         elif chosen:
-            visit.claim(parts, _unclear(visit, parts, sorted(chosen)))
+            scan.claim(parts, _unclear(scan, parts, sorted(chosen)))
 
 
-def together(visit: Visit, findings: Iterable[Finding]) -> Iterator[Finding]:
-    """One finding for a source that lies there several times: the one that a build with --raw reads."""
+def merge_copies(scan: Scan, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Merges several copies of a source into one finding: the copy that a build with --raw reads."""
     copies: dict[str, list[Finding]] = {}
     for one in findings:
         if one.state == "found":
@@ -51,36 +52,36 @@ def together(visit: Visit, findings: Iterable[Finding]) -> Iterator[Finding]:
         notes = [f"it lies here {len(others) + 1} times: --raw reads this one"] if others else []
         for other in others:
             size = f"{other.images:,} images" + ("" if other.complete else ", incomplete")
-            build = " or ".join(steps.build(visit.catalog[first.source], Path(other.where)))
+            build = " or ".join(remedies.build(scan.catalog[first.source], Path(other.where)))
             notes.append(f"another copy: {other.where} ({size}); to read that: {build}")
         yield replace(first, notes=(*first.notes, *notes))
 
 
-def _own(visit: Visit, source: Source, parts: Parts) -> None:
-    """The folder that is called as a source."""
-    for at in visit.folders(parts, LEVELS):
+def _own(scan: Scan, source: Source, parts: Parts) -> None:
+    """The folder named like a source."""
+    for at in scan.folders(parts, LEVELS):
         for one in source.layouts:
-            if fits(visit.tree, at, one):
-                visit.claim(at, _examined(visit, source, at, one))
-                visit.closed.add(parts)
+            if fits(scan.tree, at, one):
+                scan.claim(at, _examined(scan, source, at, one))
+                scan.closed.add(parts)
                 return
 
 
-def _unclear(visit: Visit, parts: Parts, names: list[str]) -> Finding:
-    where = visit.place(parts)
+def _unclear(scan: Scan, parts: Parts, names: list[str]) -> Finding:
+    where = scan.place(parts)
     note = f"it fits the layouts of {' and '.join(names)}: which one is it?"
-    moves = tuple(steps.move(where, visit.top / name) for name in names) if parts else ()
+    moves = tuple(remedies.move(where, scan.top / name) for name in names) if parts else ()
     return Finding("unclear", str(where), notes=(note,), steps=moves)
 
 
-def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Finding:
-    """A source whose layout fits: what of it is there."""
-    where = visit.place(parts)
-    raw = visit.raw.below("/".join(parts), layout.variant)
+def _examined(scan: Scan, source: Source, parts: Parts, layout: Layout) -> Finding:
+    """The finding on a source whose layout fits: its images, what is missing, and the next step."""
+    where = scan.place(parts)
+    raw = scan.raw.below("/".join(parts), layout.variant)
     visible = [path for path in raw.files if not is_hidden(path)]
-    count = counted(visit, source, raw, images_in(visible))
+    count = counted(scan, source, raw, images_in(visible))
     expected = images_of(source, layout)
-    missing = dict.fromkeys(lacking(visit.tree, parts, layout))
+    missing = dict.fromkeys(lacking(scan.tree, parts, layout))
     notes, short = list(count.notes), False
     if is_miniature(where):
         notes.append("a miniature: its images are synthetic, and far fewer")
@@ -99,18 +100,18 @@ def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Fin
     bad = list(wrong(raw, visible))
     notes += bad
     differ = Differences()
-    if source.name in visit.indexes and visit.indexes[source.name].named:
-        differ, unused = _compared(raw, visit.indexes[source.name])
+    if source.name in scan.indexes and scan.indexes[source.name].named:
+        differ, unused = _compared(raw, scan.indexes[source.name])
         missing |= dict.fromkeys(differ.missing)
         notes += [f"{unused:,} files that no record needs are no longer there"] if unused else []
         notes.append("compared with the index of an earlier build, by names and sizes")
     complete = not (missing or differ.altered or count.unread or short or bad)
-    advice = [*([] if complete else [steps.show(source)]), *steps.build(source, where)]
+    advice = [*([] if complete else [remedies.show(source)]), *remedies.build(source, where)]
     if count.read is not None and count.unread:
-        advice = [steps.show(source)]  # its build would say no more
-    if len(parts) > LEVELS + 1 and not visit.found(source.name):
+        advice = [remedies.show(source)]  # a build would say the same
+    if len(parts) > LEVELS + 1 and not scan.found(source.name):
         notes.append("it lies too deep for --raw to find it")
-        advice.insert(0, steps.move(where, visit.top / source.name))
+        advice.insert(0, remedies.move(where, scan.top / source.name))
     return Finding(
         "found", str(where), source.name, source.title, layout.variant, complete, len(visible), count.images, expected,
         tuple(missing), differ.extra, differ.altered, tuple(notes), tuple(advice),
@@ -118,7 +119,7 @@ def _examined(visit: Visit, source: Source, parts: Parts, layout: Layout) -> Fin
 
 
 def _against_card(source: Source, layout: Layout, count: Count) -> Iterator[str]:
-    """What the card says of the number of images."""
+    """How the number of images compares with the card."""
     expected = images_of(source, layout)
     unread = source.counts.get("unread", 0)
     sure = "" if source.counts.get("certainty") == "high" else ", which is not certain"
@@ -134,14 +135,14 @@ def _against_card(source: Source, layout: Layout, count: Count) -> Iterator[str]
 
 
 def _parts(source: Source, layout: Layout, count: Count) -> Mapping[str, int]:
-    """Part of the published split -> its images, where the card has firm totals and the loader counted."""
+    """Part of the published split -> expected images, where the card states totals and the loader counted."""
     totals = source.counts.get("splits") or {}
     known = count.read and layout.images is None and totals.keys() <= {"train", "validation", "test"}
     return totals if known else {}
 
 
 def _compared(raw: RawFolder, index: FileIndex) -> tuple[Differences, int]:
-    """What differs from an earlier build: missing are only files that a record needs; and how many others are gone."""
+    """Differences from an earlier build. Only files that a record needs are missing; the others are counted."""
     import pyarrow.compute as pc
 
     needed = index.files.filter(pc.not_equal(pc.fill_null(index.files["role"], ""), "skipped"))

@@ -1,4 +1,4 @@
-"""The commands that help, each for a shell."""
+"""Shell commands that a diagnosis suggests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from med_mat.building.loader import has_loader
 from med_mat.catalog import Source
-from med_mat.download.plan import plan
+from med_mat.download.routes import plan
 from med_mat.raw.refusals import let_in
 from med_mat.shell import quote
 
@@ -14,33 +14,33 @@ __all__ = ["build", "doctor", "let_in", "move", "move_files", "move_inside", "ob
 
 
 def show(source: Source) -> str:
-    """Prints what the card says of the layout."""
+    """Prints the layout that the card expects."""
     return f"med-mat show {source.name}"
 
 
 def obtain(source: Source, raw: Path) -> list[str]:
-    """Fetches a source that is not there, where no person is needed; and shows what it should look like."""
+    """Downloads a missing source where that works unattended, and prints its expected layout."""
     fetch = f"med-mat download {source.name} --raw {quote(str(raw))}"
     return [fetch, show(source)] if plan(source, raw).unattended else [show(source)]
 
 
 def build(source: Source, where: Path) -> list[str]:
-    """Builds a source; none where no loader reads it yet."""
+    """Builds a source; no command where it has no loader yet."""
     return [f"med-mat build {quote(f'{source.name}={where}')} --out Med-MAT"] if has_loader(source) else []
 
 
 def doctor(where: Path | str) -> str:
-    """Looks elsewhere."""
+    """Examines another folder."""
     return f"med-mat doctor {quote(str(where))}"
 
 
 def move(what: Path, where: Path) -> str:
-    """Moves a file or folder into a folder, or gives it a new name."""
+    """Moves a file or folder, or renames it."""
     return f"mv {quote(str(what))} {quote(str(where))}"
 
 
 def move_inside(what: Path, where: Path) -> str:
-    """Moves what lies in a folder into another one."""
+    """Moves the content of a folder to another one."""
     return f"find {quote(str(what))} -mindepth 1 -maxdepth 1 -exec mv {{}} {quote(str(where))} \\;"
 
 

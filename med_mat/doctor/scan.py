@@ -1,4 +1,4 @@
-"""One look at a folder: what it holds, and what of it has been told apart so far."""
+"""The state of one diagnosis: what a folder holds, and which parts of it are already identified."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from med_mat.layouts.matching import Candidates, branches, literal
 from med_mat.raw.folder import RawFolder
 from med_mat.storage.raw_files import FileIndex
 
-DEPTH = 8  # how far below the folder to look
+DEPTH = 8  # levels below the folder that are searched
 
 
 @dataclass
-class Visit:
-    """What is known of a folder. A folder inside it is told by the parts of its path."""
+class Scan:
+    """What is known of a folder. Folders inside it are identified by the parts of their path."""
 
     raw: RawFolder  # as it was scanned
     paths: Sequence[str]  # the files to look at, sorted
@@ -30,8 +30,8 @@ class Visit:
     indexes: dict[str, FileIndex]  # of earlier builds, by source
     tables: bool  # read label tables
     claimed: dict[Parts, list[Finding]] = field(default_factory=dict)
-    closed: set[Parts] = field(default_factory=set)  # below these nothing is looked for
-    packed: set[Parts] = field(default_factory=set)  # in these lie archives
+    closed: set[Parts] = field(default_factory=set)  # nothing is searched below these
+    packed: set[Parts] = field(default_factory=set)  # folders that hold archives
 
     @property
     def top(self) -> Path:
@@ -40,7 +40,7 @@ class Visit:
 
     @cached_property
     def tree(self) -> Tree:
-        """The names in it."""
+        """The names of its files and folders."""
         return self.listed(self.top, self.paths)
 
     @cached_property
@@ -50,17 +50,17 @@ class Visit:
 
     @cached_property
     def _spelled(self) -> frozenset[str]:
-        """File names, in lower case, that a layout spells out."""
+        """Literal file names of all layouts, in lower case."""
         patterns = (pattern for source in self.catalog.values() for one in source.layouts for pattern in one.patterns)
         names = (branch[-1] for pattern in patterns for branch in branches(pattern) if branch)
         return frozenset(name.lower() for name in names if literal(name))
 
     def listed(self, top: Path, paths: Sequence[str]) -> Tree:
-        """The tree of some files, in which no name is lost that a layout spells out."""
+        """The tree of some files. Sampling keeps every name that a layout spells out."""
         return known(top, paths, self._spelled)
 
     def place(self, parts: Parts) -> Path:
-        """Where a folder lies."""
+        """The path of a folder."""
         return self.top.joinpath(*parts)
 
     def inside(self, parts: Parts) -> Sequence[str]:
@@ -69,40 +69,40 @@ class Visit:
         return self.paths[bisect_left(self.paths, start) : bisect_left(self.paths, start + chr(0x10FFFF))]
 
     def folders(self, start: Parts = (), depth: int = DEPTH) -> Iterator[Parts]:
-        """The folders from one down, level by level, without what lies below those that are closed by then."""
+        """The folders below one, level by level, except those below a folder that is closed by then."""
         for level in levels(self.tree, depth, self.closed, start):
             yield from (parts for parts in level if parts not in self.closed)
 
     def claim(self, parts: Parts, finding: Finding) -> None:
-        """Note what a folder is. What lies below it is its own, but for the top folder, which may hold others."""
+        """Notes what a folder is. Its content belongs to it, except for the top folder, which may hold others."""
         self.claimed.setdefault(parts, []).append(finding)
         if parts:
             self.closed.add(parts)
 
     def findings(self) -> Iterator[Finding]:
-        """What was claimed, in that order."""
+        """All findings, in the order in which they were claimed."""
         for some in self.claimed.values():
             yield from some
 
     def spells(self, name: str) -> bool:
-        """Whether a layout of a source that was found spells out the name of a file: another copy of a table."""
+        """Whether a file has a literal name of a source that was found: another copy of its table."""
         names = {one.source for one in self.findings() if one.state == "found"}
         patterns = (one for source in names for layout in self.catalog[source].layouts for one in layout.patterns)
         return any(name.lower() == branch[-1].lower() for pattern in patterns for branch in branches(pattern) if branch)
 
     def found(self, name: str) -> Finding | None:
-        """Where a source was found first."""
+        """The first finding of a source."""
         return next((one for one in self.findings() if one.source == name and one.state == "found"), None)
 
 
 def images_in(paths: Sequence[str]) -> int:
-    """How many files are images, by their names."""
+    """The number of files with an image suffix."""
     suffixes = formats.picture_suffixes()
     return sum(splitext(path)[1].lower() in suffixes for path in paths)
 
 
 def images_of(source: Source, layout: Layout | None = None) -> int | None:
-    """How many images of a source, or of an edition of it, give a record, by its card."""
+    """The number of images that give a record, by the card; of an edition where the layout states it."""
     if layout is not None and layout.images is not None:
         return layout.images
     number = source.counts.get("images")
