@@ -135,12 +135,12 @@ def test_nothing_of_the_machine_is_in_it(four: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"no parquet at all" * 10])
 def test_what_is_no_index_is_refused_in_a_sentence(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x.parquet").write_bytes(data)
-    with pytest.raises(ReadError, match="is no index of raw files"):
+    with pytest.raises(ReadError, match="is not an index of raw files"):
         read_index(tmp_path / "x.parquet")
 
 
 def test_other_parquet_files_and_empty_places_are_refused(four: Path, tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match="is no index of raw files"):
+    with pytest.raises(ReadError, match="is not an index of raw files"):
         read_index(four / "out/index.parquet")
     for place in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ReadError, match="holds no index of raw files"):

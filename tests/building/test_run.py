@@ -421,7 +421,7 @@ def test_a_dry_run_tells_what_would_be_decoded_copied_and_kept(toy: MakeToy) -> 
         ({"check": "decod"}, "^A build: check: 'decod' is not one of .*Did you mean 'decode'"),
         ({"on_error": "ignore"}, "^A build: on_error: 'ignore' is not one of"),
         ({"jobs": "2"}, "^A build: jobs is to be a whole number or null"),
-        ({"jobs": 0}, "^A build: jobs is to be .* and is 0"),
+        ({"jobs": 0}, "^A build: jobs must be .*, not 0"),
         ({"allow_fewer": "no"}, "^A build: allow_fewer is to be true or false, and is 'no'"),
     ],
 )

@@ -149,7 +149,7 @@ def test_pictures_other_than_the_published_ones_are_refused(bare: Path, built: B
     name = next(name for name in files if name.startswith("data/busi/097/train-"))
     files[name]["sha256"] = "0" * 64
     (other / "med_mat.json").write_text(json.dumps(manifest), "utf-8")
-    with pytest.raises(HubError, match=f"{name} does not hold the published pictures"):
+    with pytest.raises(HubError, match=f"{name} does not have the published images"):
         med_mat.attach(other, built.raw, tmp_path / "out", sources=["busi"])
 
 
