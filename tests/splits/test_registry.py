@@ -192,7 +192,7 @@ def test_a_type_checker_refuses_what_an_experiment_does_not_take(tmp_path: Path)
 
 
 def test_arguments_of_unrelated_are_refused_with_another_base(world: World) -> None:
-    like = world.mat.related(LUNG)
+    like = world.mat.related(LUNG, size=5)
     for given in ({"places": 1}, {"like": like}):
         with pytest.raises(SplitError, match="are arguments of base='unrelated', and not of base='related'"):
             world.mat.limited(LUNG, 0, **given)
