@@ -286,7 +286,7 @@ def contrary() -> World:
 def test_contradictory_labels_are_counted_or_left_out(tmp_path: Path) -> None:
     world = contrary()
     kept = world.mat.related(LUNG)
-    assert [note for note in kept.audit().notes if "contradictory" in note] == [
+    assert [note for note in kept.audit().notes if "contradict" in note] == [
         "2 training records show an image whose labels contradict each other in this Med-MAT",
         "1 test records show an image whose labels contradict each other in this Med-MAT",
     ]
