@@ -20,8 +20,8 @@ ROOMS = (
     *("hosts", "selection", "catalog", "summary", "scaffold", "permission"),  # what the cards say
     *("example", "schema", "formats", "imaging", "raw", "layouts", "marker"),  # from raw files to examples
     *("tags", "terms", "questions", "storage", "download"),  # what a record says, and where records lie
-    *("leakage", "nameless", "differences", "building", "contract", "items", "demo", "doctor", "validate"),
-    *("index", "blind", "splits", "dataset", "duplicates", "paper"),  # a built Med-MAT, and its experiments
+    *("leakage", "nameless", "differences", "building", "contract", "items", "doctor", "validate"),
+    *("index", "blind", "splits", "dataset", "demo", "duplicates", "paper"),  # a built Med-MAT, and its experiments
     *("plot", "official", "hub", "browse"),
     *("med_mat", "commands", "cli"),  # the names that users import, and what they type
 )
