@@ -22,6 +22,11 @@ def test_pytest_enters_every_folder_that_holds_tests(pytestconfig: pytest.Config
     assert not [name for name in folders if any(fnmatch(name, pattern) for pattern in passed_over)]
 
 
+def test_no_two_test_modules_have_one_name() -> None:
+    names = [path.name for path in TESTS.rglob("test_*.py") if "plugin" not in path.parts]
+    assert not {name for name in names if names.count(name) > 1}, "pytest imports them by their name alone"
+
+
 def test_every_test_that_is_listed_as_slow_exists() -> None:
     defined = {
         name
