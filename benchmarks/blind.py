@@ -21,9 +21,9 @@ import numpy as np
 import pyarrow as pa
 
 from med_mat import catalog
+from med_mat.blind import guessing, report
 from med_mat.building.sides import key
 from med_mat.catalog import Row, Source
-from med_mat.leakage import blind, blind_report
 from med_mat.questions import Questioner
 
 #: Records of a row at most, as drawn.
@@ -47,17 +47,17 @@ def main() -> None:
             asked[row.number] = _ask(questioner, row, sources[row.source])
             subsets.setdefault(row.subset, []).append(row)
     print(f"\n{sum(map(len, asked.values())):,} records asked in {time.perf_counter() - start:.1f} s")
-    entries: dict[str, list[blind_report.Entry]] = {"subset": [], "row": []}
+    entries: dict[str, list[report.Entry]] = {"subset": [], "row": []}
     for subset, rows in sorted(subsets.items(), key=lambda item: item[0] or 0):
         whole = pa.concat_tables([asked[row.number] for row in rows])
-        entries["subset"].append(blind_report.Entry(f"subset {subset}", _measure(whole, text)))
-        entries["row"] += [blind_report.Entry(f"row {row.number}", _measure(asked[row.number], text)) for row in rows]
-    print(blind_report.to_text(entries))
+        entries["subset"].append(report.Entry(f"subset {subset}", _measure(whole, text)))
+        entries["row"] += [report.Entry(f"row {row.number}", _measure(asked[row.number], text)) for row in rows]
+    print(report.to_text(entries))
 
 
-def _measure(table: pa.Table, text: bool) -> blind.Blind:
+def _measure(table: pa.Table, text: bool) -> guessing.Blind:
     test = table["test"].to_numpy()
-    return blind.measure(table.filter(pa.array(~test)), table.filter(pa.array(test)), text=text)
+    return guessing.measure(table.filter(pa.array(~test)), table.filter(pa.array(test)), text=text)
 
 
 def _ask(questioner: Questioner, row: Row, source: Source) -> pa.Table:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageEnhance, ImageFilter, ImageOps
 
 from med_mat.imaging.descriptor import LENGTH
-from med_mat.imaging.hashing import BITS, Look, canonical, look, perceptual_hash, turns
+from med_mat.imaging.hashing import BITS, Look, canonical, look, orientations, perceptual_hash
 from med_mat.leakage.candidates import candidates
 from med_mat.leakage.compare import LEAST_SCORE, compare
 from med_mat.leakage.near import THRESHOLD
@@ -164,7 +164,7 @@ def main() -> None:
     for name, pictures in sets():
         hashes = hashed(pictures)
         pairs = len(hashes) * (len(hashes) - 1) // 2
-        found = [distances(hashes, others) for others in turns(hashes)]
+        found = [distances(hashes, others) for others in orientations(hashes)]
         for title, some in ((name, found[:1]), ("  flipped or turned", found[1:])):
             counts = np.sum(some, axis=0).cumsum()
             print(f"  {title:<24}{pairs * len(some):>14,}" + "".join(f"{counts[step]:>8,}" for step in STEPS))
@@ -209,7 +209,7 @@ def found_again(looks: list[Look], copies: list[Look]) -> tuple[NDArray[np.bool_
         np.frombuffer(bytes.fromhex("".join(one.perceptual_hash or blank for one in some)), np.uint8).reshape(-1, 32)
         for some in (looks[: len(copies)], copies)
     )
-    bits = np.min([np.unpackbits(hashes ^ one, axis=1).sum(axis=1) for one in turns(copied)], axis=0)
+    bits = np.min([np.unpackbits(hashes ^ one, axis=1).sum(axis=1) for one in orientations(copied)], axis=0)
     by_hash = (bits <= THRESHOLD) & np.array([one.perceptual_hash is not None for one in copies])
     descriptors = np.concatenate([described(looks), described(copies)])
     pairs = set(

@@ -14,7 +14,7 @@ from PIL import Image
 
 from benchmarks.timing import peak_memory
 from med_mat.imaging.descriptor import LENGTH
-from med_mat.imaging.hashing import BITS, turns
+from med_mat.imaging.hashing import BITS, orientations
 from med_mat.leakage.groups import find_groups
 from med_mat.leakage.near import THRESHOLD
 from med_mat.leakage.thumbnails import SIDE, Thumbnails
@@ -48,7 +48,7 @@ def main() -> None:
     hashes = random.randint(0, 256, (pictures, BITS // 8)).astype(np.uint8)
     originals, copies = np.arange(pictures // HASHED), np.arange(pictures - pictures // HASHED, pictures)
     noise = np.packbits(random.rand(len(copies), BITS) < THRESHOLD / BITS / 2, axis=1)  # half the threshold, on average
-    hashes[copies] = np.choose(random.randint(0, 8, (len(copies), 1)), list(turns(hashes[originals] ^ noise)))
+    hashes[copies] = np.choose(random.randint(0, 8, (len(copies), 1)), list(orientations(hashes[originals] ^ noise)))
     video = slice(pictures // 2, pictures // 2 + ALIKE * pictures // PICTURES)
     hashes[video] = hashes[pictures // 2] ^ np.packbits(random.rand(video.stop - video.start, BITS) < 0.02, axis=1)
     # of real pictures, the typical distance is 1.15 x 64, that to a turned copy half of it

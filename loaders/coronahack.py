@@ -15,7 +15,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from med_mat.example import Example
-from med_mat.raw import SPLITS, Miniature, RawFolder, kermany_patient, listed
+from med_mat.raw import SPLITS, Miniature, RawFolder, listed
+
+from ._kermany import patient_of
 
 _TABLE = "Chest_xray_Corona_Metadata.csv"
 _CATEGORIES = ("Label", "Label_1_Virus_category", "Label_2_Virus_category")  # from coarse to fine
@@ -34,7 +36,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             image,
             label=said[-1] if said else None,
             raw_label="|".join(said),
-            patient=kermany_patient(stem, part) or f"{part} {stem}",
+            patient=patient_of(stem, part) or f"{part} {stem}",
             split=SPLITS[part],
             key=_name(row),
         )

@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 from med_mat.example import Attributes, Box, Example, Split
-from med_mat.raw import NIH_FINDINGS, Miniature, RawFolder, corners, joined, listed
+from med_mat.raw import Miniature, RawFolder, corners, joined, listed
+
+from ._nih import FINDINGS
 
 _LISTS: dict[str, Split] = {"train_val_list.txt": "train", "test_list.txt": "test"}
 
@@ -31,7 +33,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
             continue  # for one of its boxes
         yield Example(
             image,
-            labels=joined(row["Finding Labels"], "|", NIH_FINDINGS),
+            labels=joined(row["Finding Labels"], "|", FINDINGS),
             boxes=boxes.get(row["Image Index"]),
             patient=row["Patient ID"].zfill(8),
             split=splits.get(row["Image Index"]),
@@ -63,7 +65,7 @@ def miniature(raw: Miniature) -> None:
         patient, visit = number // 2 + 1, number % 2
         name = f"{patient:08d}_{visit:03d}.png"
         raw.image(f"images/{name}", mode="RGBA" if number == 5 else "L")
-        first, second = NIH_FINDINGS[number % 14], NIH_FINDINGS[(number + 5) % 14]
+        first, second = FINDINGS[number % 14], FINDINGS[(number + 5) % 14]
         found = "No Finding" if number in (17, 18, 19) else f"{first}|{second}" if number else first
         about = (414 if patient == 3 else 57 + visit, "FM"[patient % 2], "AP" if number % 4 == 1 else "PA")
         facts.append((name, found, visit, patient, *about, 2682, 2749, 0.143, 0.143))

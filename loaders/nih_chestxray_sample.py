@@ -13,7 +13,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from med_mat.example import Attributes, Example
-from med_mat.raw import NIH_FINDINGS, Miniature, RawFolder, joined, listed
+from med_mat.raw import Miniature, RawFolder, joined, listed
+
+from ._nih import FINDINGS
 
 _TABLE = "sample_labels.csv"
 
@@ -23,7 +25,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         raw.skip(copy, "of the nested folder, which holds everything once more")
     images = raw.by_name("images/*.png")
     for row, image in listed(raw, _TABLE, images, "Image Index", columns=["Finding Labels", "Patient ID"]):
-        labels = joined(row["Finding Labels"], "|", NIH_FINDINGS)
+        labels = joined(row["Finding Labels"], "|", FINDINGS)
         patient = row["Patient ID"].zfill(8)
         age, sex, view = (row.get(column) for column in ("Patient Age", "Patient Gender", "View Position"))
         stated = Attributes.of(age=age, sex=sex, view=view)
@@ -37,7 +39,7 @@ def miniature(raw: Miniature) -> None:
         name = f"{patient:08d}_{visit:03d}.png"
         for folder in ("sample/images", "sample/sample/images"):
             raw.image(f"{folder}/{name}", size=(96, 96), mode="RGBA" if number == 3 else "L", seed=name)
-        found = f"{NIH_FINDINGS[number % 14]}|{NIH_FINDINGS[(number + 5) % 14]}"
+        found = f"{FINDINGS[number % 14]}|{FINDINGS[(number + 5) % 14]}"
         found = ("No Finding", "No_Finding")[number % 2] if number > 15 else found if number else "Hernia"
         age = ("060Y", "011M", "020D")[number % 3]
         rows.append((name, found, f"{visit:03d}", f"{patient:08d}", age, "M", "AP", 3056, 2544, 0.139, 0.139))

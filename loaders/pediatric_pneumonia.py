@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from med_mat.example import Example
-from med_mat.raw import SPLITS, Miniature, RawFolder, class_folders, kermany_patient
+from med_mat.raw import SPLITS, Miniature, RawFolder, class_folders
+
+from ._kermany import patient_of
 
 
 def examples(raw: RawFolder) -> Iterator[Example]:
@@ -23,7 +25,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
         raw,
         "{train,val,test}/{NORMAL,PNEUMONIA}/*",
         splits=SPLITS,
-        patient=lambda path: kermany_patient(path.stem, path.parts[0]),
+        patient=lambda path: patient_of(path.stem, path.parts[0]),
         raw_label=_raw_label,
     )
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from med_mat.selection import MAT, Pattern, Selection, field
     from med_mat.splits import Audit, Experiment
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 #: Public name -> the module that holds it, imported at first use: `import med_mat` costs next to nothing.
 _HOMES = {

@@ -19,7 +19,7 @@ class _TerminatedError(KeyboardInterrupt):
 
 
 def _terminate(number: int, _: Any) -> NoReturn:
-    signal.signal(number, signal.SIG_IGN)  # a second one does not disturb the tidying up
+    signal.signal(number, signal.SIG_IGN)  # a second signal must not interrupt the cleanup
     raise _TerminatedError
 
 
@@ -33,7 +33,7 @@ def main() -> NoReturn:
     try:
         status = cli.main(standalone_mode=False)
     except click.Abort as error:
-        click.echo("\nInterrupted. Run the same command to go on: finished work is kept.", err=True)
+        click.echo("\nInterrupted. Run the same command to resume: finished work is kept.", err=True)
         sys.exit(128 + (signal.SIGTERM if isinstance(error.__cause__, _TerminatedError) else signal.SIGINT))
     except click.ClickException as error:
         error.show()
@@ -41,10 +41,10 @@ def main() -> NoReturn:
     except MedMATError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1)
-    except BrokenPipeError:  # the reader of our output went away, as in `med-mat sources | head`
+    except BrokenPipeError:  # the reader of the output has closed it, as in `med-mat sources | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:  # a folder that cannot be made, a disk that is full
+    except OSError as error:  # a folder that cannot be created, a full disk
         click.echo(f"Error: {error.filename or 'the system'}: {error.strerror or error}.", err=True)
         sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
@@ -56,11 +56,11 @@ def cli() -> None:
     """Compositional generalization experiments on medical images, from the publishers' own files.
 
     \b
-    med-mat demo                                    the whole path on synthetic data, offline, under a minute
-    med-mat sources 'CT|MRI/Brain/*'                what there is
-    med-mat doctor /data/raw                        which sources lie here, and what is missing
+    med-mat demo                                    a complete run on synthetic data, offline, in a minute
+    med-mat sources 'CT|MRI/Brain/*'                the catalog of sources
+    med-mat doctor /data/raw                        which sources a folder has, and what is missing
     med-mat build --raw /data/raw --out Med-MAT     raw folders -> a dataset that load_dataset opens
-    med-mat split Med-MAT related CT/Lung/Cancer    a CG experiment, and its proof
+    med-mat split Med-MAT related CT/Lung/Cancer    a CG experiment, and its audit
     """
 
 

@@ -22,17 +22,17 @@ _SHOWN = 5  # files of each kind that the text lists
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """How one list of files differs from another that was recorded."""
+    """How a list of files differs from a recorded one."""
 
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     altered: tuple[str, ...] = ()  # another size, or another sha256 where both are known
-    moved: tuple[tuple[str, str], ...] = ()  # recorded -> where the same file lies now; neither missing nor extra
+    moved: tuple[tuple[str, str], ...] = ()  # recorded path, present path of the same file; neither missing nor extra
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What became of one source."""
+    """The result for one source."""
 
     source: str
     where: str
@@ -42,7 +42,7 @@ class Validation:
     extra: tuple[str, ...] = ()
     altered: tuple[str, ...] = ()
     moved: tuple[tuple[str, str], ...] = ()
-    undecodable: dict[str, str] = field(default_factory=dict)  # path -> reason; also what cannot be read at all
+    undecodable: dict[str, str] = field(default_factory=dict)  # path -> reason; unreadable files too
     hashed: int = 0  # files whose sha256 was compared
     decoded: int = 0
     note: str = ""
@@ -75,12 +75,12 @@ def differences(recorded: pa.Table, here: pa.Table) -> Differences:
 
 
 def scanned(raw: RawFolder) -> pa.Table:
-    """A folder as a table of files, without hashes."""
+    """The files of a folder as a table, without hashes."""
     return index_of("", raw, {}, {}).files
 
 
 def compare(recorded: Mapping[str, FileIndex], other: Mapping[str, FileIndex]) -> tuple[Validation, ...]:
-    """Compare the indexes of two people, without any raw file."""
+    """Compare two sets of indexes, without raw files."""
     found = []
     for name in dict.fromkeys([*recorded, *other]):
         if name not in recorded or name not in other:
@@ -107,18 +107,18 @@ def compare(recorded: Mapping[str, FileIndex], other: Mapping[str, FileIndex]) -
 
 
 def absent(index: FileIndex, where: Path, note: str) -> Validation:
-    """A source of which nothing was found."""
+    """The result for a source of which nothing was found."""
     paths = tuple(index.files["path"].to_pylist())
     return Validation(index.source, str(where), "quick", len(paths), missing=paths, note=note)
 
 
 def to_json(found: Sequence[Validation]) -> list[dict[str, Any]]:
-    """As plain data."""
+    """The results as JSON data."""
     return [{**asdict(one), "ok": one.ok} for one in found]
 
 
 def to_text(found: Sequence[Validation]) -> str:
-    """As lines for people."""
+    """The results as text."""
     lines = []
     for one in found:
         did = [f"{one.files:,} files"]
@@ -145,7 +145,7 @@ def to_text(found: Sequence[Validation]) -> str:
 
 
 def _moved(lost: pa.Table, new: pa.Table) -> tuple[tuple[str, str], ...]:
-    """Pairs of a missing and an extra file that are the same: by sha256, else by name and size."""
+    """Pairs of a missing and an extra file that are the same, by sha256 or else by name and size."""
     candidates: defaultdict[object, list[str]] = defaultdict(list)
     digests: dict[str, str | None] = {}
     for entry in _rows(new):

@@ -1,6 +1,6 @@
 """File formats of images: how a file is recognized, which decoder opens it, and what its pixels then depend on.
 
-A decoder is one module with a function ``open_file`` (see :mod:`med_mat.imaging.opened`) and one entry in this table.
+A decoder is a module with a function ``open_file`` (see :mod:`med_mat.imaging.open_file`) and an entry in this table.
 Other packages add decoders by entry points of the group ``med_mat.decoders``, each of which names a :class:`Decoder`::
 
     [project.entry-points."med_mat.decoders"]
@@ -94,10 +94,10 @@ def foreign(data: bytes) -> str:
 
 def is_web_page(head: bytes) -> bool:
     """Whether a file begins as a web page, which servers send in place of a file that they do not hand out."""
-    start = head[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return start.startswith((b"<!doctype html", b"<html", b"<head"))
+    return _PAGE.match(head[:4096].removeprefix(b"\xef\xbb\xbf")) is not None
 
 
+_PAGE = re.compile(rb"\s*(<\?xml[^>]*>\s*)?(<!--.*?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.I | re.S)
 _HEADER = 1 << 16
 _DICOM = (".dcm", ".dicom")
 _NIFTI = (".nii", ".nii.gz", ".hdr", ".img", ".hdr.gz", ".img.gz")

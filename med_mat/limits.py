@@ -1,7 +1,7 @@
-"""How much of one file is read: on disk, unpacked, and as pixels. The memory and the time of a build hang on it.
+"""The size limit of a raw file: on disk, decompressed, and decoded to pixels. It bounds a build's memory and time.
 
-One number says it, in bytes (``--max-file``). It holds within :func:`allowing`, as the precision of ``decimal`` does:
-decoders many calls below need it, and nothing between has a use for it. Elsewhere :data:`MAX_FILE` holds.
+It is one number of bytes (``--max-file``), set by :func:`allowing` for everything called within, like the precision of
+``decimal``: decoders many calls below need it, and nothing in between does. The default is :data:`MAX_FILE`.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import IO, Protocol
 from med_mat.errors import ReadError
 
 MAX_FILE = 2_000_000_000
-#: What a pixel is counted as: its decoded samples, and those of the copies that hashing and encoding make.
+#: Bytes counted for a pixel: its decoded samples, and those of the copies that hashing and encoding make.
 PIXEL_BYTES = 8
-#: More than this is not held in memory beside what is made of it.
+#: A larger file is not held in memory beside the arrays that are made of it.
 LARGE = 64 << 20
 _BLOCK = 1 << 20
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -32,12 +32,12 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?)(i?)B?", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Allowance:
-    """How much of one file is read, and what has been asked for: with another limit between these, all is the same."""
+    """The limit, and which sizes were met: any other limit between ``read`` and ``refused`` gives the same result."""
 
     most: int  # bytes
-    scratch: Path | None = None  # where what is unpacked waits that memory should not hold; None: the system's place
-    read: int = 0  # the most that a file took which was read
-    refused: int | None = None  # the least that a file would take which was refused
+    scratch: Path | None = None  # folder of temporary files; None: that of the system
+    read: int = 0  # the largest size that was accepted
+    refused: int | None = None  # the smallest size that was refused
 
 
 _allowance: ContextVar[Allowance] = ContextVar("allowance")
@@ -45,7 +45,7 @@ _allowance: ContextVar[Allowance] = ContextVar("allowance")
 
 @contextmanager
 def allowing(most: int, scratch: Path | None = None) -> Iterator[Allowance]:
-    """Another limit, in bytes, for what is called within."""
+    """Set the limit, in bytes, for everything called within."""
     now = Allowance(most, scratch)
     token = _allowance.set(now)
     try:
@@ -55,15 +55,15 @@ def allowing(most: int, scratch: Path | None = None) -> Iterator[Allowance]:
 
 
 def allowance() -> Allowance:
-    """The limit that holds here."""
+    """The current limit."""
     return _allowance.get(None) or Allowance(MAX_FILE)
 
 
 def parsed(text: str) -> int:
-    """The bytes that a text like ``500MB``, ``4GB`` or ``4GiB`` means.
+    """Parse a size such as ``500MB``, ``4GB`` or ``4GiB`` to bytes.
 
     Raises:
-        ValueError: it is none.
+        ValueError: it is not a size.
     """
     found = _SIZE.fullmatch(text.strip())
     if found is None:
@@ -72,7 +72,7 @@ def parsed(text: str) -> int:
 
 
 def told(size: int) -> str:
-    """A number of bytes in words."""
+    """Format a number of bytes, such as ``1.5 GB``."""
     for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= bytes_:
             return f"{size / bytes_:.1f}".removesuffix(".0") + f" {unit}"
@@ -80,10 +80,10 @@ def told(size: int) -> str:
 
 
 def path(full: Path, name: object = None) -> None:
-    """Refuse the file that lies there, as :func:`file` does; ``name``: what it is called, else by its path.
+    """Check the file at a path, as :func:`file` does; ``name`` is its name in errors, by default its path.
 
     Raises:
-        ReadError: it is no regular file, too large, or not to be found.
+        ReadError: it is not a regular file, is too large, or cannot be found.
     """
     try:
         facts = full.stat()
@@ -93,10 +93,10 @@ def path(full: Path, name: object = None) -> None:
 
 
 def file(name: object, facts: os.stat_result) -> None:
-    """Refuse what is no regular file, or too large to be read.
+    """Check that a file is a regular one within the limit.
 
     Raises:
-        ReadError: it is.
+        ReadError: it is not.
     """
     if not stat.S_ISREG(facts.st_mode):
         raise ReadError(f"{name}: is no regular file but {_kind(facts.st_mode)}; it is not read.")
@@ -104,34 +104,34 @@ def file(name: object, facts: os.stat_result) -> None:
 
 
 def unpacked(name: object, size: int, *, at_least: bool = False) -> None:
-    """Refuse a file that unpacks to too many bytes.
+    """Check the decompressed size of a file.
 
     Args:
         name: of the file.
-        size: of what it holds.
-        at_least: it was not unpacked further.
+        size: decompressed, in bytes.
+        at_least: whether decompression stopped there.
 
     Raises:
-        ReadError: it is.
+        ReadError: it is beyond the limit.
     """
     words = f"{name}: unpacks to {'over ' if at_least else ''}{told(size)}, more than"
     _within(size, words, "a larger --max-file may read it" if at_least else "")
 
 
 def memory(name: object, size: int) -> None:
-    """Refuse a text of which a parser would make too much.
+    """Check the memory that parsing a text would take.
 
     Raises:
-        ReadError: it would.
+        ReadError: it is beyond the limit.
     """
     _within(size, f"{name}: would take about {told(size)} of memory when it is parsed, more than")
 
 
 def pixels(name: object, width: int, height: int) -> None:
-    """Refuse an image of no pixels, or of too many.
+    """Check the size of an image in pixels.
 
     Raises:
-        ReadError: it is.
+        ReadError: it is empty, or beyond the limit.
     """
     if min(width, height) < 1:
         raise ReadError(f"{name}: its header declares {width} x {height} pixels; it is damaged.")
@@ -139,10 +139,10 @@ def pixels(name: object, width: int, height: int) -> None:
 
 
 def many_pixels(name: object, words: str, count: int) -> None:
-    """Refuse an image of too many pixels; ``words``: how many these are.
+    """Check a number of pixels, which ``words`` describe in errors.
 
     Raises:
-        ReadError: it is.
+        ReadError: it is beyond the limit.
     """
     most = f"{allowance().most / PIXEL_BYTES / 1e6:,.4g} megapixels"
     _within(count * PIXEL_BYTES, f"{name}: its header declares {words} pixels, more than the {most} that fit in")
@@ -166,27 +166,27 @@ def _kind(mode: int) -> str:
 
 
 def scratch() -> IO[bytes]:
-    """An empty file without a name, below the folder of the build: it is gone when it is closed, by whatever."""
+    """An empty, unnamed file below the folder of the build; it is deleted when it is closed or its process ends."""
     return tempfile.TemporaryFile(dir=allowance().scratch)
 
 
 class Unpacking(Protocol):
-    """What gives unpacked bytes, a part at a time."""
+    """A stream of decompressed bytes."""
 
     def read(self, size: int, /) -> bytes:
-        """The next bytes, at most so many; none at the end."""
+        """The next bytes, at most ``size``; none at the end."""
 
 
 def spooled(name: object, packed: Unpacking, found: IO[bytes] | None = None) -> IO[bytes]:
-    """What a stream unpacks to, in a file that is gone when it is closed, at its start.
+    """Decompress a stream to a temporary file, and rewind that.
 
     Args:
-        name: what it is called in errors.
+        name: of the raw file, for errors.
         packed: the stream.
-        found: a file that holds what comes before; None: a new one (:func:`scratch`).
+        found: a file to append to; None: a new one (:func:`scratch`).
 
     Raises:
-        ReadError: it is too much, or there is no space for it.
+        ReadError: it is beyond the limit, or the disk is full.
     """
     found, size = found or scratch(), 0
     while block := packed.read(_BLOCK):

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from med_mat.raw.folder import FileFacts, RawFolder
+from med_mat.raw.files import FileFacts
+from med_mat.raw.folder import RawFolder
 
 
 def marker_path(source: str, raw: RawFolder) -> Path:

@@ -1,8 +1,8 @@
-"""Records and files without the publishers' names: what stands for them where file names identify people.
+"""Records and files without the publishers' file names, for sources whose file names identify people.
 
-A set that is published without pixels holds, for such a source, the first digits of a raw file's sha256 in place of its
-name, with the frame or slice in it. Whoever has the raw files computes the same from them; nobody else learns a name.
-Everything here follows from an index or a list of files, and is the same on every machine.
+A dataset that is published without images has, for such a source, the first digits of a raw file's sha256 in place of
+its name, and the frame or slice in it. Anyone who has the raw files can compute the same from them; nobody else learns
+a name. Everything here is a function of an index or a list of files, the same on every machine.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _UNTOLD = "for reasons not told here, which may hold names"
 
 
 def identifies(source: Source) -> tuple[Place, ...]:
-    """What of a source may identify people, of what a set without pixels would hold; all of it where nobody looked."""
+    """Which parts of records without images may identify people; all of them where this was not checked."""
     return tuple(one for one in (FILE_NAMES, RAW_LABELS, TABLES) if source.identifies(one))
 
 
 def without_examples(source: Source) -> Source:
-    """A source whose card tells what identifies, and not how such a name looks: what stands in brackets is left out."""
+    """A source whose card says what identifies people, without the examples in parentheses."""
     told = tuple(replace(one, what=_EXAMPLE.sub("", one.what)) for one in source.identifying or ())
     return replace(source, identifying=told or source.identifying)
 
@@ -77,7 +77,7 @@ def public_ids(records: pa.Table) -> tuple[pa.Array, pa.Array]:
 
 
 def nameless_files(index: FileIndex) -> FileIndex:
-    """A source's index of files without their paths: only of files that records were made of."""
+    """A source's index of files without their paths, restricted to files that records were made from."""
     if not index.named:
         return index
     files = index.files.filter(pc.not_equal(index.files["role"], "skipped")).combine_chunks()
@@ -89,7 +89,7 @@ def nameless_files(index: FileIndex) -> FileIndex:
 
 
 class Nameless:
-    """How the records of a build are told where some of its sources go without names.
+    """Converts the records of a build in which some sources are published without file names.
 
     Args:
         records: all of those sources, in the order of the index: :data:`COLUMNS` and ``source``.
@@ -107,7 +107,7 @@ class Nameless:
         self._ids, self._images = public_ids(unnamed)
 
     def table(self, records: pa.Table) -> pa.Table:
-        """Records that follow each other in the index, without names: another ``id`` and ``image_id``, no ``path``.
+        """Consecutive records of the index without file names: another ``id`` and ``image_id``, no ``path``.
 
         Where raw labels identify, ``raw_label`` is null but for what the card lists, which ``label`` tells as well.
 

@@ -1,8 +1,8 @@
 """The results of arXiv 2412.20070 as data: every table with its numbers, and the experiments behind them as splits.
 
 ``data/paper.yaml`` holds the tables, each with its source. Numbers are as printed, including contradictions, which are
-named in the ``notes`` of a row. :meth:`Combination.experiment` and similar methods make a published row over a built
-Med-MAT, with the paper's own triplets, so that a result can be compared with the published one::
+named in the ``notes`` of a row. :meth:`PaperCombination.experiment` and similar methods make a published row over a
+built Med-MAT, with the paper's own triplets, so that a result can be compared with the published one::
 
     from med_mat import paper
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
     from med_mat.splits import Experiment
 
-Kind = Literal["two", "three", "detection"]
+CombinationKind = Literal["two", "three", "detection"]
 #: The paper's settings: its own triplets and questions, a maximum number of records per subset, a test set balanced
 #: over labels, and "unrelated" by the words of a triplet.
 SETTINGS: Mapping[str, Any] = types.MappingProxyType(
@@ -104,10 +104,10 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Combination:
+class PaperCombination:
     """A published combination: parts to train on, which together hold all elements of the target."""
 
-    kind: Kind
+    kind: CombinationKind
     number: int  # of the row in its table, from 1
     direction: Direction
     parts: tuple[Part, ...]
@@ -275,9 +275,9 @@ class Table:
 ROWS: Mapping[str, type] = types.MappingProxyType(
     {
         "subsets": SubsetFigures,
-        "two": Combination,
-        "three": Combination,
-        "detection": Combination,
+        "two": PaperCombination,
+        "three": PaperCombination,
+        "detection": PaperCombination,
         "detection_targets": DetectionTarget,
         "disruption": Disruption,
         "backbones": Backbone,
@@ -296,9 +296,9 @@ def tables() -> Mapping[str, Table]:
     return read(path.read_text("utf-8"), "med_mat/data/paper.yaml")
 
 
-def combinations(kind: Kind | None = None) -> tuple[Combination, ...]:
+def combinations(kind: CombinationKind | None = None) -> tuple[PaperCombination, ...]:
     """The combinations of two elements (Table 3), of three (Table 10), and with detection (Tables 13 and 14)."""
-    kinds = get_args(Kind) if kind is None else (kind,)
+    kinds = get_args(CombinationKind) if kind is None else (kind,)
     return tuple(row for one in kinds for row in tables()[one].rows)
 
 
@@ -354,7 +354,7 @@ def read(text: str, where: str) -> Mapping[str, Table]:
     found = {}
     for name, kind in ROWS.items():
         table = strict.read(Table, data[name], where, name)
-        more = {"kind": name} if kind is Combination else {}
+        more = {"kind": name} if kind is PaperCombination else {}
         rows = [
             strict.read(
                 kind,

@@ -40,7 +40,8 @@ def write(name: str, folder: Path, *, package: bool, triplet: str = _TRIPLET) ->
         raise CardError(f"{name!r} is not a name of a source: write small letters, digits and _, such as hand_xray.")
     if name in catalog:
         raise CardError(f"There is a source named {name!r} already ('med-mat show {name}'): choose another name.")
-    mat = str(MAT.parse(triplet))
+    mat = MAT.parse(triplet)
+    mat.check(catalog.vocabulary)
     if package:
         top, module = folder / f"med-mat-{name.replace('_', '-')}", f"med_mat_{name}"
         files = {
@@ -64,7 +65,7 @@ def write(name: str, folder: Path, *, package: bool, triplet: str = _TRIPLET) ->
         text = (resources.files("med_mat") / "data" / "new_source" / template).read_text("utf-8")
         with writing(file):
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(_filled(text, name, module, mat, _next_row(catalog)), "utf-8")
+            file.write_text(_filled(text, name, module, str(mat), _next_row(catalog)), "utf-8")
     if package:
         (top / module / "__init__.py").write_text(f'"""A source for Med-MAT: {name}."""\n', "utf-8")
     return list(files.values())

@@ -1,9 +1,8 @@
-"""Strict reading of what people write by hand: cards, the tables of the paper, manifests, arguments.
+"""Strict reading of documents that people write by hand: cards, the tables of the paper, manifests, arguments.
 
-YAML becomes plain data (:func:`yaml_load`), plain data become what the type annotations of a dataclass say
-(:func:`read`). A key that nobody knows, one that stands twice, one that is missing, and a value of another kind are
-refused in a sentence that names the document and the key. Nothing is converted: ``"48"`` is no number, ``0`` is not
-``false``, ``no`` is not a text.
+YAML becomes plain data (:func:`yaml_load`), and plain data become what the type annotations of a dataclass say
+(:func:`read`). An unknown, duplicate or missing key and a value of another type are errors that name the document and
+the key. Nothing is converted: ``"48"`` is not a number, ``0`` is not ``false``, ``no`` is not a text.
 """
 
 from __future__ import annotations
@@ -17,7 +16,18 @@ import types
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Union, get_args, get_origin, get_type_hints, runtime_checkable
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    runtime_checkable,
+)
 
 from med_mat.errors import CardError, MedMATError, VocabularyError
 from med_mat.taxonomy import did_you_mean
@@ -50,10 +60,10 @@ class Parsed(Protocol):
 
 
 def yaml_load(text: str, where: str = "A text of Med-MAT") -> Any:
-    """Parse YAML safely, and quickly where libyaml is there.
+    """Parse YAML safely, and quickly where libyaml is available.
 
     Raises:
-        CardError: it is no YAML, has a key twice in one mapping, or uses aliases, by which a small text fills the
+        CardError: it is not YAML, has a duplicate key, or uses aliases, with which a small text can fill the
             memory; names ``where``.
     """
     import yaml
@@ -71,10 +81,10 @@ def yaml_load(text: str, where: str = "A text of Med-MAT") -> Any:
 
 
 def only_a_file(path: Path) -> None:
-    """Refuse a pipe, a device or a folder in place of a document: reading it may never end.
+    """Refuse a pipe, a device or a folder in place of a document: reading it might never end.
 
     Raises:
-        OSError: it is one, or is not there.
+        OSError: it is one, or does not exist.
     """
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
@@ -90,7 +100,7 @@ class _TwiceError(Exception):
 
 @functools.cache
 def _loader() -> Any:
-    """The loader class of PyYAML that refuses a key that stands twice: by itself it lets the last one win."""
+    """A loader class of PyYAML that refuses duplicate keys, of which PyYAML itself keeps the last."""
     import yaml
 
     class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -109,7 +119,7 @@ def _loader() -> Any:
 
 
 def _refuse_aliases(data: Any, seen: set[int], where: str) -> None:
-    """Raise where a list or a mapping stands in two places."""
+    """Raise if the same list or mapping occurs in two places."""
     if not isinstance(data, dict | list):
         return
     if id(data) in seen:
@@ -154,7 +164,7 @@ def read(
 def arguments(
     kinds: Mapping[str, Any], given: Mapping[str, Any], where: str, *, error: type[MedMATError] = CardError
 ) -> dict[str, Any]:
-    """Arguments as their type annotations say; what numpy gives becomes the plain value, nothing else is converted.
+    """Check arguments against type annotations; numpy scalars become plain values, nothing else is converted.
 
     Args:
         kinds: of each argument.
@@ -172,14 +182,14 @@ def arguments(
 
 
 def spelt(one: Field[Any]) -> str:
-    """The key under which a field of a dataclass stands: its name, or what its metadata give as ``key``."""
+    """The key of a dataclass field: its name, or the ``key`` of its metadata."""
     return str(one.metadata.get("key", one.name))
 
 
 def refuse_unknown(
     data: Iterable[Any], known: Iterable[str], where: str, key: str = "", *, error: type[MedMATError] = CardError
 ) -> None:
-    """Raise where a mapping has a key that is not among the known ones; suggest the nearest.
+    """Raise if a mapping has an unknown key; suggest the closest known one.
 
     Raises:
         CardError: or ``error``.
@@ -204,6 +214,8 @@ class _Reader:
             return self.one_of(arguments, data, key)
         if origin is Literal:
             return self.word(arguments, data, key)
+        if origin is Annotated:  # a text, and a function that returns those which are known
+            return self.word(arguments[1](), data, key)
         if _is_parsed(kind) and isinstance(data, str):
             return self.parsed(kind, data, key)
         if origin is tuple and isinstance(data, list):
@@ -219,7 +231,7 @@ class _Reader:
         raise self.wrong(kind, data, key)
 
     def list(self, kind: Any, data: list[Any], key: str) -> tuple[Any, ...]:
-        """A list as a tuple: of any length where the kind ends in an ellipsis, else of its own."""
+        """A list as a tuple: of any length if its annotation ends with an ellipsis, else of fixed length."""
         kinds = get_args(kind)
         if kinds[-1] is Ellipsis:
             kinds = kinds[:1] * len(data)
@@ -229,14 +241,14 @@ class _Reader:
         return tuple(self.read(one, value, f"{key}[{number}]") for number, (one, value) in pairs)
 
     def float(self, data: int, key: str) -> float:
-        """A whole number as a number."""
+        """An integer as a float."""
         try:
             return float(data)
         except OverflowError:
             raise self.fault(key, f" is {_quoted(data)}, which is larger than any number can be.") from None
 
     def one_of(self, kinds: tuple[Any, ...], data: Any, key: str) -> Any:
-        """A union: the first kind that may fit."""
+        """A union: the first type that may fit."""
         if data is None and type(None) in kinds:
             return None
         for kind in kinds:
@@ -294,7 +306,7 @@ class _Reader:
         return self.fault(key, f" is to be {wants}, and is {_quoted(data)}.{hint}")
 
     def fault(self, key: str, what: str) -> MedMATError:
-        """A fault; what follows the name of the key is the rest of the sentence."""
+        """An error; ``what`` follows the name of the key and is the rest of the sentence."""
         return self.error(f"{self.where}: {key}{what}" if key else f"{self.where}{what}")
 
 
@@ -308,11 +320,11 @@ def _below(key: str, name: object) -> str:
 
 @functools.cache
 def _hints(kind: Hashable) -> dict[str, Any]:
-    return get_type_hints(kind)
+    return get_type_hints(kind, include_extras=True)
 
 
 def _reads_as(kind: Any, text: str) -> bool:
-    """Whether a text without its quotes would be of the kind."""
+    """Whether a text would be of a type if it had no quotes."""
     try:
         plain = json.loads(text)
     except ValueError:
@@ -321,7 +333,7 @@ def _reads_as(kind: Any, text: str) -> bool:
 
 
 def _described(kind: Any) -> str:
-    """A kind in words."""
+    """A type in words."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         parts = [_described(None if one is type(None) else one) for one in arguments]
@@ -339,7 +351,7 @@ def _described(kind: Any) -> str:
 
 
 def _is_broken(text: str) -> bool:
-    """Whether a text holds half a character, by an escape of JSON or YAML: it cannot be written anywhere."""
+    """Whether a text contains a lone surrogate, which an escape of JSON or YAML can produce: it cannot be encoded."""
     return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 

@@ -9,6 +9,22 @@ from med_mat.catalog import Labeler, Source
 from med_mat.markdown import table
 from med_mat.taxonomy import LicenseCertainty
 
+#: The paper whose experiments these are (arXiv 2412.20070).
+PAPER = """\
+@inproceedings{cai2025exploring,
+  title     = {Exploring Compositional Generalization of Multimodal {LLM}s for Medical Imaging},
+  author    = {Cai, Zhenyang and Chen, Junying and Wang, Rongsheng and Wang, Weihong and Deng, Yonglin and
+               Song, Dingjie and Chen, Yize and Zhang, Zixu and Wang, Benyou},
+  booktitle = {Proceedings of the 63rd Annual Meeting of the Association for Computational Linguistics (Volume 1: Long
+               Papers)},
+  pages     = {13057--13079},
+  year      = {2025},
+  address   = {Vienna, Austria},
+  publisher = {Association for Computational Linguistics},
+  doi       = {10.18653/v1/2025.acl-long.639},
+  note      = {arXiv:2412.20070}
+}"""
+
 YES_NO = {True: "yes", False: "no", None: "unknown"}
 #: How a license is known.
 CERTAINTY: Mapping[LicenseCertainty, str] = {

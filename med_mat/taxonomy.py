@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 #: How the labels of a row come: one class, one grade of a scale, several findings, boxes or masks.
-Kind = Literal["classes", "grades", "findings", "boxes", "masks"]
+AnnotationKind = Literal["classes", "grades", "findings", "boxes", "masks"]
 #: Kinds of rows whose labels are those of boxes and masks: their records are asked where, all others what.
 DRAWN = ("boxes", "masks")
 #: What stands between a user and the files of a source.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from med_mat import catalog
 from med_mat.errors import SplitError
-from med_mat.summary import CERTAINTY, YES_NO
+from med_mat.summary import CERTAINTY, PAPER, YES_NO
 from med_mat.tags import Positions, Tags
 from med_mat.taxonomy import LicenseCertainty
 
@@ -22,22 +22,6 @@ if TYPE_CHECKING:
     import datasets
 
 Records = TypeVar("Records", "datasets.Dataset", "datasets.IterableDataset")
-
-#: The paper whose experiments these are (arXiv 2412.20070).
-PAPER = """\
-@inproceedings{cai2025exploring,
-  title     = {Exploring Compositional Generalization of Multimodal {LLM}s for Medical Imaging},
-  author    = {Cai, Zhenyang and Chen, Junying and Wang, Rongsheng and Wang, Weihong and Deng, Yonglin and
-               Song, Dingjie and Chen, Yize and Zhang, Zixu and Wang, Benyou},
-  booktitle = {Proceedings of the 63rd Annual Meeting of the Association for Computational Linguistics (Volume 1: Long
-               Papers)},
-  pages     = {13057--13079},
-  year      = {2025},
-  address   = {Vienna, Austria},
-  publisher = {Association for Computational Linguistics},
-  doi       = {10.18653/v1/2025.acl-long.639},
-  note      = {arXiv:2412.20070}
-}"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""A copy of the raw files against the index of another: names and sizes, hashes, or every image decoded."""
+"""Compares raw files with an index of them: names and sizes, hashes, or by decoding every image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceErr
 from med_mat.files import sha256
 from med_mat.marker import Marker, marker_path
 from med_mat.progress import Bar
-from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.patterns import is_hidden
 from med_mat.storage.raw_files import FileIndex, index_of, read_indexes, write_index
 
 Level = Literal["quick", "hash", "decode"]
@@ -41,24 +42,24 @@ def validate(
     """Compare the raw files of one source with its index.
 
     Args:
-        folder: holds them, at whatever depth: the paths of the index are looked for in it.
-        index: what is expected.
-        level: "quick" compares names and sizes; "hash" the sha256 too, of all files of which the index has one;
-            "decode" decodes every image and mask besides.
-        jobs: threads.
+        folder: the folder that has them, at any depth.
+        index: the expected files.
+        level: "quick" compares names and sizes; "hash" also the sha256 of all files for which the index has one;
+            "decode" also decodes every image and mask.
+        jobs: number of threads.
         progress: whether to show a bar.
-        state: where it is noted which files have been hashed, so that a run that was killed goes on; None: in the
-            user's cache.
-        write: a folder that receives the index of the files that lie here, all of them hashed from level "hash" on.
+        state: the file that records which files have been hashed, so that a killed run can resume; None: in the user's
+            cache.
+        write: a folder to write the index of the files found to, with the sha256 of all from level "hash" on.
 
     Raises:
-        LayoutError: there is no such folder, or none of the files is in it.
-        ReadError: the index has no names.
+        LayoutError: there is no such folder, or it has none of the files.
+        ReadError: the index was published without file names.
     """
     if not index.named:
         raise ReadError(
-            f"The index of {index.source!r} was published without file names, so that files cannot be looked for by "
-            "them: 'med-mat attach' compares their content, and 'med-mat build' writes an index with names."
+            f"The index of {index.source!r} was published without file names, so files cannot be found by name. "
+            "'med-mat attach' compares their content, and 'med-mat build' writes an index with names."
         )
     raw = _aligned(RawFolder(folder), index)
     roles: dict[str, str] = {}
@@ -73,7 +74,7 @@ def validate(
     if level != "quick":
         wanted = [path for path in raw.files if (write and not is_hidden(path)) or expected.get(path)]
         digests, resumed = _hash(index.source, raw, wanted, bad, jobs, progress, state)
-        note = f"{resumed:,} files were hashed by an earlier run that was stopped" if resumed else ""
+        note = f"{resumed:,} files were hashed by an earlier, interrupted run" if resumed else ""
     here = index_of(index.source, raw, digests, roles)
     diff = differences(index.files, here.files)
     decoded = 0
@@ -101,13 +102,13 @@ def run(
     jobs: int = 1,
     progress: bool = False,
 ) -> tuple[Validation, ...]:
-    """What ``med-mat validate`` does.
+    """Compare the raw files of several sources with their indexes, or two sets of indexes.
 
     Args:
         folders: source -> its folder, or None for "below ``root``"; empty: every source of ``against``.
         root: a folder of sources, each as ``root/<source>`` or under any name.
         against: a Med-MAT, a folder of index files, or one such file.
-        other: two of these, which are compared instead of raw files.
+        other: two of these, to compare with each other instead of raw files.
         level: see :func:`validate`.
         write: see :func:`validate`.
         jobs: threads.
@@ -147,8 +148,8 @@ def _below(root: Path, name: str) -> Path:
 
 
 def _aligned(raw: RawFolder, index: FileIndex) -> RawFolder:
-    """The folder below which the paths of the index hold."""
-    # tables and notices are called alike in many sources, images are not
+    """The subfolder that the paths of the index are relative to."""
+    # tables and notices have the same names in many sources, images do not
     images = index.files.filter(pc.is_in(index.files["role"], value_set=pa.array(["image", "mask"])))
     paths: list[str] = (images if len(images) else index.files)["path"].to_pylist()
     sample = paths[:: max(1, len(paths) // _SAMPLE)]
@@ -166,10 +167,10 @@ def _aligned(raw: RawFolder, index: FileIndex) -> RawFolder:
                 votes[path[: -len(wanted) - 1]] += 1
     if not votes or max(votes.values()) < len(sample) / 50:
         raise LayoutError(
-            f"{raw.root} holds none, or hardly any, of the files of {index.source!r} that the index names, such as "
-            f"{sample[0]!r}. Name the folder in which they lie."
+            f"{raw.root} has none, or hardly any, of the files of {index.source!r} that the index lists, such as "
+            f"{sample[0]!r}. Name the folder that has them."
             if sample
-            else f"The index of {index.source!r} names no file."
+            else f"The index of {index.source!r} lists no files."
         )
     best = max(votes.values())
     return raw.below(min((where for where, count in votes.items() if count == best), key=lambda one: (len(one), one)))
@@ -184,7 +185,7 @@ def _hash(
     progress: bool,
     state: Path | None,
 ) -> tuple[dict[str, str], int]:
-    """The sha256 of files, and how many an earlier run knew; what cannot be read goes to ``bad``."""
+    """The sha256 of files, and how many come from an earlier run; unreadable files are added to ``bad``."""
     facts = raw.files
     total = sum(facts[path].size for path in paths)
     found: dict[str, str] = {}
@@ -239,12 +240,12 @@ def _decode(
 
 
 def _in_threads(work: Callable[[str], T], paths: Sequence[str], jobs: int) -> Iterator[tuple[str, T]]:
-    """Each path with what became of it, a bounded number at a time."""
+    """Each path with its result; a bounded number of paths is in work at a time."""
     remaining = iter(paths)
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         try:
             while some := list(islice(remaining, _CHUNK)):
                 yield from zip(some, pool.map(work, some), strict=True)
-        except BaseException:  # stopped: do not first finish what was handed out
+        except BaseException:  # interrupted: do not finish what is queued
             pool.shutdown(wait=False, cancel_futures=True)
             raise

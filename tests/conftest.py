@@ -1,4 +1,8 @@
-"""What the tests of the whole path share: one build of the miniatures of all sources, made once for all workers."""
+"""What tests share: one build of the miniatures of all sources, and what plain ``pytest`` leaves to ``pytest --slow``.
+
+Without ``--slow``, tests that are marked ``slow`` or listed in ``slow.py`` are left out, contracts over all sources run
+on a fixed sample of the sources, and property tests try a tenth of their examples. The summary says how many that is.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,81 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
+from slow import SLOW
 from workshop import Workshop, digests, no_network, once
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("untimed")
+
+#: Of the tests that are run for each source, every ninth source is kept without --slow.
+_EVERY = 9
+_LEFT = pytest.StashKey[dict[str, int]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run all tests, all sources, and all examples of properties")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes long, unless ``--slow`` is given or tests are chosen by id (``::``), ``-k`` or ``-m``."""
+    chosen = any("::" in argument for argument in config.args) or config.option.keyword or config.option.markexpr
+    if config.getoption("--slow") or chosen:
+        return
+    slow = [item for item in items if item.get_closest_marker("slow") or getattr(item, "originalname", "") in SLOW]
+    left = {*slow, *(item for item in items if not _sampled(item))}
+    items[:] = [item for item in items if item not in left]
+    config.hook.pytest_deselected(items=list(left))
+    config.stash[_LEFT] = {
+        "slow tests": len(slow),
+        "tests of other sources": len(left) - len(slow),
+        "property tests with all of their examples": sum(map(_fewer_examples, items)),
+    }
+
+
+def _sampled(item: pytest.Item) -> bool:
+    """Whether a test is for no source in particular, or for one of the sample."""
+    from med_mat.catalog import load
+
+    callspec = getattr(item, "callspec", None)
+    name = None if callspec is None else callspec.params.get("name")
+    if name not in (catalog := load()):
+        return True
+    return list(catalog).index(name) % _EVERY == 0
+
+
+def _fewer_examples(item: pytest.Item) -> bool:
+    """Whether a test is that of a property, which then tries a tenth of its examples, and at least five."""
+    function = getattr(item, "obj", None)
+    given = getattr(function, "_hypothesis_internal_use_settings", None)  # hypothesis has no public way to this
+    if given is None:
+        return False
+    if not hasattr(function, "fewer_examples"):  # the function is that of every parameter
+        fewer = min(given.max_examples, max(5, given.max_examples // 10))
+        function._hypothesis_internal_use_settings = hypothesis.settings(given, max_examples=fewer)
+        function.fewer_examples = True
+    return True
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist tells the controller, which collects nothing itself."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["left"] = session.config.stash.get(_LEFT, {})
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[_LEFT] = getattr(node, "workeroutput", {}).get("left", {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if told := [f"{number:,} {what}" for what, number in config.stash.get(_LEFT, {}).items() if number]:
+        terminalreporter.write_line(f"Left for `pytest --slow`: {', '.join(told)}.")
 
 
 @pytest.fixture(scope="session")

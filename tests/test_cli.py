@@ -93,7 +93,7 @@ def test_sources() -> None:
     lines = run("sources").output.splitlines()
     assert lines[0].split()[:3] == ["source", "rows", "subsets"]
     assert [line.split()[0] for line in lines[1:-1]] == list(load())
-    assert lines[-1].startswith("97 sources.")
+    assert lines[-1].startswith(f"{len(load())} sources.")
     assert max(map(len, lines)) < 250
 
 
@@ -191,19 +191,19 @@ def test_a_build_names_what_nobody_reads(workshop: Workshop, tmp_path: Path, mor
     shutil.copytree(workshop.raw / "head_ct" / "head_ct", raw / "HEp2 (1)" / "some" / "pictures")
     (raw / "busi.zip").write_bytes(b"")
     told = run("build", "--raw", raw, "--out", tmp_path / "out", "--jobs", "1", "--quiet", *more).output
-    assert f"not recognised: HEp2 (1) (21 images); see med-mat doctor {raw}\n" in told
+    assert f"not recognized: HEp2 (1) (21 images); see med-mat doctor {raw}\n" in told
     assert "archives, not read: busi.zip; unpack" in told
-    assert "not recognised" not in run("build", "head_ct", "--raw", raw, "--out", tmp_path / "o", "--dry-run").output
+    assert "not recognized" not in run("build", "head_ct", "--raw", raw, "--out", tmp_path / "o", "--dry-run").output
 
 
-def test_where_nothing_is_recognised_what_lies_there_is_named(
+def test_where_nothing_is_recognized_what_lies_there_is_named(
     workshop: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(workshop.raw / "head_ct" / "head_ct", tmp_path / "raw" / "pictures")
     code, told = fails(capsys, monkeypatch, "build", "--raw", tmp_path / "raw", "--out", tmp_path / "out")
     assert code == 1
-    assert told.startswith("not recognised: pictures (21 images); see med-mat doctor")
-    assert "Error: No source of Med-MAT is recognised" in told
+    assert told.startswith("not recognized: pictures (21 images); see med-mat doctor")
+    assert "Error: No source of Med-MAT is recognized" in told
 
 
 def test_a_build_that_would_lose_records_stops_and_leaves_the_old_one_whole(
@@ -252,28 +252,27 @@ MISTAKES = [
     (["show", "bussi"], 1, "There is no source named 'bussi'. Did you mean 'busi'?"),
     (["show"], 2, "Missing argument 'SOURCE'"),
     (["sources", "CT/Lungs/*"], 1, "Did you mean 'Lung'?"),
-    (["sources", "CT/Lung"], 1, "'CT/Lung' is not a pattern"),
     (["sources", "--access", "opne"], 1, "access='opne' is not one of open,"),
     (["sources", "CT/*/*", "MRI/*/*"], 2, "unexpected extra argument"),
     (["build"], 2, "Missing option '--out'"),
     (["build", "--out", "x"], 1, "Nothing to build: name a source"),
-    (["build", "busi", "--out", "x"], 1, "Where does 'busi' lie? Write busi=FOLDER"),
+    (["build", "busi", "--out", "x"], 1, "No folder is given for 'busi': write busi=FOLDER"),
     (["build", "busi=nowhere", "--out", "x"], 1, "nowhere does not exist"),
     (["build", "--raw", "nowhere", "--out", "x"], 1, "nowhere is not a folder"),
-    (["build", "--raw", "empty", "--out", "x"], 1, "No source of Med-MAT is recognised below"),
+    (["build", "--raw", "empty", "--out", "x"], 1, "No source of Med-MAT is recognized below"),
     (["build", "busi=empty", "--out", "x"], 1, "is not laid out as BUSI"),
     (["build", "bussi=empty", "--out", "x"], 1, "Did you mean 'busi'?"),
-    (["build", "busi=raw", "--out", "file"], 1, "file is a file: name a folder for the output"),
-    (["build", "busi=raw", "--out", "file/x"], 1, "Cannot make the folder"),
-    (["build", "busi=raw", "--out", "raw"], 1, "lies in the output"),
+    (["build", "busi=raw", "--out", "file"], 1, "file is a file: choose a folder for the output"),
+    (["build", "busi=raw", "--out", "file/x"], 1, "Cannot create the folder"),
+    (["build", "busi=raw", "--out", "raw"], 1, "is inside the output"),
     (["build", "busi=", "--out", "x"], 2, "'busi=' names no folder: write busi=FOLDER"),
     (["build", "busi=raw", "busi=file", "--out", "x"], 2, "'busi' is named twice"),
     (["build", "busi=raw", "--out", ""], 2, "'.' is the current folder"),
     (["validate", "busi=", "--against", "x"], 2, "'busi=' names no folder"),
     (["attach", "org/x", "busi=", "--out", "x"], 2, "'busi=' names no folder"),
-    (["validate", "--out", "x", "--raw", "raw"], 2, "--out reads a Med-MAT alone"),
+    (["validate", "--out", "x", "--raw", "raw"], 2, "--out checks a Med-MAT only"),
     (["validate", "--out", "empty"], 1, "empty has no SHA256SUMS"),
-    (["build", "busi=raw", "--out", "raw/busi/Dataset_BUSI_with_GT/x"], 1, "lies in the raw folder"),
+    (["build", "busi=raw", "--out", "raw/busi/Dataset_BUSI_with_GT/x"], 1, "is inside the raw folder"),
     (["build", "busi=file", "--out", "x"], 1, "is a file: name the folder that holds it"),
     (["build", "busi=raw", "--out", "x", "--jobs", "0"], 2, "0 is not in the range"),
     (["build", "busi=raw", "--out", "x", "--on-error", "ignore"], 2, "'ignore' is not one of 'skip', 'raise'"),
@@ -371,7 +370,8 @@ def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = shell("show", "bussi", cwd=tmp_path, expect=1)
     assert done.stdout == ""
     assert (
-        done.stderr == "Error: There is no source named 'bussi'. Did you mean 'busi'? 'med-mat sources' lists all 97.\n"
+        done.stderr
+        == f"Error: There is no source named 'bussi'. Did you mean 'busi'? 'med-mat sources' lists all {len(load())}.\n"
     )
     assert list(tmp_path.iterdir()) == []
 
@@ -383,7 +383,7 @@ def test_an_interrupt_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr("med_mat.catalog.sources", stop)
     status, said = fails(capsys, monkeypatch, "sources")
     assert status == 130
-    assert "Run the same command to go on" in said
+    assert "Run the same command to resume" in said
 
 
 def test_a_source_that_gives_nothing_does_not_stop_the_others(
@@ -417,7 +417,7 @@ def test_the_demo_goes_all_the_way_offline(tmp_path: Path) -> None:
         "4. Records per modality and area:",
         "5. mat.related('CT/Lung/Cancer')",
         "holds: yes",
-        "on both sides: 0 groups, 0 patients, 0 files, 0 pictures",
+        "on both sides: 0 groups, 0 patients, 0 files, 0 images",
         "Next:",
     ):
         assert words in text

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import med_mat
+from med_mat import duplicates
 from med_mat.building import Options, build, find
 from med_mat.demo import miniature
 from med_mat.errors import MedMATError
-from med_mat.leakage import linked, report
+from med_mat.leakage import linked
 from med_mat.storage.location import Folder
 
 _sink = io.BytesIO()
@@ -47,7 +48,7 @@ def asked(out: Path) -> list[str]:
         lambda: list(med_mat.open(out).select("*/*/*", streaming=True)),
         lambda: med_mat.open(out).read(np.arange(len(med_mat.open(out)))),
         lambda: med_mat.open(out).index.num_rows,
-        lambda: report.links(med_mat.open(out)).num_rows,
+        lambda: duplicates.links(med_mat.open(out)).num_rows,
         lambda: linked.read(Folder(out)),
     ):
         try:

@@ -325,7 +325,7 @@ def test_a_publishers_table_alone_names_its_source_whatever_it_is_called(name: s
         shutil.copy(table, raw / "mine" / table.name)
     found = {one.source: one for one in diagnose(raw, load()) if one.source}
     assert found.keys() == {name}
-    assert found[name].state == "nearly"
+    assert found[name].state == "partial"
     assert found[name].missing
 
 
@@ -337,7 +337,7 @@ def test_the_number_of_images_and_the_name_of_the_folder_tell_a_source(raw: Path
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"")
     (one,) = diagnose(raw, catalog)
-    assert (one.state, one.source, one.missing) == ("nearly", "hep2", ("gt_training.csv",))
+    assert (one.state, one.source, one.missing) == ("partial", "hep2", ("gt_training.csv",))
     (raw / "cells").rename(raw / "HEp2 (1)")
     (one,) = diagnose(raw, load())
     assert (one.source, one.missing) == ("hep2", ("gt_training.csv",))
@@ -368,7 +368,7 @@ def test_what_can_be_built_of_an_unproven_folder_is_said_with_its_command(put: C
     inner = next(folder.rglob("ISIC_*.jpg")).parent
     inner.rename(inner.with_name("pictures"))
     one = by_source(raw)["isic_2019"]
-    assert one.state == "nearly"
+    assert one.state == "partial"
     assert not any("can be built" in note for note in one.notes)  # no image is where the loader looks
 
 
@@ -391,7 +391,7 @@ def test_what_lies_one_level_off_is_moved_by_the_commands(put: Callable[..., Pat
     shutil.copy(folder / NOTICE, flat)
     shutil.rmtree(folder)
     one = by_source(raw)["isic_2019"]
-    assert (one.state, one.complete) == ("nearly", False)
+    assert (one.state, one.complete) == ("partial", False)
     assert one.missing == ("ISIC_2019_Training_Input/ISIC_*.jpg",)
     for step in one.steps:
         if not step.startswith("med-mat"):

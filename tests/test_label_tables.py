@@ -24,7 +24,7 @@ from med_mat.building.loader import loader_of
 from med_mat.catalog import load
 from med_mat.example import Example
 from med_mat.raw import RawFolder
-from med_mat.raw.folder import FileFacts
+from med_mat.raw.files import FileFacts
 
 pytestmark = [pytest.mark.slow, pytest.mark.real]
 

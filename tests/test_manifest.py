@@ -16,9 +16,9 @@ from med_mat import dataset
 from med_mat.building import Options, build, find
 from med_mat.catalog import load
 from med_mat.demo import miniature
+from med_mat.duplicates import unseen
 from med_mat.errors import MedMATError
 from med_mat.hub.publication import choose
-from med_mat.leakage.report import unseen
 from med_mat.storage.location import MANIFEST
 
 ODD: tuple[Any, ...] = (

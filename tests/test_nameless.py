@@ -109,7 +109,7 @@ def test_a_ledger_without_names_keeps_its_sums() -> None:
         "images": {"found": 3, "unused_by_reason": {"not Jane": {"files": 3, "first": "Jane.png"}}},
         "files": {"found": 5, "skipped_by_reason": {"Jane": 5}},
         "notes": {"a note of Med-MAT": 1},
-        "contradictions": "the same picture, two labels: 1 pair, first: toy/5/Jane.png (a) = toy/5/J.png (b)",
+        "contradictions": "one image, two labels: 1 pair, first: toy/5/Jane.png (a) = toy/5/J.png (b)",
     }
     found = nameless_ledger(entry)
     assert "Jane" not in str(found)
@@ -121,4 +121,4 @@ def test_a_ledger_without_names_keeps_its_sums() -> None:
     assert found["images"]["found"] == 3
     assert [one["files"] for one in found["images"]["unused_by_reason"].values()] == [3]
     assert found["notes"] == entry["notes"]
-    assert found["contradictions"] == "the same picture, two labels: 1 pair"
+    assert found["contradictions"] == "one image, two labels: 1 pair"

@@ -152,12 +152,12 @@ def test_the_names_of_files_say_what_they_hold(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"image": "med-mat/../../etc/passwd"}, "no path of a file inside"),
-        ({"image": "med-mat/..\\x.png"}, "no path of a file inside"),
+        ({"image": "med-mat/../../etc/passwd"}, "not the path of a file inside"),
+        ({"image": "med-mat/..\\x.png"}, "not the path of a file inside"),
         ({"image": "/etc/passwd"}, "absolute path"),
         ({"image": "C:\\x.png"}, "absolute path"),
-        ({"image": "a\0b"}, "no path of a file inside"),
-        ({"image": "folder/"}, "no path of a file inside"),
+        ({"image": "a\0b"}, "not the path of a file inside"),
+        ({"image": "folder/"}, "not the path of a file inside"),
         ({"image": None}, "'image' is null; a text was expected"),
         ({"caption": ["Good"]}, "'caption' is a list; a text was expected"),
         ({"caption": "\ud800"}, "lone surrogate"),
@@ -209,7 +209,7 @@ def test_choices_of_another_form(tmp_path: Path, choices: object) -> None:
         ("[" + json.dumps(GOOD) + json.dumps(GOOD), "after entry 1 a comma or the end"),
         ("[" + json.dumps(GOOD) + ",]", "entry 2 is not JSON"),
         ("[" + json.dumps(GOOD) + "] []", "something follows"),
-        ("[" + json.dumps(GOOD) + "," + json.dumps(GOOD) + "]", "entry 2: its id '1' is that of entry 1 already"),
+        ("[" + json.dumps(GOOD) + "," + json.dumps(GOOD) + "]", "entry 2: its id '1' was used by entry 1"),
     ],
 )
 def test_a_hostile_file_is_one_sentence(tmp_path: Path, text: str, says: str) -> None:
@@ -311,9 +311,9 @@ def test_found_files_share_more_parts_than_all_others(files: set[str], wrapper: 
 
 
 def test_a_path_of_the_source_below_any_wrapper_is_found(workshop: Workshop) -> None:
-    images = official.RawImages(find(dict.fromkeys(("busi", "drimdb", "hushem", "ct_kidney")), workshop.raw))
+    here = official.RawImages(find(dict.fromkeys(("busi", "drimdb", "hushem", "ct_kidney")), workshop.raw))
     for row in (48, 30, 38, 2):
-        paths = images.paths(row)
+        paths = here.paths(row)
         assert paths is not None
         images = [path for path, role in paths.roles.items() if role == "image"]
         assert images

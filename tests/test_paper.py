@@ -21,7 +21,7 @@ from med_mat import catalog, paper
 from med_mat.cli import cli
 from med_mat.dataset import MedMAT
 from med_mat.errors import CardError, MedMATError, SplitError, VocabularyError
-from med_mat.paper import Combination, Part
+from med_mat.paper import PaperCombination, Part
 from med_mat.selection import MAT
 from med_mat.splits.combinations import enumerate_combinations
 from med_mat.splits.interpretation import Interpretation
@@ -44,7 +44,7 @@ def names(subset: catalog.Subset, interpretation: Interpretation = Interpretatio
     return {wide for name in literal for wide in interpretation.expanded(name)}
 
 
-def interpretation_of(row: Combination) -> Interpretation:
+def interpretation_of(row: PaperCombination) -> Interpretation:
     return Interpretation("paper", pool_tasks=True, cross_tasks=row.kind == "detection")
 
 
@@ -130,7 +130,7 @@ def test_the_runs_give_their_mean_and_deviation() -> None:
 
 def test_two_rows_of_one_experiment_are_known() -> None:
     """Where the words tell no difference, a note does."""
-    same: dict[Any, list[Combination]] = {}
+    same: dict[Any, list[PaperCombination]] = {}
     for row in paper.combinations("two"):
         same.setdefault((row.parts, row.target.triplet, row.target.subsets), []).append(row)
     pairs = [rows for rows in same.values() if len(rows) > 1]
@@ -142,7 +142,7 @@ def test_two_rows_of_one_experiment_are_known() -> None:
 
 
 @pytest.mark.parametrize("row", EVERY)
-def test_a_combination_is_one_of_its_direction(row: Combination) -> None:
+def test_a_combination_is_one_of_its_direction(row: PaperCombination) -> None:
     everything = set().union(*(names(subset) for subset in catalog.load().subsets.values()))
     found = enumerate_combinations(everything, row.target.triplet, interpretation_of(row))
     parts = sorted(part.triplet for part in row.parts)
@@ -150,7 +150,7 @@ def test_a_combination_is_one_of_its_direction(row: Combination) -> None:
 
 
 @pytest.mark.parametrize("row", EVERY)
-def test_the_subsets_of_a_part_stand_for_its_triplet(row: Combination) -> None:
+def test_the_subsets_of_a_part_stand_for_its_triplet(row: PaperCombination) -> None:
     subsets = catalog.load().subsets.values()
     for part in (*row.parts, row.target):
         fitting = tuple(subset.number for subset in subsets if part.triplet in names(subset, interpretation_of(row)))
@@ -164,7 +164,7 @@ def test_the_subsets_of_a_part_stand_for_its_triplet(row: Combination) -> None:
 
 
 @pytest.mark.parametrize("row", EVERY)
-def test_a_published_combination_is_an_experiment(row: Combination, mat: MedMAT) -> None:
+def test_a_published_combination_is_an_experiment(row: PaperCombination, mat: MedMAT) -> None:
     trained, base = row.experiment(mat), row.experiment(mat, "baseline_plus")
     trained.audit()
     base.audit()

@@ -82,7 +82,7 @@ def table(path: Path) -> list[list[str]]:
         return list(csv.reader(file))[1:]
 
 
-def test_all_are_recognised_below_one_root() -> None:
+def test_all_are_recognized_below_one_root() -> None:
     found = find({}, REAL)
     places = {name: raw.root.relative_to(REAL).parts[0] for name, raw in found.items()}
     assert FOLDERS.items() <= places.items()
@@ -183,7 +183,7 @@ def test_siim_without_its_table_is_refused_and_says_what_is_missing() -> None:
     assert "it lacks {train-rle,stage_2_train}.csv" in str(caught.value)
     (one,) = diagnose(REAL / WITHOUT_TABLE, load())
     assert (one.state, one.source, one.missing) == (
-        "nearly", "siim_acr_pneumothorax", ("{train-rle,stage_2_train}.csv",)
+        "partial", "siim_acr_pneumothorax", ("{train-rle,stage_2_train}.csv",)
     )  # fmt: skip
 
 
@@ -208,7 +208,7 @@ def test_hep2_under_another_name_and_without_its_table_is_hep2(tmp_path: Path) -
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(b"x")
     (one,) = diagnose(tmp_path, load())
-    assert (one.state, one.source, one.missing) == ("nearly", "hep2", ("gt_training.csv",))
+    assert (one.state, one.source, one.missing) == ("partial", "hep2", ("gt_training.csv",))
 
 
 def compressed(data: bytes) -> bytes:

@@ -16,8 +16,8 @@ from med_mat import catalog, terms
 from med_mat.cli import cli
 from med_mat.dataset import MedMAT
 from med_mat.errors import MedMATError, VocabularyError
-from med_mat.summary import YES_NO
-from med_mat.terms import PAPER, Terms, bibtex
+from med_mat.summary import PAPER, YES_NO
+from med_mat.terms import Terms, bibtex
 
 pytestmark = pytest.mark.usefixtures("arrow_cache", "offline")
 

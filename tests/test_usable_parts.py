@@ -44,7 +44,7 @@ def examples(name: str, folder: Path) -> list[Example]:
 
 
 @pytest.mark.parametrize("name", TAKEN_AWAY)
-def test_what_is_left_is_recognised_and_read_as_before(name: str, tmp_path: Path) -> None:
+def test_what_is_left_is_recognized_and_read_as_before(name: str, tmp_path: Path) -> None:
     (folder,) = miniature(tmp_path / "raw", [name]).values()
     whole = {one.name: one for one in examples(name, folder)}
     for pattern in TAKEN_AWAY[name]:
@@ -86,7 +86,7 @@ def test_one_class_of_a_source_that_is_named_is_built_and_the_rest_is_told(
     for other in ("cancer", "tumor"):
         shutil.rmtree(next(folder.rglob(f"files/{other}")))
     (tmp_path / "raw/ct_of_brain").rename(tmp_path / "raw/mine")
-    with pytest.raises(Exception, match="No source of Med-MAT is recognised"):
+    with pytest.raises(Exception, match="No source of Med-MAT is recognized"):
         find({}, tmp_path / "raw")  # a folder called aneurysm may be anybody's
     with caplog.at_level(logging.WARNING):
         built = build(find({"ct_of_brain": tmp_path / "raw/mine"}, None), tmp_path / "out", Options(jobs=1))

@@ -145,7 +145,7 @@ def test_a_hash_run_that_was_killed_goes_on_and_reads_each_file_once(
     monkeypatch.setattr(module, "sha256", lambda path: read.append(path.name) or real(path))  # type: ignore[func-returns-value]
     found = module.validate(copy / "busi", index, level="hash", jobs=2)
     assert found.altered == (changed.relative_to(busi(copy)).as_posix(),)
-    assert "hashed by an earlier run" in found.note
+    assert "hashed by an earlier, interrupted run" in found.note
     assert len(read) == index.files.num_rows - 20 + 1 + (len(first) - 20)
     assert not marker.exists()
     alter(busi(copy) / "benign/benign (5).png")
@@ -183,7 +183,7 @@ def test_two_peoples_indexes_are_compared_without_raw_files(original: Path, copy
         (["--against", "OUT"], "--raw"),
         (["busi", "--against", "OUT"], "--raw"),
         (["kvasir=RAW", "--against", "OUT"], "no index of 'kvasir'"),
-        (["busi=RAW/head_ct", "--against", "OUT"], "holds none, or hardly any, of the files"),
+        (["busi=RAW/head_ct", "--against", "OUT"], "has none, or hardly any, of the files"),
         (["busi=RAW/nowhere", "--against", "OUT"], "not a folder"),
         (["--raw", "RAW", "--against", "RAW"], "no index of raw files"),
         (["--compare", "OUT", "RAW"], "no index of raw files"),

@@ -17,7 +17,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from med_mat.browse import builder, duplicates
+from med_mat import duplicates
+from med_mat.browse import builder, linked
 from med_mat.browse.builder import Builder
 from med_mat.browse.record import image, mask, place_of, shown
 from med_mat.browse.records import PAGE, Records
@@ -25,15 +26,12 @@ from med_mat.browse.state import SORTS, State
 from med_mat.browse.thumbnails import Recent, Thumbnails
 from med_mat.dataset import MedMAT
 from med_mat.errors import BrowseError, MedMATError
-from med_mat.leakage import report
 from med_mat.leakage.groups import REASONS
-from med_mat.taxonomy import MODALITIES, SPLITS, TASKS, WITHHELD
+from med_mat.taxonomy import SPLITS, WITHHELD
 
 log = logging.getLogger(__name__)
 
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".txt": "text/plain"}
-#: Images of a build do not change while it is open.
-_CACHED = {"cache-control": "private, max-age=3600"}
 _MASKS = 64  # masks that are kept
 Answer = Callable[[Request], Response]
 
@@ -137,14 +135,13 @@ class Pages:
     def split(self, request: Request) -> Response:
         """The split builder, and what it makes."""
         query = request.query_params
-        target = query.get("target", "").strip()
-        ready = bool(target) or "target" in query
+        ready = "target" in query or not builder.needs_target(builder.chosen(query))
         return self._page(
             "split.html",
             "split",
             experiment=builder.chosen(query),
             experiments=builder.experiments(),
-            target=target,
+            target=query.get("target", "").strip(),
             targets=builder.targets(self._mat),
             fields=builder.form(self._mat, query),
             made=self._builder.make(query) if ready else None,
@@ -166,33 +163,36 @@ class Pages:
         return self._page(
             "duplicates.html",
             "duplicates",
-            found=duplicates.page(self._mat, self._thumbnails, query),
+            found=linked.page(self._mat, self._thumbnails, query),
             between=bool(query.get("between")),
             contradictory=bool(query.get("contradictory")),
             reasons=REASONS,
-            unseen=report.unseen(self._mat),
+            unseen=duplicates.unseen(self._mat),
             query={name: query[name] for name in ("reason", "between", "contradictory", "source", "other")
                    if query.get(name)},
         )  # fmt: skip
 
     def thumbnail(self, request: Request) -> Response:
         """The thumbnail of a record."""
-        return Response(self._thumbnails.get(request.query_params.get("id", "")), 200, _CACHED, "image/webp")
+        return self._picture(request, lambda: (self._thumbnails.get(request.query_params.get("id", "")), "image/webp"))
 
     def image(self, request: Request) -> Response:
         """The image of a record, as stored."""
-        data, kind = image(self._mat, place_of(self._mat, request.query_params.get("id", "")))
-        return Response(data, 200, _CACHED, kind)
+        return self._picture(request, lambda: image(self._mat, place_of(self._mat, request.query_params.get("id", ""))))
 
     def mask(self, request: Request) -> Response:
         """One mask of a record."""
         name, number = request.query_params.get("id", ""), request.query_params.get("mark", "")
         if not (number.isascii() and number.isdecimal() and len(number) < 5):
             raise HTTPException(404)
-        if (made := self._masks.get((name, number))) is None:
-            made = mask(self._mat, place_of(self._mat, name), int(number))
-            self._masks.put((name, number), made)
-        return Response(made, 200, _CACHED, "image/png")
+
+        def made() -> tuple[bytes, str]:
+            if (kept := self._masks.get((name, number))) is None:
+                kept = mask(self._mat, place_of(self._mat, name), int(number))
+                self._masks.put((name, number), kept)
+            return kept, "image/png"
+
+        return self._picture(request, made)
 
     def table(self, request: Request) -> Response:
         """The records in view as CSV."""
@@ -228,6 +228,15 @@ class Pages:
         """A fault of the page. What a visitor learns of it is its kind alone."""
         return self._page("error.html", "", status=500, error=f"This did not work ({type(error).__name__}).")
 
+    def _picture(self, request: Request, made: Callable[[], tuple[bytes, str]]) -> Response:
+        """An image. A browser that has it of this state of the build is told so, and nothing is read."""
+        state = self._mat.manifest.get("build", "")
+        tag = {"etag": f'"{state}"', "cache-control": "private, no-cache"} if state else {"cache-control": "no-store"}
+        if state and request.headers.get("if-none-match") == tag["etag"]:
+            return Response(status_code=304, headers=tag)
+        data, kind = made()
+        return Response(data, 200, tag, kind)
+
     def _state(self, request: Request) -> tuple[State, str]:
         """The state of an address; where its selection or split is none, the rest of it, and why."""
         state = State.of(request.query_params)
@@ -243,8 +252,8 @@ class Pages:
             mat=self._mat,
             where=self._where,
             synthetic=self._synthetic,
-            modalities=MODALITIES,
-            tasks_words=TASKS,
+            modalities=self._mat.vocabulary.modality,
+            tasks_words=self._mat.vocabulary.task,
             splits=(*SPLITS, WITHHELD),
             sorts=SORTS,
             **{"state": State(), **values},

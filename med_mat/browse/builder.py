@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import json
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal
 
-from med_mat.browse.records import Bar, heat, ordered
+from med_mat.browse.records import Bar, heat
 from med_mat.browse.thumbnails import Recent
 from med_mat.errors import AuditError, BrowseError, MedMATError
 from med_mat.selection import MAT
 from med_mat.shell import quote
-from med_mat.splits.arms import Base
-from med_mat.splits.file import EXPERIMENTS
-from med_mat.splits.options import AMONG, Options
-from med_mat.taxonomy import AREAS, AXES, DRAWN, MODALITIES, SPLITS
+from med_mat.splits import registry
+from med_mat.splits.registry import Parameter
+from med_mat.taxonomy import AXES, DRAWN, SPLITS
+from med_mat.vocabulary import in_order
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -48,8 +46,8 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "among_train": ("Records that may be trained on", "a selection"),
     "among_test": ("Records that may be tested on", "a selection"),
     "even": ("Balance the sample over", ""),
-    "cap": ("Most records per subset", ""),
-    "reading": ("Triplets", "our own, or the paper's"),
+    "max_per_subset": ("Most records per subset", ""),
+    "triplet_source": ("Triplets", "our own, or the paper's"),
     "shots": ("Shots", "training records per label"),
     "kinds": ("Kinds of annotation in train", ""),
     "avoid": ("What counts as sharing an element", ""),
@@ -61,14 +59,6 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "pool_tasks": ("COVID and Cancer count as State", ""),
     "cross_tasks": ("Detection counts as classification", ""),
     "validation": ("Share set apart for validation", "0 to 0.5"),
-}
-_KINDS: Mapping[str, tuple[Kind, tuple[str, ...]]] = {
-    "axis": ("choice", AXES),
-    "base": ("choice", get_args(Base)),
-    "over": ("choice", ("all", "train")),
-    "n": ("number", ()),
-    "k": ("number", ()),
-    "fold": ("number", ()),
 }
 #: Files that a split can be downloaded as, with their media types.
 FILES: Mapping[str, str] = {
@@ -156,29 +146,30 @@ class Made:
 
 def form(mat: MedMAT, query: Query) -> tuple[Field, ...]:
     """The fields of the form beside experiment and target, with the values of an address."""
-    takers: dict[str, list[str]] = {}
+    takers: dict[str, tuple[Parameter, list[str]]] = {}
     for name in experiments():
-        for argument in _arguments(name):
-            takers.setdefault(argument, []).append(name)
-    found = [
-        Field(name, *_words(name), *_asked(mat, name), query.get(name, "").strip(), tuple(of), first=True)
-        for name, of in takers.items()
-    ]
-    for option in _options():
-        kind, choices = _kind(option)
-        found.append(Field(option, *_words(option), kind, choices, query.get(option, "").strip(), (), option in _FIRST))
-    return tuple(found)
+        for parameter in _arguments(name):
+            takers.setdefault(parameter.name, (parameter, []))[1].append(name)
+    return (
+        *(_field(mat, one, query, tuple(of), first=True) for one, of in takers.values()),
+        *(_field(mat, one, query, (), first=one.name in _FIRST) for one in registry.options()),
+    )
 
 
 def experiments() -> tuple[str, ...]:
-    """The experiments that the form can make."""
-    return tuple(name for name in EXPERIMENTS if name not in _BY_LIST)
+    """The experiments that the form can make, those of plug-ins included."""
+    return tuple(name for name in registry.experiments() if name not in _BY_LIST)
 
 
 def chosen(query: Query) -> str:
     """The experiment of an address."""
     name = query.get("experiment", "")
     return name if name in experiments() else "related"
+
+
+def needs_target(name: str) -> bool:
+    """Whether an experiment cannot be made without a target."""
+    return any(one.name == "target" and one.required for one in registry.kind(name).parameters)
 
 
 def definition(query: Query) -> dict[str, Any]:
@@ -188,11 +179,12 @@ def definition(query: Query) -> dict[str, Any]:
         BrowseError: a field that is to be a number is none.
     """
     name = chosen(query)
-    given: dict[str, Any] = {"experiment": name, "target": query.get("target", "").strip()}
-    for key in (*_arguments(name), *_options()):
-        text = query.get(key, "").strip()
-        if text:
-            given[key] = _value(key, text)
+    given: dict[str, Any] = {"experiment": name}
+    if target := query.get("target", "").strip():
+        given["target"] = target
+    for parameter in (*_arguments(name), *registry.options()):
+        if text := query.get(parameter.name, "").strip():
+            given[parameter.name] = _value(parameter, text)
     return given
 
 
@@ -210,7 +202,7 @@ def targets(mat: MedMAT) -> tuple[Target, ...]:
     found = []
     for one, sides in counts.items():
         # where a target has labels alone, rows of boxes and masks do not train for it
-        holders = {other for other in (counts if one in drawn else labeled) if counts.get(other, sides)["train"]}
+        holders = {other for other, its in counts.items() if its["train"] and (one in drawn or other in labeled)}
         composable = all(_held(one, axis, holders) for axis in AXES)
         if sides["test"]:
             found.append(Target(str(one), sides["train"], sides["test"], composable))
@@ -284,52 +276,43 @@ def code(where: str, made: Experiment) -> tuple[str, str]:
     return python, " ".join(map(quote, words))
 
 
-@functools.cache
-def _arguments(name: str) -> tuple[str, ...]:
-    """The arguments of an experiment that a form can hold, options aside."""
-    own = inspect.signature(EXPERIMENTS[name]).parameters
-    return tuple(one for one in own if one in _WORDS and one not in _options())
+def _arguments(name: str) -> tuple[Parameter, ...]:
+    """The arguments of an experiment, without its target and the options that all experiments take."""
+    shared = {one.name for one in registry.options()}
+    return tuple(one for one in registry.kind(name).parameters if one.name != "target" and one.name not in shared)
 
 
-@functools.cache
-def _options() -> tuple[str, ...]:
-    return tuple(one.name for one in fields(Options))
+def _field(mat: MedMAT, parameter: Parameter, query: Query, takers: tuple[str, ...], *, first: bool) -> Field:
+    name = parameter.name
+    label, hint = _WORDS.get(name, (name.replace("_", " ").capitalize(), parameter.summary))
+    choices = mat.tags.sources if name == "source" else parameter.choices
+    return Field(name, label, hint, _kind(parameter, choices), choices, query.get(name, "").strip(), takers, first)
 
 
-@functools.cache
-def _hints() -> dict[str, Any]:
-    return get_type_hints(Options)
+def _kind(parameter: Parameter, choices: Sequence[str]) -> Kind:
+    if choices:
+        return "choice"
+    if parameter.scalar is bool:
+        return "check"
+    return "number" if parameter.scalar in (int, float) and not parameter.or_text else "text"
 
 
-def _asked(mat: MedMAT, argument: str) -> tuple[Kind, tuple[str, ...]]:
-    return ("choice", mat.tags.sources) if argument == "source" else _KINDS.get(argument, ("text", ()))
+def _value(parameter: Parameter, text: str) -> Any:
+    """The text of a field, as the experiment takes it.
 
-
-def _kind(option: str) -> tuple[Kind, tuple[str, ...]]:
-    hint = _hints()[option]
-    if hint is bool:
-        return "check", ()
-    if get_origin(hint) is Literal:
-        return "choice", get_args(hint)
-    numeric = hint is float or int in (hint, *get_args(hint))
-    return ("number" if numeric and option not in AMONG else "text"), ()
-
-
-def _words(name: str) -> tuple[str, str]:
-    return _WORDS.get(name, (name.replace("_", " ").capitalize(), ""))
-
-
-def _value(name: str, text: str) -> Any:
-    kind = _KINDS[name][0] if name in _KINDS else _kind(name)[0] if name in _options() else "text"
+    Raises:
+        BrowseError: it is to be a number, and is none.
+    """
+    kind, number = _kind(parameter, parameter.choices), parameter.scalar
     if kind == "check":
         return True
-    if kind == "number":
-        number: type[int] | type[float] = float if name in _options() and _hints()[name] is float else int
+    if kind == "number" and isinstance(number, type):
         try:
             return number(text)
         except ValueError:
-            raise BrowseError(f"{_words(name)[0]!r} is to be a number, and is {text!r:.80}.") from None
-    return [one.strip() for one in text.split(",")] if name == "parts" else text
+            label = _WORDS.get(parameter.name, (parameter.name,))[0]
+            raise BrowseError(f"{label!r} must be a number, and is {text!r:.80}.") from None
+    return [one.strip() for one in text.split(",")] if parameter.several else text
 
 
 def _held(target: MAT, axis: str, mats: Iterable[MAT]) -> bool:
@@ -340,7 +323,7 @@ def _held(target: MAT, axis: str, mats: Iterable[MAT]) -> bool:
 def _grid(audit: Audit) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[tuple[Part, ...], ...]], ...]]:
     """Train against test, triplet by triplet, by area and modality."""
     mats = {MAT.parse(text): text for text in (*audit.train, *audit.test)}
-    modalities = ordered({mat.modality for mat in mats}, MODALITIES)
+    modalities = in_order("modality", (mat.modality for mat in mats))
 
     def part(mat: MAT) -> Part:
         train, test = (side.get(mats[mat], 0) for side in (audit.train, audit.test))
@@ -349,7 +332,7 @@ def _grid(audit: Audit) -> tuple[tuple[str, ...], tuple[tuple[str, tuple[tuple[P
     def cell(area: str, modality: str) -> tuple[Part, ...]:
         return tuple(part(mat) for mat in sorted(mats) if (mat.area, mat.modality) == (area, modality))
 
-    areas = ordered({mat.area for mat in mats}, AREAS)
+    areas = in_order("area", (mat.area for mat in mats))
     return tuple(modalities), tuple((area, tuple(cell(area, one) for one in modalities)) for area in areas)
 
 

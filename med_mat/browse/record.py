@@ -18,7 +18,6 @@ from med_mat.errors import BrowseError, ReadError
 from med_mat.imaging.opened import loaded, picture
 from med_mat.plot.style import PALETTE
 from med_mat.schema import LABEL_SEPARATOR
-from med_mat.taxonomy import AREAS, MODALITIES, TASKS
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -304,9 +303,9 @@ def _sections(
         "terms": terms_of.words,
         "homepage": terms_of.homepage,
         "citation": terms_of.citation,
-        "modality": _in_words(record["modality"], MODALITIES),
-        "area": record["area"] if record["area"] in AREAS else f"{record['area']} (of a plug-in)",
-        "task": _in_words(record["task"], TASKS),
+        "modality": _in_words(record["modality"], mat.vocabulary.modality),
+        "area": _in_words(record["area"], mat.vocabulary.area),
+        "task": _in_words(record["task"], mat.vocabulary.task),
         "source": record["source"] if terms_of.title == record["source"] else f"{record['source']} ({terms_of.title})",
     }
     ternary = {True: "yes", False: "no", None: "unknown"}
@@ -320,7 +319,8 @@ def _sections(
 
 
 def _in_words(word: str, vocabulary: Mapping[str, str]) -> str:
-    return f"{word} ({vocabulary[word]})" if word in vocabulary else word
+    meaning = vocabulary.get(word)
+    return f"{word} ({meaning})" if meaning else word
 
 
 def _fact(name: str, value: Any) -> Fact:

@@ -22,7 +22,8 @@ from med_mat.catalog import RowFacts
 from med_mat.plot import label_counts
 from med_mat.selection import Selection, field
 from med_mat.tags import Positions
-from med_mat.taxonomy import AREAS, MODALITIES, SPLITS, TASKS, WITHHELD
+from med_mat.taxonomy import SPLITS, WITHHELD
+from med_mat.vocabulary import in_order
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -163,8 +164,8 @@ class Records:
             mat = self.mat.tags.facts[row].mat
             if state.task in ("", mat.task):
                 counts[mat.modality, mat.area] = counts.get((mat.modality, mat.area), 0) + count
-        modalities = ordered({modality for modality, _ in counts}, MODALITIES)
-        areas = ordered({area for _, area in counts}, AREAS)
+        modalities = in_order("modality", (modality for modality, _ in counts))
+        areas = in_order("area", (area for _, area in counts))
 
         def cell(modality: str, area: str) -> Cell:
             own = (one for key, one in counts.items() if modality in ("", key[0]) and area in ("", key[1]))
@@ -182,7 +183,7 @@ class Records:
             mat = self.mat.tags.facts[row].mat
             if state.modality in ("", mat.modality) and state.area in ("", mat.area):
                 counts[mat.task] = counts.get(mat.task, 0) + count
-        return tuple(Choice(one, counts[one], one == state.task) for one in ordered(counts, TASKS))
+        return tuple(Choice(one, counts[one], one == state.task) for one in in_order("task", counts))
 
     def statistics(self, state: State) -> tuple[Chart, ...]:
         """Charts of the records of a state."""
@@ -209,7 +210,7 @@ class Records:
         return (
             chart("Label", label_counts(mat, positions), lambda one: narrowed(state, "label", one)),
             Chart("Split", tuple(bars(splits, lambda one: state.but(split=one)))),
-            of("Modality", MODALITIES),
+            of("Modality", mat.vocabulary.modality),
             of("Area", {}),
             of("Task", {}),
             chart("Source", sources, lambda one: narrowed(state, "source", one)),
@@ -247,12 +248,6 @@ def heat(count: int, counts: Iterable[int]) -> int:
     every = [one for one in counts if one]
     low, high = np.log(min(every)), np.log(max(every))
     return 1 + round((HEAT - 1) * (np.log(count) - low) / (high - low)) if high > low else HEAT
-
-
-def ordered(words: Iterable[str], vocabulary: Iterable[str]) -> list[str]:
-    """Words in the order of a vocabulary; words of a plug-in come last."""
-    known = {word: place for place, word in enumerate(vocabulary)}
-    return sorted(words, key=lambda word: (known.get(word, len(known)), word))
 
 
 def narrowed(state: State, name: str, value: str) -> State:

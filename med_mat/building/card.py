@@ -18,9 +18,8 @@ from med_mat.building.croissant import croissant
 from med_mat.catalog import Source
 from med_mat.files import write_atomically
 from med_mat.markdown import details, escape, table
-from med_mat.summary import license_of
+from med_mat.summary import PAPER, license_of
 from med_mat.taxonomy import MODALITIES, WITHHELD
-from med_mat.terms import PAPER
 from med_mat.vocabulary import in_order
 
 #: What readers look at first; a push sends these last.

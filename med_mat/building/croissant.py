@@ -11,7 +11,7 @@ from med_mat import __version__
 from med_mat.catalog import Source
 from med_mat.schema import INDEX_COLUMNS, RECORD_COLUMNS, Column
 from med_mat.storage.location import INDEX
-from med_mat.terms import PAPER
+from med_mat.summary import PAPER
 
 _SPECIFICATION = "http://mlcommons.org/croissant/1.0"
 _DEFINED_ELSEWHERE = "https://github.com/mlcommons/croissant/issues/80"  # what Croissant writes for a folder's hash

@@ -7,12 +7,11 @@ import os
 import traceback
 from pathlib import Path
 
-import med_mat
 from med_mat.catalog import Source
 from med_mat.errors import BuildError, FaultError, LoaderError, MedMATError, ReadError, WriteError
 from med_mat.example import Example
 
-_OURS = str(Path(med_mat.__file__).parent)
+_OURS = str(Path(__file__).parents[1])
 
 
 def of_file(example: Example, error: Exception) -> str:

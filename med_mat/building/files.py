@@ -22,7 +22,9 @@ from med_mat.building.store import Store
 from med_mat.building.writer import index_part
 from med_mat.example import FRAME
 from med_mat.files import sha256, write_atomically
-from med_mat.raw.folder import FileFacts, RawFolder, is_hidden
+from med_mat.raw.files import FileFacts
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.patterns import is_hidden
 from med_mat.storage.parquet import parquet_bytes
 from med_mat.storage.raw_files import FOLDER, FileIndex, table_of, write_index
 

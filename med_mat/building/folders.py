@@ -26,7 +26,7 @@ def find(
         folders: source name -> its folder, or None for "below ``root``". Empty: whatever is recognized below ``root``.
         root: where sources lie, each as ``root/<source>`` or under any name that its layout identifies.
         catalog: the sources' cards.
-        follow: whether links to files may lead out of the folder of a source.
+        follow: whether symbolic links to files may point outside the folder of a source.
 
     Raises:
         UnknownSourceError, LayoutError, UsageError: a name or a folder that does not fit, or none is given.
@@ -52,7 +52,7 @@ def find(
         if folder is None:
             if root is None:
                 raise UsageError(
-                    f"Where does {name!r} lie? Write {name}=FOLDER, or give the folder of sources (--raw)."
+                    f"No folder is given for {name!r}: write {name}=FOLDER, or name the folder of sources (--raw)."
                 )
             folder = root / name if (root / name).exists() else root
         found[name] = locate(source, folder, examples_of(source), catalog, follow=follow)
@@ -60,35 +60,39 @@ def find(
 
 
 def check_apart(out: Path, raw: Iterable[Path]) -> None:
-    """Refuse an output in a raw folder, and a raw folder in the output, by whatever links they are named.
+    """Refuse an output inside a raw folder, or a raw folder inside the output, links resolved.
 
     Raises:
-        BuildError: one lies in the other, or they are the same.
+        BuildError: one is inside the other, or they are the same.
     """
     for folder in raw:
         if holds(folder, out):
             raise BuildError(
-                f"The output {out.absolute()} lies in the raw folder {folder}, whose every file is accounted for: "
-                "name a folder outside of it."
+                f"The output {out.absolute()} is inside the raw folder {folder}, where every file is accounted "
+                "for: choose a folder outside of it."
             )
         if holds(out, folder):
             raise BuildError(
-                f"The raw folder {folder} lies in the output {out.absolute()}, where builds replace files: name "
-                "another folder for the output."
+                f"The raw folder {folder} is inside the output {out.absolute()}, where builds replace files: "
+                "choose another folder for the output."
             )
 
 
 def claim(out: Path, raw: Iterable[RawFolder]) -> None:
-    """Make the folder, or refuse one that holds something else, or lies where raw files are looked for."""
+    """Create the output, or refuse a folder that holds something else or is inside a raw folder.
+
+    Raises:
+        BuildError: it is refused, or cannot be created.
+    """
     check_apart(out, [folder.root for folder in raw])
     if out.exists() and not out.is_dir():
-        raise BuildError(f"{out.absolute()} is a file: name a folder for the output.")
+        raise BuildError(f"{out.absolute()} is a file: choose a folder for the output.")
     strange = out.is_dir() and any(out.iterdir()) and not (out / ".build").is_dir()
     if strange and (out / MANIFEST).is_file():
         raise BuildError(
             f"{out.absolute()} holds a Med-MAT without its folder .build: one that was published, or whose .build was "
-            "removed. It can be opened as it is, but no build can go on there: choose an empty or new folder for the "
-            "output."
+            "removed. It can be opened as it is, but no build can continue there: choose an empty or new folder for "
+            "the output."
         )
     if strange:
         raise BuildError(
@@ -97,4 +101,4 @@ def claim(out: Path, raw: Iterable[RawFolder]) -> None:
     try:
         (out / ".build").mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise BuildError(f"Cannot make the folder {out.absolute()}: {error.strerror or error}.") from error
+        raise BuildError(f"Cannot create the folder {out.absolute()}: {error.strerror or error}.") from error

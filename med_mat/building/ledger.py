@@ -16,7 +16,8 @@ from med_mat.building.reasons import brief, grouped
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
 from med_mat.imaging.containers import KINDS
-from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.patterns import is_hidden
 
 #: The file that marks a folder of synthetic images.
 NOTICE = "SYNTHETIC.txt"

@@ -25,19 +25,26 @@ Need = Literal["decode", "copy", "keep"]
 
 @dataclass(slots=True)
 class Forecast:
-    """What a build would do for one source: so many images each."""
+    """What a build would do for one source, as numbers of images."""
 
     decode: int = 0
     copy: int = 0
     keep: int = 0
-    fault: str = ""  # why nothing can be said, and nothing could be built
-    stale: set[str] = field(default_factory=set)  # modules and libraries whose change is the reason
+    fault: str = ""  # why the source cannot be built
+    stale: set[str] = field(default_factory=set)  # changed modules and libraries that are the reason
 
 
 def forecast(
     raw: Mapping[str, RawFolder], out: Path, options: Options | None = None, *, catalog: Catalog | None = None
 ) -> dict[str, Forecast]:
-    """What :func:`build` would do, source by source: nothing is written, and no image is read."""
+    """What a build would do, source by source: nothing is written, and no image is read.
+
+    Args:
+        raw: the raw folders, as for :func:`med_mat.building.build`.
+        out: the folder of the build.
+        options: of the build.
+        catalog: the sources' cards.
+    """
     catalog, options = catalog or load(), options or Options()
     told: dict[str, Forecast] = {}
     for name, folder in raw.items():
@@ -58,7 +65,7 @@ def forecast(
 def need_of(
     store: Store, chunk: Chunk, inputs: Inputs, max_file: int, *, dry: bool = False
 ) -> tuple[Need, Result | None, list[str]]:
-    """What is to be done with a chunk, what an earlier run made of it, and what of code and libraries has changed."""
+    """What is to be done with a chunk, the result of an earlier run, and the changed modules and libraries."""
     done = earlier(store, chunk.source, chunk.name, dry=dry)
     if done is None or done.starved or not done.within(max_file) or not set(done.decoders) <= set(formats.needs()):
         return "decode", None, []

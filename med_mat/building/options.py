@@ -13,24 +13,24 @@ from med_mat.imaging.decoding import Check
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a build depends on beside its input; all but ``on_error``, ``jobs`` and ``allow_fewer`` decide its bytes.
+    """What a build depends on besides its input; all but ``on_error``, ``jobs`` and ``allow_fewer`` decide its bytes.
 
     Raises:
-        BuildError: an option of another kind; nothing is converted, so ``seed="0"`` is refused.
+        BuildError: an option of the wrong type; nothing is converted, so ``seed="0"`` is refused.
     """
 
     seed: int = 0
     check: Check = "decode"
     on_error: OnError = "skip"
     jobs: int | None = None  # worker processes; None: what joblib's parallel_config says, else 1
-    max_file: int = limits.MAX_FILE  # bytes that are read of one file: on disk, unpacked, or 8 for each of its pixels
-    allow_fewer: bool = False  # go on where records that the Med-MAT holds would be gone from it
+    max_file: int = limits.MAX_FILE  # bytes read of one file: on disk, unpacked, or 8 per pixel
+    allow_fewer: bool = False  # continue where records of the existing Med-MAT would be lost
 
     def __post_init__(self) -> None:
         given = {one.name: getattr(self, one.name) for one in fields(self)}
         for name, value in strict.arguments(get_type_hints(Options), given, "A build", error=BuildError).items():
             object.__setattr__(self, name, value)
         if self.max_file < 1:
-            raise BuildError(f"A build: max_file is to be a number of bytes, and is {self.max_file}.")
+            raise BuildError(f"A build: max_file must be a positive number of bytes, not {self.max_file}.")
         if self.jobs == 0:
-            raise BuildError("A build: jobs is to be a number of worker processes, or -1 for all cores, and is 0.")
+            raise BuildError("A build: jobs must be a number of worker processes, or -1 for all cores, not 0.")

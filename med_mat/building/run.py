@@ -48,23 +48,23 @@ class Report:
 
     out: Path
     ledgers: Mapping[str, Ledger]
-    failed: Mapping[str, MedMATError]  # sources of which nothing could be built, among others that were
-    kept: int  # chunks that an earlier run had finished
-    copied: int  # chunks of which the stored images were kept
-    moved: int  # chunks whose records changed sides
-    stale: Mapping[str, tuple[str, ...]]  # source -> modules and libraries whose change made chunks be made again
-    total: int  # records in the whole Med-MAT, of earlier runs too
+    failed: Mapping[str, MedMATError]  # sources that could not be built, while others were
+    kept: int  # chunks kept from an earlier run
+    copied: int  # chunks with new records, whose stored images were kept
+    moved: int  # chunks whose records changed splits
+    stale: Mapping[str, tuple[str, ...]]  # source -> changed modules and libraries for which chunks were built again
+    total: int  # records in the whole Med-MAT, including earlier runs
     withheld: int  # of these
-    contested: Mapping[str, str]  # source -> which of its pictures go by labels that contradict each other
+    contested: Mapping[str, str]  # source -> its images with contradictory labels, as a sentence
 
     @property
     def written(self) -> int:
-        """Records of the sources of this run."""
+        """Number of records of the sources of this run."""
         return sum(ledger.written for ledger in self.ledgers.values())
 
     @property
     def skipped(self) -> int:
-        """Records found but not written."""
+        """Number of records found but not written."""
         return sum(len(ledger.skipped) for ledger in self.ledgers.values())
 
 
@@ -76,15 +76,15 @@ def build(
     catalog: Catalog | None = None,
     progress: bool = False,
 ) -> Report:
-    """Build, or bring up to date, the Med-MAT in folder ``out`` from raw folders (see :func:`find`).
+    """Build or update the Med-MAT in the folder ``out`` from raw folders (see :func:`med_mat.building.find`).
 
-    Finished chunks are kept: a run that was killed goes on where it stopped, and its output is the same to the byte.
-    Sources that ``out`` holds from earlier runs stay in it, and what was there stays whole until all is new.
+    Finished chunks are kept: a run that was killed resumes where it stopped, with the same output to the byte. Sources
+    from earlier runs stay in ``out``, and the previous Med-MAT stays complete until the new one is.
 
     Raises:
-        BuildError: no space, another build on the same folder, a folder that is not a Med-MAT, or records of the old
-            Med-MAT that the new one would not have, without ``allow_fewer``.
-        LayoutError, ReadError: the only source, or every one, gives nothing; the others are built where one does not.
+        BuildError: no space, another build in the same folder, a folder that is not a Med-MAT, or records of the
+            previous Med-MAT would be lost and ``allow_fewer`` is not set.
+        LayoutError, ReadError: no source could be built; where some can, the others are reported in ``failed``.
         ReadError: with ``on_error="raise"``, the first bad file or unknown label.
     """
     import filelock
@@ -97,12 +97,12 @@ def build(
             store = Store(out)
             try:
                 return _build(raw, store, options, catalog, progress)
-            except BaseException:  # a full disk is not left fuller than it was, nor one where somebody interrupts
+            except BaseException:  # leave no temporary files on a full disk, or after an interruption
                 sweep(store)
                 raise
     except filelock.Timeout:
         raise BuildError(
-            f"Another build is writing to {out.absolute()}. Wait for it to end, or build into another folder."
+            f"Another build is writing to {out.absolute()}. Wait for it to finish, or choose another folder."
         ) from None
     except OSError as error:
         raise BuildError(f"Cannot write to {out.absolute()}: {error.strerror or error}.") from error
@@ -110,7 +110,7 @@ def build(
 
 @dataclass(slots=True)
 class _Run:
-    """What the sources of one run gave."""
+    """The results of the sources of one run."""
 
     ledgers: dict[str, Ledger] = field(default_factory=dict)
     results: dict[str, list[Result]] = field(default_factory=dict)
@@ -129,13 +129,13 @@ def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog
         try:
             with limits.allowing(options.max_file, store.out / ".build") as asked:
                 _build_source(catalog[name], folder, store, options, catalog, questioner, progress, run, asked)
-        except Exception as error:  # where it is of this source alone it must not stop a night's run
+        except Exception as error:  # a fault of one source must not stop the others
             run.failed[name] = faults.of_source(catalog[name], folder.root, error)
             if options.on_error == "raise":
                 raise run.failed[name] from error
     if run.failed and not run.ledgers:
         raise next(iter(run.failed.values()))
-    for name in run.failed:  # half a source must not mix with what an earlier run built of it
+    for name in run.failed:  # part of a source must not mix with what an earlier run built of it
         drop(store, name)
     settled, written, moved = finish(store, options, catalog, run.ledgers, run.results, progress=progress)
     return Report(
@@ -222,14 +222,14 @@ def _build_source(
 
 
 def _in_this_context(items: Iterator[T]) -> Iterator[T]:
-    """The same items: joblib asks for them from threads of its own, to which the limits that hold here are unknown."""
+    """The same items, produced in this context: joblib iterates in threads of its own, where no limits are set."""
     context = contextvars.copy_context()
     while (item := context.run(next, items, None)) is not None:
         yield item
 
 
 def _sealed(result: Result, facts: dict[str, Chunk], inputs: Inputs) -> Result:
-    """A written chunk with its digests, which need to know the decoders that it turned out to need."""
+    """A written chunk with its digests, which depend on the decoders that it used."""
     on = inputs.digests(facts.pop(result.name), result.decoders)
     result.pixels, result.records, result.code, result.libraries = on
     return result

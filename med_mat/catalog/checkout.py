@@ -11,20 +11,19 @@ import sys
 from importlib.machinery import PathFinder
 from pathlib import Path
 
-import med_mat
-
 _PACKAGES = ("loaders", "dataset_cards")
 
 
 def register() -> None:
     """Registers the folders beside the package as its subpackages, where it does not contain them itself."""
-    beside = str(Path(med_mat.__file__).parents[1])
+    package = sys.modules["med_mat"]  # Python imports a package before the modules in it
+    beside = str(Path(__file__).parents[2])
     for name in _PACKAGES:
         full = f"med_mat.{name}"
-        if full in sys.modules or PathFinder.find_spec(full, med_mat.__path__) is not None:
+        if full in sys.modules or PathFinder.find_spec(full, package.__path__) is not None:
             continue
         spec = PathFinder.find_spec(full, [beside])  # before an editable installation of another checkout
         if spec is not None and spec.loader is not None:
             sys.modules[full] = module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
-            setattr(med_mat, name, module)
+            setattr(package, name, module)

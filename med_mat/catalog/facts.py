@@ -12,7 +12,7 @@ from med_mat import strict
 from med_mat.catalog.model import Row, Source
 from med_mat.errors import BuildError, VocabularyError
 from med_mat.selection import MAT
-from med_mat.taxonomy import AXES, Access, Kind, LicenseCertainty
+from med_mat.taxonomy import AXES, Access, AnnotationKind, LicenseCertainty
 from med_mat.vocabulary import STANDARD, Vocabulary
 
 
@@ -24,7 +24,7 @@ class RowFacts:
     source: str
     subset: int | None
     mat: MAT = field(metadata={"key": "triplet"})
-    annotation: Kind
+    annotation: AnnotationKind
     license: str
     license_certainty: LicenseCertainty
     access: Access

@@ -1,4 +1,4 @@
-"""What the catalog knows: sources, their rows, the subsets that these feed, and how a source is got."""
+"""The data model of the catalog: sources, their rows, subsets, layouts, downloads and licenses."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from med_mat import markup
 from med_mat.errors import CardError
+from med_mat.hosts import HostKind
 from med_mat.selection import MAT
-from med_mat.taxonomy import Access, Kind, LicenseCertainty
+from med_mat.taxonomy import Access, AnnotationKind, LicenseCertainty
 from med_mat.vocabulary import Vocabulary
 
 #: Upstream numbers its rows from 1 to this; a source that upstream does not have numbers its own from the next one on.
@@ -19,7 +20,7 @@ UPSTREAM_ROWS = 109
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
 Certainty = Literal["high", "medium", "low"]
 Split = Literal["train", "validation", "test"]
-#: Who states a licence: the publisher (its page, its README, the article of its authors), or somebody else.
+#: Who states a license: the publisher (page, README, the authors' article), or a third party.
 StatedBy = Literal["publisher", "article", "copy", "catalogue", "code"]
 #: Who gave the labels: readers of the images, histology, laboratory or follow-up, the text of reports, a folder's name
 #: of which no reader is told, the web page or article of a picture, or another source.
@@ -33,21 +34,8 @@ Labeler = Literal[
     "another source",
     "not stated",
 ]
-#: Where in what a publisher ships something stands that tells who a person is, or narrows it down.
+#: Where in a source something may identify a person.
 Place = Literal["file names", "raw labels", "tables", "pixels", "headers"]
-DownloadKind = Literal[
-    "kaggle",
-    "kaggle-competition",
-    "https",
-    "zenodo",
-    "figshare",
-    "mendeley",
-    "huggingface",
-    "github",
-    "google-drive",
-    "physionet",
-    "page",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +82,7 @@ class Row:
     source: str
     mat: MAT
     subset: int | None  # None: of a source that is not upstream's, in no subset
-    kind: Kind
+    kind: AnnotationKind
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
     upstream: Upstream  # all fields empty for a row above UPSTREAM_ROWS
     instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
@@ -114,14 +102,14 @@ class Row:
 class Download:
     """One way to obtain a source: the route, where it leads, and the files that arrive."""
 
-    kind: DownloadKind
+    kind: HostKind
     at: str  # slug, DOI, repository or URL, as the kind says
     files: tuple[str, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
 
 
-_SHOWN = 4  # parts of a layout, where it is told in words
+_SHOWN = 4  # parts of a layout that are printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +131,7 @@ class Layout:
 
     @property
     def words(self) -> str:
-        """What must lie there, in words."""
+        """The files that must be present, in words."""
         more = f" | … ({len(self.parts)} in all)" if len(self.parts) > _SHOWN else ""
         needed = [*self.files, *([f"any of {' | '.join(self.parts[:_SHOWN])}{more}"] if self.parts else [])]
         return f"{' and '.join(needed)} ({self.variant}{f': {self.edition}' if self.edition else ''})"
@@ -170,7 +158,7 @@ class SharedId:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseRead:
-    """How a licence is known: who states it, on which page, and when that was read."""
+    """How a license is known: who states it, on which page, and when that was read."""
 
     by: StatedBy
     at: str  # URL
@@ -191,7 +179,7 @@ class LabeledBy:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identifier:
-    """What in the files of a source tells who a person is, or narrows it down."""
+    """Something in the files of a source that may identify a person."""
 
     where: Place
     what: str  # e.g. "the patient's number (PAT_8_15_820.png)"
@@ -205,8 +193,8 @@ class Source:
     title: str
     summary: str
     rows: tuple[Row, ...]
-    license: str  # a Hub licence identifier; "other" and "unknown" are among them
-    terms: str  # the licence in words, with how sure that is
+    license: str  # a Hub license identifier; "other" and "unknown" are among them
+    terms: str  # the license in words, and how certain that is
     access: Access
     redistributable: bool | None  # whether its images may be passed on; None: unknown
     homepage: str
@@ -227,16 +215,16 @@ class Source:
     shared_ids: tuple[SharedId, ...] = ()
     patients_of: str = ""  # the source whose patient numbers it uses; most often itself
     license_certainty: LicenseCertainty = "unknown"
-    license_read: LicenseRead | None = None  # None where the licence is not known
+    license_read: LicenseRead | None = None  # None where the license is unknown
     labels_redistributable: bool | None = None  # whether labels, boxes and masks may be passed on; None: unknown
     commercial: bool | None = None  # whether it may be used commercially; None: unknown
-    identifying: tuple[Identifier, ...] | None = None  # None: nobody has looked; (): nothing is known to
-    labeled_by: LabeledBy | None = None  # None: nobody has looked
+    identifying: tuple[Identifier, ...] | None = None  # None: not examined; (): nothing is known
+    labeled_by: LabeledBy | None = None  # None: not examined
     augmented: bool = False  # it ships transformed copies of its own images, not all of which can be found
     vocabulary: Vocabulary = field(default_factory=Vocabulary)  # the words that its card declares, beside ours
 
     def identifies(self, where: Place) -> bool:
-        """Whether something that stands there may tell who a person is; what nobody has looked at may."""
+        """Whether something there may identify a person; a source that was not examined may."""
         return self.identifying is None or any(one.where == where for one in self.identifying)
 
     def __repr__(self) -> str:

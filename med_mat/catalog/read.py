@@ -28,7 +28,7 @@ from med_mat.catalog.model import (
 )
 from med_mat.errors import CardError, VocabularyError
 from med_mat.selection import MAT
-from med_mat.taxonomy import DRAWN, Access, Kind, LicenseCertainty, did_you_mean
+from med_mat.taxonomy import DRAWN, Access, AnnotationKind, LicenseCertainty, did_you_mean
 from med_mat.vocabulary import STANDARD, Vocabulary
 
 _LONGEST_PATTERN = 200
@@ -81,7 +81,7 @@ class _RowEntry:
     number: int
     triplet: MAT
     subset: int | None
-    kind: Kind
+    kind: AnnotationKind
     upstream: Upstream | None = None  # required of a row that upstream has
     labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
     instructions: tuple[str, ...] = ()
@@ -156,7 +156,7 @@ def read_card(name: str, text: str, vocabulary: Vocabulary | None = STANDARD) ->
 
     Raises:
         CardError: a fact is missing, misspelt, of another kind or contradicts another; the message names the card, the
-            key and, for a key that nobody knows, the nearest.
+            key and, for an unknown key, the nearest known one.
     """
     where = f"The card {name}.md"
     _, found, rest = text.partition("---\n")

@@ -1,4 +1,4 @@
-"""Commands that ask the catalog and the paper: nothing of them needs raw data or a build."""
+"""Commands on the catalog and the paper, which need neither raw data nor a build."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import click
 @click.command()
 @click.argument("selection", required=False)
 @click.option("--access", multiple=True, help="Keep open, account, competition, request or credentialed (repeatable).")
-@click.option("--redistributable/--not-redistributable", default=None, help="Images may, or may not, be passed on.")
-@click.option("--commercial/--not-commercial", default=None, help="May, or may not, be used commercially.")
-@click.option("--markdown", is_flag=True, help="As the page dataset_cards/README.md.")
+@click.option("--redistributable/--not-redistributable", default=None, help="Images may, or may not, be redistributed.")
+@click.option("--commercial/--not-commercial", default=None, help="Commercial use is, or is not, allowed.")
+@click.option("--markdown", is_flag=True, help="Print a table in Markdown.")
 def sources(
     selection: str | None,
     access: tuple[str, ...],
@@ -33,6 +33,7 @@ def sources(
     """
     from med_mat import catalog
     from med_mat.building.loader import has_loader
+    from med_mat.shell import counted
     from med_mat.summary import YES_NO, page
 
     terms: dict[str, Any] = {
@@ -61,25 +62,25 @@ def sources(
             f"{source.name:<{width}}  {rows:<10}  {subsets:<9}  {source.access:<12}  {may:<15}  "
             f"{'yes' if has_loader(source) else 'no':<6}  {', '.join(map(str, source.mats))}"
         )
-    click.echo(f"{len(found)} sources. 'med-mat show SOURCE' tells all about one.")
+    click.echo(f"{counted(len(found), 'source')}. 'med-mat show SOURCE' prints everything about one.")
 
 
 @click.command()
 @click.argument("name", metavar="SOURCE")
 def show(name: str) -> None:
-    """Show all that is known of SOURCE: rows, labels, layout, how to get it, terms, pitfalls.
+    """Print everything about SOURCE: rows, labels, layout, downloads, terms, pitfalls, citation.
 
     \b
     Example: med-mat show busi
     """
     from med_mat import catalog
-    from med_mat.download.plan import verified
+    from med_mat.download.routes import verified
     from med_mat.summary import words
 
     source = catalog.load()[name]
     lines = [f"{source.title} ({source.name})", f"  {source.summary}", ""]
     for row in source.rows:
-        lines.append(f"  row {row.number}: {row.mat}, subset {row.subset}, {row.kind}")
+        lines.append(f"  row {row.number}: {row.mat}, subset {row.subset or 'none'}, {row.kind}")
         lines += [f"    {raw!r} -> {human}" for raw, human in row.labels.items()]
     lines += [
         "",
@@ -109,8 +110,8 @@ def show(name: str) -> None:
 
 @click.command()
 @click.argument("names", metavar="[TABLE]...", nargs=-1)
-@click.option("--markdown", is_flag=True, help="As Markdown.")
-@click.option("--json", "as_json", is_flag=True, help="With every field, for programs.")
+@click.option("--markdown", is_flag=True, help="Output Markdown.")
+@click.option("--json", "as_json", is_flag=True, help="Output JSON, with every field.")
 def paper(names: tuple[str, ...], markdown: bool, as_json: bool) -> None:
     """Print what arXiv 2412.20070 published, figures and contradictions: each TABLE, or all.
 

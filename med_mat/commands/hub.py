@@ -105,6 +105,7 @@ def push(
     help="Folder of raw sources: RAW/<source>, or any name; sources are recognized by their layout.",
 )
 @click.option("--out", type=FOLDER, required=True, help="Folder to write the Med-MAT with images to.")
+@click.option("--partial", is_flag=True, help="Leave out sources whose raw files are missing or differ.")
 @click.option("--revision", metavar="COMMIT", help="Branch, tag or commit of the dataset.")
 @jobs()
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
@@ -113,6 +114,7 @@ def attach(
     folders: dict[str, Path | None],
     raw: Path | None,
     out: Path,
+    partial: bool,
     revision: str | None,
     jobs: int,
     quiet: bool,
@@ -126,5 +128,5 @@ def attach(
     """
     from med_mat.hub.pixels import attach as run
 
-    mat = run(dataset, raw, out, sources=folders, revision=revision, jobs=jobs, progress=not quiet)
+    mat = run(dataset, raw, out, sources=folders, partial=partial, revision=revision, jobs=jobs, progress=not quiet)
     click.echo(f"{mat}: the same as {dataset}. {next_step(out)}")

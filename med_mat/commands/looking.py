@@ -70,15 +70,17 @@ def duplicates(where: str, limit: int, as_json: bool, page: Path | None, **filte
               med-mat duplicates Med-MAT --reason near --limit 200 --page pairs.html
     """
     import med_mat
-    from med_mat.leakage import report
+    from med_mat import duplicates
 
     mat = med_mat.open(where)
-    found = report.links(mat, **filters)
-    shown = report.pairs(mat, found.slice(0, limit))
+    found = duplicates.links(mat, **filters)
+    shown = duplicates.pairs(mat, found.slice(0, limit))
     if page is not None:
-        write_atomically(page, report.to_page(mat, found, shown).encode())
+        write_atomically(page, duplicates.to_page(mat, found, shown).encode())
     click.echo(
-        json.dumps(report.to_json(mat, found, shown), indent=1) if as_json else report.to_text(mat, found, shown)
+        json.dumps(duplicates.to_json(mat, found, shown), indent=1)
+        if as_json
+        else duplicates.to_text(mat, found, shown)
     )
 
 

@@ -12,7 +12,7 @@ import click
 from med_mat.commands import FOLDER, MED_MAT
 
 if TYPE_CHECKING:
-    from med_mat.leakage.blind import Blind
+    from med_mat.blind.guessing import Blind
     from med_mat.splits import Experiment
 
 
@@ -39,7 +39,7 @@ def blind(
               med-mat blind Med-MAT --experiment related.yaml --split unrelated.parquet
     """
     import med_mat
-    from med_mat.leakage import blind_report as report
+    from med_mat.blind import report
     from med_mat.progress import Bar
 
     mat = med_mat.open(where)
@@ -68,6 +68,6 @@ def blind(
 
 
 def _measured(one: Experiment, text: bool) -> Blind:
-    from med_mat.leakage.blind_report import of_parts
+    from med_mat.blind.report import of_parts
 
     return of_parts(one.mat, one.train_positions, one.test_positions, one.options.questions, text=text)

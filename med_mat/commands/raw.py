@@ -1,4 +1,4 @@
-"""Commands on raw folders: fetch, examine, check and build them."""
+"""Commands on raw folders: download, diagnose, validate and build them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("names", metavar="SOURCE...", nargs=-1, required=True)
 @click.option("--raw", type=FOLDER, required=True, help="Folder of raw sources; a source goes to RAW/<source>.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be fetched, or how to get it by hand.")
-@click.option("--accept-terms", is_flag=True, help="Do not ask for consent to the terms.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be downloaded, or how to get it by hand.")
+@click.option("--accept-terms", is_flag=True, help="Accept the terms without asking.")
 @click.option("--keep-archives", is_flag=True, help="Leave the archives in RAW/.downloads.")
-@click.option("--allow-http", is_flag=True, help="Fetch over plain http too what no digest verifies.")
-@click.option("--route", type=int, help="Which of the routes that --dry-run lists; without it, the easiest.")
+@click.option("--allow-http", is_flag=True, help="Allow plain http also for files without a checksum.")
+@click.option("--route", type=int, help="Number of the route in the list of --dry-run (default: the easiest).")
 def download(
     names: tuple[str, ...],
     raw: Path,
@@ -35,16 +35,16 @@ def download(
     allow_http: bool,
     route: int | None,
 ) -> None:
-    """Fetch SOURCE into RAW/<source>, or say how to get it where its publisher wants a person.
+    """Download SOURCE into RAW/<source>, or print the steps where it must be requested manually.
 
-    A download that was stopped, by whatever, goes on where it was.
+    An interrupted download is resumed.
 
     \b
     Example: med-mat download kvasir_seg --raw /data/raw
     """
     from med_mat import catalog
     from med_mat.download.command import consent, obtain
-    from med_mat.download.fetch import Settings
+    from med_mat.download.http import Settings
 
     if route is not None and len(names) > 1:
         raise click.UsageError("--route is of one source: name only one.")
@@ -70,14 +70,14 @@ def download(
 
 @click.command()
 @click.argument("folder", metavar="PATH", type=FOLDER)
-@click.option("--against", type=FOLDER, help="A Med-MAT, or its files/, that knows what the raw files were.")
-@click.option("--quick", is_flag=True, help="Look at names only; do not read label tables to count images.")
+@click.option("--against", type=FOLDER, help="A Med-MAT, or its files/: an index of raw files to compare with.")
+@click.option("--quick", is_flag=True, help="Use names only; do not read label tables to count images.")
 @follow()
-@click.option("--json", "as_json", is_flag=True, help="All that was found, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Output JSON.")
 def doctor(folder: Path, against: Path | None, quick: bool, follow: bool, as_json: bool) -> None:
-    """Name the sources that lie below PATH, what of them is missing, and the command that helps.
+    """List the sources below PATH, what each is missing, and the command to run next.
 
-    Exit status 1 where something is missing, or nothing was found. Nothing is changed or unpacked.
+    Changes and unpacks nothing. Exit status 1 if something is missing or nothing was found.
 
     \b
     Example: med-mat doctor /data/raw
@@ -93,19 +93,21 @@ def doctor(folder: Path, against: Path | None, quick: bool, follow: bool, as_jso
 @click.command()
 @sources()
 @click.option("--raw", type=FOLDER, help="Folder of raw sources: RAW/<source>, or any name.")
-@click.option("--out", type=FOLDER, help="A Med-MAT: read every file of it, and say which is not as it was written.")
-@click.option("--against", type=FOLDER, help="A Med-MAT, its files/, or one SOURCE.parquet of it: what is expected.")
-@click.option("--compare", type=FOLDER, nargs=2, help="Two of these, of two people: no raw file is needed.")
+@click.option("--out", type=FOLDER, help="A Med-MAT: read all of its files and report those that have changed.")
+@click.option("--against", type=FOLDER, help="The expected index: a Med-MAT, its files/, or one SOURCE.parquet.")
+@click.option("--compare", type=FOLDER, nargs=2, help="Two such indexes to compare; needs no raw files.")
 @click.option(
     "--level",
     type=click.Choice(["quick", "hash", "decode"]),
     default="quick",
     show_default=True,
-    help="Names and sizes; or sha256 too (a run that was killed goes on); or also decode every image.",
+    help="Names and sizes; or sha256 too (resumed after an interruption); or also decode every image.",
 )
-@click.option("--write", type=FOLDER, help="A folder for the index of what lies here, to compare with other people's.")
+@click.option(
+    "--write", type=FOLDER, help="Write an index of these raw files to this folder, for others to compare with."
+)
 @jobs("Threads.")
-@click.option("--json", "as_json", is_flag=True, help="All that was found, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Output JSON.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def validate(
     folders: dict[str, Path | None],
@@ -113,15 +115,15 @@ def validate(
     out: Path | None,
     against: Path | None,
     compare: tuple[Path, Path] | None,
-    level: Any,
+    level: Literal["quick", "hash", "decode"],
     write: Path | None,
     jobs: int,
     as_json: bool,
     quiet: bool,
 ) -> None:
-    """Compare raw files with the index that a build recorded, or a Med-MAT with what was written, file by file.
+    """Compare raw files with the index of a build, or the files of a Med-MAT with their checksums.
 
-    Exit status 1 where something differs.
+    Exit status 1 if something differs.
 
     \b
     Examples: med-mat validate --raw /data/raw --against Med-MAT --level hash
@@ -135,7 +137,9 @@ def validate(
 
     if out is not None:
         if folders or raw or against or compare or write:
-            raise click.UsageError("--out reads a Med-MAT alone: leave out raw folders, and what they compare with.")
+            raise click.UsageError(
+                "--out checks a Med-MAT only: leave out raw folders and the options that compare them."
+            )
         checked = sums.check(out, jobs=jobs, progress=not quiet)
         click.echo(json.dumps(checked.to_data(), indent=1) if as_json else str(checked))
         raise click.exceptions.Exit(0 if checked.ok else 1)
@@ -147,41 +151,47 @@ def validate(
 @click.command()
 @sources()
 @click.option("--raw", type=FOLDER, help="Folder of raw sources: RAW/<source>, or any name that its layout identifies.")
-@click.option("--out", type=FOLDER, required=True, help="Where the Med-MAT goes; an unfinished build there is resumed.")
+@click.option("--out", type=FOLDER, required=True, help="Output folder; an unfinished build there is resumed.")
 @jobs()
 @click.option(
     "--on-error",
     type=click.Choice(["skip", "raise"]),
     default="skip",
     show_default=True,
-    help="A bad file: note it in the ledger and go on, or stop.",
+    help="A bad file: note it in the ledger and continue, or stop.",
 )
 @click.option(
     "--check",
     type=click.Choice(["header", "decode"]),
     default="decode",
     show_default=True,
-    help="Decode every image, or trust those whose header and end are sound: faster, but duplicates are not found.",
+    help="Decode every image, or only check header and end: faster, but finds no duplicates.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the 9:1 split, where a publisher has none.")
+@click.option(
+    "--seed",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Random seed of the 9:1 split, where none is published.",
+)
 @follow()
 @click.option(
     "--max-file",
     type=Size(),
     default="2GB",
     show_default=True,
-    help="How much of one file is read: bytes on disk, unpacked, and 8 for each pixel. Larger ones are skipped.",
+    help="Largest file that is read, in bytes on disk, unpacked, and 8 per pixel. Larger ones are skipped.",
 )
-@click.option("--allow-fewer", is_flag=True, help="Go on where records that the Med-MAT holds would be gone from it.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be built, from where, and how much decoded.")
+@click.option("--allow-fewer", is_flag=True, help="Continue even if the Med-MAT would lose records that it holds.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be built, and how much would be decoded.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def build(
     folders: dict[str, Path | None],
     raw: Path | None,
     out: Path,
     jobs: int,
-    on_error: Any,
-    check: Any,
+    on_error: Literal["raise", "skip"],
+    check: Literal["header", "decode"],
     seed: int,
     follow: bool,
     max_file: int,
@@ -191,7 +201,7 @@ def build(
 ) -> None:
     """Turn raw folders into a Med-MAT that load_dataset opens.
 
-    Without SOURCE: whatever is recognised below --raw. A build that was stopped, by whatever, goes on where it was.
+    Without SOURCE: every source that is recognized below --raw. An interrupted build is resumed.
 
     \b
     Examples: med-mat build --raw /data/raw --out Med-MAT
@@ -234,16 +244,16 @@ def build(
 
 
 def _tell_unread(raw: Path | None, named: Collection[str], roots: Mapping[str, Path], *, err: bool = False) -> None:
-    """Say what lies in the folder of sources and is read by nobody, where the whole of it was to be built."""
-    from med_mat.building import unrecognised
+    """Prints what the folder of sources holds that no source reads, where the whole folder was to be built."""
+    from med_mat.building import unrecognized
 
     if raw is not None and not named and raw.is_dir():
-        for line in unrecognised.sentences(raw, unrecognised.unread(raw, roots)):
+        for line in unrecognized.sentences(raw, unrecognized.unread(raw, roots)):
             click.echo(line, err=err)
 
 
 def _result(report: Report, out: Path) -> str:
-    """The last line: what there is now, what of it this run brought, and whether all went well."""
+    """The last line: the records there are, those of this run, and what failed."""
     own = "" if report.written == report.total else f", {report.written:,} of them of the sources built now"
     kept = f", {report.kept} chunks kept from an earlier run" if report.kept else ""
     withheld = f", {report.withheld:,} withheld" if report.withheld else ""
@@ -269,11 +279,11 @@ def miniature(folder: Path, names: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.option("--raw", type=FOLDER, default=Path("raw"), show_default=True, help="Where the synthetic raw folders go.")
-@click.option("--out", type=FOLDER, default=Path("Med-MAT"), show_default=True, help="Where the Med-MAT goes.")
+@click.option("--raw", type=FOLDER, default=Path("raw"), show_default=True, help="Folder of the synthetic raw data.")
+@click.option("--out", type=FOLDER, default=Path("Med-MAT"), show_default=True, help="Output folder of the Med-MAT.")
 @jobs()
 def demo(raw: Path, out: Path, jobs: int) -> None:
-    """The whole path in miniature, offline, in under a minute: raw folders, build, load_dataset, a CG split.
+    """Run the whole pipeline on synthetic data, offline, in under a minute: raw folders, build, load, split.
 
     \b
     Example: med-mat demo

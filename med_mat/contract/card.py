@@ -35,7 +35,7 @@ def described(subject: Subject) -> Iterator[str]:
             yield f"{name} is {text!r}: write one sentence or more, without line breaks, that end with a period."
 
 
-@promise("The card's licence and what may be passed on do not contradict each other.", "card")
+@promise("The card's license and what may be redistributed do not contradict each other.", "card")
 def licensed(subject: Subject) -> Iterator[str]:
     """Licence, access and redistribution."""
     source = subject.source

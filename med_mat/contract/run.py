@@ -14,7 +14,7 @@ from med_mat.building import find as find_folders
 from med_mat.building.loader import has_miniature, write_miniature
 from med_mat.catalog import PLUGINS, Catalog, Source, load
 from med_mat.catalog.plugins import read_plugin
-from med_mat.catalog.read import check_words
+from med_mat.catalog.read import check_named, check_words
 from med_mat.contract import card, module, reading, records
 from med_mat.contract.promise import Outcome, Promise, Subject
 from med_mat.errors import MedMATError
@@ -46,9 +46,10 @@ def find(name: str) -> tuple[Source, Catalog]:
         importlib.invalidate_caches()
     point = EntryPoint(name.rpartition(".")[2], name, PLUGINS)
     source = read_plugin(point)
-    found = Catalog({**catalog, source.name: source}, catalog.subsets)
-    check_words(source, found.vocabulary)
-    return source, found
+    catalog = Catalog({**catalog, source.name: source}, catalog.subsets)
+    check_words(source, catalog.vocabulary)
+    check_named(source, catalog, catalog.subsets)
+    return source, catalog
 
 
 def check(source: Source, catalog: Catalog, folder: Path) -> Iterator[Outcome]:

@@ -1,4 +1,4 @@
-"""What lies in a folder: which sources, where, what of them is missing, and the step that helps. Nothing is changed."""
+"""Diagnoses a folder: which sources it holds, what is missing, and the next step. Changes nothing."""
 
 from med_mat.doctor.finding import Finding, State
 from med_mat.doctor.report import healthy, to_json, to_text

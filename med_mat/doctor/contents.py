@@ -1,4 +1,4 @@
-"""What lies in the place of images and masks: of each kind some are opened, for a name promises nothing."""
+"""Checks that files named like images are images: a few of each kind are opened."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from med_mat.imaging.containers import jpeg, png
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.refusals import cannot_read
 
-_KINDS = 200  # so many kinds of images are looked at: folders and ways of naming, numbers aside
-_TRIED = 3  # of each kind: one bad file among sound ones is the build's to tell
+_KINDS = 200  # the most kinds that are checked: folders and ways of naming, numbers aside
+_TRIED = 3  # files of each kind; one bad file among sound ones is left to the build
 _NUMBERED = re.compile(r"[a-z0-9]*\d[a-z0-9]*", re.IGNORECASE)  # what differs in names of one kind
 _HEAD = 1 << 16  # bytes that hold the header of nearly every file
 _DECODED = 64 << 20  # bytes; a larger file is not decoded to see what is wrong with it
@@ -23,7 +23,7 @@ _TILES = ((273, 279), (324, 325))  # tags of a TIFF: where its strips or tiles l
 
 
 def wrong(raw: RawFolder, paths: Sequence[str]) -> Iterator[str]:
-    """Of each kind of image of which the first ones cannot be read, what they are instead, in a sentence.
+    """For the first kind of image of which no sampled file can be read, a sentence that says why.
 
     Args:
         raw: the folder of a source.
@@ -42,12 +42,12 @@ def wrong(raw: RawFolder, paths: Sequence[str]) -> Iterator[str]:
 
 
 def _what(raw: RawFolder, path: str, *, closely: bool) -> str:
-    """What is wrong with a file that is called as an image; "" where nothing speaks against it.
+    """What is wrong with a file that has an image suffix; "" where nothing is.
 
     Args:
         raw: the folder of its source.
-        path: where it lies there.
-        closely: whether one that is damaged counts, and not only one that is something else.
+        path: of the file, below that folder.
+        closely: also report damaged images, not only files of another kind.
     """
     try:
         full = raw.absolute(path)
@@ -56,7 +56,7 @@ def _what(raw: RawFolder, path: str, *, closely: bool) -> str:
     except OSError as error:
         return cannot_read(raw.root / path, error).rstrip(".")
     except MedMATError:
-        return ""  # the scan has told it
+        return ""  # the scan reports it
     if not size:
         return f"{path} is empty: download it again"
     told = formats.foreign(head)
@@ -71,7 +71,7 @@ _TAIL = 1024
 
 
 def _plausible(raw: RawFolder, path: str, head: bytes, size: int) -> bool:
-    """Whether its header can be read, and speaks of no more than there is. Nothing is decoded."""
+    """Whether its header can be read and describes no more than the file holds. Nothing is decoded."""
     kind = formats.sniff(head, path)
     try:
         if kind in ("JPEG", "PNG"):
@@ -85,12 +85,12 @@ def _plausible(raw: RawFolder, path: str, head: bytes, size: int) -> bool:
         if head.startswith(b"BM"):
             return int.from_bytes(head[2:6], "little") <= size
         return _whole(raw, path, size)
-    except Exception:  # whatever a broken header makes Pillow stumble over
+    except Exception:  # Pillow raises anything on a broken header
         return False
 
 
 def _whole(raw: RawFolder, path: str, size: int) -> bool:
-    """Whether Pillow knows a file, and where it is a TIFF, its pixels lie within it."""
+    """Whether Pillow opens a file; the strips or tiles of a TIFF must lie within it."""
     from med_mat.imaging import opened
 
     with opened.file(raw.absolute(path), path) as picture:

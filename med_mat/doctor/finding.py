@@ -1,20 +1,20 @@
-"""One thing that was found."""
+"""One result of a diagnosis."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-State = Literal["found", "nearly", "archive", "unclear", "build", "link", "unreadable", "unknown"]
+State = Literal["found", "partial", "archive", "unclear", "build", "link", "unreadable", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was found: a source, or what is none."""
+    """One result of a diagnosis: a source, or something that is not one."""
 
     state: State
     where: str
-    source: str = ""  # "" where it is none, or may be several
+    source: str = ""  # "" where it is not a source, or ambiguous
     title: str = ""
     variant: str = ""  # of the layout of the card
     complete: bool = False
@@ -25,4 +25,4 @@ class Finding:
     extra: tuple[str, ...] = ()  # against the index of an earlier build
     altered: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    steps: tuple[str, ...] = ()  # commands, or what to do
+    steps: tuple[str, ...] = ()  # commands, or other advice

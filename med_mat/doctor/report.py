@@ -1,4 +1,4 @@
-"""What was found, as data and as lines for people."""
+"""Findings as JSON and as text."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _SHOWN = 3
 
 
 def healthy(findings: Sequence[Finding]) -> bool:
-    """Whether something was found, and nothing of what was found is missing."""
+    """Whether a source was found and every one that was found is complete."""
     sources = [one for one in findings if one.state not in ("unknown", "build")]
     return bool(sources) and all(one.complete for one in sources)
 
 
 def to_json(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """As plain data."""
+    """The findings as plain data."""
     return [asdict(one) for one in findings]
 
 
 def to_text(findings: Sequence[Finding]) -> str:
-    """As lines for people."""
+    """The findings as text."""
     lines: list[str] = []
     for one in findings:
         lines += [*_section(one), ""]
@@ -33,12 +33,14 @@ def to_text(findings: Sequence[Finding]) -> str:
     if not sources:
         lines.append("No source of Med-MAT lies here ready to be built.")
     else:
-        lines.append(f"{counted(len(sources), 'source')} found, {len(whole)} of them complete.")
+        partial = sum(one.state == "partial" for one in findings)
+        others = f"; {partial} incomplete or misplaced" if partial else ""
+        lines.append(f"{counted(len(sources), 'source')} found, {len(whole)} of them complete{others}.")
     return "\n".join(lines)
 
 
 def some(names: Sequence[str]) -> str:
-    """The first of several names, and how many more there are."""
+    """The first names, and the number of the others."""
     more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
@@ -46,7 +48,7 @@ def some(names: Sequence[str]) -> str:
 def _section(one: Finding) -> list[str]:
     words = {
         "found": "complete" if one.complete else "incomplete",
-        "nearly": "nearly there",
+        "partial": "incomplete or misplaced",
         "archive": "unpacked already, the archive is still there" if one.complete else "not unpacked",
         "unclear": "may be any of several sources",
         "build": "a built Med-MAT",
@@ -59,7 +61,7 @@ def _section(one: Finding) -> list[str]:
     if one.source:
         lines.append(f"  where    {printable(one.where)}" + (f"   (layout: {one.variant})" if one.variant else ""))
     if one.files:
-        images = "" if one.images is None else f", {one.images:,} images"
+        images = "" if one.images is None else f", {counted(one.images, 'image')}"
         of = f" of {one.expected:,}" if one.images is not None and one.expected else ""
         lines.append(f"  files    {one.files:,}{images}{of}")
     for word, paths in (("missing", one.missing), ("altered", one.altered), ("extra", one.extra)):

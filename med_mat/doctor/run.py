@@ -1,4 +1,4 @@
-"""The look at a folder, step by step."""
+"""The diagnosis of a folder, step by step."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from med_mat.catalog import Catalog
-from med_mat.doctor import others
+from med_mat.doctor import not_sources
+from med_mat.doctor.archives import find_archives
 from med_mat.doctor.finding import Finding
-from med_mat.doctor.nearly import empty, nearly
-from med_mat.doctor.packed import packed
-from med_mat.doctor.visit import Visit
-from med_mat.doctor.whole import recognize, together
+from med_mat.doctor.partial import claim_partial, empty_folders
+from med_mat.doctor.recognized import claim_recognized, merge_copies
+from med_mat.doctor.scan import Scan
 from med_mat.errors import FolderNotFoundError
 from med_mat.layouts.archives import is_archive
-from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.patterns import is_hidden
 from med_mat.storage.raw_files import read_indexes
 
 
 def diagnose(
     folder: Path | str, catalog: Catalog, *, against: Path | None = None, tables: bool = True, follow: bool = True
 ) -> tuple[Finding, ...]:
-    """Name the sources that lie below a folder, and what keeps each from being built. One scan.
+    """Lists the sources below a folder, and what keeps each from being built. Scans the folder once.
 
     Args:
         folder: any folder, or an archive.
         catalog: the sources to look for.
-        against: a Med-MAT, or index files of one, to compare with; else those that lie in the folder itself.
-        tables: read label tables to count images and find those that are missing; else only names are looked at.
-        follow: whether links to files may lead out of the folder. Links to folders are named, not followed.
+        against: a Med-MAT, or its index files, to compare with; else those in the folder itself.
+        tables: read label tables to count images and to find missing ones; else use file names alone.
+        follow: whether links to files may lead out of the folder. Links to folders are reported, not followed.
 
     Raises:
         LayoutError: there is no such folder.
@@ -36,27 +37,27 @@ def diagnose(
     """
     top = Path(folder).absolute()
     if is_archive(top.name) and top.is_file():
-        return tuple(packed(Visit(RawFolder(top.parent), [top.name], catalog, {}, tables)))
+        return tuple(find_archives(Scan(RawFolder(top.parent), [top.name], catalog, {}, tables)))
     if not top.is_dir():
         raise FolderNotFoundError(f"{top} is not a folder. Name the folder in which the raw data lie.")
     raw = RawFolder(top, follow=follow)
     paths = sorted(path for path in raw.files if not is_hidden(path))
-    return tuple(_findings(Visit(raw, paths, catalog, read_indexes(against) if against else {}, tables)))
+    return tuple(_findings(Scan(raw, paths, catalog, read_indexes(against) if against else {}, tables)))
 
 
-def _findings(visit: Visit) -> Iterator[Finding]:
-    """Everything, sources first."""
-    builds = list(others.builds(visit))
-    recognize(visit)
-    nearly(visit)
-    archives = list(packed(visit))
-    order = {name: number for number, name in enumerate(visit.catalog)}
+def _findings(scan: Scan) -> Iterator[Finding]:
+    """All findings, sources first."""
+    builds = list(not_sources.builds(scan))
+    claim_recognized(scan)
+    claim_partial(scan)
+    archives = list(find_archives(scan))
+    order = {name: number for number, name in enumerate(scan.catalog)}
     yield from sorted(
-        together(visit, (one for one in visit.findings() if one.state != "build")),
+        merge_copies(scan, (one for one in scan.findings() if one.state != "build")),
         key=lambda one: (order.get(one.source, len(order)), one.where),
     )
-    yield from empty(visit)
+    yield from empty_folders(scan)
     yield from archives
     yield from builds
-    yield from others.turned_down(visit)
-    yield from others.unknown(visit)
+    yield from not_sources.turned_down(scan)
+    yield from not_sources.unknown(scan)

@@ -1,9 +1,9 @@
-"""Fetching sources: a plan from the card, files over HTTP, repositories, safe unpacking.
+"""Downloading sources: routes from the card, files over HTTP or by a host's client, safe unpacking.
 
-Nothing is fetched at import, and what only this needs (``pip install 'med-mat[download]'``) is imported where used.
+The extra (``pip install 'med-mat[download]'``) is imported where it is used.
 """
 
-from med_mat.download.plan import Plan, Route, plan
+from med_mat.download.routes import Plan, Route, plan
 from med_mat.download.run import Result, download
 
 __all__ = ["Plan", "Result", "Route", "download", "plan"]

@@ -1,4 +1,4 @@
-"""What ``med-mat download`` says and asks."""
+"""The dialog of ``med-mat download``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from pathlib import Path
 import click
 
 from med_mat.catalog import Source
-from med_mat.download.fetch import Settings
-from med_mat.download.plan import Plan, Route, next_step, plan
-from med_mat.download.repositories import Bases
+from med_mat.download.http import Settings
+from med_mat.download.routes import Plan, Route, next_step, plan
 from med_mat.download.run import download, there
 from med_mat.errors import DownloadError
 from med_mat.summary import words
@@ -26,24 +25,22 @@ def obtain(
     number: int | None = None,
     dry_run: bool = False,
     keep_archives: bool = False,
-    bases: Bases | None = None,
     settings: Settings | None = None,
 ) -> None:
-    """Fetch one source, or say how a person gets it.
+    """Download one source, or print the steps of a manual download.
 
     Args:
         source: the source.
         raw: the folder of all raw sources.
         say: prints a line.
-        agree: asks for consent to the terms that were printed; None where it was given beforehand.
-        number: the route; None: the one that asks least of a person.
-        dry_run: only say what would be done.
-        keep_archives: leave the archives in ``raw/.downloads``.
-        bases: where the APIs are.
-        settings: how patient to be.
+        agree: asks for consent to the printed terms; None if it was given beforehand.
+        number: the route; None: the one with the least effort.
+        dry_run: only print what would be done.
+        keep_archives: keep the archives in ``raw/.downloads``.
+        settings: retries and timeouts.
 
     Raises:
-        DownloadError: the source has to be fetched by a person, who was told how; or it cannot be fetched.
+        DownloadError: the download is manual, and its steps were printed; or it failed.
     """
     ways = plan(source, raw)
     route = ways.choose(number)
@@ -80,7 +77,7 @@ def obtain(
     if agree is not None and not agree():
         raise DownloadError(f"Nothing of {source.name} was fetched, for its terms were not accepted.")
     try:
-        result = download(ways, route, bases=bases, settings=settings, keep_archives=keep_archives, say=say)
+        result = download(ways, route, settings=settings, keep_archives=keep_archives, say=say)
     except DownloadError as error:
         others = [one for one in ways.routes if one is not route]
         hint = f" Other routes (--route N): {'; '.join(map(str, others))}." if others else ""
@@ -92,10 +89,10 @@ def obtain(
 
 
 def consent() -> bool:
-    """Ask whether the terms above are accepted.
+    """Ask whether the printed terms are accepted.
 
     Raises:
-        DownloadError: nobody answers.
+        DownloadError: there is no answer.
     """
     try:
         return click.confirm("Do you accept these terms?")
@@ -104,6 +101,6 @@ def consent() -> bool:
 
 
 def _tell(ways: Plan, route: Route, say: Callable[[str], object]) -> None:
-    """The steps of a person, numbered."""
+    """Print the steps of a manual download, numbered."""
     for number, step in enumerate(route.steps, start=1):
         say(f"  {number}. {step}")

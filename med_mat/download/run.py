@@ -1,7 +1,7 @@
-"""From a route to a folder that a loader reads: fetch, unpack, put in place, check the layout.
+"""Execute a route: download, unpack, move into place, check the layout.
 
-All of it happens in ``RAW/.downloads/<source>/``, which nothing else looks into; ``RAW/<source>/`` gets what is whole.
-Whatever was finished when a run ended is not done again by the next one.
+Work happens in ``RAW/.downloads/<source>/``, which nothing else reads; ``RAW/<source>/`` receives complete data only.
+Steps that an interrupted run completed are not repeated.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from med_mat.download import unpack as packing
-from med_mat.download.fetch import Remote, Settings, digests, fetch, open_session
-from med_mat.download.plan import Plan, Route, next_step
-from med_mat.download.repositories import LISTED, Bases, listing, with_client
+from med_mat.download.fetch import fetch
+from med_mat.download.http import Settings, get_json, open_session
+from med_mat.download.routes import Plan, Route, next_step
 from med_mat.errors import DownloadError, LayoutError
-from med_mat.files import is_temporary
+from med_mat.files import is_temporary, sha256
+from med_mat.hosts.base import ClientHost, ListedHost, Remote
 from med_mat.layouts.locating import has_all_parts, locate
 from med_mat.raw.folder import RawFolder
 
@@ -28,14 +29,14 @@ _INNER = 3  # how many times to look for archives inside archives
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What arrived."""
+    """The downloaded source."""
 
     folder: RawFolder
     sha256: dict[str, str]  # of the files that were fetched; {} where the source was there already
 
 
 def there(plan: Plan) -> RawFolder | None:
-    """The source, where it lies in its folder already."""
+    """The source, if its folder already has it."""
     try:
         found = locate(plan.source, plan.target) if plan.target.is_dir() else None
     except LayoutError:
@@ -47,17 +48,16 @@ def download(
     plan: Plan,
     route: Route,
     *,
-    bases: Bases | None = None,
     settings: Settings | None = None,
     keep_archives: bool = False,
     say: Callable[[str], object] = lambda text: None,
 ) -> Result:
-    """Fetch a source by a route into its folder.
+    """Download a source by a route into its folder.
 
     Raises:
-        DownloadError: it cannot be fetched, or goes on in another process; what has arrived is kept.
-        ArchiveError: an archive is damaged, hostile or of a kind that Python does not read.
-        LayoutError: what arrived is not laid out as the card says.
+        DownloadError: it cannot be downloaded, or another process is doing so; what has arrived is kept.
+        ArchiveError: an archive is damaged, hostile or of an unsupported format.
+        LayoutError: the files are not laid out as the card says.
     """
     from filelock import FileLock, Timeout
 
@@ -71,7 +71,6 @@ def download(
                 plan,
                 route,
                 work / f"route-{route.number}",
-                bases or Bases(),
                 settings or Settings(),
                 keep_archives,
                 say,
@@ -84,25 +83,24 @@ def _download(
     plan: Plan,
     route: Route,
     work: Path,
-    bases: Bases,
     settings: Settings,
     keep_archives: bool,
     say: Callable[[str], object],
 ) -> Result:
     arrived = work / "files"
-    remotes = _fetch(route, arrived, bases, settings)
+    remotes = _fetch(route, arrived, settings)
     files = [path for path in _files(arrived) if not path.name.endswith((".incomplete", ".incomplete.json"))]
     if not files:
         raise DownloadError(f"{route} gave no files. Open the page, and download them by hand.")
-    sha256 = {path.relative_to(arrived).as_posix(): digests(path, {"sha256"})["sha256"] for path in files}
-    for name, digest in sha256.items():
+    digests = {path.relative_to(arrived).as_posix(): sha256(path) for path in files}
+    for name, digest in digests.items():
         say(f"  {name}: {(arrived / name).stat().st_size:,} bytes, sha256 {digest}")
     tree = work / "tree"
     if not tree.exists():  # also where an earlier run put it in place and came no further
         shutil.rmtree(work / "parts", ignore_errors=True)
         tree.mkdir()
     strips = {remote.name: remote.strip for remote in remotes}
-    for name in sha256:
+    for name in digests:
         if packing.is_archive(name):
             shape = _Shape(strips.get(name, 0), loose=len(files) > 1)
             _merge(_unpacked(arrived / name, work, name, shape, settings), tree)
@@ -111,17 +109,23 @@ def _download(
     _unpack_inner(plan, tree, work, settings, keep_archives)
     _place(tree, plan.target)
     _tidy(work, keep_archives)
-    return Result(_check(plan, route), sha256)
+    return Result(_check(plan, route), digests)
 
 
-def _fetch(route: Route, folder: Path, bases: Bases, settings: Settings) -> list[Remote]:
-    """Bring the files of a route into a folder."""
-    if route.kind not in LISTED:
+def _fetch(route: Route, folder: Path, settings: Settings) -> list[Remote]:
+    """Download the files of a route into a folder."""
+    host = route.host
+    if isinstance(host, ClientHost):
+        folder.mkdir(parents=True, exist_ok=True)
         for one in route.downloads:
-            with_client(one, folder, bases, settings)
+            host.fetch(one, folder, progress=settings.progress)
         return []
+    if not isinstance(host, ListedHost):
+        raise DownloadError(f"{route} is downloaded by hand.")
     session = open_session()
-    remotes = [remote for one in route.downloads for remote in listing(one, session, bases, settings)]
+    remotes = [
+        remote for one in route.downloads for remote in host.remotes(one, lambda url: get_json(url, session, settings))
+    ]
     for remote in remotes:
         fetch(remote, folder, session, settings)
     return remotes
@@ -129,14 +133,14 @@ def _fetch(route: Route, folder: Path, bases: Bases, settings: Settings) -> list
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What to make of an archive's top."""
+    """How the top level of an archive is placed."""
 
     strip: int  # wrapper folders that a server added, to leave away
     loose: bool  # give loose files a folder that is called as their archive, so that those of several do not mix
 
 
 def _unpacked(archive: Path, work: Path, name: str, shape: _Shape, settings: Settings) -> Path:
-    """The folder to which an archive was unpacked; it stays, empty, once its content has gone to the tree."""
+    """The folder that an archive was extracted to; it remains, empty, once its content was moved to the tree."""
     part = work / "parts" / hashlib.sha256(name.encode()).hexdigest()[:16]
     if part.exists():
         return part
@@ -162,7 +166,7 @@ def _unpacked(archive: Path, work: Path, name: str, shape: _Shape, settings: Set
 
 
 def _unpack_inner(plan: Plan, tree: Path, work: Path, settings: Settings, keep: bool) -> None:
-    """Unpack the archives inside where they lie, as long as the layout does not fit without."""
+    """Extract nested archives in place, as long as the layout does not match without."""
     for _ in range(_INNER):
         inner = [path for path in _files(tree) if packing.is_archive(path.name)]
         if not inner or _fits(plan, tree):
@@ -189,7 +193,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _put(path: Path, target: Path) -> None:
-    """Give the tree a file that was fetched; it stays where it is too, so that it is not fetched again."""
+    """Link or copy a downloaded file into the tree; the original stays, so that it is not downloaded again."""
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     try:
@@ -199,7 +203,7 @@ def _put(path: Path, target: Path) -> None:
 
 
 def _merge(source: Path, target: Path) -> None:
-    """Move what is in one folder into another. What both have must be the same: else nothing is moved."""
+    """Move the content of one folder into another. Files in both must be identical, else nothing is moved."""
     for path in sorted(source.rglob("*")):
         goal = target / path.relative_to(source)
         if os.path.lexists(goal) and not (_is_folder(path) and _is_folder(goal)) and not _same(path, goal):
@@ -234,7 +238,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _place(tree: Path, target: Path) -> None:
-    """The tree becomes the source's folder, in one step where that is new."""
+    """Move the tree to the folder of the source, in one step if that is new."""
     if target.is_dir() and any(target.iterdir()):
         _merge(tree, target)
         return
@@ -254,7 +258,7 @@ def _tidy(work: Path, keep_archives: bool) -> None:
 
 
 def _check(plan: Plan, route: Route) -> RawFolder:
-    """The source in its folder, or what to do about it."""
+    """The source in its folder, or an error that says what to do."""
     try:
         return locate(plan.source, plan.target)
     except LayoutError as error:

@@ -1,6 +1,6 @@
-"""Unpacking archives that nobody vouches for: every member is checked, and all of them arrive or none.
+"""Unpack untrusted archives: every member is checked, and either all of them are extracted or none.
 
-zip and tar (plain, gz, bz2, xz) are unpacked; 7z and RAR get a sentence with the command that does it.
+Supported are zip and tar (plain, gz, bz2, xz); for 7z and RAR an error names the command that extracts them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
@@ -27,6 +28,20 @@ from med_mat.raw.names import folded
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 FOREIGN = (".7z", ".rar")
+_GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
+#: Suffix -> what a file of that kind begins with, at which byte.
+MAGIC: Mapping[str, tuple[int, tuple[bytes, ...]]] = {
+    ".zip": (0, (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")),
+    ".gz": (0, (_GZIP,)),
+    ".tgz": (0, (_GZIP,)),
+    ".bz2": (0, (_BZIP2,)),
+    ".tbz2": (0, (_BZIP2,)),
+    ".xz": (0, (_XZ,)),
+    ".txz": (0, (_XZ,)),
+    ".tar": (257, (b"ustar",)),
+    ".7z": (0, (b"7z\xbc\xaf\x27\x1c",)),
+    ".rar": (0, (b"Rar!\x1a\x07",)),
+}
 _CHUNK = 1 << 20
 _HEADER = 16 << 20  # bytes; tarfile holds headers in memory, and no honest one is longer
 #: What zipfile and tarfile let through where an archive is damaged.
@@ -46,7 +61,7 @@ _DAMAGE = (
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an archive may unpack to. Medical masks and tables compress well, but not a thousandfold."""
+    """What an archive may extract to. Medical masks and tables compress well, but not a thousandfold."""
 
     size: int = 2 << 40  # bytes, of all members
     ratio: int = 250  # bytes out per byte in, once more than `floor` bytes are out
@@ -55,17 +70,17 @@ class Limits:
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file of that name is unpacked here."""
+    """Whether a file of this name is extracted here."""
     return name.lower().endswith(ARCHIVES)
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a file of that name is an archive for which another program is needed."""
+    """Whether a file of this name is an archive that needs another program."""
     return name.lower().endswith(FOREIGN) or bool(re.search(r"\.(7z|zip)\.\d{3}$|\.[zr]\d\d$", name.lower()))
 
 
 def foreign(archive: Path, target: Path) -> str:
-    """The sentence on an archive that is not unpacked here, with the command that unpacks it."""
+    """The error message for an archive that is not supported, with the command that extracts it."""
     file, folder = shlex.quote(str(archive)), shlex.quote(str(target))
     if archive.name.lower().endswith(".rar"):
         command = f"unrar x {file} {folder}/' or 'bsdtar -xf {file} -C {folder}"
@@ -75,15 +90,15 @@ def foreign(archive: Path, target: Path) -> str:
 
 
 def safe_path(name: str, where: object, *, backslashes: bool = False) -> PurePosixPath:
-    """A member's name as a path that stays inside the folder it is put in.
+    """A member's name as a path that stays inside the target folder.
 
     Args:
-        name: as the archive, or a server, gives it.
-        where: what names it, for the message.
-        backslashes: take them as separators, as archives made on Windows mean them.
+        name: as given by the archive or the server.
+        where: the archive or URL, for the message.
+        backslashes: treat them as separators, as in archives made on Windows.
 
     Raises:
-        ArchiveError: it is absolute, leads out, is empty or holds NUL.
+        ArchiveError: it is absolute, leads out, is empty or contains NUL.
     """
     try:
         return relative(name, backslashes=backslashes)
@@ -94,13 +109,14 @@ def safe_path(name: str, where: object, *, backslashes: bool = False) -> PurePos
 
 
 def unpack(archive: Path, target: Path, limits: Limits | None = None, *, progress: bool = False) -> None:
-    """Unpack an archive into a folder that does not exist yet.
+    """Extract an archive into a folder that does not exist yet.
 
-    It is unpacked beside the target and renamed at the end, so that the target is complete or not there. What an
-    earlier run left half done is thrown away.
+    It is extracted beside the target and renamed at the end, so the target is complete or absent. Leftovers of an
+    interrupted run are deleted.
 
     Raises:
-        ArchiveError: it is damaged, encrypted, of another kind, or holds what no data set needs. Names the member.
+        ArchiveError: it is damaged, encrypted, of an unsupported format, or contains what no dataset needs. Names the
+            member.
     """
     if is_foreign(archive.name):
         raise ArchiveError(foreign(archive, target))
@@ -149,7 +165,7 @@ def _is_zip(archive: Path) -> bool:
 
 @dataclass
 class _Writer:
-    """Writes members below a folder, and refuses those that it must not write."""
+    """Writes members below a folder, and refuses those that are not allowed."""
 
     archive: Path
     folder: Path
@@ -176,7 +192,7 @@ class _Writer:
         return ArchiveError(f"{self.archive} is refused: {name!r} {why}. Get the source from elsewhere.")
 
     def declare(self, size: int) -> None:
-        """Refuse what would be too much, before it is written."""
+        """Refuse a size beyond the limits before anything is written."""
         limits = self.limits
         if size > limits.size:
             raise ArchiveError(f"{self.archive} is refused: it unpacks to more than {limits.size:,} bytes.")
@@ -191,7 +207,7 @@ class _Writer:
             )
 
     def enter(self, path: PurePosixPath, is_file: bool) -> None:
-        """Note a member, and refuse one whose name is taken, also by a name that differs in case alone."""
+        """Register a member; refuse a name that is taken, also if it differs in case only."""
         if len(self.seen) >= self.limits.members:
             raise ArchiveError(f"{self.archive} is refused: it has more than {self.limits.members:,} members.")
         for parent in path.parents[:-1]:
@@ -211,7 +227,7 @@ class _Writer:
         (self.folder / path).mkdir(parents=True, exist_ok=True)
 
     def write(self, path: PurePosixPath, stream: IO[bytes], size: int) -> None:
-        """Write one file, and no more of it than was declared."""
+        """Write one file, and no more bytes than declared."""
         self.enter(path, True)
         self.declare(self.total + size)
         full = self.folder / path
@@ -231,7 +247,7 @@ class _Writer:
         self.total += written
 
     def link(self) -> None:
-        """Make the links, last, so that nothing is written through one: only to what came as a file or a folder."""
+        """Create the links, last, so that nothing is written through one; targets must be extracted members."""
         for path, goal in self.links:
             target = posixpath.normpath(posixpath.join(path.parent, goal))
             winding = ".." in PurePosixPath(re.sub(r"^(\.\./|\./)*", "", goal)).parts
@@ -277,7 +293,7 @@ def _zip(archive: Path, writer: _Writer) -> None:
 
 
 def _named(info: zipfile.ZipInfo) -> str:
-    """The name as it stands in the archive: zipfile itself would cut it at a NUL."""
+    """The name as stored in the archive: zipfile itself would cut it at a NUL."""
     return info.orig_filename
 
 
@@ -313,22 +329,17 @@ def _tarfile(stream: IO[bytes], archive: Path) -> tarfile.TarFile:
 
 
 def _plain(archive: Path) -> IO[bytes]:
-    """The tar inside, whatever it is packed with."""
+    """The tar stream, decompressed."""
     with archive.open("rb") as file:
         start = file.read(6)
-    opener: Any = open
-    if start.startswith(b"\x1f\x8b"):
-        opener = gzip.open
-    elif start.startswith(b"BZh"):
-        opener = bz2.open
-    elif start == b"\xfd7zXZ\x00":
-        opener = lzma.open
+    openers: Mapping[bytes, Any] = {_GZIP: gzip.open, _BZIP2: bz2.open, _XZ: lzma.open}
+    opener = next((one for magic, one in openers.items() if start.startswith(magic)), open)
     stream: IO[bytes] = opener(archive, "rb")
     return stream
 
 
 class _Wary:
-    """A stream that tarfile reads from, and that does not fill the memory with one header."""
+    """A stream for tarfile that refuses huge headers, which would fill the memory."""
 
     def __init__(self, stream: IO[bytes], archive: Path) -> None:
         self.stream, self.archive = stream, archive

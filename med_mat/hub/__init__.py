@@ -1,9 +1,8 @@
-"""A built Med-MAT on the Hugging Face Hub: push it, with or without pixels, and put pixels back.
+"""A built Med-MAT on the Hugging Face Hub: push it, with or without images, and attach images again.
 
-- ``publication``: what is passed on, as the sources' terms allow
-- ``staging``: the files to send, without the pixels and names that stay at home
-- ``held``: what a repository holds beyond that
-- ``upload``: sending them, interrupted at any time
-- ``pixels``: putting pixels and names back from the raw files
-- ``errors``: what the Hub refuses, in sentences
+- ``publication``: what is published of each source, as its terms allow
+- ``staging``: the files to send, without the images and file names that are not published
+- ``held``: what a repository holds beyond these
+- ``upload``: sends them; can be interrupted at any time
+- ``pixels``: attaches images and file names again, from the raw files
 """

@@ -1,4 +1,4 @@
-"""What a repository holds that a push does not publish: it goes from the newest state, and stays in earlier commits."""
+"""What a repository holds that a push does not publish: removed from its newest state, but kept in earlier commits."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _DATA = re.compile(r"data/([^/]+)/.+")
 
 
 def read_manifest(target: Mapping[str, Any], there: Collection[str]) -> dict[str, Any]:
-    """The manifest that a repository holds; an empty one where there is none that can be read.
+    """The manifest of a repository; empty where there is none, or none that can be read.
 
     Args:
         target: repository and revision, as the Hub's client takes them.
         there: the files of the repository.
 
     Raises:
-        HubError: the Hub does not give it.
+        HubError: it cannot be downloaded.
     """
     from huggingface_hub import hf_hub_download
 
@@ -38,23 +38,22 @@ def read_manifest(target: Mapping[str, Any], there: Collection[str]) -> dict[str
     try:
         manifest = json.loads(path.read_text("utf-8"))
     except (ValueError, RecursionError) as error:
-        log.warning("%s holds a damaged %s (%s): what lies there is taken to have pixels", target["repo_id"], MANIFEST,
-                    error)  # fmt: skip
+        log.warning("%s has a damaged %s (%s): its data are assumed to have images", target["repo_id"], MANIFEST, error)
         return {}
     return manifest if isinstance(manifest, dict) else {}
 
 
 def excess(target: Mapping[str, Any], there: Collection[str], manifest: Mapping[str, Any], staged: Staged) -> str:
-    """What a repository holds of sources beyond what is to be sent, in plain words; "" where that is nothing.
+    """What a repository holds of sources beyond what is to be sent, as a sentence; "" where that is nothing.
 
     Args:
         target: repository and revision, as the Hub's client takes them.
         there: the files of the repository.
-        manifest: that it holds; without one, its data files are taken to have pixels and names.
+        manifest: its manifest; without one, its data files are assumed to contain images and file names.
         staged: what is to be sent.
     """
     stripped = _mapping(manifest, WITHOUT_PIXELS)
-    held: dict[str, bool] = {}  # source -> whether some file of it has pixels
+    held: dict[str, bool] = {}  # source -> whether any of its files has images
     for name in there:
         if found := _DATA.fullmatch(name):
             source = found[1]
@@ -63,22 +62,22 @@ def excess(target: Mapping[str, Any], there: Collection[str], manifest: Mapping[
     nameless, hidden = _mapping(manifest, WITHOUT_NAMES), staged.manifest[WITHOUT_NAMES]
     parts = {
         "records": [name for name in held if name not in goes],
-        "pixels": [name for name, pixels in held.items() if pixels and goes.get(name) == "without pixels"],
-        "names": [name for name in held if name in hidden and name in goes and name not in nameless],
+        "images": [name for name, pixels in held.items() if pixels and goes.get(name) == "without pixels"],
+        "file names": [name for name in held if name in hidden and name in goes and name not in nameless],
     }
     told_of = [f"{what} of {', '.join(sorted(some))}" for what, some in parts.items() if some]
     if not told_of:
         return ""
     which = "" if target["revision"] is None else f", branch={target['revision']!r}"
     return (
-        f"{target['repo_id']} holds {' and '.join(told_of)}, which this push does not publish. It removes them from "
-        "the newest state of the repository; earlier commits still hold them, for whoever asks for these. To have them "
-        "gone from there too, squash the history after the push: "
+        f"{target['repo_id']} holds {' and '.join(told_of)}, which this push does not publish. They are removed from "
+        "the newest state of the repository, but anyone can still download them from earlier commits. To remove them "
+        "there too, squash the history after the push: "
         f"HfApi().super_squash_history({target['repo_id']!r}{which}, repo_type='dataset')."
     )
 
 
 def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A mapping within another one, as far as it is there: somebody else may have written it."""
+    """A mapping inside another one; empty where it is missing or something else, since anyone may have written it."""
     found = data.get(key)
     return found if isinstance(found, Mapping) else {}

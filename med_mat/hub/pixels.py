@@ -1,9 +1,9 @@
-"""Putting pixels and names back into a published set from the raw files, proven to be the same.
+"""Attaches images and file names to a published dataset from the raw files, and verifies that they are the same.
 
-To attach is to build again from one's own raw files, with the options of the published set, and to compare: every raw
-file by its sha256, every record in all its columns (sha256 and ``pixel_hash``, boxes, legend of the mask, questions),
-and every Parquet file as a whole. Where other libraries decode or write otherwise, it says so, and compares the rest.
-Where a source was published without names, what is built is compared as it would be without them
+Attaching builds again from one's own raw files, with the options of the published dataset, and compares every raw file
+by its sha256, every record in all its columns (sha256 and ``pixel_hash``, boxes, mask legend, questions), and every
+Parquet file as a whole. Where other versions of libraries decode or write differently, a warning says so, and the rest
+is compared. Where a source was published without file names, the build is compared as it would be without them
 (:mod:`med_mat.nameless`).
 """
 
@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from med_mat.building import Options, build, find, libraries
 from med_mat.catalog import Catalog, Source, load
 from med_mat.differences import differences, scanned
-from med_mat.errors import HubError
+from med_mat.errors import HubError, LayoutError
 from med_mat.files import sha256
 from med_mat.nameless import WITHOUT_NAMES, Nameless
 from med_mat.raw.folder import RawFolder
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: What other libraries may make otherwise of the same raw file.
+#: Columns that may differ with the versions of the libraries that decode.
 _DECODED = ("pixel_hash", "perceptual_hash")
-#: What depends on which other sources are there: groups, what is withheld, and so the files.
+#: Columns that depend on the other sources of the build.
 _OF_THE_WHOLE = ("group", "withheld", "file", "position")
 
 
@@ -50,27 +50,30 @@ def attach(
     *,
     sources: Mapping[str, Path | None] | Sequence[str] = (),
     revision: str | None = None,
+    partial: bool = False,
     jobs: int | None = None,
     catalog: Catalog | None = None,
     progress: bool = False,
 ) -> MedMAT:
-    """Put pixels back into records that were published without them; the result is a built Med-MAT like any other.
+    """Attach images to records that were published without them; the result is a built Med-MAT like any other.
 
     Args:
-        dataset: a dataset on the Hub, a folder with its files, or either of them opened.
-        raw: a folder of raw sources, each as ``raw/<source>`` or under any name that its layout identifies.
-        out: where the Med-MAT goes; what is finished there is kept.
-        sources: of the set, those to take, with their folders where they do not lie below ``raw``; none means all.
+        dataset: a dataset on the Hub, a folder with its files, or an opened :class:`~med_mat.MedMAT`.
+        raw: a folder of raw sources, each as ``raw/<source>`` or under any name: layouts identify them.
+        out: the folder to write to; what is finished there is kept.
+        sources: the sources to attach, with their folders where these are not below ``raw``; none means all.
         revision: a branch, tag or commit of the dataset on the Hub.
-        jobs: processes.
+        partial: whether to leave out sources whose raw files are missing or differ from those that were published, each
+            with a warning that says why, instead of raising.
+        jobs: number of worker processes.
         catalog: the sources' cards and loaders.
         progress: whether to show a bar.
 
     Raises:
-        HubError: a raw file, a record or a picture is not what was published; it names the first one. ``out`` is then
-            left unfinished.
-        LayoutError: a source does not lie below ``raw``.
-        UnknownSourceError: the set does not hold a source.
+        HubError: a raw file, a record or an image differs from what was published; the message names the first one.
+            ``out`` is then left unfinished.
+        LayoutError: a source is not below ``raw``.
+        UnknownSourceError: the dataset does not have a source.
     """
     from med_mat import dataset as built
 
@@ -82,14 +85,20 @@ def attach(
     held = [name for name, facts in manifest["sources"].items() if facts["records"]]
     folders = dict(sources) if isinstance(sources, Mapping) else dict.fromkeys(sources)
     check_held(folders, held, location)
-    found = find(folders or dict.fromkeys(held), None if raw is None else Path(raw), catalog)
-    recorded = {name: read_index(location.local(f"{FOLDER}/{name}.parquet")) for name in found}
+    root = None if raw is None else Path(raw)
+    found: dict[str, RawFolder] = {}
+    recorded: dict[str, FileIndex] = {}
+    for name, given in (folders or dict.fromkeys(held)).items():
+        recorded[name] = read_index(location.local(f"{FOLDER}/{name}.parquet"))
+        try:
+            found[name] = _found(name, given, root, recorded[name], catalog)
+        except (HubError, LayoutError) as error:
+            if not partial:
+                raise
+            log.warning("%s is left out: %s", name, error)
+    if not found:
+        raise HubError(f"None of {', '.join(recorded)} can be attached; the reasons are given above.")
     hidden = {name: places for name, places in manifest.get(WITHOUT_NAMES, {}).items() if name in found}
-    for name, folder in found.items():
-        if recorded[name].named:
-            _compare_files(name, _used(recorded[name]), scanned(folder), str(folder.root))
-        else:
-            _compare_sizes(recorded[name], scanned(folder), str(folder.root))
     try:
         for options, together in _by_options(manifest, found, jobs).items():
             build(together, out, options, catalog=catalog, progress=progress)
@@ -103,27 +112,41 @@ def attach(
             _compare_records(catalog[name], hidden.get(name, ()), location, out, apart)
             _compare_files_of_records(manifest, name, out, apart, whole=set(found) == set(held))
     except HubError:
-        (out / MANIFEST).unlink(missing_ok=True)  # nothing that was not proven passes for the set
+        (out / MANIFEST).unlink(missing_ok=True)  # what is not verified must not be taken for the dataset
         raise
     return built.open(out)
+
+
+def _found(name: str, given: Path | None, root: Path | None, recorded: FileIndex, catalog: Catalog) -> RawFolder:
+    """The raw folder of a source, which has all files that the published records were made from, by name and size.
+
+    Raises:
+        HubError, LayoutError: there is none.
+    """
+    folder = find({name: given}, root, catalog)[name]
+    if recorded.named:
+        _compare_files(name, _used(recorded), scanned(folder), str(folder.root))
+    else:
+        _compare_sizes(recorded, scanned(folder), str(folder.root))
+    return folder
 
 
 def _by_options(
     manifest: Mapping[str, Any], found: Mapping[str, RawFolder], jobs: int | None
 ) -> dict[Options, dict[str, RawFolder]]:
-    """The sources that can be built together, by how: as a rule all of them."""
+    """The sources by the options they are built with: as a rule, all have the same."""
     facts = {name: manifest["sources"][name] for name in found}
-    largest = max(one["largest"] for one in facts.values())  # what no source refused
+    largest = max(one["largest"] for one in facts.values())  # large enough for every source
     seeds = {one["checked"]: one["seed"] or 0 for one in sorted(facts.values(), key=lambda one: one["seed"] or 0)}
     groups: defaultdict[Options, dict[str, RawFolder]] = defaultdict(dict)
     for name, one in facts.items():
-        seed = seeds[one["checked"]] if one["seed"] is None else one["seed"]  # a published split needs none
+        seed = seeds[one["checked"]] if one["seed"] is None else one["seed"]  # a published split has none
         groups[Options(seed=seed, check=one["checked"], max_file=largest, jobs=jobs)][name] = found[name]
     return groups
 
 
 def _used(index: FileIndex) -> pa.Table:
-    """The raw files that the records of a source were made of."""
+    """The raw files that the records of a source were made from."""
     return index.files.filter(pc.not_equal(index.files["role"], "skipped"))
 
 
@@ -132,13 +155,13 @@ def _compare_files(source: str, recorded: pa.Table, here: pa.Table, root: str) -
     for path in (*found.missing, *(old for old, _ in found.moved), *found.altered):
         expected, actual = (_facts(table, path) for table in (recorded, here))
         raise HubError(
-            f"{root} is not the copy of {source!r} that the published records were made of. {path}: expected "
+            f"{root} is not the copy of {source!r} that the published records were made from. {path}: expected "
             f"{expected}, found {actual}."
         )
 
 
 def _compare_sizes(recorded: FileIndex, here: pa.Table, root: str) -> None:
-    """Whether there can be all files of an index without names: for each of them, one of its size."""
+    """Check that all files of an index without names can be there: for each of them, one of its size."""
     sizes = Counter(here["bytes"].to_pylist())
     lacking = [one for one in recorded.files.to_pylist() if not _taken(sizes, one["bytes"])]
     if lacking:
@@ -147,40 +170,40 @@ def _compare_sizes(recorded: FileIndex, here: pa.Table, root: str) -> None:
 
 
 def _compare_nameless(recorded: FileIndex, built: FileIndex, root: str) -> None:
-    """The files of an index without names, against those that the records here were made of."""
+    """Compare the files of an index without names with those that the records here were made from."""
     wanted, used = recorded.files.to_pylist(), _used(built)
     there = Counter((one["sha256"], one["bytes"], one["role"]) for one in used.to_pylist())
     lacking = [one for one in wanted if not _taken(there, (one["sha256"], one["bytes"], one["role"]))]
     if lacking or len(used) != len(wanted):
         other = pc.invert(pc.is_in(built.files["sha256"], recorded.files["sha256"].combine_chunks()))
-        sizes = pa.array([one["bytes"] for one in lacking], pa.int64())  # what cannot be read is used by no record
+        sizes = pa.array([one["bytes"] for one in lacking], pa.int64())  # unreadable files are used by no record
         near = pc.or_(pc.not_equal(built.files["role"], "skipped"), pc.is_in(built.files["bytes"], sizes))
         others = built.files.filter(pc.and_(other, near))
         raise _unlike(recorded.source, root, lacking, "no such file", others)
 
 
 def _taken(left: Counter[Any], one: Any) -> bool:
-    """Whether one of them is left, which is then taken."""
+    """Whether one is left; it is then used up."""
     left[one] -= 1
     return left[one] >= 0
 
 
 def _unlike(source: str, root: str, lacking: Sequence[Mapping[str, Any]], found: str, others: pa.Table) -> HubError:
-    """What to say where raw files are not those of a set without names.
+    """The error for raw files that are not those of a dataset without file names.
 
     Args:
         source: its name.
         root: where the raw files lie.
-        lacking: the published files that are not among them.
-        found: what is there in place of the first of these.
-        others: files that are there and were not published.
+        lacking: the published files that are missing here.
+        found: what is here instead of the first of these.
+        others: files that are here and were not published.
     """
-    parts = [f"{root} is not the copy of {source!r} that the published records were made of."]
+    parts = [f"{root} is not the copy of {source!r} that the published records were made from."]
     if lacking:
         digest = f" with sha256 {lacking[0]['sha256']}" if lacking[0]["sha256"] else ""
         parts.append(f"{lacking[0]['path']}: expected {lacking[0]['bytes']:,} bytes{digest}, found {found}.")
     for one in others.slice(0, 1).to_pylist():
-        parts.append(f"Of the files here, {len(others):,} are not published, such as {one['path']}: found "
+        parts.append(f"Of the files here, {len(others):,} were not published, such as {one['path']}: found "
                      f"{_facts(others, one['path'])}.")  # fmt: skip
     return HubError(" ".join(parts))
 
@@ -194,7 +217,7 @@ def _facts(files: pa.Table, path: str) -> str:
 
 
 def _apart(manifest: Mapping[str, Any], source: str, out: Path) -> list[str]:
-    """What a source was published with and is not built with here, each as ``numpy 2.3.0 -> 2.4.1``."""
+    """The libraries whose versions differ from the published build, each as ``numpy 2.3.0 -> 2.4.1``."""
     here = json.loads((out / MANIFEST).read_text("utf-8"))
     published, built_here = (
         {**one["sources"][source]["libraries"], "med-mat": one["med_mat"]} for one in (manifest, here)
@@ -218,8 +241,8 @@ def _compare_records(
         expected, found = (one.drop_columns(list(_DECODED)) for one in (expected, found))
         if expected.equals(found):
             log.warning(
-                "%s: raw files and records are those that were published, but their pixels are decoded otherwise here "
-                "(%s): hashes of pixels are not compared",
+                "%s: raw files and records are the published ones, but images are decoded differently here (%s): pixel "
+                "hashes are not compared",
                 source.name,
                 ", ".join(apart),
             )
@@ -229,7 +252,7 @@ def _compare_records(
     for record in expected.to_pylist():
         at = place.get(record["id"])
         if at is None:
-            raise HubError(f"Record {record['id']} was published, but the raw files here do not give it.")
+            raise HubError(f"Record {record['id']} was published, but the raw files here do not produce it.")
         called = record["id"] if names[at] == record["id"] else f"{record['id']} (here {names[at]})"
         for name in sorted(record, key=("sha256", "pixel_hash", "boxes", "mask_legend").__contains__, reverse=True):
             if record[name] != here[at][name]:
@@ -237,22 +260,22 @@ def _compare_records(
                     f"Record {called} differs in {name!r}: expected {record[name]!r}, found {here[at][name]!r}."
                 )
     raise HubError(
-        f"The raw files of {source.name!r} here give {len(found):,} records, {len(expected):,} were published."
+        f"The raw files of {source.name!r} here produce {len(found):,} records; {len(expected):,} were published."
     )
 
 
 def _compare_files_of_records(
     manifest: Mapping[str, Any], source: str, out: Path, apart: Sequence[str], *, whole: bool
 ) -> None:
-    """The Parquet files, byte for byte. Other libraries may encode the same pixels otherwise.
+    """Compare the Parquet files, byte for byte. Other versions of libraries may encode the same pixels differently.
 
     Args:
-        manifest: of the published set.
+        manifest: of the published dataset.
         source: one of its sources.
         out: the build.
-        apart: the libraries that differ.
-        whole: whether the build holds all sources of the set; else other records may be withheld, in other files, and
-            their pictures are proven by the hashes of files and pixels in the records alone.
+        apart: the libraries whose versions differ.
+        whole: whether the build has all sources of the dataset; else other records may be withheld, in other files, and
+            their images are verified only by the hashes of files and pixels in the records.
     """
     for name, facts in manifest.get("without_pixels", {}).get(source, {}).items():
         there = (out / name).is_file()
@@ -262,10 +285,10 @@ def _compare_files_of_records(
         if digest == facts["sha256"]:
             continue
         if apart:
-            log.warning("%s has the published records, but %s wrote other bytes", name, ", ".join(apart))
+            log.warning("%s has the published records, but other bytes, since %s differ", name, ", ".join(apart))
             continue
         found = f"{(out / name).stat().st_size:,} bytes with sha256 {digest}" if there else "no such file"
         raise HubError(
-            f"{name} does not hold the published pictures and masks: expected {facts['bytes']:,} bytes with sha256 "
+            f"{name} does not have the published images and masks: expected {facts['bytes']:,} bytes with sha256 "
             f"{facts['sha256']}, found {found}."
         )

@@ -1,6 +1,6 @@
-"""What of a built Med-MAT is passed on: which sources, with or without pixels and names, as their terms allow.
+"""What is published of a built Med-MAT: which sources, with or without images and file names, as their terms allow.
 
-:func:`choose` decides, :func:`med_mat.hub.staging.stage` makes the files.
+:func:`choose` decides, :func:`med_mat.hub.staging.stage` writes the files.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from med_mat.taxonomy import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A choice of what to pass on."""
+    """A choice of what to publish."""
 
     folder: Path
     manifest: Mapping[str, Any]
     decisions: tuple[Decision, ...]  # on every source that the folder holds, in the order of the build
-    names: bool  # whether records without pixels keep names that identify
+    names: bool  # whether records without images keep file names that identify people
 
     @property
     def sources(self) -> tuple[Source, ...]:
-        """Those that go, in the order of the build."""
+        """The sources that are published, in the order of the build."""
         return tuple(one.source for one in self.decisions if one.goes != "left out")
 
     @property
     def without_pixels(self) -> frozenset[str]:
-        """The names of those that go without pixels."""
+        """The names of those published without images."""
         return frozenset(one.source.name for one in self.decisions if one.goes == "without pixels")
 
     @property
     def hidden(self) -> dict[str, tuple[str, ...]]:
-        """Those that go without names -> what of them identifies."""
+        """Those published without file names -> what in them identifies people."""
         if self.names:
             return {}
         found = {one.name: identifies(one) for one in self.sources if one.name in self.without_pixels}
@@ -58,39 +58,39 @@ def choose(
     allow: Collection[str] = (),
     names: bool = False,
 ) -> Publication:
-    """What goes, if the terms of the sources let it.
+    """Decide what is published, within the terms of the sources.
 
     Args:
         folder: a built Med-MAT.
         manifest: its manifest.
-        catalog: knows the terms.
-        only: the sources that go; none means all.
-        leave_out: the sources that stay.
-        pixels: "all" sends every source with pixels, or refuses; "allowed" sends pixels where images may be passed on,
-            records without pixels where labels may, and leaves out the rest; "none" sends every source without pixels,
-            or refuses.
-        without_pixels: the sources whose records go without images and masks in any case.
-        allow: sources of which you know that what their terms leave open may go.
-        names: whether records without pixels keep file names and raw labels that identify people.
+        catalog: the cards of the sources, which hold the terms.
+        only: the sources to publish; none means all.
+        leave_out: the sources to leave out.
+        pixels: "all" publishes every source with images, or refuses; "allowed" publishes images where they may be
+            redistributed, records without images where only labels may, and leaves out the rest; "none" publishes
+            every source without images, or refuses.
+        without_pixels: the sources to publish without images and masks in any case.
+        allow: the sources that you confirm may be redistributed where their terms leave it open.
+        names: whether records without images keep file names and raw labels that identify people.
 
     Raises:
         UnknownSourceError: a source that the folder does not hold.
-        HubError: nothing is left, something that was asked for may not go, or an argument of another kind.
+        HubError: nothing is left, something requested may not be redistributed, or an argument is of the wrong type.
     """
     if isinstance(without_pixels, bool | str):
         raise HubError(
-            f"without_pixels is to be a collection of names of sources, and is {without_pixels!r}: for all sources "
-            'say pixels="none".'
+            f"without_pixels must be a collection of names of sources, not {without_pixels!r}. For all sources, use "
+            'pixels="none".'
         )
     if pixels not in get_args(Pixels):
         hint = did_you_mean(str(pixels), get_args(Pixels))
-        raise HubError(f"pixels is to be one of {', '.join(get_args(Pixels))}, and is {pixels!r}.{hint}")
+        raise HubError(f"pixels must be one of {', '.join(get_args(Pixels))}, not {pixels!r}.{hint}")
     held = [name for name, facts in manifest["sources"].items() if facts["records"]]
     check_held((*only, *leave_out, *without_pixels, *allow), held, folder)
     decisions = []
     for name in held:
         if name in leave_out or (only and name not in only):
-            decisions.append(Decision(catalog[name], "left out", "as asked"))
+            decisions.append(Decision(catalog[name], "left out", "as requested"))
             continue
         wanted: Pixels = "none" if name in without_pixels else pixels
         synthetic = manifest["sources"][name].get("synthetic") is True
@@ -99,6 +99,6 @@ def choose(
     if pixels != "allowed":
         check_all_may_go(decisions)
     if all(one.goes == "left out" for one in decisions):
-        told = "; ".join(f"{one.source.name}: {one.why}" for one in decisions)
-        raise HubError(f"No source of {folder} is left to push. {told}. 'med-mat show SOURCE' has the terms.")
+        reasons = "; ".join(f"{one.source.name}: {one.why}" for one in decisions)
+        raise HubError(f"No source of {folder} is left to push. {reasons}. 'med-mat show SOURCE' prints the terms.")
     return Publication(folder, manifest, tuple(decisions), names)

@@ -1,10 +1,10 @@
 """The files of a publication, as they lie in the repository.
 
-A published set is a built Med-MAT: its index, ledger, manifest and cards speak of the sources that are in it. Records
-without pixels have null for ``image`` and ``mask``; the manifest then holds, under ``without_pixels``, bytes and
-sha256 of each whole file, so that :func:`med_mat.hub.pixels.attach` can prove what it puts back; and, under
-``without_names``, the sources whose names stay at home (:mod:`med_mat.nameless`). Its
-``SHA256SUMS`` lists what is sent.
+A published dataset is a built Med-MAT: its index, ledger, manifest and cards describe the sources in it. In records
+without images, ``image`` and ``mask`` are null; the manifest then holds, under ``without_pixels``, the size and sha256
+of each complete file, so that :func:`med_mat.hub.pixels.attach` can verify what it attaches, and, under
+``without_names``, the sources published without file names (:mod:`med_mat.nameless`). ``SHA256SUMS`` lists what is
+sent.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ from med_mat.storage.raw_files import read_index, write_index
 
 log = logging.getLogger(__name__)
 
-#: What a reader opens first; it is sent last, and in this order.
+#: What readers open first; sent last, in this order.
 LAST = (SUMS, MANIFEST, *HEADS)
 _PICTURE = "grid.png"
-#: The top names below which everything in a repository is ours, to be removed where it is stale.
+#: The paths in a repository below which every file is written by Med-MAT, and removed when it is stale.
 OURS = ("cards/", "data/", f"{FILES}/", TAGS, DUPLICATES, _PICTURE)
-#: The key of a manifest under which it holds the whole files of records that go without pixels.
+#: The key of the manifest for the complete files of records published without images.
 WITHOUT_PIXELS = "without_pixels"
 _LEDGER = "ledger.json"
 _SHARD = re.compile(r"data/([a-z0-9_]+)/\d{3,}/(train|validation|test|withheld)-\d{5,}-[0-9a-f]{8}\.parquet")
@@ -67,20 +67,20 @@ class Staged:
     """What would be sent."""
 
     files: Mapping[str, Path]  # name in the repository -> where it lies, in the order in which to send them
-    entries: tuple[Entry, ...]  # the table of what goes, by source
+    entries: tuple[Entry, ...]  # what is published, by source
     manifest: Mapping[str, Any]
 
 
 def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
-    """Make the files to send.
+    """Prepare the files to send.
 
     Args:
-        publication: what goes.
-        repo_id: the dataset on the Hub that the cards name.
-        scratch: an empty folder, for what differs from the build.
+        publication: what is published.
+        repo_id: the dataset on the Hub, as the cards name it.
+        scratch: an empty folder, for files that differ from those of the build.
 
     Raises:
-        BuildError: the folder is not as a build leaves it: every byte that goes is read and compared before.
+        BuildError: the folder is not as the build left it: every file is verified before it is sent.
     """
     folder, names = publication.folder, [source.name for source in publication.sources]
     sums = read_sums(folder)
@@ -98,14 +98,14 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
             facts = {"bytes": files[name].stat().st_size, "sha256": sums[name]}
             originals.setdefault(source, {})[name] = facts
             change = nameless.table if source in publication.hidden else _as_it_is
-            files[name] = _write_without_pixels(folder / name, scratch / name, change)
+            files[name] = _write_without_images(folder / name, scratch / name, change)
     for name in names:
         if FILE_NAMES in publication.hidden.get(name, ()):
             index = nameless_files(read_index(folder / FILES / f"{name}.parquet"))
             files[f"{FILES}/{name}.parquet"] = write_index(scratch / FILES, index)
-    files[INDEX] = _told(folder / INDEX, scratch / INDEX, publication, ["source"], nameless.table)
+    files[INDEX] = _restricted(folder / INDEX, scratch / INDEX, publication, ["source"], nameless.table)
     if DUPLICATES in files:
-        files[DUPLICATES] = _told(
+        files[DUPLICATES] = _restricted(
             folder / DUPLICATES, scratch / DUPLICATES, publication, ["first_source", "second_source"], nameless.links
         )
     files[TAGS] = write_tags(files[INDEX], scratch / TAGS)
@@ -137,13 +137,13 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
 
 
 def write_tags(index: Path, tags: Path) -> Path:
-    """Write the columns of an index that opening and selecting read, for whoever does not have the index yet."""
+    """Write the columns of an index that opening and selecting read, so that they can be downloaded first."""
     pq.write_table(pq.read_table(index, columns=list(TAGS_COLUMNS)), tags, compression="zstd")
     return tags
 
 
 def _entries(publication: Publication, files: Mapping[str, Path], shards: Mapping[str, str]) -> Iterator[Entry]:
-    """The lines of the table of what goes."""
+    """The rows of the table of what is published."""
     sizes = {one.source.name: 0 for one in publication.decisions}
     for name, source in shards.items():
         sizes[source] += files[name].stat().st_size
@@ -152,7 +152,7 @@ def _entries(publication: Publication, files: Mapping[str, Path], shards: Mappin
 
 
 def _nameless(publication: Publication) -> Nameless:
-    """How the records are told that go without names."""
+    """How records are published without file names."""
     hidden = publication.hidden
     sources = {one.name: one for one in publication.sources if one.name in hidden}
     if not hidden:
@@ -164,10 +164,10 @@ def _as_it_is(table: pa.Table) -> pa.Table:
     return table
 
 
-def _write_without_pixels(whole: Path, stripped: Path, change: _Change) -> Path:
-    """Write a data file with null in place of all pixels, the same records in the same row groups."""
-    stripped.parent.mkdir(parents=True, exist_ok=True)
-    with pq.ParquetFile(whole) as reader, open_writer(stripped, reader.schema_arrow) as writer:
+def _write_without_images(whole: Path, part: Path, change: _Change) -> Path:
+    """Write a data file with null for all images and masks, with the same records in the same row groups."""
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with pq.ParquetFile(whole) as reader, open_writer(part, reader.schema_arrow) as writer:
         names = [name for name in reader.schema_arrow.names if name not in PIXEL_COLUMNS]
         records, start = change(reader.read(columns=names)), 0
         for group in range(reader.num_row_groups):
@@ -178,20 +178,20 @@ def _write_without_pixels(whole: Path, stripped: Path, change: _Change) -> Path:
                 for field in reader.schema_arrow
             ]
             writer.write_table(pa.Table.from_arrays(arrays, schema=reader.schema_arrow))
-    return stripped
+    return part
 
 
-def _told(whole: Path, part: Path, publication: Publication, columns: Sequence[str], change: _Change) -> Path:
-    """A Parquet file of what goes: the rows that speak of its sources alone, without names where those stay.
+def _restricted(whole: Path, part: Path, publication: Publication, columns: Sequence[str], change: _Change) -> Path:
+    """A Parquet file with only the rows of the published sources, without file names where these are not published.
 
-    The file itself where that is all of it; else it is written batch by batch.
+    The file itself where nothing changes; else a copy, written batch by batch.
     """
     every = all(one.goes != "left out" for one in publication.decisions)
     if every and not publication.hidden:
         return whole
     wanted = pa.array([source.name for source in publication.sources], pa.string())
     with pq.ParquetFile(whole) as reader, open_writer(part, reader.schema_arrow, text_codec="zstd") as writer:
-        links = len(columns) > 1  # they are few, and finding their ends costs the same for one as for all
+        links = len(columns) > 1  # links are few, and finding their ends costs as much for one as for all
         for table in (reader.read(),) if links else map(reader.read_row_group, range(reader.num_row_groups)):
             for column in columns:
                 table = table.filter(pc.is_in(table[column], wanted))
@@ -201,7 +201,7 @@ def _told(whole: Path, part: Path, publication: Publication, columns: Sequence[s
 
 
 def _draw_grid(records: pa.Table, path: Path) -> str | None:
-    """Draw the grid of a card; None where the extra for pictures is not installed."""
+    """Plot the records per triplet for the card; None where the extra for plots is not installed."""
     from med_mat import plot
 
     counts = records.group_by(["modality", "area", "task"]).aggregate([([], "count_all")]).to_pylist()
@@ -209,7 +209,7 @@ def _draw_grid(records: pa.Table, path: Path) -> str | None:
     try:
         plot.save(plot.mat_grid(cells), path)
     except MissingExtraError as error:
-        log.info("the card goes without a picture of the grid: %s", error)
+        log.info("the card has no plot of the records: %s", error)
         return None
     return path.name
 
@@ -234,7 +234,7 @@ def _shards(folder: Path, sources: Sequence[str]) -> dict[str, str]:
 
 
 def _of_sources(content: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
-    """A ledger or a manifest, of some of its sources, its totals counted anew."""
+    """A ledger or manifest restricted to some of its sources, with new totals."""
     kept = {name: content["sources"][name] for name in content["sources"] if name in names}
     totals = {key: sum(one[key] for one in kept.values()) for key in ("found", "written", "skipped") if key in content}
     return {**content, **totals, "sources": kept}

@@ -1,8 +1,8 @@
-"""Sending a built Med-MAT to the Hub, so that it can be interrupted at any time.
+"""Pushes a built Med-MAT to the Hub; a push can be interrupted at any time.
 
-Files go by their content: what the Hub has already, from this push or an earlier one, is not sent again. Data goes
-first; the commit that brings the last of it also brings manifest and card and removes what is stale, so that no card
-is ever ahead of its data. A push of up to :data:`FILES_PER_COMMIT` changed files is one commit.
+Files are compared by content: what the Hub already has, from this push or an earlier one, is not sent again. Data files
+are sent first. The commit with the last of them also has the manifest and the card and removes stale files, so a card
+never describes data that is not there yet. A push of up to :data:`FILES_PER_COMMIT` changed files is one commit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from med_mat.storage.location import locate
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
 
-#: Changed files per commit: each commit is a point from which a push goes on.
+#: Changed files per commit: a push resumes after its last commit.
 FILES_PER_COMMIT = 256
 
 
@@ -37,20 +37,20 @@ class Pushed:
 
     repo_id: str
     commit: str | None  # None: nothing was sent
-    entries: tuple[Entry, ...]  # what went of each source of the folder, and why
-    notice: str  # what the repository held and this push does not publish; "" where that is nothing
+    entries: tuple[Entry, ...]  # what is published of each source of the folder, and why
+    notice: str  # what the repository held that this push does not publish; "" where that is nothing
     sent: Mapping[str, int]  # file -> bytes
-    kept: tuple[str, ...]  # files that were there already
+    kept: tuple[str, ...]  # files that were already there
     removed: tuple[str, ...]
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The sources that went."""
+        """The sources that were published."""
         return tuple(one.source for one in self.entries if one.goes != "left out")
 
     @property
     def without_pixels(self) -> tuple[str, ...]:
-        """Of these, those that went without pixels."""
+        """Of these, those without images."""
         return tuple(one.source for one in self.entries if one.goes == "without pixels")
 
 
@@ -70,34 +70,35 @@ def push(
     show: Callable[[str], object] | None = None,
     catalog: Catalog | None = None,
 ) -> Pushed:
-    """Publish a built Med-MAT as a dataset on the Hub. A push that was stopped goes on where it was.
+    """Publish a built Med-MAT as a dataset on the Hub. An interrupted push resumes where it stopped.
 
     Args:
         folder: a folder that ``med-mat build`` wrote.
-        repo_id: "org/name"; made where there is none.
-        only: the sources that go; none means all.
-        leave_out: the sources that stay.
-        pixels: "all" sends every source with pixels, or refuses; "allowed" sends pixels where images may be passed on,
-            records without pixels where labels may, and leaves out the rest; "none" sends every source without pixels,
-            or refuses.
-        without_pixels: the sources whose records go without images and masks in any case.
-        allow: sources of which you know that what their terms leave open may go.
-        names: whether records without pixels keep file names and raw labels that identify people.
-        private: whether a repository that is made is private.
-        revision: a branch, made where there is none; None is the main one.
-        dry_run: whether to ask the Hub only what it has.
-        show: takes the table of what goes, and what else is to be known, before anything is sent; such as ``print``.
+        repo_id: "org/name"; created if missing.
+        only: the sources to publish; none means all.
+        leave_out: the sources to leave out.
+        pixels: "all" publishes every source with images, or refuses; "allowed" publishes images where they may be
+            redistributed, records without images where only labels may, and leaves out the rest; "none" publishes
+            every source without images, or refuses.
+        without_pixels: the sources to publish without images and masks in any case.
+        allow: the sources that you confirm may be redistributed where their terms leave it open.
+        names: whether records without images keep file names and raw labels that identify people.
+        private: whether the repository is private, if it is created.
+        revision: a branch, created if missing; None: the main branch.
+        dry_run: whether to send nothing and only find out what would be sent.
+        show: called with the table of what is published, and with what else to know, before anything is sent; for
+            example ``print``.
         catalog: the sources' cards.
 
     Raises:
         BuildError: the folder holds no finished build.
-        HubError: terms forbid it, or the Hub refuses or fails.
-        UnknownSourceError: a source that the folder does not hold.
+        HubError: the terms of a source forbid it, or the Hub refuses or fails.
+        UnknownSourceError: a source that the folder does not have.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
     if not Path(folder).is_dir():
-        raise HubError(f"There is no folder {Path(folder).absolute()} to push: name one that 'med-mat build' wrote.")
+        raise HubError(f"There is no folder {Path(folder).absolute()} to push. Name one that 'med-mat build' wrote.")
     _, manifest = locate(folder)
     publication = choose(Path(folder), manifest, catalog or load(), only=only, leave_out=leave_out, pixels=pixels,
                          without_pixels=without_pixels, allow=allow, names=names)  # fmt: skip
@@ -105,7 +106,7 @@ def push(
     api = HfApi()
     with hub_errors(repo_id):
         there = _remote(api, target)
-        # a branch that is made begins as the main one is
+        # a new branch starts as a copy of the main one
         origin = target if there is not None or revision is None else {**target, "revision": None}
         first = (there if origin is target else _remote(api, origin)) or {}
     with scratch() as fresh:
@@ -152,7 +153,7 @@ def push(
 
 
 def _remote(api: Any, target: Mapping[str, Any]) -> dict[str, RepoFile] | None:
-    """What the repository holds at a revision; None where there is no such repository or revision."""
+    """The files of a repository at a revision; None where there is no such repository or revision."""
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
     from huggingface_hub.hf_api import RepoFile
 
@@ -164,7 +165,7 @@ def _remote(api: Any, target: Mapping[str, Any]) -> dict[str, RepoFile] | None:
 
 
 def _same(path: Path, there: RepoFile | None) -> bool:
-    """Whether the repository holds a file with this content."""
+    """Whether the repository has a file with this content."""
     if there is None or there.size != path.stat().st_size:
         return False
     if there.lfs is not None:

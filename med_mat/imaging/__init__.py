@@ -1,1 +1,1 @@
-"""From a file to the pixels of a record: decoders, windowing, containers, hashes, masks and boxes."""
+"""From raw files to stored images: decoders, windowing, containers, hashes, masks and boxes."""

@@ -1,4 +1,4 @@
-"""Masks and boxes of an example -> one label map and the boxes of the displayed image, and what of them fell away."""
+"""Masks and boxes of an example as one label map and boxes of the displayed image, and which of them were lost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from med_mat.imaging.opened import sentence
 __all__ = ["NOTHING", "Annotations", "PlacedBoxes", "place", "render"]
 
 #: EXIF orientation -> whether rows and columns are exchanged, then whether x and y are reversed.
-_TURNS: dict[int, tuple[bool, bool, bool]] = {
+_ORIENTATIONS: dict[int, tuple[bool, bool, bool]] = {
     1: (False, False, False),
     2: (False, True, False),
     3: (False, True, True),
@@ -50,10 +50,10 @@ _Bounds = tuple[int, int, int, int]  # top, bottom, left, right; bottom and righ
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """One label map of the displayed image's size, what its values stand for, and the boxes of its objects.
+    """One label map of the displayed image's size, the meaning of its values, and the boxes of its objects.
 
-    ``fallen`` has the label of each contour or run length that its publisher gives and that marks no pixel, ``unsure``
-    the labels of masks that hold specks alone: of neither can be said that they are absent.
+    ``fallen`` has the label of each contour or RLE that the publisher gives and that marks no pixel, ``unsure`` the
+    labels of masks with nothing but specks: neither can be called absent.
     """
 
     png: bytes | None
@@ -70,7 +70,7 @@ NOTHING = Annotations(None, (), ())
 
 @dataclass(frozen=True, slots=True)
 class PlacedBoxes:
-    """Boxes in pixels of the displayed image, and the label of each that has no place in it."""
+    """Boxes in pixels of the displayed image, and the label of each box that was lost."""
 
     boxes: tuple[Box, ...]
     fallen: tuple[str, ...] = ()
@@ -117,17 +117,17 @@ def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: File
                 Box(float(west), float(north), float(east), float(south), label) for north, south, west, east in parts
             ]
             before = codes[top:bottom, left:right][inside]
-            turned = np.arange(len(sets))
+            mapped = np.arange(len(sets))
             for code in np.flatnonzero(np.bincount(before)):
                 held = sets[code]
                 joined = held if number in held else tuple(sorted((*held, number)))
                 if joined not in numbers:
                     numbers[joined] = len(sets)
                     sets.append(joined)
-                turned[code] = numbers[joined]
+                mapped[code] = numbers[joined]
             if len(sets) > 256 and codes.dtype == np.uint8:
                 codes = codes.astype(np.int32)
-            codes[top:bottom, left:right][inside] = turned[before]
+            codes[top:bottom, left:right][inside] = mapped[before]
     narrow = codes.dtype == np.uint8  # Pillow then counts and looks up several times faster
     picture = Image.fromarray(codes)
     present = np.flatnonzero(picture.histogram() if narrow else np.bincount(codes.ravel()))
@@ -147,10 +147,10 @@ def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: File
 
 
 def place(boxes: Sequence[Box], stored: Stored) -> PlacedBoxes:
-    """Boxes in pixels of the displayed image: scaled where relative, turned with the image, and clipped to it.
+    """Boxes in pixels of the displayed image: scaled if relative, rotated or flipped with the image, clipped to it.
 
     Raises:
-        ReadError: one was drawn on an image of another shape.
+        ReadError: one was annotated on an image of another aspect ratio.
     """
     placed: list[Box] = []
     fallen: list[str] = []
@@ -166,7 +166,7 @@ def place(boxes: Sequence[Box], stored: Stored) -> PlacedBoxes:
         if not all(map(math.isfinite, (x0, y0, x1, y1))):
             fallen.append(box.label)
             continue
-        exchanged, reverse_x, reverse_y = _TURNS[1 if upright else stored.orientation]
+        exchanged, reverse_x, reverse_y = _ORIENTATIONS[1 if upright else stored.orientation]
         if exchanged:
             x0, y0, x1, y1 = y0, x0, y1, x1
         if reverse_x:
@@ -188,7 +188,7 @@ def place(boxes: Sequence[Box], stored: Stored) -> PlacedBoxes:
 
 
 def _scale(drawn_on: tuple[int, int] | None, stored: Stored) -> tuple[float, float, bool]:
-    """What x and y are multiplied by, and whether they then lie on the displayed image, not on the raw matrix."""
+    """Factors for x and y, and whether the result lies on the displayed image rather than on the raw matrix."""
     if drawn_on is None:
         return 1, 1, False
     width, height = drawn_on
@@ -230,7 +230,7 @@ def _parts(mask: BinaryMask, inside: Marked, box: _Bounds, area: int, notes: lis
 
 
 def _marked(root: Path, mask: Mask, stored: Stored, cache: FileCache, notes: list[str]) -> Iterator[tuple[str, Marked]]:
-    """Each label of a mask with the pixels of the displayed image that it marks."""
+    """Each label of a mask with the pixels of the displayed image that belong to it."""
     match mask:
         case BinaryMask():
             name = _name(mask.pixels)
@@ -255,7 +255,7 @@ def _marked(root: Path, mask: Mask, stored: Stored, cache: FileCache, notes: lis
 
 
 def _is_jpeg(root: Path, pixels: Pixels) -> bool:
-    """Whether the values of a mask are only near to those that were saved."""
+    """Whether the values of a mask are only close to those that were saved."""
     if not isinstance(pixels, PurePosixPath):
         return False
     with (root / pixels).open("rb") as file:
@@ -272,11 +272,11 @@ def _contour(mask: Polygon, stored: Stored, notes: list[str]) -> Marked:
         return np.zeros((stored.height, stored.width), np.bool_)
     filled = _polygon(points, width, height)
     # points lie in the raw matrix, as boxes do
-    return filled if upright else _turned(filled, stored)
+    return filled if upright else _displayed(filled, stored)
 
 
 def _rounded(numbers: NDArray[Any]) -> NDArray[Any]:
-    """Whole numbers: those of a volume with a scale come as floats."""
+    """Integers: the values of a volume with a scale factor are floats."""
     if numbers.dtype.kind != "f":
         return numbers
     return np.rint(np.nan_to_num(numbers.astype(np.float64))).astype(np.int64)
@@ -286,17 +286,17 @@ def _fit(raw: NDArray[Any], stored: Stored, name: str) -> NDArray[Any]:
     """A mask of the raw matrix, or of the displayed image, as it lies on the displayed image."""
     height, width = raw.shape
     if (width, height) == (stored.raw_width, stored.raw_height):
-        return _turned(raw, stored)
+        return _displayed(raw, stored)
     if (width, height) == (stored.width, stored.height):
         return raw
     raise ReadError(f"{name}: a mask of {width} x {height} pixels on an image of {stored.width} x {stored.height}.")
 
 
-def _turned(raw: NDArray[Any], stored: Stored) -> NDArray[Any]:
+def _displayed(raw: NDArray[Any], stored: Stored) -> NDArray[Any]:
     """The raw matrix as it is displayed."""
-    exchanged, reverse_x, reverse_y = _TURNS[stored.orientation]
-    turned = raw.T if exchanged else raw
-    return turned[:: -1 if reverse_y else 1, :: -1 if reverse_x else 1]
+    exchanged, reverse_x, reverse_y = _ORIENTATIONS[stored.orientation]
+    mapped = raw.T if exchanged else raw
+    return mapped[:: -1 if reverse_y else 1, :: -1 if reverse_x else 1]
 
 
 def _bounds(marked: NDArray[Any]) -> tuple[int, int, int, int] | None:
@@ -334,13 +334,13 @@ def _rle(mask: RLE, stored: Stored) -> Marked:
 
 
 def _runs(mask: RLE) -> list[str]:
-    """Its numbers; none where it says that there is nothing."""
+    """Its numbers; none if it says that the mask is empty."""
     words = mask.text.split()
     return [] if words == ["-1"] else words
 
 
 def _polygon(points: Sequence[tuple[float, float]], width: int, height: int) -> Marked:
-    """The pixels whose centres lie inside, by the even-odd rule."""
+    """The pixels whose centers lie inside, by the even-odd rule."""
     # each edge flips all that lies right of it in the rows that it spans
     flips = np.zeros((height, width + 1), np.uint8)
     for (x0, y0), (x1, y1) in zip(points, (*points[1:], *points[:1]), strict=True):

@@ -19,7 +19,8 @@ from med_mat import formats, limits
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels, Region, Slice
 from med_mat.imaging import opened
-from med_mat.imaging.opened import Check, FileCache, OpenFile, Want, sentence
+from med_mat.imaging.open_file import Check, FileCache, OpenFile, RawFile, Want, raw_file
+from med_mat.imaging.opened import sentence
 from med_mat.imaging.stored import Stored, png_bytes
 
 if TYPE_CHECKING:
@@ -156,9 +157,9 @@ def _facts(root: Path, path: PurePosixPath) -> os.stat_result:
     return facts
 
 
-def _raw(root: Path, path: PurePosixPath, facts: os.stat_result, cache: FileCache, *, whole: bool) -> opened.RawFile:
+def _raw(root: Path, path: PurePosixPath, facts: os.stat_result, cache: FileCache, *, whole: bool) -> RawFile:
     try:
-        return opened.raw_file(root, path, facts, cache.used, whole=whole)
+        return raw_file(root, path, facts, cache.used, whole=whole)
     except OSError as error:
         raise _cannot_be_opened(path, error) from error
 

@@ -1,9 +1,9 @@
-"""A few numbers that a picture keeps when it is shifted, turned, mirrored, inverted or, a little, zoomed.
+"""A descriptor of an image that shifting, rotating, flipping, inverting and slight scaling hardly change.
 
 The magnitude of the spectrum does not change with a shift or an inversion; along the angle of its log-polar form, the
 magnitude of a second spectrum does not change with a rotation or a mirror (Casasent and Psaltis 1976). Along the radius
-a zoom is a shift, of which the slow cosines change little. Every step is of whole numbers below 2 ** 53, or a square
-root or a quotient that IEEE 754 rounds in one way: all machines get the same bytes.
+a change of scale is a shift, which changes low-frequency cosines little. Every step is of integers below 2 ** 53, or a
+square root or a quotient, which IEEE 754 rounds in one way: all machines get the same bytes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _MEANS = (116, 96, 82, 74, 65, 60, 54, 50)
 
 
 def descriptor(shades: Array) -> Array:
-    """The descriptor of a picture: (LENGTH,) of int8; close in the sense of Euclid where pictures are copies.
+    """The descriptor of an image: (LENGTH,) of int8; copies have a small Euclidean distance.
 
     Args:
-        shades: (SIDE, SIDE) of whole numbers from 0 to 255.
+        shades: (SIDE, SIDE) of integers from 0 to 255.
     """
     window, waves, places, weights, around, along = _tables()
     middle = np.floor(16 * (shades * window).sum() / window.sum())

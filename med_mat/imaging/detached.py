@@ -20,7 +20,8 @@ import numpy as np
 from med_mat import limits
 from med_mat.errors import ReadError
 from med_mat.files import relative, sha256
-from med_mat.imaging.opened import RawFile, sentence
+from med_mat.imaging.open_file import RawFile
+from med_mat.imaging.opened import sentence
 from med_mat.imaging.windowing import Array
 from med_mat.limits import Unpacking
 

@@ -1,4 +1,4 @@
-"""DICOM files -> one frame's values, and how the file wants them shown. Every failure is one ReadError sentence."""
+"""DICOM files, frame by frame: the values, and how the file wants them displayed. Every failure is a ReadError."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from med_mat import limits
 from med_mat.errors import ReadError
 from med_mat.example import Frame, Pixels
 from med_mat.imaging import dicom_doubts, dicom_file, jpegs
-from med_mat.imaging.opened import Check, PlaneFile, RawFile, Want, no_frame, sentence
+from med_mat.imaging.open_file import Check, PlaneFile, RawFile, Want
+from med_mat.imaging.opened import no_frame, sentence
 from med_mat.imaging.stored import Stored, from_plane
 from med_mat.imaging.windowing import Array, Plane, Window
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from med_mat.selection import MAT
 
 _COLOR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"})
-_GREY = "MONOCHROME"  # both grey interpretations begin with it
+_GRAY = "MONOCHROME"  # both gray interpretations begin with it
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 _RUN = 64  # bytes that a byte of run-length data may become
 
@@ -59,7 +60,7 @@ class DicomFile(PlaneFile):
         return (Frame(path, index) for index in range(frames(self.dataset)))
 
     def plane(self, reference: Pixels) -> Plane:
-        """One frame, with the functions that show it."""
+        """One frame, with the functions that display it."""
         self.used.update(steps(self.dataset))
         return frame(self.dataset, _index(reference), self.name)
 
@@ -81,7 +82,7 @@ def _index(reference: Pixels) -> int:
 
 
 def open_dataset(file: IO[bytes], name: str) -> Dataset:
-    """A parsed file that has pixels; without preamble and without transfer syntax too, where that can be guessed."""
+    """A parsed file with pixels; preamble and transfer syntax may be missing if the latter can be inferred."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -99,7 +100,7 @@ def open_dataset(file: IO[bytes], name: str) -> Dataset:
 
 
 def frames(dataset: Dataset) -> int:
-    """How many frames it holds."""
+    """The number of frames."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -119,12 +120,12 @@ def steps(dataset: Dataset) -> tuple[str, ...]:
 
 
 def frame(dataset: Dataset, index: int, name: str) -> Plane:
-    """One frame: colour of 8 bit as RGB, all else as stored with the functions that show it."""
+    """One frame: 8-bit color as RGB, everything else as stored, with the functions that display it."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         found = _decoded(dataset, index, name)
         try:
-            plane = _grey(dataset, index, found) if found.values.ndim == 2 else _color(found)
+            plane = _gray(dataset, index, found) if found.values.ndim == 2 else _color(found)
             plane.spacing = _spacing(dataset, index)
             plane.notes = [*found.odd]
             plane.odd = (*found.odd, *dicom_doubts.persons(dataset))
@@ -136,7 +137,7 @@ def frame(dataset: Dataset, index: int, name: str) -> Plane:
 
 
 def stored_values(dataset: Dataset, index: int, name: str) -> Array:
-    """One frame as stored, colours as RGB: what masks are read from."""
+    """One frame as stored, colors as RGB, for masks."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         return _decoded(dataset, index, name).values
@@ -144,7 +145,7 @@ def stored_values(dataset: Dataset, index: int, name: str) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Decoded:
-    """A frame as stored, colours as RGB."""
+    """A frame as stored, colors as RGB."""
 
     values: Array  # (rows, columns) or (rows, columns, 3)
     bits: int  # that a value may use
@@ -161,7 +162,7 @@ def _decoded(dataset: Dataset, index: int, name: str) -> _Decoded:
             raise ReadError(f"{name}: its header gives no Rows or Columns.")
         limits.pixels(name, columns, rows)
         photometric = str(dataset.get("PhotometricInterpretation") or "").upper()
-        if photometric not in _COLOR | {"PALETTE COLOR"} and not photometric.startswith(_GREY):
+        if photometric not in _COLOR | {"PALETTE COLOR"} and not photometric.startswith(_GRAY):
             raise ReadError(f"{name}: its photometric interpretation is {photometric or 'missing'!r}.")
         _need_decoder(dataset, name)
         compressed = bool(dataset.file_meta.TransferSyntaxUID.is_compressed)
@@ -187,7 +188,7 @@ def _decoded(dataset: Dataset, index: int, name: str) -> _Decoded:
 
 
 def _colors(dataset: Dataset, index: int, photometric: str, *, compressed: bool) -> tuple[Array, str]:
-    """The values of a frame, colours as RGB, and a note where its photometric interpretation is wrong."""
+    """The values of a frame, colors as RGB, and a note if its photometric interpretation is wrong."""
     from pydicom.pixels.processing import apply_color_lut, convert_color_space
     from pydicom.pixels.utils import pixel_array
 
@@ -200,7 +201,7 @@ def _colors(dataset: Dataset, index: int, photometric: str, *, compressed: bool)
         values = np.asarray(pixel_array(dataset, index=index, correct_unused_bits=False))
         if photometric in _COLOR or values.ndim != 3:
             return values, ""
-        if photometric.startswith(_GREY) and bool((values == values[..., :1]).all()):
+        if photometric.startswith(_GRAY) and bool((values == values[..., :1]).all()):
             return values[..., 0], f"{photometric} of three samples that are equal"
         return values, f"{photometric} of three samples read as RGB"
     values = np.asarray(pixel_array(dataset, index=index, correct_unused_bits=False, raw=True))
@@ -210,7 +211,7 @@ def _colors(dataset: Dataset, index: int, photometric: str, *, compressed: bool)
 
 
 def _lengths(dataset: Dataset, index: int, count: int, name: str, *, compressed: bool) -> list[str]:
-    """Notes where the pixels are more than the header says; a file counts its frames once, with the first."""
+    """Notes if there are more pixels than declared; reported with the first frame only."""
     if "PixelData" not in dataset:
         return []
     fault, note = ("", "") if compressed else dicom_doubts.length(dataset, count)
@@ -222,7 +223,7 @@ def _lengths(dataset: Dataset, index: int, count: int, name: str, *, compressed:
 
 
 def _bounded(dataset: Dataset, index: int, count: int, name: str) -> None:
-    """Refuse a compressed frame that unpacks to too much, whatever the header of the file says."""
+    """Refuse a compressed frame that decompresses to too much, whatever the header of the file says."""
     from pydicom.encaps import get_frame
     from pydicom.uid import RLELossless
 
@@ -238,7 +239,7 @@ def _bounded(dataset: Dataset, index: int, count: int, name: str) -> None:
 
 
 def _whole(dataset: Dataset, index: int, count: int, values: Array, name: str) -> None:
-    """Refuse a compressed frame of another size than the header's, and a JPEG that lacks a part."""
+    """Refuse a compressed frame whose size differs from the header, and an incomplete JPEG."""
     from pydicom.encaps import get_frame
 
     data = get_frame(dataset.PixelData, index, number_of_frames=count)
@@ -262,7 +263,7 @@ def _without_pixels(dataset: Dataset) -> str:
 
 
 def _assume_syntax(dataset: Dataset, name: str) -> None:
-    """A missing transfer syntax is what the encoding of the header shows, where the pixels are not compressed."""
+    """Infer a missing transfer syntax from the encoding of the header, if the pixels are not compressed."""
     from pydicom.dataset import FileMetaDataset
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -293,7 +294,7 @@ def _need_decoder(dataset: Dataset, name: str) -> None:
         )
 
 
-def _grey(dataset: Dataset, index: int, found: _Decoded) -> Plane:
+def _gray(dataset: Dataset, index: int, found: _Decoded) -> Plane:
     groups = _groups(dataset, index)
     slope, intercept = _numbers(groups, "RescaleSlope"), _numbers(groups, "RescaleIntercept")
     scale, offset = (slope or [1.0])[0] or 1.0, (intercept or [0.0])[0]
@@ -319,7 +320,7 @@ def _grey(dataset: Dataset, index: int, found: _Decoded) -> Plane:
 
 
 def _color(found: _Decoded) -> Plane:
-    """Colours of more than 8 bit share one window; of less, they are spread over 8 bit."""
+    """Colors of more than 8 bit share one window; colors of fewer are scaled to 8 bit."""
     values = np.ascontiguousarray(found.values[..., :3])
     if found.bits > 8 or values.dtype.kind != "u":
         return Plane(values, hounsfield=False)
@@ -329,7 +330,7 @@ def _color(found: _Decoded) -> Plane:
 
 
 def _padding(dataset: Dataset) -> tuple[float, float] | None:
-    """The stored values that are no measurements, first to last, whichever of both the header names first."""
+    """The stored values that are padding, lowest to highest, in whichever order the header names them."""
     ends = [
         number for key in ("PixelPaddingValue", "PixelPaddingRangeLimit") for number in _numbers([dataset], key)[:1]
     ]
@@ -342,11 +343,11 @@ def _padding(dataset: Dataset) -> tuple[float, float] | None:
 
 
 def _spacing(dataset: Dataset, index: int) -> tuple[float, float] | None:
-    """Millimetres from one pixel to the next along x and y, None where the file does not say.
+    """Millimeters per pixel along x and y; None if the file does not say.
 
-    PixelSpacing comes first: it holds in the patient, or is what the file's maker calibrated. ImagerPixelSpacing holds
-    on the detector, where a projection is larger than the patient, by the magnification factor where that is given.
-    A film that was scanned has the spacing of its scanner. All of them name the distance of rows, along y, first.
+    PixelSpacing comes first: it holds in the patient or was calibrated. ImagerPixelSpacing holds on the detector,
+    where a projection is larger by the magnification factor, if that is given. A digitized film has the
+    spacing of its scanner. All of them name the distance of rows, along y, first.
     """
     measures = [
         item for group in _frame_groups(dataset, index) for item in (group.get("PixelMeasuresSequence") or [])[:1]
@@ -364,7 +365,7 @@ def _spacing(dataset: Dataset, index: int) -> tuple[float, float] | None:
 
 
 def _groups(dataset: Dataset, index: int) -> list[Dataset]:
-    """Where rescale and window may stand, first come first: the frame's groups, the shared groups, the file itself."""
+    """Where rescale and window may be, by priority: the frame's groups, the shared groups, the file itself."""
     found: list[Dataset] = []
     for item in _frame_groups(dataset, index):
         for keyword in ("PixelValueTransformationSequence", "FrameVOILUTSequence"):
@@ -373,7 +374,7 @@ def _groups(dataset: Dataset, index: int) -> list[Dataset]:
 
 
 def _frame_groups(dataset: Dataset, index: int) -> list[Dataset]:
-    """The functional groups of a frame, its own before those that all frames share."""
+    """The functional groups of a frame: its own, then the shared ones."""
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
     return [*per_frame[index : index + 1], *(dataset.get("SharedFunctionalGroupsSequence") or [])[:1]]
 
@@ -415,7 +416,7 @@ class _Table:
 
 
 def _voi(dataset: Dataset, groups: list[Dataset]) -> Window | _Table | None:
-    """How the file wants its values shown: its lookup table, else its first window."""
+    """How the file wants its values displayed: its lookup table, else its first window."""
     if dataset.get("VOILUTSequence"):
         return _Table(dataset)
     center, width = _numbers(groups, "WindowCenter"), _numbers(groups, "WindowWidth")
@@ -428,7 +429,7 @@ def _voi(dataset: Dataset, groups: list[Dataset]) -> Window | _Table | None:
 
 
 def _narrow(colors: Array) -> Array:
-    """The colours of a palette in 8 bit: some writers of 16 bit tables fill only their low byte."""
+    """The colors of a palette in 8 bit: some writers fill only the low byte of 16-bit tables."""
     if colors.dtype.itemsize > 1 and int(colors.max(initial=0)) > 255:
         colors = colors >> 8
     return np.ascontiguousarray(colors.astype(np.uint8))

@@ -1,6 +1,6 @@
-"""A DICOM header against the pixels that it describes: where they disagree, the pixels count, and a note says so.
+"""DICOM headers that contradict their pixels: the pixels win, and a note says so.
 
-So does one where the header says that a person may be known by the pixels.
+Another note reports a header that says that the pixels may identify a person.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from med_mat.imaging.windowing import Array
 
 _STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51")  # of a JPEG or JPEG-LS frame, of a JPEG 2000 one
-_OUTSIDE = 0.05  # the share of pixels beyond all colours above which YBR is none
-_GREY = 0.5  # the share of grey pixels above which RGB is YBR
+_OUTSIDE = 0.05  # the share of pixels beyond all colors above which YBR is none
+_GRAY = 0.5  # the share of gray pixels above which RGB is YBR
 
 
 def bits(values: Array, dataset: Dataset, padding: tuple[float, float] | None) -> tuple[Array, int, str]:
-    """The values that BitsStored and HighBit declare, how many bits they have, and a note where the header is wrong.
+    """The values within BitsStored and HighBit, how many bits they have, and a note if the header is wrong.
 
-    What lies outside of these bits is no pixel by the standard (overlays stand there), but some writers state too few.
-    Then the bits left are the remainder of a larger number: they jump where the others change, and look like noise.
+    By the standard the other bits are not pixels (they hold overlays), but some writers declare too few. Then the
+    declared bits are the remainder of a larger number: they jump where the others change, and look like noise.
 
     Args:
-        values: (rows, columns) or (rows, columns, 3), whole numbers as they stand in the file.
+        values: (rows, columns) or (rows, columns, 3), integers as stored.
         dataset: the header.
-        padding: the values that are no measurements, first to last.
+        padding: the padding values, lowest to highest.
     """
     width, signed = 8 * values.dtype.itemsize, values.dtype.kind == "i"
     stored = int(dataset.get("BitsStored") or width)
@@ -51,7 +51,7 @@ def bits(values: Array, dataset: Dataset, padding: tuple[float, float] | None) -
 
 
 def _remainder(part: Array, whole: Array, beside: Array) -> bool:
-    """Whether a part of the bits of values is no picture by itself, but what is left of the whole values."""
+    """Whether some bits of the values are not an image of their own, but the remainder of the whole values."""
     measured = ~(beside[:, 1:] | beside[:, :-1])
     steps, others, beyond = (np.abs(np.diff(values, axis=1))[measured] for values in (part, whole, whole - part))
     across = beyond > 0  # where the bits that are left out change
@@ -63,7 +63,7 @@ def _remainder(part: Array, whole: Array, beside: Array) -> bool:
 
 
 def _roughness(values: Array, steps: Array) -> float:
-    """The mean step to the next column by that to a far one: near 1 in noise, near 0 in a picture."""
+    """The mean step to the next column divided by that to a distant one: near 1 in noise, near 0 in an image."""
     far = np.abs(values - np.roll(values, (values.shape[0] // 3, values.shape[1] // 2), axis=(0, 1))).mean()
     return float(steps.mean() / far) if steps.size and far else 0.0
 
@@ -77,7 +77,7 @@ _PERSONS = {
 
 
 def persons(dataset: Dataset) -> tuple[str, ...]:
-    """Notes on what the header says of persons in the pixels; the pixels themselves are not looked into."""
+    """Notes on what the header says about identifiable persons; the pixels themselves are not examined."""
     return tuple(
         f"its header says that {words} ({name} {value})"
         for name, (value, words) in _PERSONS.items()
@@ -86,7 +86,7 @@ def persons(dataset: Dataset) -> tuple[str, ...]:
 
 
 def length(dataset: Dataset, frames: int) -> tuple[str, str]:
-    """Why uncompressed pixels cannot be those of the header, or a note on frames that it does not count; else ''."""
+    """Why uncompressed pixels do not match the header, or a note on frames that it does not count; else ""."""
     from pydicom.pixels.utils import get_expected_length
 
     expected = get_expected_length(dataset)
@@ -107,7 +107,7 @@ def length(dataset: Dataset, frames: int) -> tuple[str, str]:
 
 
 def fragments(dataset: Dataset, frames: int) -> str:
-    """A note on compressed pixels of another number of frames than the header counts; else ''."""
+    """A note if the number of compressed frames differs from the header; else ""."""
     from pydicom.encaps import generate_fragments
 
     starts = [fragment[:4] for fragment in generate_fragments(dataset.PixelData)]
@@ -117,7 +117,7 @@ def fragments(dataset: Dataset, frames: int) -> str:
 
 
 def size(frame: bytes) -> tuple[int, int] | None:
-    """Width and height that a compressed frame states; None where it is of a kind that states none."""
+    """Width and height in the header of a compressed frame; None if its format has none."""
     if frame.startswith(_STARTS[1]):
         right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
         return right - left, bottom - top
@@ -125,7 +125,7 @@ def size(frame: bytes) -> tuple[int, int] | None:
 
 
 def run_length(frame: bytes) -> int:
-    """How many bytes a frame of run-length data unpacks to."""
+    """The decompressed size of a frame of run-length data, in bytes."""
     at, end, held = 64, len(frame), 0  # after the table of segments
     while at < end:
         count = frame[at]
@@ -135,12 +135,12 @@ def run_length(frame: bytes) -> int:
 
 
 def color(values: Array, photometric: str, as_rgb: Any) -> tuple[Array, str]:
-    """Uncompressed colours as RGB, and a note where they are not those of the header.
+    """Uncompressed colors as RGB, and a note if they contradict the header.
 
     Args:
         values: (rows, columns, 3) of uint8, as stored.
-        photometric: what the header calls them.
-        as_rgb: turns YBR into RGB.
+        photometric: the photometric interpretation.
+        as_rgb: converts YBR to RGB.
     """
     sample = values[:: max(values.shape[0] // 256, 1), :: max(values.shape[1] // 256, 1)].astype(np.float32)
     first, second, third = sample[..., 0], sample[..., 1] - 128, sample[..., 2] - 128
@@ -150,7 +150,7 @@ def color(values: Array, photometric: str, as_rgb: Any) -> tuple[Array, str]:
         if outside > _OUTSIDE:
             return values, f"its photometric interpretation is {photometric}, its colours are RGB"
         return as_rgb(values), ""
-    grey = (abs(second) <= 2) & (abs(third) <= 2)
-    if grey.mean() > _GREY and first.std() > 16:
+    gray = (abs(second) <= 2) & (abs(third) <= 2)
+    if gray.mean() > _GRAY and first.std() > 16:
         return as_rgb(values), f"its photometric interpretation is {photometric}, its colours are YBR_FULL"
     return values, ""

@@ -1,4 +1,4 @@
-"""DICOM files parsed within bounds: how many elements, and how many bytes a deflated one is inflated to."""
+"""Parse DICOM files within limits on the number of elements and on the size of a deflated file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _BLOCK = 1 << 20
 
 
 def parsed(file: IO[bytes], name: str, *, pixels: bool) -> Dataset:
-    """What pydicom makes of a file, with its pixels or up to them; deflated ones are inflated within the limit.
+    """A file as pydicom parses it, with or without its pixels; deflated ones are inflated within the limit.
 
     Raises:
-        ReadError: it unpacks to too much, or has more elements than any has.
-        Exception: whatever pydicom stumbles over.
+        ReadError: it inflates to too much, or has too many elements.
+        Exception: whatever pydicom raises.
     """
     from pydicom.filereader import read_partial
 
@@ -49,7 +49,7 @@ def parsed(file: IO[bytes], name: str, *, pixels: bool) -> Dataset:
 
 
 def _inflated(file: IO[bytes], name: str) -> IO[bytes]:
-    """The same file, or one that says of what is deflated in it that it is not."""
+    """The same file, or an inflated copy whose header says that it is not deflated."""
     head = file.read(1 << 16)
     end, syntax = _meta(head)
     file.seek(0)
@@ -78,7 +78,7 @@ def _meta(head: bytes) -> tuple[int, slice | None]:
 
 
 class _Inflating:
-    """A stream of what is inflated, never more of it than was asked for."""
+    """A stream of inflated bytes, never more at once than requested."""
 
     def __init__(self, read: Callable[[int], bytes]) -> None:
         self._read = read

@@ -1,9 +1,9 @@
-"""Whether a mask lies on the grid of its image: two volumes whose voxels are the same places of the same patient."""
+"""Whether a mask volume lies on the grid of its image volume: the same voxels at the same places of the patient."""
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,6 @@ import numpy as np
 from med_mat.errors import ReadError
 
 if TYPE_CHECKING:
-    from med_mat.imaging.volumes import Volume
     from med_mat.imaging.windowing import Array
 
 #: What libraries write where they were given nothing: NIfTI's identity, and ITK's in the same coordinates.
@@ -20,17 +19,34 @@ _APART = 0.5  # of the smallest side of a voxel: corners nearer than that are th
 _NOTE = "masks whose file does not say where they lie, laid as their image is"
 
 
-def laid(mask: Volume, image: Volume, name: str, notes: list[str]) -> Volume:
-    """The mask with its axes as the image has them, or as its own file says where both agree.
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Where the voxels of a volume lie in the patient."""
 
-    A mask that gives no orientation is taken in the order of the image's voxels. One whose affine is a default, or
-    begins at 0, was written without a place: it is taken too where its axes run as the image's do, for then it does not
-    matter whether its writer kept the image's order or turned it to RAS+ first. Where they do not, no one can tell.
+    stored: tuple[int, int, int]  # voxels along the stored axes
+    axes: tuple[int, int, int]  # RAS+ axis -> stored axis
+    flips: tuple[bool, bool, bool]  # by RAS+ axis
+    oriented: bool  # whether the file says how its axes lie
+    affine: Array  # stored voxel -> RAS+ millimeters, (4, 4)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along the RAS+ axes."""
+        a, b, c = (self.stored[axis] for axis in self.axes)
+        return a, b, c
+
+
+def laid(mask: Grid, image: Grid, name: str, notes: list[str]) -> Grid:
+    """The mask with the axes of the image, or with its own if both files agree.
+
+    A mask without an orientation is read in the voxel order of the image. One whose affine is a default, or has its
+    origin at 0, was written without a position: it is accepted if its axes have the directions of the image's, for then
+    it does not matter whether its writer kept that order or reoriented it to RAS+. If not, the order is unknown.
 
     Raises:
-        ReadError: it lies elsewhere.
+        ReadError: it has another grid.
     """
-    same_order = mask.data.shape[:3] == image.data.shape[:3]
+    same_order = mask.stored == image.stored
     if mask.oriented and image.oriented:
         if mask.shape == image.shape and _distance(mask, image) <= _APART * _smallest(image.affine):
             return mask
@@ -48,18 +64,18 @@ def laid(mask: Volume, image: Volume, name: str, notes: list[str]) -> Volume:
     return replace(mask, axes=image.axes, flips=image.flips)
 
 
-def _distance(mask: Volume, image: Volume) -> float:
-    """Millimetres between the corners of two volumes of one RAS+ shape, the farthest pair."""
+def _distance(mask: Grid, image: Grid) -> float:
+    """The largest distance between corresponding corners of two volumes of one RAS+ shape, in millimeters."""
     corners = itertools.product(*((0, length - 1) for length in image.shape))
     return max(float(np.linalg.norm(_place(mask, corner) - _place(image, corner))) for corner in corners)
 
 
-def _place(volume: Volume, voxel: tuple[int, ...]) -> Array:
-    """Where a voxel, counted along the RAS+ axes, lies in the patient."""
+def _place(grid: Grid, voxel: tuple[int, ...]) -> Array:
+    """The position of a voxel, counted along the RAS+ axes, in the patient."""
     stored = np.ones(4)
     for axis, index in enumerate(voxel):
-        stored[volume.axes[axis]] = volume.shape[axis] - 1 - index if volume.flips[axis] else index
-    return np.asarray((volume.affine @ stored)[:3])
+        stored[grid.axes[axis]] = grid.shape[axis] - 1 - index if grid.flips[axis] else index
+    return np.asarray((grid.affine @ stored)[:3])
 
 
 def _smallest(affine: Array) -> float:
@@ -70,16 +86,16 @@ def _unplaced(affine: Array) -> bool:
     return not affine[:3, 3].any() or any(np.array_equal(affine, default) for default in _DEFAULTS)
 
 
-def _words(volume: Volume) -> str:
-    """Shape, voxel size, directions and origin of a volume."""
-    if not volume.oriented:
-        return f"{' x '.join(map(str, volume.data.shape[:3]))} without an orientation"
+def _words(grid: Grid) -> str:
+    """Shape, voxel size, directions and origin of a grid."""
+    if not grid.oriented:
+        return f"{' x '.join(map(str, grid.stored))} without an orientation"
     letters = [""] * 3
-    for axis, (stored, flip) in enumerate(zip(volume.axes, volume.flips, strict=True)):
+    for axis, (stored, flip) in enumerate(zip(grid.axes, grid.flips, strict=True)):
         letters[stored] = ("LPI" if flip else "RAS")[axis]
-    sides = np.linalg.norm(volume.affine[:3, :3], axis=0)
-    origin = ", ".join(f"{number:.4g}" for number in volume.affine[:3, 3])
+    sides = np.linalg.norm(grid.affine[:3, :3], axis=0)
+    origin = ", ".join(f"{number:.4g}" for number in grid.affine[:3, 3])
     return (
-        f"{' x '.join(map(str, volume.data.shape[:3]))} of {' x '.join(f'{side:.4g}' for side in sides)} mm, "
+        f"{' x '.join(map(str, grid.stored))} of {' x '.join(f'{side:.4g}' for side in sides)} mm, "
         f"{''.join(letters)} from ({origin})"
     )

@@ -1,10 +1,10 @@
-"""What a picture is: a hash of its pixels exactly, one of what it looks like, and what finds and checks turned copies.
+"""Hashes of an image: of its exact pixels, of its appearance, and what finds and verifies rotated copies.
 
 ``perceptual_hash`` holds the signs of 256 low frequencies of the discrete cosine transform, as pHash and PDQ do
 (Zauner 2010, "Implementation and benchmarking of perceptual image hash functions"), but against zero instead of the
-median: a flipped picture then has the same bits but for those of odd frequencies, and a transposed one has them
-transposed, so that flipped and turned copies are found without further hashes. From the decoded pixels on, all sums are
-of whole numbers, and so the same on any machine and with any version of a library.
+median: a flipped image then has the same bits except for those of odd frequencies, and a transposed one has them
+transposed, so flipped and rotated copies are found without further hashes. From the decoded pixels on, all sums are of
+integers, hence the same on any machine and with any version of a library.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LEAST_STRUCTURE = 4.0
 
 
 class Look(NamedTuple):
-    """What a picture is known by; all None where it was not decoded."""
+    """The hashes of an image; all None if it was not decoded."""
 
     pixel_hash: str | None = None  # see pixel_hash()
     perceptual_hash: str | None = None  # see perceptual_hash(); None where the picture has no structure
@@ -41,7 +41,7 @@ class Look(NamedTuple):
 
 
 def look(picture: Image.Image) -> Look:
-    """What a decoded picture, upright, is known by."""
+    """The hashes of a decoded, upright image."""
     picture = canonical(picture)
     pixels, shades = pixel_hash(picture), blocks(picture)
     hashed = _hashed(shades)
@@ -52,7 +52,7 @@ def look(picture: Image.Image) -> Look:
 
 
 def canonical(picture: Image.Image) -> Image.Image:
-    """A decoded picture in one form, in whatever lossless form it came: grey as L, opaque as RGB, else RGBA."""
+    """A decoded image in one form, whatever lossless form it had: gray as L, opaque as RGB, else RGBA."""
     if picture.mode in ("1", "LA", "P", "PA", "RGBA") or "transparency" in picture.info:
         alpha = picture.mode not in ("1", "L", "P", "RGB") or "transparency" in picture.info
         picture = picture.convert("RGBA" if alpha else "L" if picture.mode == "1" else "RGB")
@@ -60,16 +60,15 @@ def canonical(picture: Image.Image) -> Image.Image:
             picture = picture.convert("RGB")
     elif picture.mode not in ("L", "RGB"):
         picture = picture.convert("RGB")
-    if picture.mode == "RGB" and _grey(picture.resize((16, 16), Image.Resampling.NEAREST)) and _grey(picture):
+    if picture.mode == "RGB" and _gray(picture.resize((16, 16), Image.Resampling.NEAREST)) and _gray(picture):
         return picture.getchannel("R")
     return picture
 
 
 def pixel_hash(picture: Image.Image) -> str:
-    """XXH3, 128 bits, of size, mode and pixels of a picture in :func:`canonical` form, in hexadecimal.
+    """XXH3, 128 bits, of size, mode and pixels of an image in :func:`canonical` form, in hexadecimal.
 
-    It finds copies and proves nothing against a forger, unlike the sha256 of the file, which would take as long here as
-    decoding does.
+    It finds copies and is not cryptographic, unlike SHA-256, which would take as long here as decoding does.
     """
     digest = xxhash.xxh3_128(f"{picture.width} {picture.height} {picture.mode}".encode())
     digest.update(picture.tobytes())
@@ -77,16 +76,16 @@ def pixel_hash(picture: Image.Image) -> str:
 
 
 def perceptual_hash(picture: Image.Image) -> str | None:
-    """64 hexadecimal digits that pictures of one look share, but for a few of their 256 bits; None without structure.
+    """64 hexadecimal digits; of images that look alike, few of the 256 bits differ. None without structure.
 
     Args:
-        picture: of mode L, RGB or RGBA, of any size; colour and transparency do not count.
+        picture: of mode L, RGB or RGBA, of any size; color and transparency are ignored.
     """
     return _hashed(blocks(picture))
 
 
 def _hashed(shades: Array) -> str | None:
-    """The perceptual hash of grey shades."""
+    """The perceptual hash of gray shades."""
     small = averaged(shades, SIDE, SIDE)
     if (small**2).sum() * small.size - small.sum() ** 2 < (LEAST_STRUCTURE * small.size) ** 2:
         return None
@@ -95,7 +94,7 @@ def _hashed(shades: Array) -> str | None:
     return np.packbits(waves @ small @ waves.T > 0).tobytes().hex()
 
 
-def _grey(picture: Image.Image) -> bool:
+def _gray(picture: Image.Image) -> bool:
     red, green, blue = (channel.tobytes() for channel in picture.split())
     return red == green == blue
 
@@ -107,11 +106,11 @@ def _waves() -> Array:
     return np.asarray(np.rint(4096 * np.cos(angles)))
 
 
-def turns(hashes: Array) -> Iterator[Array]:
-    """The hashes that the same pictures would have in all eight positions, the upright one first.
+def orientations(hashes: Array) -> Iterator[Array]:
+    """The hashes that the same images would have in all eight orientations, the upright one first.
 
-    Then flipped left to right, top to bottom, and both (turned by 180 degrees); then the same four of the transposed
-    picture, among them its quarter turns.
+    Then flipped left to right, top to bottom, and both (rotated by 180 degrees); then the same four of the transposed
+    image, its quarter turns among them.
 
     Args:
         hashes: (n, 32) of uint8, and so is each result.

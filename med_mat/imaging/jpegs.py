@@ -1,8 +1,8 @@
-"""JPEG files that lack a part, or hold too much: libjpeg decodes them without a word, and fills the rest with grey.
+"""Incomplete JPEG files, and those with extra data: libjpeg decodes them silently and fills the rest with gray.
 
 A decoder that runs out of data goes on with empty blocks, which come out as 128 in every channel. So a picture whose
-last corner is such a grey is decoded once more with other bytes where its data ended: if that changes a pixel, the
-decoder had read beyond the end. A progressive picture would be blurred, not grey, so it is always decoded twice.
+last corner is such a gray is decoded once more with other bytes where its data ended: if that changes a pixel, the
+decoder had read beyond the end. A progressive picture would be blurred, not gray, so it is always decoded twice.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # in entropy coded data FF i
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
 #: What a decoder that reads on is given: no marker, and no pattern that stands for nothing.
 _BEYOND = bytes((index * 197 + 89) % 251 for index in range(1024))
-_GREY = range(126, 131)  # 128, but for conversions of colour
+_GRAY = range(126, 131)  # 128, but for conversions of color
 
 
 class _Scan(NamedTuple):
@@ -71,18 +71,18 @@ def decoded(data: bytes, name: object) -> tuple[Image.Image, tuple[str, ...]]:
 
 
 def missing(data: bytes, pixels: Array) -> str:
-    """What part of a JPEG's pixels is missing, in words, or ''; ``pixels`` are those that some decoder made of it."""
+    """Which part of the pixels of a JPEG is missing, in words, or ""; ``pixels`` are those of some decoder."""
     return _fault(data, _frame(data), Image.fromarray(pixels), None)
 
 
 def size(data: bytes) -> tuple[int, int] | None:
-    """Width and height that the frame header of a JPEG or JPEG-LS states; None where there is none."""
+    """Width and height in the frame header of a JPEG or JPEG-LS; None if there is none."""
     frame = _frame(data)
     return (frame.width, frame.height) if frame.width and frame.height else None
 
 
 def _fault(data: bytes, frame: _Frame, shown: Image.Image, plain: Image.Image | None) -> str:
-    """What part is missing: by the markers, else by the pixels, of which ``plain`` are those that Pillow makes."""
+    """Which part is missing: by the markers, else by the pixels; ``plain`` are those that Pillow decodes."""
     if not frame.scans or frame.kind not in (*_SEQUENTIAL, _PROGRESSIVE):
         return ""
     if frame.kind == _PROGRESSIVE:
@@ -96,7 +96,7 @@ def _fault(data: bytes, frame: _Frame, shown: Image.Image, plain: Image.Image | 
             return "a part of its pixels is missing"
         if any(marker[1] != 0xD0 + number % 8 for number, marker in enumerate(held)):
             return "its parts are out of order"
-    if frame.kind != _PROGRESSIVE and not _ends_grey(shown):
+    if frame.kind != _PROGRESSIVE and not _ends_gray(shown):
         return ""
     with opened.pillow():
         whole = Image.open(io.BytesIO(data)) if plain is None else plain
@@ -106,7 +106,7 @@ def _fault(data: bytes, frame: _Frame, shown: Image.Image, plain: Image.Image | 
 
 
 def _reads_on(data: bytes, picture: Image.Image) -> bool:
-    """Whether a decoder goes beyond the end of these data: what follows there changes the picture."""
+    """Whether a decoder reads beyond the end of the data: what follows then changes the pixels."""
     try:
         with opened.pillow():
             return Image.open(io.BytesIO(data + _BEYOND + _END)).tobytes() != picture.tobytes()
@@ -115,7 +115,7 @@ def _reads_on(data: bytes, picture: Image.Image) -> bool:
 
 
 class _Watched(io.BytesIO):
-    """A file that notes whether its reader ever asked for what lies from ``last`` on."""
+    """A file that records whether anything from ``last`` on was read."""
 
     def __init__(self, data: bytes, last: int) -> None:
         super().__init__(data)
@@ -132,7 +132,7 @@ class _Watched(io.BytesIO):
 
 
 def _frame(data: bytes) -> _Frame:
-    """The frame and the scans of a file; no scans where its segments cannot be followed."""
+    """The frame and the scans of a file; no scans if its segments cannot be parsed."""
     frame = _Frame()
     scans: list[_Scan] = []
     at, end = 2, len(data)
@@ -186,16 +186,16 @@ def _refined(frame: _Frame) -> bool:
 
 
 def _last_byte(data: bytes, scan: _Scan) -> int:
-    """Where the last byte of a scan lies, without what some writers fill up with."""
+    """The position of the last byte of a scan, without padding."""
     return max(scan.start, scan.start + len(data[scan.start : scan.end].rstrip(b"\0\xff")) - 1)
 
 
-def _ends_grey(picture: Image.Image) -> bool:
-    """Whether the last corner of a picture is the grey of an empty block; the corner lies within the last block."""
+def _ends_gray(picture: Image.Image) -> bool:
+    """Whether the last corner of a picture is the gray of an empty block; the corner lies within the last block."""
     width, height = picture.size
     last = picture.getpixel((width - 1, height - 1))
-    if not all(value in _GREY for value in (last if isinstance(last, tuple) else (last,))):
+    if not all(value in _GRAY for value in (last if isinstance(last, tuple) else (last,))):
         return False
     wide, high = max(((width - 1) % 8 + 1) // 2, 1), max(((height - 1) % 8 + 1) // 2, 1)
     corner = np.asarray(picture.crop((width - wide, height - high, width, height)))
-    return bool(((corner >= _GREY.start) & (corner < _GREY.stop)).all())
+    return bool(((corner >= _GRAY.start) & (corner < _GRAY.stop)).all())

@@ -1,8 +1,8 @@
-"""The picture of a mask -> what is marked in it, and how that was read where it is not as its source's card says.
+"""What a mask image marks, and notes on how it was read if it is not as the card of its source says.
 
-A picture in which nothing lies over the threshold is no empty mask while it holds marks: people save masks again as 0
-and 1, as palettes, in colour or in the alpha channel. What can be read in one way only is read so, with a note; of
-anything else a sentence says why it cannot be.
+A mask in which nothing exceeds the threshold is not empty as long as it has a foreground: people save masks again as 0
+and 1, as palettes, in color or in the alpha channel. What can be read in only one way is read so, with a note; for
+anything else an error says why it is ambiguous.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ Marked = NDArray[np.bool_]
 
 TWO_VALUES = "a mask of two values, none of them the usual, read by its marks"
 DIM = "a mask of dim marks, read at half their brightness"
-COLOR = "a mask in colour, read by the brightest channel"
+COLOR = "a mask in color, read by the brightest channel"
 ALPHA = "a mask read by its transparency"
 INVERTED = "a mark over most of the image and its border: perhaps an inverted mask"
-STRAY = "a mask with values or colours that no label has, read as background"
+STRAY = "a mask with values or colors that no label has, read as background"
 
-_TINT = 48  # channels that lie as near are grey: JPEG parts them by less
+_TINT = 48  # channels that lie as near are gray: JPEG parts them by less
 _FAINT = 16  # JPEG makes such steps of nothing
 _NEAR = 16  # from the threshold: JPEG moves values by that
-_HUE = 0.35  # how far the channels of one colour may lie apart, the brightest being 1, at the edges of a JPEG
+_HUE = 0.35  # how far the channels of one color may lie apart, the brightest being 1, at the edges of a JPEG
 _MOST = 0.5  # of the image
 _BORDER = 0.9  # of its outermost pixels
 _SOME = 8  # numbers of a list that is named
@@ -39,23 +39,23 @@ _SOME = 8  # numbers of a list that is named
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What is marked (rows, columns), and how it was read where that is not the usual way."""
+    """The marked pixels (rows, columns), and how they were read if not in the usual way."""
 
     marked: Marked
     notes: tuple[str, ...] = ()
 
 
 def binary(channels: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
-    """What a picture of one thing marks.
+    """The foreground of a mask with a single class.
 
     Args:
-        channels: (rows, columns), or (rows, columns, 2 to 4) of uint8: grey or colours, then alpha.
+        channels: (rows, columns), or (rows, columns, 2 to 4) of uint8: gray or colors, then alpha.
         mask: how it is to be read.
         name: of the file, for errors.
-        lossy: whether the file is a JPEG, whose values are only near to those that were saved.
+        lossy: whether the file is a JPEG, whose values are only close to those that were saved.
 
     Raises:
-        ReadError: it holds marks that can be read in more than one way.
+        ReadError: it can be read in more than one way.
     """
     if channels.ndim == 2:
         found = _threshold(channels, mask, name, lossy)
@@ -70,7 +70,7 @@ def binary(channels: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
 
 
 def labels(numbers: Array, mask: LabelMap, name: str) -> tuple[Iterator[tuple[str, Marked]], tuple[str, ...]]:
-    """Label by label what a picture of whole numbers (rows, columns) marks, and notes on how it was read.
+    """The pixels of each label in a mask of integers (rows, columns), and notes on how it was read.
 
     Raises:
         ReadError: its values are not those of the labels and the background.
@@ -93,10 +93,10 @@ def labels(numbers: Array, mask: LabelMap, name: str) -> tuple[Iterator[tuple[st
 def colors(
     picture: Array, mask: ColorMap, name: str, lossy: Callable[[], bool]
 ) -> tuple[Iterator[tuple[str, Marked]], tuple[str, ...]]:
-    """Label by label what a picture in colour, (rows, columns, 3) of uint8, marks, and notes on how it was read.
+    """The pixels of each label in a color mask, (rows, columns, 3) of uint8, and notes on how it was read.
 
     Raises:
-        ReadError: it is not black, and holds no colour that the labels or ``others`` have.
+        ReadError: it is not black, and has no color that the labels or ``others`` have.
     """
     packed = picture[..., 0].astype(np.uint32) << 16 | picture[..., 1].astype(np.uint32) << 8 | picture[..., 2]
     there, where = np.unique(packed, return_inverse=True)
@@ -115,12 +115,12 @@ def colors(
     known = np.any([labelled, black, *map(near, mask.others)], axis=0)
     foreign = not black.all() or (len(there) > 1 and not lossy())  # numbers of classes look like shades of black
     if foreign and not labelled.any() and not (known & ~black).any():
-        raise ReadError(f"{name}: none of its {len(there)} colours is one that its source has: is it another code?")
+        raise ReadError(f"{name}: none of its {len(there)} colors is one that its source has: is it another code?")
     return ((label, held[where]) for label, held in by_label.items() if held.any()), () if known.all() else (STRAY,)
 
 
 def _with_alpha(channels: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
-    """Of a picture with alpha: transparency marks where the rest has but one shade."""
+    """With an alpha channel: it is the mask if everything else has a single shade."""
     shades, alpha = channels[..., :-1], channels[..., -1]
     plain = shades[..., 0] if shades.shape[2] == 1 else shades
     if alpha.min() == alpha.max():
@@ -130,19 +130,19 @@ def _with_alpha(channels: Array, mask: BinaryMask, name: str, lossy: Callable[[]
         return Marks(found.marked, (ALPHA, *found.notes))
     found = _threshold(plain, mask, name, lossy) if plain.ndim == 2 else _colors(plain, mask, name, lossy)
     if (found.marked & (alpha == 0)).any():
-        raise ReadError(f"{name}: its colours mark what its transparency hides; save it without transparency.")
+        raise ReadError(f"{name}: its colors mark what its transparency hides; save it without transparency.")
     return found
 
 
 def _colors(picture: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
-    """Of a picture in colour: where its colours are grey, that is read; else one colour marks, on black or another."""
+    """In color: gray colors are read as numbers; otherwise one color is the foreground, on black or another color."""
     red, green, blue = (picture[..., channel] for channel in range(3))
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return _threshold(red, mask, name, lossy)
     brightest, dullest = picture.max(axis=2), picture.min(axis=2)
     if int((brightest - dullest).max()) <= _TINT:
-        grey = np.asarray(Image.fromarray(np.ascontiguousarray(picture)).convert("L"))
-        return _threshold(grey, mask, name, lossy)
+        gray = np.asarray(Image.fromarray(np.ascontiguousarray(picture)).convert("L"))
+        return _threshold(gray, mask, name, lossy)
     packed = red.astype(np.uint32) << 16 | green.astype(np.uint32) << 8 | blue
     if ((packed == packed.min()) | (packed == packed.max())).all():
         return Marks(_of_two(packed, mask, name), (COLOR,))
@@ -150,24 +150,24 @@ def _colors(picture: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
     hues = picture[bright] / brightest[bright, None]
     hue = np.median(hues, axis=0)
     if np.mean((np.abs(hues - hue) <= _HUE).all(axis=1)) < 0.98:
-        raise ReadError(f"{name}: its marks have several colours, where one thing is marked: which of them is it?")
+        raise ReadError(f"{name}: its marks have several colors, where one thing is marked: which of them is it?")
     found = _threshold(brightest, mask, name, lossy)
     return Marks(found.marked, (COLOR, *found.notes))
 
 
-def _threshold(grey: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
-    """Of numbers: those over ``above``; where that parts nothing, the one of two values, or of two crowds of them."""
-    over = grey > mask.threshold
+def _threshold(gray: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
+    """Numbers: those above the threshold; if that separates nothing, one of two values, or of two modes."""
+    over = gray > mask.threshold
     count = int(np.count_nonzero(over))
     parted = 0 < count < over.size
     # marks that lie about the threshold itself: JPEG puts some of their pixels over it, and others not
-    if parted and (mask.threshold <= _NEAR or _about(grey, mask.threshold) <= count / 2):
+    if parted and (mask.threshold <= _NEAR or _about(gray, mask.threshold) <= count / 2):
         return Marks(over != mask.inverted)
-    grey = np.nan_to_num(grey) if grey.dtype.kind == "f" else grey
-    low, high = grey.min(), grey.max()
-    two = bool(((grey == low) | (grey == high)).all())
+    gray = np.nan_to_num(gray) if gray.dtype.kind == "f" else gray
+    low, high = gray.min(), gray.max()
+    two = bool(((gray == low) | (gray == high)).all())
     if parted:
-        return Marks(over != mask.inverted) if two else _dim(grey, mask, name)
+        return Marks(over != mask.inverted) if two else _dim(gray, mask, name)
     if low == high:
         if low == 0 or over.all():
             return Marks(over != mask.inverted)
@@ -177,23 +177,23 @@ def _threshold(grey: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
             return Marks(over != mask.inverted)
         raise ReadError(f"{name}: its values, {low} to {high}, are too faint to be told from what JPEG makes of black.")
     if two:
-        return Marks(_of_two(grey, mask, name), (TWO_VALUES,))
+        return Marks(_of_two(gray, mask, name), (TWO_VALUES,))
     if over.all():
         return Marks(over != mask.inverted)
-    return _dim(grey, mask, name)
+    return _dim(gray, mask, name)
 
 
-def _about(grey: Array, level: float) -> int:
-    """How many of the numbers lie about the level."""
-    return int(np.count_nonzero((grey >= level - _NEAR) & (grey <= level + _NEAR)))
+def _about(gray: Array, level: float) -> int:
+    """How many of the numbers are close to the threshold."""
+    return int(np.count_nonzero((gray >= level - _NEAR) & (gray <= level + _NEAR)))
 
 
-def _dim(grey: Array, mask: BinaryMask, name: str) -> Marks:
-    """Of numbers in two crowds, of which the upper lies under the threshold or about it."""
-    low, high = float(grey.min()), float(grey.max())
-    height = float(np.median(grey[grey > (low + high) / 2])) - low
-    marked = grey > low + height / 2
-    between = (grey > low + height / 4) & (grey < low + height * 3 / 4)
+def _dim(gray: Array, mask: BinaryMask, name: str) -> Marks:
+    """Numbers with two modes, of which the upper one lies below the threshold or near it."""
+    low, high = float(gray.min()), float(gray.max())
+    height = float(np.median(gray[gray > (low + high) / 2])) - low
+    marked = gray > low + height / 2
+    between = (gray > low + height / 4) & (gray < low + height * 3 / 4)
     if height <= 2 * _FAINT or np.count_nonzero(between) > np.count_nonzero(marked) / 2:
         raise ReadError(
             f"{name}: its values, {low:g} to {high:g}, do not part into marks and background at {mask.threshold:g} "
@@ -203,7 +203,7 @@ def _dim(grey: Array, mask: BinaryMask, name: str) -> Marks:
 
 
 def _of_two(numbers: Array, mask: BinaryMask, name: str) -> Marked:
-    """What is marked in a picture of two values: what is not black, or where neither is, what is not at its border."""
+    """The foreground of two values: the one that is not black, else the one that is not at the border."""
     low, border = numbers.min(), _border(numbers)
     if low == 0:
         return np.asarray((numbers > 0) != mask.inverted)

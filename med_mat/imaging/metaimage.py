@@ -14,7 +14,8 @@ import numpy as np
 from med_mat.errors import ReadError
 from med_mat.imaging import detached, voxels
 from med_mat.imaging.detached import affine_of, beside, digest, numbers, unpacking
-from med_mat.imaging.opened import OpenFile, RawFile, sentence
+from med_mat.imaging.open_file import OpenFile, RawFile
+from med_mat.imaging.opened import sentence
 from med_mat.imaging.volumes import LPS_TO_RAS, MILLIMETERS, Volume, axes_of, lengths, lowest
 from med_mat.imaging.windowing import Array
 

@@ -12,7 +12,8 @@ import numpy as np
 from med_mat.errors import ReadError
 from med_mat.files import sha256
 from med_mat.imaging import voxels
-from med_mat.imaging.opened import OpenFile, RawFile, sentence
+from med_mat.imaging.open_file import OpenFile, RawFile
+from med_mat.imaging.opened import sentence
 from med_mat.imaging.volumes import MILLIMETERS, Volume, axes_of, lengths, lowest
 from med_mat.imaging.windowing import Array
 from med_mat.limits import Unpacking

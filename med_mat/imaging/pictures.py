@@ -1,4 +1,4 @@
-"""What Pillow reads, in the mode of an 8 bit PNG; what it would narrow to 8 bit or turn silently is read as numbers."""
+"""What Pillow reads, in a mode of 8-bit PNG; what it would silently narrow or rotate is read as numbers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 @dataclass(slots=True)
 class Picture:
-    """A decoded picture, not turned upright."""
+    """A decoded image, its EXIF orientation not applied."""
 
     kind: str  # Pillow's name of the format
     content: Image.Image | Array  # (rows, columns) or (rows, columns, samples) where Pillow has no mode for it
@@ -43,7 +43,7 @@ class Picture:
 
 
 def picture(data: bytes, index: int | None, name: object) -> Picture:
-    """One frame of a file; None: the first, of a TIFF the first that is no thumbnail of another.
+    """One frame of a file; None: the first; in a TIFF the first that is no thumbnail.
 
     Raises:
         ReadError: Pillow does not know it, or cannot decode it, or it lacks that frame or a part of its pixels.
@@ -77,16 +77,16 @@ def picture(data: bytes, index: int | None, name: object) -> Picture:
 
 
 def deep(found: Picture) -> bool:
-    """Whether its numbers need a window to become shades."""
+    """Whether it needs a window to become an image of 8 bit."""
     content = found.content
     return not isinstance(content, Image.Image) or content.mode in ("F", "I") or content.mode.startswith("I;16")
 
 
 def shown(found: Picture, mat: MAT | None, name: object, why: str = "") -> tuple[Image.Image, list[str]]:
-    """A picture upright, in a mode that an 8 bit PNG has, and what that took; ``why`` a browser does not show the file.
+    """The image upright, in a mode of 8-bit PNG, and notes on the conversion; ``why`` browsers do not show the file.
 
     Raises:
-        ReadError: its mode cannot become one of these.
+        ReadError: its mode cannot be converted.
     """
     try:
         if isinstance(found.content, Image.Image) and not deep(found):
@@ -99,7 +99,7 @@ def shown(found: Picture, mat: MAT | None, name: object, why: str = "") -> tuple
 
 
 def numbers(found: Picture) -> Image.Image | Array:
-    """A mask as it stands in its file, without alpha where Pillow has no mode for it: grey, or colours of 8 bit."""
+    """A mask as stored, without alpha if Pillow has no mode for it: gray, or colors of 8 bit."""
     if isinstance(found.content, Image.Image):
         return found.content
     values = found.content[..., :-1] if found.alpha else found.content
@@ -132,14 +132,14 @@ def _tiff(data: bytes, index: int | None, name: object) -> Picture:
 
 
 def _deep_png(data: bytes, name: object) -> Array:
-    """(rows, columns, samples) of 16 bit: Pillow gives one of their bytes at a time."""
+    """(rows, columns, samples) of 16 bit: Pillow returns one of their bytes at a time."""
 
     def unpacked(raw: str) -> Array:
         image = opened.picture(data, name)
         image.tile = [tile._replace(args=raw) for tile in image.tile]  # type: ignore[attr-defined]
         return np.asarray(opened.loaded(image, name)).astype(np.uint16)
 
-    if data[25] == 4:  # grey and alpha: both bytes of both are four channels of 8 bit
+    if data[25] == 4:  # gray and alpha: both bytes of both are four channels of 8 bit
         four = unpacked("RGBA")
         return four[..., ::2] << 8 | four[..., 1::2]
     mode = "RGB" if data[25] == 2 else "RGBA"
@@ -159,7 +159,7 @@ def _deep_ppm(data: bytes, image: Image.Image) -> Array | None:
 
 
 def _cut_to_8_bit(data: bytes, image: Image.Image) -> list[str]:
-    """That Pillow keeps the highest 8 bit of the colours of a JPEG 2000 file."""
+    """A note that Pillow keeps the highest 8 bit of the colors of a JPEG 2000 file."""
     at = data.find(b"\xff\x4f\xff\x51")
     if image.format != "JPEG2000" or image.mode not in ("LA", "RGB", "RGBA") or at < 0:
         return []
@@ -181,7 +181,7 @@ def _narrow(image: Image.Image, orientation: int, why: str) -> tuple[Image.Image
 
 
 def _windowed(found: Picture, mat: MAT | None) -> tuple[Image.Image, list[str]]:
-    """Numbers as shades: colours by one window for all channels, so that none changes its hue."""
+    """Numbers as shades: all color channels share one window, so that no hue changes."""
     from med_mat.imaging.windowing import Plane, to_8_bit
 
     values = opened.native(found.content)

@@ -1,4 +1,4 @@
-"""A picture made small in whole numbers alone, so that every machine and every version of a library sees the same."""
+"""Downscaling in integer arithmetic, with the same result on every machine and with every version of a library."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _LEAST = 16
 
 
 def blocks(picture: Image.Image) -> Array:
-    """The grey shades of a picture, averaged over square blocks: (rows, columns) of whole numbers, float64.
+    """The gray shades of a picture, averaged over square blocks: (rows, columns) of integers, as float64.
 
     Args:
-        picture: of mode L, RGB or RGBA; colour turns grey by Pillow's whole-numbered weights (ITU-R 601-2).
+        picture: of mode L, RGB or RGBA; color becomes gray by Pillow's integer weights (ITU-R 601-2).
     """
     size = max(1, min(picture.size) // _BLOCKS)
     if picture.mode == "RGBA":
@@ -39,7 +39,7 @@ def blocks(picture: Image.Image) -> Array:
 
 
 def averaged(shades: Array, rows: int, columns: int) -> Array:
-    """Whole-numbered shades averaged over a grid of other cells, each pixel by the area that it shares with a cell."""
+    """Integer shades averaged over a grid of other cells; each pixel counts by the area that it shares with a cell."""
     height, width = shades.shape
     # exact: no sum reaches 2 ** 53
     total = _overlaps(height, rows) @ shades @ _overlaps(width, columns).T
@@ -55,7 +55,7 @@ def _overlaps(pixels: int, cells: int) -> Array:
 
 
 def framed(shades: Array, side: int) -> Array:
-    """Without an even border, brought to a square by its longer side, in the middle, on the border's shade."""
+    """Cropped of a uniform border, then scaled and centered in a square that is filled with the shade of the border."""
     edge = np.concatenate([shades[0], shades[-1], shades[:, 0], shades[:, -1]])
     ground = float(np.partition(edge, len(edge) // 2)[len(edge) // 2])
     inner = _without_border(shades, ground)

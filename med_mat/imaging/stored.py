@@ -6,7 +6,7 @@ import io
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PIL import Image
@@ -14,7 +14,7 @@ from PIL import Image
 from med_mat.errors import ReadError
 from med_mat.imaging import containers
 from med_mat.imaging.hashing import Look, look
-from med_mat.imaging.opened import OpenFile, sentence
+from med_mat.imaging.opened import sentence
 
 if TYPE_CHECKING:
     from med_mat.imaging.containers import Clean, Format
@@ -48,7 +48,7 @@ class Stored:
     notes: tuple[str, ...] = ()  # what may be wrong with its pixels, for the ledger
     encoded: bool = True  # by this library, as PNG; else its compressed image data are the publisher's
     removed: tuple[str, ...] = ()  # of containers.KINDS: what the publisher's file held beside its picture
-    volume: OpenFile | None = None  # the volume that it is a slice of: its masks must lie on the same grid
+    volume: Any = None  # the OpenFile of the volume that it is a slice of: its masks must lie on the same grid
 
 
 def png_bytes(picture: Image.Image) -> bytes:
@@ -67,7 +67,7 @@ def encoded(
     orientation: int = 1,
     spacing: tuple[float, float] | None = None,
     odd: tuple[str, ...] = (),
-    volume: OpenFile | None = None,
+    volume: Any = None,
 ) -> Stored:
     """A decoded picture of 8 bit, upright, as PNG.
 
@@ -132,7 +132,7 @@ def passed(
 
 
 def from_plane(
-    plane: Plane, mat: MAT | None, sha256: str, name: str, notes: Sequence[str] = (), volume: OpenFile | None = None
+    plane: Plane, mat: MAT | None, sha256: str, name: str, notes: Sequence[str] = (), volume: Any = None
 ) -> Stored:
     """A plane, brought to 8 bit by its own window or that of the triplet, as PNG.
 

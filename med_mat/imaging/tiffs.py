@@ -1,7 +1,7 @@
-"""TIFF pages that Pillow refuses, narrows to 8 bit, swaps or turns silently, read by way of other tags in memory.
+"""TIFF pages that Pillow refuses, or silently narrows to 8 bit, swaps or rotates; read with other tags in memory.
 
-Colours that are called grey are called RGB; samples that Pillow has no mode for become longer rows of 8 or 16 bit, from
-which they are put together. Nothing is inverted or turned here: who asks for the page does that, and says so.
+Colors declared as gray are declared as RGB; samples that Pillow has no mode for become longer rows of 8 or 16 bit, from
+which they are reassembled. Nothing is inverted or rotated here: the caller does that, and notes it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _REDUCED, _MASK = 1, 4  # bits of the subfile type: a smaller copy of another page, its transparency
 _FAX = (2, 3, 4)  # compressions, of writers that may leave out that white is 0
-_ALPHA = 2  # an extra sample that leaves the colours alone; others are premultiplied, or no alpha
+_ALPHA = 2  # an extra sample that leaves the colors alone; others are premultiplied, or no alpha
 _UNSIGNED, _SIGNED, _FLOAT, _UNTOLD = 1, 2, 3, 4  # formats of samples
 _LETTERS = {_UNSIGNED: "u", _SIGNED: "i", _FLOAT: "f", _UNTOLD: "u"}
 _DIFFERENCES, _FLOATS = 2, 3  # predictors
@@ -33,7 +33,7 @@ Tags = dict[int, tuple[int, ...]]
 
 @dataclass(slots=True)
 class Page:
-    """One page, decoded; neither inverted nor turned."""
+    """One decoded page, neither inverted nor rotated."""
 
     content: Image.Image | Array  # an array of (rows, columns) or (rows, columns, samples) where Pillow has no mode
     index: int
@@ -46,7 +46,7 @@ class Page:
 
 
 def page(data: bytes, index: int | None, name: object) -> Page:
-    """One page of a file; None: the first that is no thumbnail or transparency mask of another, as its tags say.
+    """One page of a file; None: the first that its tags do not declare a thumbnail or a transparency mask.
 
     Raises:
         ReadError: no such page, or one that cannot be read.
@@ -103,18 +103,18 @@ def _page(pages: list[Directory], index: int, name: object) -> Page:
 
 
 def _main(pages: list[Directory]) -> int:
-    """The first page that stands for itself; where none says so, the first."""
+    """The first page that is no thumbnail or mask; if all are, the first."""
     own = (number for number, one in enumerate(pages) if not one.first(tag.SUBFILE, 0) & (_REDUCED | _MASK))
     return next(own, 0)
 
 
 def _said(directory: Directory) -> int | None:
-    """The photometric interpretation that a page states; None: none."""
+    """The declared photometric interpretation; None if there is none."""
     return (*directory.numbers(tag.PHOTOMETRIC), None)[0]
 
 
 def _changes(directory: Directory, notes: list[str]) -> Tags:
-    """Other tags for a page that Pillow would read wrong."""
+    """Other tags for a page that Pillow would read incorrectly."""
     changes: Tags = {}
     colors = directory.first(tag.SAMPLES, 1) - len(directory.numbers(tag.EXTRA))
     said = _said(directory)
@@ -136,12 +136,12 @@ def _changes(directory: Directory, notes: list[str]) -> Tags:
 def _as_numbers(directory: Directory, meaning: int, colors: int) -> bool:
     """Whether its samples are numbers that Pillow has no mode for, or reads only in one byte order."""
     kind, bits = directory.first(tag.FORMAT, _UNSIGNED), set(directory.numbers(tag.BITS))
-    grey = meaning == _BLACK_IS_ZERO and colors == 1
-    if not (grey or (meaning == _RGB and colors == 3)) or directory.first(tag.PREDICTOR, 1) == _FLOATS:
+    gray = meaning == _BLACK_IS_ZERO and colors == 1
+    if not (gray or (meaning == _RGB and colors == 3)) or directory.first(tag.PREDICTOR, 1) == _FLOATS:
         return False
-    alone = grey and directory.first(tag.SAMPLES, 1) == 1
+    alone = gray and directory.first(tag.SAMPLES, 1) == 1
     if bits == {8}:
-        return grey and kind != _FLOAT and not (alone and kind != _SIGNED)
+        return gray and kind != _FLOAT and not (alone and kind != _SIGNED)
     return (
         bits in ({16}, {32}, {64})
         and kind in _LETTERS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,8 @@ import numpy as np
 from med_mat.errors import ReadError
 from med_mat.example import Pixels, Slice
 from med_mat.imaging import grids
-from med_mat.imaging.opened import Check, OpenFile, PlaneFile, sentence
+from med_mat.imaging.open_file import Check, OpenFile, PlaneFile
+from med_mat.imaging.opened import sentence
 from med_mat.imaging.stored import Stored, from_plane
 from med_mat.imaging.windowing import Array, Plane
 
@@ -44,10 +45,15 @@ class Volume(PlaneFile):
     odd: tuple[str, ...] = ()  # what may be wrong with it
 
     @property
+    def grid(self) -> grids.Grid:
+        """Where its voxels lie."""
+        a, b, c = (int(length) for length in self.data.shape[:3])
+        return grids.Grid((a, b, c), self.axes, self.flips, self.oriented, self.affine)
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """In RAS+ orientation."""
-        a, b, c = (int(self.data.shape[axis]) for axis in self.axes)
-        return a, b, c
+        return self.grid.shape
 
     @property
     def volumes(self) -> int:
@@ -116,7 +122,8 @@ class Volume(PlaneFile):
         """This mask on the grid of its image."""
         if not isinstance(image, Volume) or image is self:
             return self
-        return grids.laid(self, image, self.name, notes)
+        grid = grids.laid(self.grid, image.grid, self.name, notes)
+        return replace(self, axes=grid.axes, flips=grid.flips)
 
 
 def axes_of(affine: Array) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]] | None:

@@ -17,7 +17,8 @@ from med_mat.example import Frame, Pixels
 from med_mat.imaging import opened
 from med_mat.imaging.containers import jpeg, png
 from med_mat.imaging.hashing import Look, look
-from med_mat.imaging.opened import Check, OpenFile, RawFile, Want, sentence
+from med_mat.imaging.open_file import Check, OpenFile, RawFile, Want
+from med_mat.imaging.opened import sentence
 from med_mat.imaging.stored import Stored, encoded, passed
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""One picture whose values are not yet 8 bit, and how they become so: window, lookup table, percentiles."""
+"""Planes of numbers, and how they become images of 8 bit: by a window, a lookup table or percentiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from med_mat.selection import MAT
 
 Array = NDArray[Any]
 
-#: Centre and width in Hounsfield units by area, those in everyday use
+#: Center and width in Hounsfield units by area, those in everyday use
 #: (radiopaedia.org/articles/windowing-ct: lungs W 1500 L -600, brain W 80 L 40, abdominal soft tissue W 400 L 40).
 CT_WINDOWS: dict[str, tuple[float, float]] = {
     "Lung": (-600, 1500),
@@ -30,7 +30,7 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window as a file gives it (DICOM PS3.3 C.11.2)."""
+    """A window of a file (DICOM PS3.3 C.11.2)."""
 
     center: float
     width: float
@@ -54,9 +54,9 @@ def _same(stored: Array) -> Array:
 
 @dataclass(slots=True)
 class Plane:
-    """One picture as its file holds it. Colour of uint8 is shown as it is; all else may be of any number type."""
+    """One image as its file stores it. Color of uint8 is displayed unchanged; all else may be of any number type."""
 
-    values: Array  # (rows, columns) or (rows, columns, 3): colours share one window
+    values: Array  # (rows, columns) or (rows, columns, 3): colors share one window
     notes: list[str] = field(default_factory=list)
     bits: int = 16  # that a value may use; 8 or fewer are kept as they are unless a window says otherwise
     real: Callable[[Array], Array] = _same  # stored -> real values (rescale, modality lookup table)
@@ -64,17 +64,17 @@ class Plane:
     hounsfield: bool | None = None  # None: decided by the values
     inverted: str = ""  # what says that the least value is white; "" where the greatest is
     padding: tuple[float, float] | None = None  # stored values that are no measurements, first to last
-    spacing: tuple[float, float] | None = None  # millimetres per pixel along x and y; None: not known
+    spacing: tuple[float, float] | None = None  # millimeters per pixel along x and y; None: not known
     odd: tuple[str, ...] = ()  # what may be wrong with it
 
 
 def ct_window(mat: MAT | None) -> tuple[float, float] | None:
-    """The default window of a triplet, None where it is not CT."""
+    """The default window of a triplet; None if it is not CT."""
     return CT_WINDOWS.get(mat.area, CT_WINDOW) if mat is not None and mat.modality == "CT" else None
 
 
 def to_8_bit(plane: Plane, mat: MAT | None) -> tuple[NDArray[np.uint8], list[str]]:
-    """A picture of 8 bit, and notes on how it came about."""
+    """The image in 8 bit, and notes on the conversion."""
     values = plane.values
     if values.ndim == 3 and values.dtype == np.uint8:
         return values, plane.notes
@@ -101,13 +101,13 @@ def to_8_bit(plane: Plane, mat: MAT | None) -> tuple[NDArray[np.uint8], list[str
 
 
 def _blocks(values: Array) -> Iterator[Array]:
-    """The values in order, a part at a time as int64, which counting and looking up would make of all at once."""
+    """The values in order, as int64, block by block: counting and lookup would convert all of them at once."""
     flat = values.reshape(-1)
     return (flat[start : start + _BLOCK].astype(np.int64) for start in range(0, flat.size, _BLOCK))
 
 
 def _share(plane: Plane, mat: MAT | None, domain: Array, real: Array, counts: Array | None) -> tuple[Array, str]:
-    """How bright each value is, 0 to 1."""
+    """The brightness of each value, from 0 to 1."""
     window = ct_window(mat)
     if window is not None and (float(np.nanmin(real)) < -200 if plane.hounsfield is None else plane.hounsfield):
         center, width = window

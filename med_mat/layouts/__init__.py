@@ -1,1 +1,1 @@
-"""What lies in a folder or an archive, and which source's published layout that is."""
+"""Recognizes which source a folder or an archive holds, by the layouts of the cards."""

@@ -1,4 +1,4 @@
-"""The names inside an archive, without unpacking it: bounded in time and memory, whatever it claims to hold."""
+"""Lists the names inside an archive without unpacking it, bounded in time and memory."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from med_mat import formats
+
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz", ".7z", ".rar")
-#: How many names are read, how many bytes of a list of names, and how many bytes of a compressed tar.
+#: Limits: names, bytes of a zip's directory, and bytes that are unpacked of a compressed tar.
 MAX_NAMES = 300_000
 MAX_LIST_BYTES = 32 << 20
 MAX_STREAM_BYTES = 64 << 20
 
-#: The best that the compression of a zip can do.
+#: The highest compression ratio of a zip.
 _DEFLATE = 1032
 _OPENERS: tuple[tuple[bytes, Callable[..., Any]], ...] = (
     (b"\x1f\x8b", gzip.open),
@@ -29,26 +31,26 @@ _OPENERS: tuple[tuple[bytes, Callable[..., Any]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """What an archive says that it holds."""
+    """The content that an archive states."""
 
-    names: tuple[str, ...] = ()  # of files, with "/" between parts
-    whole: bool = False  # these are all
-    size: int = 0  # bytes when unpacked, as far as the names go
-    fault: str = ""  # why it should not be unpacked, or cannot be
+    names: tuple[str, ...] = ()  # of files, with "/" as separator
+    whole: bool = False  # whether the list is complete
+    size: int = 0  # unpacked bytes of the files that are listed
+    fault: str = ""  # why it must not or cannot be unpacked
     note: str = ""
 
 
 class _TooMuchError(Exception):
-    """The bound is reached."""
+    """A limit is reached."""
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file name is that of an archive."""
+    """Whether a file name has the suffix of an archive."""
     return name.lower().endswith(ARCHIVES) and not name.lower().endswith(".nii.gz")
 
 
 def members(path: Path) -> Members:
-    """The names in a zip or tar file; of other archives none."""
+    """Lists a zip or tar file; other archives are only checked for their signature."""
     try:
         with path.open("rb") as file:
             head = file.read(512)
@@ -68,7 +70,7 @@ def _zip(file: IO[bytes], size: int, head: bytes) -> Members:
             entries = archive.infolist()
     except _TooMuchError:
         return Members(note="its list of names is too long to be read")
-    except Exception:  # zipfile lets through whatever a hostile or broken file makes it stumble over
+    except Exception:  # zipfile raises anything on hostile or broken files
         return Members(fault=_not_what_it_is_called(head, (b"PK",)) or "it is cut short or broken: download it again")
     names = [entry.filename for entry in entries if not entry.is_dir()]
     total = sum(entry.file_size for entry in entries)
@@ -109,7 +111,7 @@ def _tar(file: IO[bytes], head: bytes) -> Members:
 
 
 def _sorted_out(names: list[str], whole: bool, size: int, fault: str) -> Members:
-    """Names that lead out of the folder are no names, but a fault."""
+    """The list without names that leave the target folder, which are a fault."""
     out = [name for name in names if _leads_out(name)]
     if out:
         fault = f"{len(out):,} of its names lead out of the folder that it is unpacked in: do not unpack it"
@@ -129,12 +131,11 @@ def _not_what_it_is_called(head: bytes, magics: tuple[bytes, ...]) -> str:
         return ""
     if not head:
         return "it is empty: download it again"
-    page = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype html", b"<html", b"<head"))
-    return f"it is no archive{' but a web page' if page else ''}: download it again"
+    return f"it is no archive{' but a web page' if formats.is_web_page(head) else ''}: download it again"
 
 
 class _Bounded:
-    """A file that refuses to read more than so much at once, or in all."""
+    """A file that raises when more than a limit is read, at once or in total."""
 
     def __init__(self, file: IO[bytes], limit: int, *, in_all: bool = False) -> None:
         self._file = file
@@ -143,7 +144,7 @@ class _Bounded:
         self._read = 0
 
     def read(self, size: int | None = -1) -> bytes:
-        """Read; raise where the bound is passed."""
+        """Reads; raises where the limit is exceeded."""
         left = self._limit - (self._read if self._in_all else 0)
         data = self._file.read(left + 1 if size is None or size < 0 else min(size, left + 1))
         if len(data) > left:

@@ -1,4 +1,4 @@
-"""What folders hold, as names: of a disk where and when somebody looks, or of paths that are known already."""
+"""File and folder names as trees, listed from a disk on demand or made from known paths."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from med_mat import formats
-from med_mat.raw.folder import is_hidden, refused_link
+from med_mat.raw.files import refused_link
+from med_mat.raw.patterns import is_hidden
 
 _SAMPLE = 60
 _OTHER_IMAGES = (".gz", ".hdr", ".raw", ".npy", ".svs")
@@ -22,26 +23,26 @@ Parts = tuple[str, ...]  # of a folder's path, below the top of its tree
 
 
 class Listing(NamedTuple):
-    """The names in a folder."""
+    """The names of the files and folders in a folder."""
 
     files: tuple[str, ...]
     folders: tuple[str, ...]
 
     @property
     def lowered(self) -> frozenset[str]:
-        """All of them in lower case."""
+        """All names in lower case."""
         return frozenset(name.lower() for name in (*self.files, *self.folders))
 
 
 @dataclass
 class Tree:
-    """What a folder holds, listed where and when somebody looks.
+    """A folder whose subfolders are listed when first asked for.
 
-    Hidden files, links to folders and what cannot be looked at are left out, each by itself.
+    Hidden files, links to folders and unreadable entries are left out.
     """
 
     top: Path
-    sample: bool = False  # keep a sample of the images of each folder
+    sample: bool = False  # keep only a sample of the images in each folder
     follow: bool = True  # whether links may lead out of it
     listings: dict[Parts, Listing] = field(default_factory=dict)
 
@@ -80,19 +81,19 @@ class Tree:
 
 
 class _Known(Tree):
-    """A tree that is listed to its end."""
+    """A tree that is listed already."""
 
     def _list(self, parts: Parts) -> Listing:
         return Listing((), ())
 
 
 def known(top: Path, paths: Iterable[str], spelled: Collection[str] = ()) -> Tree:
-    """The tree of all folders over some files; of many images in one folder a sample.
+    """The tree of some files; of many images in one folder only a sample is kept.
 
     Args:
         top: the folder that the paths are relative to.
         paths: the files.
-        spelled: names, in lower case, that are kept in any case.
+        spelled: file names in lower case that sampling keeps.
     """
     files: defaultdict[str, list[str]] = defaultdict(list)
     folders: defaultdict[str, set[str]] = defaultdict(set)
@@ -118,7 +119,7 @@ def known(top: Path, paths: Iterable[str], spelled: Collection[str] = ()) -> Tre
 
 
 def levels(tree: Tree, depth: int, claimed: Set[Parts] = frozenset(), start: Parts = ()) -> Iterator[list[Parts]]:
-    """The folders from one down, level by level, without those that are claimed by the time that their level comes."""
+    """The folders below one, level by level, without those that are claimed when their level is reached."""
     level = [start]
     for _ in range(depth + 1):
         yield level
@@ -134,7 +135,7 @@ def levels(tree: Tree, depth: int, claimed: Set[Parts] = frozenset(), start: Par
 
 
 def sampled(names: list[str]) -> list[str]:
-    """All names but those of images, and of these some of every suffix, so that each way of naming is among them."""
+    """All names except most images: of these a few of each suffix and way of naming are kept."""
     if len(names) <= _SAMPLE:
         return names
     kept = []

@@ -1,4 +1,4 @@
-"""Finding a source on disk by the layouts of its card, and saying what is wrong where it is not found."""
+"""Finds sources on disk by the layouts of their cards, and explains why one is not found."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from med_mat.raw.folder import RawFolder
 
 log = logging.getLogger(__name__)
 
-LEVELS = 4  # how far below the folder that was named a source's root may lie
-_FAR = 8  # how far to look for what to suggest
-_TRIED = 200  # folders of a level
+LEVELS = 4  # a source's root may lie this many levels below the given folder
+_FAR = 8  # levels that are searched for a suggestion
+_TRIED = 200  # folders of a level that are tried
 
 #: A loader's ``examples``.
 Reader = Callable[[RawFolder], Iterable[Any]]
@@ -33,18 +33,18 @@ def locate(
     *,
     follow: bool = True,
 ) -> RawFolder:
-    """The root of a source in a folder, or up to four levels below it: the shallowest, by the first layout that fits.
+    """The root of a source in a folder or up to four levels below it: the shallowest that fits a layout.
 
     Args:
-        source: what is looked for.
-        folder: where.
-        reader: the loader's ``examples``. Who names a source and its folder need not prove what it is: where no layout
-            fits, the first place counts in which the loader finds anything, and a warning says what is missing there.
-        catalog: all sources; a folder that is laid out as another one is not read so.
+        source: the source to find.
+        folder: where to look.
+        reader: the loader's ``examples``. With it, an incomplete copy is accepted: where no layout fits, the first
+            folder in which the loader finds anything is used, and a warning says what is missing there.
+        catalog: all sources; a folder that fits the layout of another one is not used.
         follow: whether links may lead out of the folder.
 
     Raises:
-        LayoutError: none fits; the message says what was expected, what is there, and what to do.
+        LayoutError: nothing fits; the message says what was expected, what is there, and what to do.
     """
     top = Path(folder).absolute()
     if not top.is_dir():
@@ -64,7 +64,7 @@ def locate(
 
 
 def has_all_parts(source: Source, raw: RawFolder) -> bool:
-    """Whether no part of the layout lacks by which a folder was located: another download may bring the others."""
+    """Whether all parts of a folder's layout are present; further downloads may bring missing ones."""
     layout = next(one for one in source.layouts if one.variant == raw.variant)
     return all(matches(Tree(raw.root, follow=raw.follow), (), part) for part in layout.parts)
 
@@ -72,9 +72,9 @@ def has_all_parts(source: Source, raw: RawFolder) -> bool:
 def _readable(
     source: Source, tree: Tree, reader: Reader, catalog: Mapping[str, Source], others: dict[Parts, str]
 ) -> RawFolder | None:
-    """The first place in which a loader finds anything, by the layout of which least is missing.
+    """The first folder in which a loader finds anything, with the layout that lacks least.
 
-    Places that are laid out as another source are passed over, and noted in ``others``.
+    Folders that fit the layout of another source are skipped and noted in ``others``.
     """
     whole = RawFolder(tree.top, follow=tree.follow)
     candidates = Candidates.of(catalog.values())
@@ -97,7 +97,7 @@ def _readable(
 def _finds(reader: Reader, raw: RawFolder) -> bool:
     try:
         return any(True for _ in reader(raw))
-    except Exception:  # it was written for a folder that holds more
+    except Exception:  # a loader expects a complete folder
         return False
 
 
@@ -108,16 +108,16 @@ def recognize(
     *,
     follow: bool = True,
 ) -> dict[str, RawFolder]:
-    """The sources that lie below a folder, each where it is shallowest, in the catalog's order.
+    """Finds the sources below a folder, each at its shallowest place, in the catalog's order.
 
-    ``folder/<source>`` counts first (that folder may be a link); then whatever a layout identifies. A folder that fits
-    several sources is that of the one whose layout says most; where several say as much it is none's, and a warning
-    says so. Images are sampled by the pattern of their names, so that a million of them are quick.
+    ``folder/<source>`` comes first (that folder may be a link), then any folder that fits a layout. A folder that fits
+    several sources belongs to the one with the most specific layout; on a tie it belongs to none, and a warning says
+    so. Images are sampled by the form of their names, so that a million of them cost little.
 
     Args:
         folder: where to look.
-        catalog: what to look for.
-        readers: the loader of a source, for :func:`locate` where a folder is called as a source.
+        catalog: the sources to look for.
+        readers: gives the loader of a source, for :func:`locate` where a folder has the source's name.
         follow: whether links may lead out of the folder.
 
     Raises:
@@ -191,7 +191,7 @@ def _hint(source: Source, top: Path, tree: Tree) -> str:
     archives = _archives(tree)
     if not listing.files and not listing.folders:
         return "The folder is empty (hidden files aside): download the source and unpack it there."
-    # "**" would search whatever else lies there
+    # "**" would search the whole tree
     shallow = [one for one in source.layouts if not any("**" in pattern for pattern in (*one.files, *one.parts))]
     for parent in list(top.parents)[: LEVELS - 1]:
         above = Tree(parent)
@@ -222,7 +222,7 @@ def _count(depth: int) -> str:
 
 
 def _nearest(source: Source, tree: Tree) -> tuple[Parts, Layout, list[str]] | None:
-    """The folder and layout of which most is there, where anything is."""
+    """The folder and layout with the largest share present; None where nothing is."""
     best: tuple[float, Parts, Layout, list[str]] | None = None
     for level in levels(tree, LEVELS):
         for parts in level[:2000]:
@@ -236,6 +236,6 @@ def _nearest(source: Source, tree: Tree) -> tuple[Parts, Layout, list[str]] | No
 
 
 def _archives(tree: Tree) -> list[Path]:
-    """The archives in the folder, and in the folders right below."""
+    """The archives in a folder and directly below it."""
     places: list[Parts] = [(), *((name,) for name in tree[()].folders[:100])]
     return [tree.top.joinpath(*parts, name) for parts in places for name in tree[parts].files if is_archive(name)]

@@ -1,4 +1,4 @@
-"""Which layouts of the cards a folder fits, and how much each says."""
+"""Matches folders against card layouts and ranks matches by specificity."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from med_mat.catalog import Layout, Source
 from med_mat.layouts.listing import Parts, Tree
-from med_mat.raw.folder import matcher
+from med_mat.raw.patterns import matcher
 
 
 @functools.lru_cache(maxsize=4096)
 def branches(pattern: str) -> tuple[Parts, ...]:
-    """A pattern as parts, once for each alternative in braces."""
+    """A pattern as path parts, one tuple for each alternative in braces."""
     import bracex
 
     try:
@@ -25,24 +25,24 @@ def branches(pattern: str) -> tuple[Parts, ...]:
 
 
 def fits(tree: Tree, parts: Parts, layout: Layout) -> bool:
-    """Whether a folder holds all the files that a layout needs, and one of its parts."""
+    """Whether a folder holds all required files of a layout, and at least one of its parts."""
     if not all(matches(tree, parts, pattern) for pattern in layout.files):
         return False
     return any(matches(tree, parts, pattern) for pattern in layout.parts) if layout.parts else bool(layout.files)
 
 
 def lacking(tree: Tree, parts: Parts, layout: Layout) -> list[str]:
-    """What a whole copy would hold besides."""
+    """The patterns of a layout that nothing in a folder matches."""
     return [pattern for pattern in layout.patterns if not matches(tree, parts, pattern)]
 
 
 def matches(tree: Tree, parts: Parts, pattern: str) -> bool:
-    """Whether a folder holds a file that a pattern names."""
+    """Whether a file in a folder matches a pattern."""
     return any(descends(tree, parts, branch) for branch in branches(pattern))
 
 
 def descends(tree: Tree, parts: Parts, branch: Parts) -> bool:
-    """Whether a folder holds a file that one alternative of a pattern names."""
+    """Whether a file in a folder matches one alternative of a pattern."""
     if not branch:
         return False
     head, *rest = branch
@@ -54,39 +54,39 @@ def descends(tree: Tree, parts: Parts, branch: Parts) -> bool:
         )
     names = tree[parts].folders if rest else tree[parts].files
     if tree.sample and not rest and literal(head) and tree.top.joinpath(*parts, head).is_file():
-        return True  # it may not be in the sample
+        return True  # sampling may have dropped it
     fitting = matcher((head,))
     return any(fitting(name) and (not rest or descends(tree, (*parts, name), tuple(rest))) for name in names)
 
 
 def weight(patterns: Iterable[str]) -> int:
-    """How much patterns say: the letters that they spell out, of alternatives the longest."""
+    """The specificity of patterns: their literal characters, for alternatives those of the longest."""
     return sum(
         max((len(re.sub(r"[*?]", "", "/".join(branch))) for branch in branches(pattern)), default=0)
         for pattern in patterns
     )
 
 
-def told(tree: Tree, parts: Parts, layout: Layout) -> int:
-    """How much of a layout that fits speaks for it in a folder."""
+def specificity(tree: Tree, parts: Parts, layout: Layout) -> int:
+    """The specificity of a layout that fits a folder, counting the parts that are present."""
     return weight([*layout.files, *(pattern for pattern in layout.parts if matches(tree, parts, pattern))])
 
 
 def literal(part: str) -> bool:
-    """Whether a part of a pattern is the name itself."""
+    """Whether a part of a pattern has no wildcard."""
     return not set(part) & set("*?\\")
 
 
 @dataclass
 class Candidates:
-    """Layouts by the first name that they spell out, so that a folder is tried against few of them."""
+    """Layouts by their first literal name, so that a folder is matched against few of them."""
 
     named: dict[str, list[tuple[Source, Layout]]]
     others: list[tuple[Source, Layout]]
 
     @classmethod
     def of(cls, sources: Iterable[Source]) -> Candidates:
-        """Those of some sources."""
+        """The layouts of some sources."""
         named: dict[str, list[tuple[Source, Layout]]] = {}
         others = []
         for source in sources:
@@ -101,24 +101,24 @@ class Candidates:
         return cls(named, others)
 
     def at(self, tree: Tree, parts: Parts) -> Iterator[tuple[Source, Layout]]:
-        """Those that may fit a folder, as far as its own names tell."""
+        """The layouts that may fit a folder, judged by the names directly in it."""
         for name in sorted(tree[parts].lowered & self.named.keys()):
             yield from self.named[name]
         yield from self.others
 
     def best(self, tree: Tree, parts: Parts, without: Container[str] = ()) -> dict[str, Layout]:
-        """The sources that a folder may be, with the layout that it fits: several only where they say as much.
+        """The sources whose layout fits a folder most specifically; several where they tie.
 
         Args:
-            tree: what the folder lies in.
+            tree: contains the folder.
             parts: the folder.
-            without: names of sources that it is not.
+            without: names of sources to leave out.
         """
         fitting = [
             (source, layout)
             for source, layout in self.at(tree, parts)
             if source.name not in without and fits(tree, parts, layout)
         ]
-        ranked = [(told(tree, parts, layout), source, layout) for source, layout in fitting]
+        ranked = [(specificity(tree, parts, layout), source, layout) for source, layout in fitting]
         most = max((said for said, _, _ in ranked), default=0)
         return {source.name: layout for said, source, layout in reversed(ranked) if said == most}

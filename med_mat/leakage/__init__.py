@@ -1,1 +1,1 @@
-"""Leaks between splits: pictures that are the same, or look the same, wherever they lie."""
+"""Leakage between splits: duplicates and near-duplicates, within a source and across sources."""

@@ -1,8 +1,8 @@
-"""Which pictures may be one another's copies, though their hashes differ: those whose descriptors stand out as near.
+"""Candidate copies whose hashes differ: images whose descriptors are conspicuously near to each other.
 
 Each is searched for among its own source, and among the other sources of its modality. Up to :data:`EXACT` pictures the
-search is over all of them; beyond, over the part whose centres lie nearest (Jégou et al. 2011, an inverted file), where
-the centres are the descriptors of lowest digest: a function of the set, as all here is. Descriptors are whole numbers,
+search is over all of them; beyond, over the part whose centers lie nearest (Jégou et al. 2011, an inverted file), where
+the centers are the descriptors of lowest digest: a function of the set, as all here is. Descriptors are whole numbers,
 and float32 adds their products exactly, in whatever order.
 """
 
@@ -21,19 +21,19 @@ Array = NDArray[Any]
 
 #: Neighbours asked for. The last is the measure of how dense it is there: a copy is much nearer than that one.
 NEIGHBOURS = 25
-#: Squared distances: beyond the first nothing is a copy, below the second everything is looked at.
+#: Squared distances: beyond the first nothing is a copy, below the second every pair is a candidate.
 FAR, NEAR = 50**2, 16**2
-#: A candidate's squared distance is below so much of that of the last neighbour.
+#: A candidate's squared distance is below so much of that of the last neighbor.
 SHARE = 0.72
 #: Pictures up to which a search is over all of them.
 EXACT = 20_000
-_PER_CENTRE = 512
-_PROBED = 20  # centres: as many pictures as half of those
+_PER_CENTER = 512
+_PROBED = 20  # centers: as many pictures as half of those
 _BATCH = 65_536
 
 
 def candidates(descriptors: Array, source: Array, modality: Array) -> tuple[Array, Array]:
-    """Pairs of positions that are worth a look, each once, the lower position first.
+    """Pairs of positions to verify, each once, the lower position first.
 
     Args:
         descriptors: (n, LENGTH) of int8.
@@ -80,11 +80,11 @@ def _across(index: _Index, descriptors: Array, members: Array, mine: Array) -> A
 
 
 def _outstanding(distance: Array, place: Array, queries: Array, among: Array, own: bool) -> Array:
-    """Of the neighbours those that are much nearer than the last one."""
+    """Of the neighbors those that are much nearer than the last one."""
     there = place >= 0
     if own:
         there &= among[place] != queries[:, None]
-    # without so many neighbours, nothing is dense
+    # without so many neighbors, nothing is dense
     last = np.where(place[:, -1:] >= 0, distance[:, -1:], np.inf)
     near = (distance < SHARE * last) | ((distance <= NEAR) & (distance < last))
     row, column = np.nonzero(there & near & (distance <= FAR))
@@ -92,7 +92,7 @@ def _outstanding(distance: Array, place: Array, queries: Array, among: Array, ow
 
 
 class _Index:
-    """Descriptors in which neighbours are searched for."""
+    """Descriptors in which neighbors are searched for."""
 
     def __init__(self, descriptors: Array) -> None:
         import faiss
@@ -100,12 +100,12 @@ class _Index:
         self._probed = 0
         self._index: Any = faiss.IndexFlatL2(LENGTH)
         if len(descriptors) > EXACT:
-            centres = _centres(descriptors, len(descriptors) // _PER_CENTRE)
+            centers = _centers(descriptors, len(descriptors) // _PER_CENTER)
             coarse = faiss.IndexFlatL2(LENGTH)
-            coarse.add(centres.astype(np.float32))
+            coarse.add(centers.astype(np.float32))
             self._coarse = coarse  # faiss does not keep it alive
             bytes_ = faiss.ScalarQuantizer.QT_8bit_direct_signed  # the numbers as they are: nothing is trained or lost
-            self._index = faiss.IndexIVFScalarQuantizer(coarse, LENGTH, len(centres), bytes_)
+            self._index = faiss.IndexIVFScalarQuantizer(coarse, LENGTH, len(centers), bytes_)
             self._index.by_residual = False
             self._index.is_trained = True
             self._probed = _PROBED
@@ -131,7 +131,7 @@ class _Index:
             yield part, *self._index.search(descriptors[part].astype(np.float32), count, params=parameters)
 
 
-def _centres(descriptors: Array, count: int) -> Array:
+def _centers(descriptors: Array, count: int) -> Array:
     """The descriptors of lowest digest."""
     distinct = np.unique(np.ascontiguousarray(descriptors).view(f"V{LENGTH}")).view(np.int8).reshape(-1, LENGTH)
     digests = np.array([xxhash.xxh3_64_intdigest(one.tobytes()) for one in distinct], np.uint64)

@@ -1,4 +1,4 @@
-"""Whether two thumbnails show the same picture, one of them turned, mirrored, shifted, zoomed, inverted or sharpened.
+"""Whether two thumbnails show the same image, one of them rotated, flipped, shifted, zoomed, inverted or sharpened.
 
 Rotation and mirroring follow from the log-polar spectra (Reddy and Chatterji 1996), the shift from a correlation, and
 what is left (zoom, a shear of the aspect) from Gauss-Newton steps on an affine map (Baker and Matthews 2004, inverse
@@ -18,9 +18,9 @@ from med_mat.leakage.thumbnails import SIDE
 
 Array = NDArray[Any]
 
-#: A score from which two thumbnails are held to show one picture, or neighbouring slices of one scan.
+#: The score from which two thumbnails count as one image, or as neighboring slices of one scan.
 LEAST_SCORE = 0.68
-#: A score from which it is the picture itself.
+#: The score from which they count as one image.
 COPY_SCORE = 0.85
 _RADII, _ANGLES, _FINE = 20, 64, 256
 _HYPOTHESES = 2  # angles tried of each mirror form

@@ -1,11 +1,11 @@
-"""Contradictions: one picture that two records give labels of which one rules out the other.
+"""Contradictions: two records of one image with labels that exclude each other.
 
-Two pictures count as one where they are the same file, have the same pixels, or look the same (a link of the kind
-"same picture"); where they share a published id, only if they look the same too. Within one patient, equal pictures
-alone can contradict each other: what merely looks the same is a neighbouring slice or frame there. Slices of one file
-never do, and neither do the records that one image gives to several rows.
+Two images count as one if they are the same file, have the same pixels, or are near-duplicates (a link of the kind
+"same picture"); if they share a published id, only if they are near-duplicates too. Within one patient, only equal
+images can contradict each other: near-duplicates there are neighboring slices or frames. Slices of one file never do,
+nor do the records of one image in several rows.
 
-Two records of one picture contradict each other
+Two records of one image contradict each other
 
 - in one row of classes or grades, if their labels differ: the publisher gives an image one of them;
 - in one row of findings, boxes or masks, if one states to be absent what the other states to be present;
@@ -81,12 +81,12 @@ class Contested:
     first: str
 
     def __str__(self) -> str:
-        apart = f", {self.apart:,} of them on two sides of a split" if self.apart else ""
-        return f"the same picture, two labels: {self.pairs:,} pair{'s'[: self.pairs != 1]}{apart}, first: {self.first}"
+        apart = f", {self.apart:,} of them between different splits" if self.apart else ""
+        return f"one image, two labels: {self.pairs:,} pair{'s'[: self.pairs != 1]}{apart}, first: {self.first}"
 
 
 def contradict(one: Stated, other: Stated, rows: Mapping[int, Row], synonyms: Synonyms) -> bool:
-    """Whether two records of one picture contradict each other.
+    """Whether two records of one image contradict each other.
 
     Args:
         one: what a record states.

@@ -1,9 +1,9 @@
 """Groups: records that must stay on one side of a split, over all sources, and the links between duplicates.
 
 A group is a connected component over patients, raw files, equal files, equal pixels, ids that sources share,
-near-duplicates, and pictures of which one is the other turned, shifted or zoomed, or its neighbour in a scan. All of it
-follows from the set of records, in whatever order they come: links hang on the order of casefolded ids, and numbers are
-given last. A picture without structure (all black) joins nobody, however many patients have it.
+near-duplicates, images that are rotated, shifted or zoomed copies of another, and neighboring slices of a scan. Groups
+and links are a function of the set of records, whatever their order: links follow the order of casefolded ids, and
+groups are numbered last. An image without structure (all black) links no records, however many patients have it.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ DUPLICATES = "duplicates.parquet"
 COLUMNS = ("id", "image_id", "source", "path", "patient_key", "sha256", "pixel_hash", "perceptual_hash")
 #: What it reads beside them where there are thumbnails; ``image`` is the position of a record's thumbnail, or null.
 LOOKED_AT = ("modality", "descriptor", "image")
-#: A look that so many patients of one source share is no copy of a picture: an all but empty slice, a mask of a lung, a
-#: screen before the probe touches. Links by such looks would chain all patients of a source into one group.
-COMMON_LOOK = 8
+#: A perceptual hash shared by more than this many patients of one source is uninformative and creates no link: nearly
+#: empty slices, lung masks, a screen before the probe touches. Such links would chain all patients into one group.
+COMMON_HASH = 8
 _FILE, _PIXELS, _SHARED, _NEAR, _PATIENT = map(
     REASONS.index, ("same file", "same pixels", "shared id", "near", "same patient")
 )
@@ -61,7 +61,7 @@ class Groups:
 
     numbers: pa.Array  # int32, for each record the position of its group's first record
     within: pa.Array  # int32, the same by its own source alone: a function of that source's records
-    links: pa.Table  # LINK_SCHEMA, in the order of ids; n - 1 links for n copies of a picture
+    links: pa.Table  # LINK_SCHEMA, in the order of ids; n - 1 links for n copies of an image
     counts: dict[str, int]  # for the manifest
 
 
@@ -154,7 +154,7 @@ def _paired(first: Array, second: Array) -> Array:
 def _sure(
     images: pa.Table, source: Array, raw_file: Array, shared: Mapping[str, Sequence[SharedId]]
 ) -> Iterator[Edges]:
-    """Pairs of equal files, pixels and ids, but for pictures in which there is nothing to see."""
+    """Pairs of equal files, pixels and ids, without images that have no structure."""
     nothing = np.asarray(pc.and_(pc.is_valid(images["pixel_hash"]), pc.is_null(images["perceptual_hash"])))
     file, pixels = (np.where(nothing, -1, encoded(images[name])) for name in ("sha256", "pixel_hash"))
     frame = pc.struct_field(pc.extract_regex(images["path"], rf"(?P<frame>{FRAME})"), "frame")
@@ -182,7 +182,7 @@ def _shared_codes(images: pa.Table, shared: Mapping[str, Sequence[SharedId]]) ->
 
 
 def _near(column: pa.ChunkedArray, source: Array, progress: bool) -> tuple[Edges, int]:
-    """Pairs that connect near-duplicates, and how many pictures were in a crowd.
+    """Pairs that connect near-duplicates, and the number of images with too many neighbors to search for.
 
     Each source is searched by itself first, so that its own pairs do not depend on others; then what of it is no crowd
     is searched among all.
@@ -216,12 +216,12 @@ def _near_edges(found: Any, holders: Array) -> Edges:
 
 
 def _uncommon(likely: Edges, source: Array, patient: Array) -> tuple[Edges, int]:
-    """Pairs but for those of a look that is common in its source, and how many images have such a look."""
+    """Pairs without those of a hash that is common in its source, and the number of images with such a hash."""
     own = likely.chosen(source[likely.first] == source[likely.second])
-    looks = components(len(source), own.first, own.second)
+    hashes = components(len(source), own.first, own.second)
     linked = np.unique(np.concatenate([own.first, own.second]))
     known = linked[patient[linked] >= 0]
-    each = np.unique(np.stack([looks[known], patient[known]]), axis=1)
+    each = np.unique(np.stack([hashes[known], patient[known]]), axis=1)
     shown, patients = np.unique(each[0], return_counts=True)
-    common = np.isin(looks, shown[patients > COMMON_LOOK])
+    common = np.isin(hashes, shown[patients > COMMON_HASH])
     return likely.chosen(~common[likely.first] & ~common[likely.second]), int(common.sum())

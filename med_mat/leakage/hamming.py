@@ -25,7 +25,7 @@ _SUBSTRINGS = 3  # of each class: every third of its bits
 _EXACT = (0, 3)  # substrings for which an exact match is enough
 #: The Hamming distance, in bits, up to which no pair is missed.
 LIMIT = 21
-#: Which classes each of the four flips inverts, in the order of :func:`~med_mat.imaging.hashing.turns`. The
+#: Which classes each of the four flips inverts, in the order of :func:`~med_mat.imaging.hashing.orientations`. The
 #: classes are those of odd and odd frequencies, odd and even, even and odd, even and even (the first is 1, odd).
 _FLIPPED = np.array([[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0], [0, 1, 1, 0]])
 _STILL = 3  # the class that no flip inverts
@@ -39,7 +39,7 @@ class Pairs(NamedTuple):
     query: Array  # int64, and so are the others
     hit: Array
     distance: Array
-    turn: Array  # the orientation, as a position in turns(), of the smallest distance; the first of several
+    turn: Array  # the orientation, as a position in orientations(), of the smallest distance; the first of several
 
 
 class Words(NamedTuple):

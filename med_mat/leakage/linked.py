@@ -1,4 +1,4 @@
-"""The links of a built Med-MAT as positions in its index, and the pictures whose labels contradict each other."""
+"""The links of a built Med-MAT as positions in its index, and the images whose labels contradict each other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Linked:
     second: Positions
     reason: tuple[str, ...]
     contradictory: npt.NDArray[np.bool_]
-    contested: Positions  # all records of the pictures that carry contradictory labels, ascending
+    contested: Positions  # all records of the images with contradictory labels, ascending
 
 
 def read(location: Location) -> Linked:

@@ -1,4 +1,4 @@
-"""Links between pictures that are, or show, the same: pairs with a reason, and the table of the surest ones."""
+"""Links between records that show the same image, scan or patient: pairs with a reason, and the table of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from med_mat.leakage.components import spanning_forest
 
 Array = NDArray[Any]
 
-#: Why two records are linked, the surest first.
+#: Why two records are linked, the most certain reason first.
 REASONS = (
     "same file",
     "same pixels",
@@ -85,7 +85,7 @@ def gathered(parts: Iterable[Edges]) -> Edges:
 
 
 def surest(count: int, found: Edges) -> Edges:
-    """n - 1 pairs for n images of one picture, the surest and nearest, in the order of the images.
+    """n - 1 pairs for n copies of one image, the most certain and nearest ones, in the order of the images.
 
     Args:
         count: images in all.
@@ -112,9 +112,9 @@ def stars(codes: Array, part: Array) -> tuple[Array, Array]:
     places = np.arange(len(order))
     first = order[np.maximum.accumulate(np.where(own, places, 0))]
     leader = order[np.maximum.accumulate(np.where(begins, places, 0))]
-    centre = np.where(own, leader, first)
+    center = np.where(own, leader, first)
     other = ~begins
-    return centre[other], order[other]
+    return center[other], order[other]
 
 
 def link_table(found: Edges, images: pa.Table, known: Array) -> pa.Table:

@@ -1,4 +1,4 @@
-"""Pictures that look the same, among millions: what joins perceptual hashes that differ in few bits."""
+"""Near-duplicates among millions of images: links between perceptual hashes that differ in few bits."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from med_mat.progress import Bar
 
 Array = NDArray[Any]
 
-#: Bits in which two hashes of one picture may differ: measured by ``python -m benchmarks duplicates``.
+#: Bits in which two hashes of one image may differ: measured by ``python -m benchmarks duplicates``.
 THRESHOLD = 21
-#: A hash with so many known ones within the threshold does not become known itself: see :func:`near_links`.
+#: A hash with at least this many neighbors within the threshold is not added to the index: see :func:`near_links`.
 CROWD = 64
-_LEAF = 1024  # hashes of which all are compared with all
-_BLOCK = 16_384  # hashes that become known together; more where many are known already
-_ALIKE = 2**21  # shared pieces within a block, beyond which a smaller one is taken: a crowd has as many as its square
+_LEAF = 1024  # hashes that are compared exhaustively
+_BLOCK = 16_384  # hashes that are added to the index at once; more where it is large
+_ALIKE = 2**21  # shared substrings in a block beyond which it is halved: they grow with the square of a crowd
 _ASKED = 8192
 _THREADS = 2
 
@@ -36,8 +36,8 @@ class Links:
     first: Array  # int64, and so are the next two
     second: Array  # behind the first
     distance: Array  # in bits
-    turned: Array  # bool: one shows the other flipped, or turned by quarter turns, or both
-    crowded: Array  # bool, for each hash: it has so many others within the threshold that it was not searched for
+    turned: Array  # bool: one image is the other flipped, rotated by a multiple of 90 degrees, or both
+    crowded: Array  # bool, for each hash: it has too many neighbors and was not added to the index
 
 
 def unpacked(hashes: Sequence[str]) -> Array:
@@ -46,14 +46,14 @@ def unpacked(hashes: Sequence[str]) -> Array:
 
 
 def near_links(hashes: Array, labels: Array, *, threshold: int = THRESHOLD, progress: bool = False) -> Links:
-    """What joins hashes that differ in at most ``threshold`` bits: n - 1 links for n that belong together.
+    """Links between hashes that differ in at most ``threshold`` bits: n - 1 links for a component of n hashes.
 
-    Pairs of one label, or joined by other pairs already, give no link. The links are a function of the set of hashes:
-    they are taken in the order of their bits, whatever order they come in, and whatever the number of threads. Flipped
-    and turned pictures are found as upright ones are. Time and memory stay bounded where thousands look alike (a video
-    that stands still, empty frames): a hash is compared with all that are known before it, but one that finds
-    :data:`CROWD` of them within the threshold does not become known. In such a crowd alone a pair may be missed, and
-    both its hashes are joined with others of it.
+    Pairs with the same label, or already connected by other pairs, give no link. The links are a function of the set of
+    hashes: these are processed in the order of their bits, whatever their order and the number of threads. Flipped and
+    rotated images are found as well. Time and memory are bounded where thousands of images look the same (a video that
+    stands still, empty frames): a hash is compared with all hashes in the index, but one with :data:`CROWD` neighbors
+    within the threshold is not added to it. Only in such a crowd may a pair be missed, and both its hashes are linked
+    to others of the crowd.
 
     Args:
         hashes: (n, 32) of uint8, no two of them equal.

@@ -1,4 +1,4 @@
-"""The thumbnails of a build: small grey pictures against which likely copies are checked, read from disk as needed."""
+"""The thumbnails of a build: small gray images to verify candidate copies with, read from disk as needed."""
 
 from __future__ import annotations
 

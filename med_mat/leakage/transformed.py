@@ -1,4 +1,4 @@
-"""Links between pictures of which one is the other, turned, shifted, zoomed or inverted, or its neighbour in a scan."""
+"""Links between images that are transformed copies (rotated, shifted, zoomed, inverted) or neighboring slices."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from med_mat.official.checking import FAULTS, Report, check
 from med_mat.official.files import Entry, File, find_files
 from med_mat.official.images import BuiltImages, RawImages
 from med_mat.official.matching import Match, match
-from med_mat.official.overlaps import Overlap, overlaps
+from med_mat.official.overlaps import SharedImages, overlaps
 
 __all__ = [
     "FAULTS",
@@ -23,9 +23,9 @@ __all__ = [
     "Entry",
     "File",
     "Match",
-    "Overlap",
     "RawImages",
     "Report",
+    "SharedImages",
     "attach",
     "check",
     "find_files",

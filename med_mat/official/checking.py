@@ -243,7 +243,7 @@ class _Words:
         self._free_texts = free if len(free) >= _FREE_TEXTS else set()
 
     def faults(self, entry: Entry) -> list[tuple[str, str]]:
-        """Kind of fault, and what it is about."""
+        """Kind of fault, and its subject."""
         key = f"{entry.open_question}\0{entry.caption}", entry.row
         if key not in self._known:
             self._known[key] = list(self._look(entry))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Overlap:
+class SharedImages:
     """One combination of the paper, counted in a build."""
 
     kind: str
@@ -45,7 +45,7 @@ class Overlap:
         return asdict(self)
 
 
-def overlaps(mat: MedMAT) -> list[Overlap]:
+def overlaps(mat: MedMAT) -> list[SharedImages]:
     """Count them for each of the 43 + 9 + 8 combinations, with the paper's triplets.
 
     Groups join patients, files, images and near-duplicates across all sources of the build, so a build of more sources
@@ -54,7 +54,7 @@ def overlaps(mat: MedMAT) -> list[Overlap]:
     return [_overlap(mat, one) for one in paper.combinations()]
 
 
-def to_text(found: Sequence[Overlap]) -> str:
+def to_text(found: Sequence[SharedImages]) -> str:
     """As a table, with the pairs of rows that share images."""
     lines = ["table      row   test records   shared with train   all records   shared with parts   combination"]
     for one in found:
@@ -77,19 +77,19 @@ def to_text(found: Sequence[Overlap]) -> str:
     return "\n".join(lines)
 
 
-def _overlap(mat: MedMAT, row: paper.Combination) -> Overlap:
+def _overlap(mat: MedMAT, row: paper.PaperCombination) -> SharedImages:
     target, parts = str(row.target), tuple(map(str, row.parts))
     options = Options(triplet_source="paper", pool_tasks=True, cross_tasks=row.kind == "detection", test_on="all")
     try:
         rows = {number for part in row.parts for number in part_rows(mat, part.within(mat), options)}
         study = Study.of(mat, row.target.selection, options, named=rows)
     except SplitError as error:
-        return Overlap(row.kind, row.number, target, parts, missing=str(error))
+        return SharedImages(row.kind, row.number, target, parts, missing=str(error))
     held = study.test
     used = mat.where_rows(frozenset(rows), EVERYTHING)
     tags = mat.tags
     tested, trained = held[tags.split[held] == SPLITS.index("test")], used[tags.split[used] == SPLITS.index("train")]
-    return Overlap(
+    return SharedImages(
         row.kind,
         row.number,
         target,

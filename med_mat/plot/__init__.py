@@ -13,7 +13,7 @@ no mathtext, no control characters, and long texts are truncated.
 """
 
 from med_mat.plot.bars import label_balance
-from med_mat.plot.built import Kind, audit_grid, cell_counts, label_counts, picture
+from med_mat.plot.built import FigureKind, audit_grid, cell_counts, label_counts, picture
 from med_mat.plot.grid import mark, mat_grid
 from med_mat.plot.saving import check_suffix, encoded, save
 from med_mat.plot.sheet import contact_sheet, spread
@@ -22,7 +22,7 @@ from med_mat.plot.thumbnails import thumbnail
 
 __all__ = [
     "PALETTE",
-    "Kind",
+    "FigureKind",
     "audit_grid",
     "cell_counts",
     "check_suffix",

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from med_mat.selection import Selector
     from med_mat.splits import Audit
 
-Kind = Literal["grid", "labels", "sheet"]
+FigureKind = Literal["grid", "labels", "sheet"]
 
 
 def picture(
     mat: MedMAT,
     selector: Selector = None,
     *,
-    kind: Kind = "grid",
+    kind: FigureKind = "grid",
     split: str | None = None,
     against: str | None = None,
     limit: int | None = None,

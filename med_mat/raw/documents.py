@@ -1,4 +1,4 @@
-"""The entries of a JSON file of annotations, each read as a dataclass says; a bad one costs its own image alone."""
+"""The entries of a JSON annotation file, each read as a dataclass; a bad entry costs only its own image."""
 
 from __future__ import annotations
 

@@ -2,25 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import itertools
-import os
-import posixpath
-import re
-import stat
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from operator import attrgetter
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from med_mat import formats, limits
-from med_mat.errors import FolderNotFoundError, LayoutError, ReadError
+from med_mat.errors import LayoutError, ReadError
 from med_mat.example import Slice
 from med_mat.raw import tables
-from med_mat.raw.names import composed, folded
+from med_mat.raw.files import Files, some
 from med_mat.raw.refusals import cannot_read
 
 if TYPE_CHECKING:
@@ -28,23 +18,8 @@ if TYPE_CHECKING:
 
     import pydicom
 
-HIDDEN = "hidden file"
-_LEADS_OUT = "a link that leads out of the folder, which --no-follow refuses"
-#: What lies below these is no data: devices, and what the system says of itself.
-_SYSTEM = ("/dev/", "/proc/", "/sys/", "/run/")
-
 #: Bytes of memory that a part of an XML or JSON file takes beside its text, about.
 _ELEMENT, _ITEM, _LIST, _DICT, _KEY = 150, 40, 72, 200, 32
-
-_Patterns = str | Sequence[str]
-_Key = Callable[[PurePosixPath], str]
-
-
-class FileFacts(NamedTuple):
-    """What tells whether a file has changed."""
-
-    size: int
-    mtime_ns: int
 
 
 class VolumeShape(NamedTuple):
@@ -54,205 +29,8 @@ class VolumeShape(NamedTuple):
     volumes: int  # along the fourth axis; 1 where there is none
 
 
-class RawFolder:
-    """A source's folder, scanned once, when first asked for.
-
-    Paths are relative to ``root``, with ``/`` between parts, as they are spelled on the disk. Patterns know ``*``,
-    ``?``, ``**`` (folders, any number) and braces (``{train,test}``), ignore case and the normal form of accents, and
-    take every other character as it is; ``\\`` before ``{`` or ``*`` takes its meaning away. Files are in the order of
-    their paths in NFC and without case, so that copies which differ in these alone have one order. Hidden files (a part
-    that begins with a dot, ``__MACOSX``) match no pattern.
-
-    Links to regular files are read, wherever these lie: so do the Hub's ``snapshot_download``, git-annex and farms of
-    links lay out a folder. Links to folders, links to the system's own files, broken ones, and what is no regular file
-    are noted in ``skipped``.
-
-    Args:
-        root: the folder that the layout of the card is relative to.
-        variant: the name of the layout of the card that matched; "" where none was asked for.
-        follow: whether links may lead out of the folder.
-    """
-
-    def __init__(self, root: Path | str, variant: str = "", *, follow: bool = True) -> None:
-        self.root = Path(root).absolute()
-        self.variant = variant
-        self.follow = follow
-        self.read: set[str] = set()
-        self.latest = ""  # the annotation file that was read last
-        self.missing: dict[str, str] = {}
-        self.faults: dict[str, str] = {}  # file and line of a row that cannot be read -> why
-        self.notes: dict[str, str] = {}  # file, and line where there is one -> what is odd there and yet read
-        self._skipped: dict[str, str] = {}
-        self._links: dict[str, str] = {}  # link to a file, which is read -> where it leads, as the link says
-
-    def __repr__(self) -> str:
-        return f"RawFolder({str(self.root)!r}, {self.variant!r})"
-
-    def below(self, folder: str, variant: str = "") -> RawFolder:
-        """A folder inside this one as a raw folder of its own, without another scan. "": this one."""
-        inner = RawFolder(self.root / folder, variant, follow=self.follow)
-        start = f"{folder}/" if folder else ""
-        inside = [path for path in self._alike(start, chr(0x10FFFF)) if path.startswith(start)]
-        links = {path: target for path in inside if (target := self._links.get(path)) is not None}
-        out = {path for path in links if refused_link(str(self.root / path), inner._real_root, self.follow)}
-        inner._files = {path[len(start) :]: self._files[path] for path in inside if path not in out}
-        inner._links = {path[len(start) :]: target for path, target in links.items() if path not in out}
-        noted = {
-            path[len(start) :]: why for path, why in self._skipped.items() if path.startswith(start) and path != start
-        }
-        inner._skipped.update(noted | {path[len(start) :]: _LEADS_OUT for path in out})
-        return inner
-
-    # ---- files
-
-    @property
-    def files(self) -> Mapping[str, FileFacts]:
-        """Every regular file below the root, hidden ones too, in order."""
-        return MappingProxyType(self._files)
-
-    @functools.cached_property
-    def twins(self) -> frozenset[str]:
-        """The files whose path differs from that of another in case or normal form alone: two files, not one."""
-        by_form = ((folded(path), path) for path in self._files)
-        pairs = itertools.pairwise(by_form)  # they are in the order of that form
-        return frozenset(path for one, other in pairs if one[0] == other[0] for path in (one[1], other[1]))
-
-    @property
-    def links(self) -> Mapping[str, str]:
-        """The files that are read through a link: path -> where it leads, as the link says."""
-        self._files  # noqa: B018  # the scan notes them
-        return MappingProxyType(self._links)
-
-    @property
-    def skipped(self) -> dict[str, str]:
-        """Path -> why it is not read, as the scan or the loader said."""
-        self._files  # noqa: B018  # the scan notes what it turns down
-        return self._skipped
-
-    def skip(self, path: PurePosixPath | str, reason: str) -> None:
-        """Note why a file is not read. The first reason holds."""
-        self._skipped.setdefault(str(path), reason)
-
-    def miss(self, name: str, where: str) -> None:
-        """Note an image that an annotation file (``where``) names and that the folder does not hold."""
-        self.missing[name] = where
-
-    @contextmanager
-    def reading(self, row: tables.Row | str, image: PurePosixPath | None = None) -> Iterator[None]:
-        """Around what reads one row of a table: where it cannot be read, it is left out and not its whole source.
-
-        The row is noted in ``faults``, and the image, where one is given, is skipped with the same reason. Of an image
-        with several rows, ask :meth:`is_skipped` before using the others.
-
-        Args:
-            row: of a table; or where an entry of another file stands, in words.
-            image: of the row.
-        """
-        where = row if isinstance(row, str) else row.where
-        try:
-            yield
-        except ReadError as error:
-            self.faults.setdefault(where, str(error))
-            if image is not None:
-                self.skip(image, f"{where}: {error}")
-
-    def is_skipped(self, path: PurePosixPath) -> bool:
-        """Whether a reason was noted why a file is not read."""
-        return str(path) in self._skipped
-
-    def absolute(self, path: PurePosixPath | str) -> Path:
-        """Where a file of the folder lies on this machine.
-
-        Raises:
-            ReadError: the path leads out of the folder.
-        """
-        relative = PurePosixPath(path)
-        full = self.root / relative
-        inside = not relative.is_absolute() and ".." not in relative.parts and "\0" not in str(relative)
-        known = inside and str(relative) in self._files  # a link too: the scan has looked where it leads
-        if not inside or not (known or _within(os.path.realpath(full), self._real_root)):
-            raise ReadError(
-                f"{str(path)!r} leads out of {self.root}. Paths must be relative and stay inside the folder."
-            )
-        return full
-
-    def glob(self, pattern: _Patterns, *, exclude: _Patterns | None = None) -> list[PurePosixPath]:
-        """The files that match a pattern, or one of several, and none of ``exclude``."""
-        return [PurePosixPath(path) for path in self._matching(pattern, exclude)]
-
-    def images(self, pattern: _Patterns = "**", *, exclude: _Patterns | None = None) -> list[PurePosixPath]:
-        """The files that match and whose suffix is that of an image (also DICOM), ignoring case."""
-        suffixes = formats.picture_suffixes()
-        return [PurePosixPath(path) for path in self._matching(pattern, exclude) if _suffix(path) in suffixes]
-
-    def first(self, pattern: _Patterns) -> PurePosixPath | None:
-        """The first file that matches, or None."""
-        return next((PurePosixPath(path) for path in self._matching(pattern, None)), None)
-
-    def one(self, pattern: _Patterns) -> PurePosixPath:
-        """The only file that matches.
-
-        Raises:
-            LayoutError: none matches, or several do.
-        """
-        found = self._matching(pattern, None)
-        if len(found) == 1:
-            return PurePosixPath(found[0])
-        wanted = " or ".join(map(repr, _tuple(pattern)))
-        if found:
-            raise LayoutError(
-                f"{self.root} holds {len(found)} files {wanted}, where one is expected: {_some(found)}. Keep the one "
-                "that the publisher ships and move the others away."
-            )
-        raise LayoutError(f"{self.root} holds no file {wanted}. {self._near(_tuple(pattern)[0])}")
-
-    def siblings(self, path: PurePosixPath, pattern: str) -> list[PurePosixPath]:
-        """The files beside ``path``, itself not among them, whose name is ``pattern``, ignoring case and normal form.
-
-        Case counts where another file has the name of ``path`` in another case: each then has siblings of its own.
-
-        The pattern may begin with folders (``masks/…``, ``../masks/…``), taken from the folder of ``path``. In it only
-        ``*`` and ``?`` have a meaning, and only in the name, so that names may hold brackets and braces.
-        """
-        folder, _, name = pattern.rpartition("/")
-        place = posixpath.normpath(posixpath.join(str(path.parent), folder)).removeprefix(".")
-        wanted = folded(name)
-        found = [
-            full
-            for entry, full in self._entries(place, re.split(r"[*?]", wanted, maxsplit=1)[0])
-            if full != str(path) and _is_like(entry, wanted)
-        ]
-        if str(path) in self._stem_twins:
-            exact = composed(posixpath.join(place, name))
-            found = [full for full in found if _is_like(composed(full), exact)]
-        return list(map(PurePosixPath, found))
-
-    def by_name(
-        self, pattern: _Patterns = "**", *, exclude: _Patterns | None = None, key: _Key = attrgetter("name")
-    ) -> dict[str, PurePosixPath]:
-        """File name, in NFC -> path. Where a name comes twice the first path holds, and the others are skipped.
-
-        Join such names with those of tables and of other folders by what knows that copies differ in case: by
-        :func:`listed`, :func:`matched`, :func:`paired`, :func:`aligned`.
-
-        Args:
-            pattern: which files, as for :meth:`glob`.
-            exclude: which of them not.
-            key: what to take instead of the name.
-        """
-        found: dict[str, PurePosixPath] = {}
-        for path in self.glob(pattern, exclude=exclude):
-            name = composed(key(path))
-            kept = found.setdefault(name, path)
-            if kept is not path:
-                self.skip(path, f"its name {name!r} is already that of {kept}")
-        return found
-
-    def by_stem(self, pattern: _Patterns = "**", *, exclude: _Patterns | None = None) -> dict[str, PurePosixPath]:
-        """File name without its last suffix, in NFC -> path, as :meth:`by_name`."""
-        return self.by_name(pattern, exclude=exclude, key=attrgetter("stem"))
-
-    # ---- annotations
+class RawFolder(Files):
+    """A source's folder (:class:`~med_mat.raw.files.Files`) whose annotation files are parsed."""
 
     def table(
         self,
@@ -363,7 +141,7 @@ class RawFolder:
             known = "SOPClassUID" in header or "Rows" in header or "Modality" in header
         except ReadError:
             raise
-        except Exception as error:  # pydicom lets through whatever its parser stumbles over
+        except Exception as error:  # pydicom raises anything on a broken file
             raise ReadError(cannot_read(full, error, "is not a DICOM file")) from error
         if not known:
             raise ReadError(f"{self._at(path)} is not a DICOM file: it names no SOP class, modality or size.")
@@ -391,129 +169,6 @@ class RawFolder:
             raise ReadError(f"{self._at(path)} is not a volume.")
         return VolumeShape(found.shape, found.volumes)
 
-    # ---- inside
-
-    @functools.cached_property
-    def _real_root(self) -> str:
-        return os.path.realpath(self.root)
-
-    @functools.cached_property
-    def _files(self) -> dict[str, FileFacts]:
-        if not self.root.is_dir():
-            raise FolderNotFoundError(f"{self.root} is not a folder. Name the folder that holds the unpacked source.")
-        found = dict(sorted(self._scan(), key=lambda entry: (folded(entry[0]), entry[0])))
-        self._skipped.update({path: HIDDEN for path in found if is_hidden(path)})
-        return found
-
-    def _scan(self) -> Iterator[tuple[str, FileFacts]]:
-        pending = [""]
-        while pending:
-            folder = pending.pop()
-            try:
-                with os.scandir(self.root / folder) as entries:
-                    for entry in entries:
-                        path = folder + entry.name
-                        try:
-                            path.encode()
-                        except UnicodeEncodeError:
-                            shown = os.fsencode(path).decode(errors="backslashreplace")
-                            self._skipped[shown] = "its name is not valid UTF-8: rename it"
-                            continue
-                        if entry.is_dir(follow_symlinks=False):
-                            pending.append(path + "/")
-                        elif (facts := self._facts(path, entry)) is not None:
-                            yield path, facts
-            except OSError as error:
-                self._skipped[folder.rstrip("/") or "."] = f"the folder cannot be opened: {error.strerror or error}"
-
-    def _facts(self, path: str, entry: os.DirEntry[str]) -> FileFacts | None:
-        try:
-            target = os.readlink(entry.path) if entry.is_symlink() else None  # noqa: PTH115 - the inner loop of a scan
-            facts = entry.stat()
-            if target is not None:
-                to_folder = stat.S_ISDIR(facts.st_mode)
-                reason = "a link to a folder" if to_folder else refused_link(entry.path, self._real_root, self.follow)
-                if reason:
-                    self._skipped[path] = reason
-                    return None
-                self._links[path] = target
-        except OSError as error:
-            self._skipped[path] = f"cannot be read: {error.strerror or error}"
-            return None
-        if not stat.S_ISREG(facts.st_mode):
-            self._skipped[path] = "not a regular file"
-            return None
-        return FileFacts(facts.st_size, facts.st_mtime_ns)
-
-    @functools.cached_property
-    def _paths(self) -> list[str]:
-        return list(self._files)
-
-    @functools.cached_property
-    def _visible(self) -> list[str]:
-        return [path for path in self._files if not is_hidden(path)]
-
-    @functools.cached_property
-    def _by_folder(self) -> dict[str, list[tuple[str, str]]]:
-        """Folder, folded -> (name, folded, and path), sorted: siblings are asked for image by image."""
-        index: dict[str, list[tuple[str, str]]] = {}
-        for path in self._visible:
-            folder, _, name = path.rpartition("/")
-            index.setdefault(folded(folder), []).append((folded(name), path))
-        for entries in index.values():
-            entries.sort()
-        return index
-
-    def _entries(self, folder: str, start: str) -> Iterator[tuple[str, str]]:
-        """The files of a folder whose name, folded, begins so: the name, folded, and the path."""
-        entries = self._by_folder.get(folded(folder), [])
-        for name, path in entries[bisect_left(entries, (start,)) :]:
-            if not name.startswith(start):
-                break
-            yield name, path
-
-    @functools.cached_property
-    def _stem_twins(self) -> frozenset[str]:
-        """The files whose path but for the suffix differs from that of another in case alone."""
-        found: set[str] = set()
-        for entries in self._by_folder.values():
-            bare = [(posixpath.splitext(name)[0], composed(posixpath.splitext(path)[0])) for name, path in entries]
-            first = dict(reversed(bare))  # stem, folded -> its first spelling
-            twice = {stem for stem, spelled in bare if first[stem] != spelled}
-            found.update(path for (stem, _), (_, path) in zip(bare, entries, strict=True) if stem in twice)
-        return frozenset(found)
-
-    def _alike(self, path: str, end: str = "\0") -> list[str]:
-        """The files whose path, folded, is this one, or lies between it and itself followed by ``end``."""
-        start, paths = folded(path), self._paths
-        return paths[bisect_left(paths, start, key=folded) : bisect_left(paths, start + end, key=folded)]
-
-    def _matching(self, pattern: _Patterns, exclude: _Patterns | None) -> list[str]:
-        wanted, unwanted = _tuple(pattern), _tuple(exclude or ())
-        found = self._visible if "**" in wanted else list(filter(matcher(wanted), self._visible))
-        if not unwanted:
-            return found
-        refused = matcher(tuple(one for one in unwanted if "/" in one))
-        named = matcher(tuple(one for one in unwanted if "/" not in one))
-        return [path for path in found if not refused(path) and not named(path.rpartition("/")[2])]
-
-    def _near(self, pattern: str) -> str:
-        """What lies in the folder that resembles a name that was not found."""
-        import difflib
-
-        names: dict[str, str] = {}
-        for path in self._visible[:20_000]:
-            names.setdefault(folded(posixpath.basename(path)), path)
-        near = difflib.get_close_matches(folded(posixpath.basename(pattern)), names, n=3, cutoff=0.6)
-        if near:
-            return f"Near it lies {_some([names[name] for name in near])}: was it renamed or moved?"
-        if not self._visible:
-            return "The folder holds no file at all."
-        return f"It begins with {_some(self._visible)}. Is the download complete, and unpacked?"
-
-    def _at(self, path: PurePosixPath | str) -> str:
-        return str(self.root / path)
-
     def _open(self, path: PurePosixPath | str) -> Path:
         """Where an annotation file lies, noted as read. Its path may differ from that on the disk in case."""
         full, name = self.absolute(path), str(PurePosixPath(path))
@@ -522,7 +177,7 @@ class RawFolder:
             if len(alike) > 1:
                 raise LayoutError(
                     f"{self.root} holds no file {name!r}, but {len(alike)} that differ from it in case alone: "
-                    f"{_some(alike)}. Keep the one that the publisher ships and move the others away."
+                    f"{some(alike)}. Keep the one that the publisher ships and move the others away."
                 )
             if not alike:
                 raise LayoutError(f"{self.root} holds no file {name!r}. {self._near(name)}")
@@ -547,84 +202,3 @@ def _json_memory(text: str) -> int:
     return (
         len(text) + _ITEM * text.count(",") + _LIST * text.count("[") + _DICT * text.count("{") + _KEY * text.count(":")
     )
-
-
-def is_hidden(path: str) -> bool:
-    """Whether a part of a relative path begins with a dot, or is what macOS adds to archives."""
-    return path.startswith((".", "__MACOSX/")) or "/." in path or "/__MACOSX/" in path
-
-
-@functools.lru_cache(maxsize=4096)
-def matcher(patterns: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
-    """What tells whether a relative path matches one of several patterns, ignoring case and normal form.
-
-    Raises:
-        ReadError: a pattern is malformed.
-    """
-    from wcmatch import glob
-
-    literal = [re.sub(r"(?<!\\)\[", r"\\[", folded(pattern)) for pattern in patterns]
-    flags = glob.BRACE | glob.GLOBSTAR | glob.CASE | glob.FORCEUNIX | glob.DOTGLOB
-    try:
-        translated, _ = glob.translate(literal, flags=flags)
-        # no path here has "." or ".." as a part: without the guards against them a search is several times faster
-        regex = (
-            "|".join(translated).replace(r"(?!(?:[/]|^)(?:\.{1,2})(?:$|[/]))", "").replace(r"(?!\.{1,2}(?:$|[/]))", "")
-        )
-        fullmatch = re.compile(regex or r"(?!)").fullmatch
-    except Exception as error:  # wcmatch does not export what it raises over its limit
-        raise ReadError(f"The pattern {' or '.join(map(repr, patterns))} cannot be used: {error}.") from error
-    return lambda path: fullmatch(folded(path))
-
-
-def _tuple(patterns: _Patterns) -> tuple[str, ...]:
-    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
-
-
-def _suffix(path: str) -> str:
-    return posixpath.splitext(path)[1].lower()
-
-
-def refused_link(place: str, root: str, follow: bool) -> str:
-    """Why a link to a file is not followed, in words; "" where it is.
-
-    Args:
-        place: of the link.
-        root: the folder that is read, without links in its path.
-        follow: whether a link may lead out of it.
-    """
-    target = os.path.realpath(place)
-    if _within(target, root):
-        return ""
-    if target.startswith(_SYSTEM):
-        return "a link to a file of the system"
-    return "" if follow else _LEADS_OUT
-
-
-def _within(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
-
-
-def _is_like(name: str, pattern: str) -> bool:
-    """Whether a name matches a pattern of ``*`` and ``?``. No regex: every image has a pattern of its own."""
-    if "?" in pattern:
-        regex = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
-        return re.fullmatch(regex, name, re.DOTALL) is not None
-    start, *middle = pattern.split("*")
-    if not middle:
-        return name == start
-    *middle, end = middle
-    if len(name) < len(start) + len(end) or not name.startswith(start) or not name.endswith(end):
-        return False
-    position, limit = len(start), len(name) - len(end)
-    for part in middle:
-        position = name.find(part, position, limit)
-        if position < 0:
-            return False
-        position += len(part)
-    return True
-
-
-def _some(paths: Sequence[str], count: int = 4) -> str:
-    more = f" and {len(paths) - count} more" if len(paths) > count else ""
-    return ", ".join(map(repr, paths[:count])) + more

@@ -7,25 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from med_mat.errors import ReadError
 
-#: The findings of NIH ChestX-ray14 as its tables spell them, with what stands where there is none.
-NIH_FINDINGS = (
-    "Atelectasis",
-    "Cardiomegaly",
-    "Consolidation",
-    "Edema",
-    "Effusion",
-    "Emphysema",
-    "Fibrosis",
-    "Hernia",
-    "Infiltration",
-    "Mass",
-    "Nodule",
-    "Pleural_Thickening",
-    "Pneumonia",
-    "Pneumothorax",
-    "No Finding",
-)
-
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?", re.ASCII)
 _STATES: dict[str, bool | None] = {"true": True, "false": False, "": None, "nan": None, "none": None}
 _NUMBERS: dict[float, bool | None] = {1.0: True, 0.0: False, -1.0: None}
@@ -50,9 +31,9 @@ def multi_hot(row: Mapping[str, str], columns: Sequence[str]) -> dict[str, bool 
 
 
 def joined(cell: str, separator: str, vocabulary: Iterable[str]) -> dict[str, bool | None]:
-    """Label -> whether it is among those that a cell joins, for every label of the vocabulary.
+    """Splits a delimited cell into present and absent labels: one entry for every label of the vocabulary.
 
-    A word that the vocabulary lacks is kept, as present: the build checks it against the card.
+    A word that the vocabulary lacks is kept as present: the build checks it against the card.
     """
     words = dict.fromkeys(word for word in map(str.strip, cell.split(separator)) if word)
     found: dict[str, bool | None] = {label: label in words for label in vocabulary}

@@ -1,4 +1,4 @@
-"""Names of files, and what they tell."""
+"""File names: normal forms, matching across spellings, and facts that they hold."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 T = TypeVar("T")
-_KERMANY = re.compile(r"(NORMAL2-IM|IM|person)-?(\d+)[-_]|(?:NORMAL|BACTERIA|VIRUS)-(\d+)-", re.IGNORECASE)
 
 
 def composed(text: str) -> str:
@@ -20,7 +19,7 @@ def composed(text: str) -> str:
 
 
 def folded(text: str) -> str:
-    """What texts share that differ in case or normal form alone: what order and random choice hang on."""
+    """The case-folded NFC form of a text, by which files are ordered and random choices are seeded."""
     return composed(text).casefold()
 
 
@@ -60,7 +59,7 @@ def aligned(facts: Mapping[str, T], names: Iterable[str]) -> dict[str, T]:
 
 
 def spelling(patterns: str | Sequence[str]) -> Callable[[PurePosixPath], PurePosixPath]:
-    """What writes a path as patterns do: in NFC, and folders that a pattern spells out in the pattern's own case.
+    """Returns a function that writes a path as patterns do: in NFC, literal folders in the pattern's case.
 
     ``spelling("{train,test}/glioma/*")`` makes ``train/glioma/Tr_1.jpg`` of ``TRAIN/Glioma/Tr_1.jpg``. The name of the
     file keeps its case.
@@ -88,15 +87,15 @@ def spelling(patterns: str | Sequence[str]) -> Callable[[PurePosixPath], PurePos
 
 
 def natural(path: PurePosixPath | str) -> tuple[tuple[str, int], ...]:
-    """A sort key by which numbers count as such, whatever the case: ``slice2`` comes before ``Slice10``."""
+    """A natural sort key that ignores case: ``slice2`` comes before ``Slice10``."""
     parts = re.findall(r"(\D*)(\d*)", folded(str(path)))
     return tuple((text, int(digits or -1)) for text, digits in parts if text or digits)
 
 
 def in_stem(pattern: str) -> Callable[[PurePosixPath], str | None]:
-    """What tells the beginning of a path's stem that a regular expression matches, or None where it does not.
+    """Returns a function that extracts the regex match at the start of a file stem, or None.
 
-    Case is ignored: what is told is in lower case.
+    Case is ignored; the result is in lower case.
     """
     match = re.compile(pattern, re.IGNORECASE).match
 
@@ -108,10 +107,10 @@ def in_stem(pattern: str) -> Callable[[PurePosixPath], str | None]:
 
 
 def numbered(kind: str, pattern: str) -> Callable[[PurePosixPath], str | None]:
-    """What tells ``kind`` and the number in the group of a regular expression that begins a path's name.
+    """Returns a function that gives ``kind`` and the number in a regex group at the start of a file name.
 
-    ``numbered("case", r"case_(\\d+)_")`` makes "case 6" of ``case_006_pt_1.png`` and of ``case_6_pt1.png``, and None of
-    any other name.
+    ``numbered("case", r"case_(\\d+)_")`` gives "case 6" for ``case_006_pt_1.png`` and ``case_6_pt1.png``, and None for
+    other names.
     """
     match = re.compile(pattern, re.IGNORECASE).match
 
@@ -120,16 +119,3 @@ def numbered(kind: str, pattern: str) -> Callable[[PurePosixPath], str | None]:
         return f"{kind} {int(matched[1])}" if matched else None
 
     return found
-
-
-def kermany_patient(stem: str, part: str) -> str | None:
-    """The child of a radiograph of Kermany et al., by either family of its names; None for any other name.
-
-    ``NORMAL-1003233-0001`` and its like hold an id. ``person12_virus_46``, ``IM-0115-0001`` and
-    ``NORMAL2-IM-0666-0001`` hold a number of a series that starts again in each part of the split.
-    """
-    matched = _KERMANY.match(stem)
-    if matched is None:
-        return None
-    series, number, identifier = matched.groups()
-    return str(identifier) if identifier else f"{part} {folded(series)} {number}"

@@ -1,4 +1,4 @@
-"""What a publisher states of the person and the device, in the header of a DICOM file or in the words of a reading."""
+"""Facts about person and device, from a DICOM header or from the text of a reading."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def in_header(header: pydicom.Dataset) -> Attributes | None:
 def _element(header: pydicom.Dataset, keyword: str) -> str:
     try:
         return str(header.get(keyword) or "")
-    except Exception:  # pydicom parses an element when it is first asked for, and lets through what it stumbles over
+    except Exception:  # pydicom parses elements lazily and raises anything
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Why a file that is there cannot be read, with the step that helps: not each one is damaged."""
+"""Why an existing file cannot be read, and what to do about it."""
 
 from __future__ import annotations
 

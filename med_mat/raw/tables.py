@@ -398,7 +398,7 @@ def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles and validations that openpyxl does not know
             book = openpyxl.load_workbook(full, read_only=True, data_only=True, keep_links=False)
-    except Exception as error:  # openpyxl lets through whatever its parser stumbles over
+    except Exception as error:  # openpyxl raises anything on a broken file
         raise ReadError(cannot_read(full, error, "is not an xlsx workbook")) from error
     try:
         pages = {page.title: page for page in book.worksheets}

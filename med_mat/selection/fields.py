@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, get_args
 
 from med_mat.errors import VocabularyError
-from med_mat.taxonomy import SPLITS, WITHHELD, Access, Kind, LicenseCertainty, did_you_mean
+from med_mat.taxonomy import SPLITS, WITHHELD, Access, AnnotationKind, LicenseCertainty, did_you_mean
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +123,7 @@ FIELDS: Mapping[str, FieldType] = MappingProxyType(
             FieldType(
                 "augmented", "answer", "card", "the source ships transformed copies of its images", words=("yes", "no")
             ),
-            FieldType("annotation", "text", "card", "how the labels come", words=get_args(Kind)),
+            FieldType("annotation", "text", "card", "how the labels come", words=get_args(AnnotationKind)),
             FieldType("split", "text", "split", "the split", words=(*SPLITS, WITHHELD)),
             FieldType("label", "text", "record", "the record has at least one of these labels"),
             FieldType("published_split", "text", "record", "the split as published"),

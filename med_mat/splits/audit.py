@@ -17,10 +17,10 @@ from typing import Any, get_args
 import numpy as np
 
 from med_mat import __version__, markup
+from med_mat.blind.guessing import Blind
+from med_mat.blind.report import of_parts
 from med_mat.errors import AuditError, SplitError
 from med_mat.files import write_atomically
-from med_mat.leakage.blind import Blind
-from med_mat.leakage.blind_report import of_parts
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.selection import MAT
 from med_mat.splits.composition import Composition, Side, compose
@@ -51,7 +51,7 @@ class Audit:
     test: Mapping[str, int]
     # element of the target -> subset or row that holds it -> train records; empty if the target itself trains
     covered: Mapping[str, Mapping[str, int]]
-    shared: Mapping[str, int]  # groups, patients, files, pictures, looks, published ids, links: on both sides
+    shared: Mapping[str, int]  # groups, patients, files, images, near-duplicates, published ids, links: on both sides
     train_labels: Mapping[str, int]  # label set -> records
     test_labels: Mapping[str, int]
     asks: Mapping[str, Composition]  # train, test -> what the records ask
@@ -85,7 +85,7 @@ class Audit:
             lines.append(f"    asks {asks}")
             for what, counts in (("tasks", asks.tasks), ("sources", asks.sources)):
                 lines.append(f"    {what}: {listed(f'{name} {count:,}' for name, count in counts.items())}")
-        lines.append(f"  test without its pictures: {self.blind}")
+        lines.append(f"  test without its images: {self.blind}")
         for element, holders in self.covered.items():
             names = ", ".join(f"{name} ({count:,})" for name, count in holders.items())
             lines.append(f"  {element:<24} " + (f"held by {names}" if names else "held by nothing in train"))
@@ -265,9 +265,9 @@ def _of_evidence(evidence: Evidence) -> Iterator[str]:
     if evidence.torn:
         yield f"{evidence.torn:,} links join records of different groups: {DUPLICATES} and {INDEX} are not of one build"
     if evidence.target:
-        yield f"{evidence.target:,} training records say the target's triplet of themselves"
+        yield f"{evidence.target:,} training records have the target's triplet in their own columns"
     for side, (count, first) in evidence.strange.items():
-        yield f"{count:,} records of {side} say of themselves what their row is not, such as {first}"
+        yield f"{count:,} records of {side} have columns that differ from their row, such as {first}"
 
 
 def _of_parts(experiment: Split) -> Iterator[str]:
@@ -302,7 +302,7 @@ def _of_elements(
 
 
 def _unbalanced(experiment: Split) -> Iterator[str]:
-    """What keeps the labels of a test from being balanced, counted again, subset by subset."""
+    """Violations of a balanced test, counted again, subset by subset."""
     tags, test = experiment.mat.tags, experiment.test_positions
     of_subset: dict[str, dict[int, int]] = {}
     places: set[str] = set()
@@ -316,10 +316,10 @@ def _unbalanced(experiment: Split) -> Iterator[str]:
     for subset, counts in balanced.items():
         if len(set(counts.values())) > 1:
             span = f"{min(counts.values()):,} to {max(counts.values()):,}"
-            yield f"test is to be balanced, and has {span} records of a label in {subset}"
+            yield f"test must be balanced, and has {span} records of a label in {subset}"
     labels = {label for counts in balanced.values() for label in counts}
     if len(labels) == 1 and not places:
-        yield f"test is to be balanced, and has one label, {tags.label_sets[labels.pop()]!r}"
+        yield f"test must be balanced, and has one label, {tags.label_sets[labels.pop()]!r}"
 
 
 def _short(value: Any) -> Any:

@@ -24,7 +24,7 @@ from med_mat.tags import Positions
 from med_mat.taxonomy import AXES
 
 #: What must not be on both sides, in addition to the group that joins it.
-IDENTITIES = ("patients", "files", "pictures", "published ids")
+IDENTITIES = ("patients", "files", "images", "published ids")
 #: Number of records read together.
 _CHUNK = 65_536
 _COLUMNS = ("source", "row", "subset", *AXES, "path", "patient", "sha256", "pixel_hash", "perceptual_hash")
@@ -34,7 +34,7 @@ _COLUMNS = ("source", "row", "subset", *AXES, "path", "patient", "sha256", "pixe
 class Evidence:
     """What was found; all numbers are counts."""
 
-    shared: Mapping[str, int]  # patients, files, pictures, looks, published ids, links: on both sides
+    shared: Mapping[str, int]  # patients, files, images, near-duplicates, published ids, links: on both sides
     torn: int  # links of the build between records of different groups
     strange: Mapping[
         str, tuple[int, str]
@@ -106,8 +106,8 @@ def _compared(experiment: Split, train: Positions, test: Positions) -> tuple[_Si
     sides = [marked(positions, len(index)) for positions in (train, test)]
     crossing = (sides[0][links.first] & sides[1][links.second]) | (sides[1][links.first] & sides[0][links.second])
     found = {
-        **{name: both[name] for name in ("patients", "files", "pictures")},
-        "looks": len(alike),
+        **{name: both[name] for name in ("patients", "files", "images")},
+        "near-duplicates": len(alike),
         "published ids": both["published ids"],
         "links": int(np.count_nonzero(crossing)),
     }
@@ -169,7 +169,7 @@ def _read(experiment: Split, positions: Positions, only: _Side | None = None) ->
         only: Keep only values that this side has too (default: all).
     """
     shared = _shared_ids(experiment)
-    values: dict[str, list[pa.Array]] = {name: [] for name in (*IDENTITIES, "looks")}
+    values: dict[str, list[pa.Array]] = {name: [] for name in (*IDENTITIES, "near-duplicates")}
     said: Counter[tuple[object, ...]] = Counter()
     patients, blank, nothing = 0, 0, pa.scalar(None, pa.string())
     for chunk in _chunks(experiment, positions):
@@ -180,20 +180,20 @@ def _read(experiment: Split, positions: Positions, only: _Side | None = None) ->
             # a patient's number is unique within its source
             "patients": pc.binary_join_element_wise(chunk["source"], pc.cast(chunk["patient"], pa.string()), " "),
             "files": pc.if_else(hidden, nothing, chunk["sha256"]),
-            "pictures": pc.if_else(hidden, nothing, chunk["pixel_hash"]),
-            "looks": chunk["perceptual_hash"],
+            "images": pc.if_else(hidden, nothing, chunk["pixel_hash"]),
+            "near-duplicates": chunk["perceptual_hash"],
             "published ids": _published(chunk, shared),
         }
         for name, column in found.items():
             known = pc.unique(pc.drop_null(column))
             kept = values[name]
-            other = None if only is None else only.looks if name == "looks" else only.values[name]
+            other = None if only is None else only.looks if name == "near-duplicates" else only.values[name]
             kept.append(known if other is None else _common(known, other))
         each = chunk.group_by(["row", "source", "subset", *AXES]).aggregate([([], "count_all")])
         for one in each.to_pylist():
             said[tuple(one[name] for name in ("row", "source", "subset", *AXES))] += one["count_all"]
     merged = {name: pc.unique(pa.concat_arrays([*kept, pa.array([], pa.string())])) for name, kept in values.items()}
-    return _Side(merged, merged.pop("looks"), said, patients, blank)
+    return _Side(merged, merged.pop("near-duplicates"), said, patients, blank)
 
 
 def _chunks(experiment: Split, positions: Positions) -> Iterator[pa.Table]:

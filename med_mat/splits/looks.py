@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from med_mat.imaging.hashing import BITS, turns
+from med_mat.imaging.hashing import BITS, orientations
 from med_mat.leakage.components import components
 from med_mat.leakage.near import CROWD, THRESHOLD, unpacked
 from med_mat.storage.location import Location, read_index
@@ -64,7 +64,7 @@ def shared_looks(train: pa.Array, test: pa.Array, threshold: int = THRESHOLD) ->
     if not len(train) or not len(test):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
     one, other = unpacked(train.to_pylist()), unpacked(test.to_pylist())
-    turned = np.concatenate(list(turns(other)))
+    turned = np.concatenate(list(orientations(other)))
     index: Any = faiss.IndexBinaryFlat(BITS)
     if len(one) * len(turned) > _PLAIN:
         index = faiss.IndexBinaryMultiHash(BITS, _PIECES, _PIECE_BITS)
@@ -117,6 +117,6 @@ def _neighbors(known: Array, hashes: Array, threshold: int) -> Array:
     index.add(known)
     counts = np.zeros(len(hashes), dtype=np.int64)
     for start in range(0, len(hashes), _BATCH):
-        for turned in turns(hashes[start : start + _BATCH]):
+        for turned in orientations(hashes[start : start + _BATCH]):
             counts[start : start + _BATCH] += np.diff(index.range_search(turned, threshold + 1)[0].astype(np.int64))
     return counts

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from med_mat import catalog
+from med_mat.blind.guessing import Blind
 from med_mat.catalog import RowFacts
-from med_mat.leakage.blind import Blind
 from med_mat.splits import sampling
 from med_mat.splits.composition import TOLERANCE, Composition, compose, differences
 from med_mat.splits.evidence import Evidence
@@ -44,7 +44,7 @@ def notes(
     return [
         *_of_the_test(experiment, evidence),
         *_of_questions(experiment, asks),
-        *(f"test questions give answers away without the picture, by {way}" for way in blind.telling),
+        *(f"test questions give answers away without the image, by {way}" for way in blind.telling),
         *_of_sources(experiment),
         *_of_parts(experiment),
         *_of_labels(experiment),
@@ -63,7 +63,7 @@ def _of_the_test(experiment: Split, evidence: Evidence) -> Iterator[str]:
     labels = np.unique(tags.label[test])
     if len(labels) == 1 and not kinds & set(DRAWN):
         label = tags.label_sets[labels[0]] or "(none)"
-        yield f"all test records have one label set, {label}: to say that always is to be always right"
+        yield f"all test records have one label set, {label}: always giving that answer is always right"
 
 
 def _of_questions(experiment: Split, asks: Mapping[str, Composition]) -> Iterator[str]:
@@ -157,7 +157,7 @@ def _of_labels(experiment: Split) -> Iterator[str]:
         for side, positions in (("training", experiment.train_positions), ("test", experiment.test_positions)):
             count = int(np.isin(positions, contested).sum())
             if count:
-                yield f"{count:,} {side} records show a picture that carries contradictory labels in this Med-MAT"
+                yield f"{count:,} {side} records show an image whose labels contradict each other in this Med-MAT"
     withheld = int(np.count_nonzero(experiment.mat.tags.withheld[experiment.train_positions]))
     if withheld:
         yield f"{withheld:,} training records share a group with records that are held out, though not tested here"
@@ -169,16 +169,16 @@ def _of_looks(experiment: Split, evidence: Evidence) -> Iterator[str]:
         yield f"near-duplicates were not looked for among {unseen:,} records of the build that were not decoded"
     if not evidence.apart:
         yield (
-            f"more than {COMPARED:,} records: their looks were compared for equality, and what merely resembles is "
-            "known from the links of the build alone"
+            f"more than {COMPARED:,} records: perceptual hashes were compared for equality; near-duplicates are known "
+            "from the links of the build alone"
         )
     if evidence.common:
         yield (
-            f"{evidence.common:,} looks of test are in train too, and the build joins nobody by such: many patients "
-            "share them, or they stand in a crowd of pictures that look alike"
+            f"{evidence.common:,} perceptual hashes of test are in train too, and the build does not link by them: "
+            "many patients share them, or they are in a crowd of similar images"
         )
     if evidence.blank:
-        yield f"{evidence.blank:,} test records show nothing: what equals them is not taken for a copy"
+        yield f"{evidence.blank:,} test records show a blank image: equal images are not counted as copies"
 
 
 def _of_the_reading(experiment: Split, train_rows: Mapping[int, int], of_target: Collection[int]) -> Iterator[str]:

@@ -27,11 +27,8 @@ TripletSource = Literal["own", "paper"]
 
 
 class SamplingOptions(TypedDict, total=False):
-    """The keyword arguments of :class:`ExperimentOptions` but ``validation``, which may also be a list of records."""
+    """The keyword arguments of :class:`ExperimentOptions` that do not choose records."""
 
-    among: Selector
-    among_train: Selector
-    among_test: Selector
     size: int | None
     even: Even
     shots: int | None
@@ -39,10 +36,6 @@ class SamplingOptions(TypedDict, total=False):
     kinds: Kinds
     avoid: Avoid
     questions: Form
-    balanced_test: bool
-    contradictory: Contradictory
-    withheld: bool
-    test_on: TestOn
     triplet_source: TripletSource
     pool_tasks: bool
     cross_tasks: bool
@@ -55,6 +48,13 @@ class ExperimentOptions(SamplingOptions, total=False):
     A function that passes them on is annotated with ``**options: Unpack[ExperimentOptions]``.
     """
 
+    among: Selector
+    among_train: Selector
+    among_test: Selector
+    balanced_test: bool
+    contradictory: Contradictory
+    withheld: bool
+    test_on: TestOn
     validation: float
 
 

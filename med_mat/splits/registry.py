@@ -93,7 +93,7 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ExperimentKind:
     """An experiment that can be made by name."""
 
     name: str
@@ -123,7 +123,7 @@ def experiment(*, series: Mapping[str, Callable[..., Iterable[Experiment]]] | No
             )
         own, doc = _own_parameters(function), inspect.getdoc(function) or ""
         summary = _plain(" ".join(doc.partition("\n\n")[0].split()))
-        _KINDS[name] = Kind(name, function, summary, own, types.MappingProxyType(dict(series or {})))
+        _KINDS[name] = ExperimentKind(name, function, summary, own, types.MappingProxyType(dict(series or {})))
         return with_options(function)
 
     return register
@@ -135,11 +135,17 @@ def with_options(function: F) -> F:
     given = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
     named = {one.name for one in given}
     shown = [one for one in options() if one.name not in named]
+    written = {one.name: one.type for one in fields(Options)}  # as in the code: shorter than what the names stand for
     function.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what inspect and IPython look at
         parameters=[
             *given,
             *(
-                inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=one.type)
+                inspect.Parameter(
+                    one.name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=one.default,
+                    annotation=one.type if one.choices else written[one.name],
+                )
                 for one in shown
             ),
         ]
@@ -151,13 +157,13 @@ def with_options(function: F) -> F:
     return function
 
 
-def experiments() -> Mapping[str, Kind]:
+def experiments() -> Mapping[str, ExperimentKind]:
     """All experiments by name, those of installed plug-ins included."""
     _load()
     return types.MappingProxyType(_KINDS)
 
 
-def kind(name: object, where: str = "The definition") -> Kind:
+def kind(name: object, where: str = "The definition") -> ExperimentKind:
     """An experiment by its name.
 
     Raises:
@@ -177,7 +183,7 @@ def options() -> tuple[Parameter, ...]:
     return tuple(Parameter(one.name, hints[one.name], one.default, docs.get(one.name, "")) for one in fields(Options))
 
 
-_KINDS: dict[str, Kind] = {}
+_KINDS: dict[str, ExperimentKind] = {}
 
 
 @functools.cache

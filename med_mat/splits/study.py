@@ -25,8 +25,8 @@ from med_mat.taxonomy import AXES, DRAWN, SPLITS
 
 OVERLAPPING = "they hold what is the target's under another name (avoid='literal' keeps them)"
 UNMATCHED = "rows of boxes and masks, where the target has labels (kinds='any' keeps them)"
-SILENT = "they state nothing that could be asked"
-DISPUTED = "their picture carries contradictory labels"
+SILENT = "they have nothing to ask"
+DISPUTED = "the labels of their image contradict each other"
 WITHHELD = "withheld: their group is held out, though not tested here"
 
 
@@ -77,8 +77,8 @@ class Study:
             ),
             (
                 _disputed(index, test, options),
-                "tested pictures that carry contradictory labels",
-                "show pictures that carry contradictory labels: contradictory='keep' tests on them",
+                "tested records: the labels of their image contradict each other",
+                "show images whose labels contradict each other: contradictory='keep' tests on them",
             ),
         ):
             if left_out.all():

@@ -52,7 +52,7 @@ def validated(experiment: Split, of_target: Collection[int]) -> tuple[dict[str, 
         if broken:
             faults.append(f"validation holds {text}")
     if strange:
-        faults.append(f"{strange:,} records of validation say of themselves what their row is not, such as {first}")
+        faults.append(f"{strange:,} records of validation have columns that differ from their row, such as {first}")
     if misplaced:
-        faults.append(f"{misplaced:,} validation records say the target's triplet of themselves")
+        faults.append(f"{misplaced:,} validation records have the target's triplet in their own columns")
     return found, faults

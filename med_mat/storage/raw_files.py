@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 
 from med_mat.errors import ReadError
 from med_mat.files import write_atomically
-from med_mat.raw.folder import RawFolder, is_hidden
+from med_mat.raw.folder import RawFolder
+from med_mat.raw.patterns import is_hidden
 from med_mat.storage.parquet import parquet_bytes
 
 #: Raised whenever the meaning of a column changes.
@@ -67,7 +68,7 @@ def read_index(path: Path) -> FileIndex:
         ReadError: it is missing, or not an index.
     """
     try:
-        table = pq.readtable_of(path)
+        table = pq.read_table(path)
         about = json.loads((table.schema.metadata or {})[b"med_mat.files"])
         version, source, variant = about["version"], str(about["source"]), str(about["variant"])
         named = about.get("named") is not False

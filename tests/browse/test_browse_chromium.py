@@ -158,7 +158,7 @@ def test_the_split_follows_its_form(browser: Any, address: str) -> None:
     visit = Visit(browser, address, 1400, "light")
     page = visit.page
     page.goto(f"{address}/split")
-    page.get_by_label("Target", exact=False).first.fill("CT/Lung/Cancer")
+    page.locator("[name=target]").fill("CT/Lung/Cancer")
     page.get_by_text("The audit holds.").wait_for(timeout=60_000)
     assert "target=CT%2FLung%2FCancer" in page.url, "the address is that of the split"
     before = page.locator("#audit").inner_text()
@@ -166,10 +166,10 @@ def test_the_split_follows_its_form(browser: Any, address: str) -> None:
     page.get_by_label("Target records in train").fill("0")
     _until(page, "document.querySelector('#python')?.innerText.includes(\"'limited'\")")
     page.get_by_label("Experiment").select_option("related")
-    page.get_by_label("Training records").fill("1")
+    page.locator("[name=size]").fill("1")
     page.get_by_text("The audit finds a violation").wait_for(timeout=60_000)
     assert not page.get_by_label("Target records in train").is_visible()
-    page.get_by_label("Training records").fill("")
+    page.locator("[name=size]").fill("")
     page.get_by_text("The audit holds.").wait_for(timeout=60_000)
     _until(page, "document.querySelector('#made').ariaBusy == 'false'")
     assert page.locator("#audit").inner_text() == before

@@ -27,7 +27,8 @@ from starlette.testclient import TestClient
 from workshop import Workshop
 
 import med_mat
-from med_mat.browse import builder, duplicates, record, space
+from med_mat import duplicates
+from med_mat.browse import builder, linked, record, space
 from med_mat.browse.app import Pages
 from med_mat.browse.builder import Builder
 from med_mat.browse.serve import application, serve
@@ -222,7 +223,7 @@ def test_a_fault_of_the_page_says_its_kind_alone(client: TestClient, monkeypatch
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a secret of the machine")
 
-    monkeypatch.setattr("med_mat.browse.duplicates.linked", broken)
+    monkeypatch.setattr("med_mat.browse.linked.linked", broken)
     answer = client.get("/duplicates")
     assert answer.status_code == 500
     assert "RuntimeError" in answer.text
@@ -260,6 +261,20 @@ def test_the_image_is_the_stored_one(mat: MedMAT, workshop: Workshop) -> None:
         assert data == stored["image"]["bytes"]
         kinds.add(kind)
     assert {"image/png", "image/jpeg"} <= kinds
+
+
+def test_images_are_sent_once_per_state_of_the_build(client: TestClient, hostile: Path) -> None:
+    mat = med_mat.open(hostile)
+    (one,) = mat.read(mat.where(annotation="masks", source="busi")[:1], columns=("id",))
+    for path in ("/thumbnail", "/image", "/mask"):
+        query = {"id": one["id"], "mark": "0"}
+        first = client.get(path, params=query)
+        assert first.status_code == 200
+        assert mat.manifest["build"] in first.headers["etag"]
+        again = client.get(path, params=query, headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        other = client.get(path, params=query, headers={"If-None-Match": '"another build"'})
+        assert other.content == first.content
 
 
 def test_an_image_that_no_browser_shows_is_given_as_png(mat: MedMAT, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -372,6 +387,8 @@ def test_no_error_greets_and_every_offered_target_works(mat: MedMAT, client: Tes
     text = client.get("/split").text
     assert "Possible targets" in text
     assert 'class="error"' not in text
+    whole = client.get("/split?experiment=multi_task").text
+    assert "The audit holds." in whole, "it needs no target"
     offered = builder.targets(mat)
     assert offered
     make = Builder(mat, "x", tmp_path).make
@@ -384,6 +401,8 @@ def test_no_error_greets_and_every_offered_target_works(mat: MedMAT, client: Tes
     ("query", "says"),
     [
         ({"target": "CT/Lung/Cancers"}, "Did you mean 'Cancer'"),
+        ({"target": ""}, "has no 'target'"),
+        ({"target": "CT/Lung/Cancer", "validation": "nan"}, "validation is the share"),
         ({"target": "CT/Lung/Cancer", "size": "many"}, "'Training records' is to be a number, and is 'many'"),
         ({"target": "CT/Lung/Cancer", "size": "9" * 5000}, "is to be a number"),
         ({"target": "CT/Lung/Cancer", "experiment": "combination"}, "has no 'parts'"),
@@ -424,34 +443,34 @@ def _images(mat: MedMAT) -> dict[str, str]:
 
 
 def test_rows_of_one_image_are_no_pair(mat: MedMAT, monkeypatch: pytest.MonkeyPatch) -> None:
-    links = duplicates.report.links(mat)
+    links = duplicates.links(mat)
     image = _images(mat)
     assert all(image[one["first"]] != image[one["second"]] or one["contradictory"] for one in links.to_pylist())
-    assert duplicates.linked(mat).equals(links)
+    assert linked.linked(mat).equals(links)
     row = {**links.to_pylist()[0], "first": "isic_2016/13/train/1.jpg", "second": "isic_2016/90/train/1.jpg"}
     for contradictory in (False, True):
         more = pa.Table.from_pylist([{**row, "contradictory": contradictory}], schema=links.schema)
-        monkeypatch.setattr(duplicates.report, "links", lambda *_, more=more, **__: pa.concat_tables([more, links]))
-        assert duplicates.linked(mat).num_rows == links.num_rows + contradictory
+        monkeypatch.setattr(duplicates, "links", lambda *_, more=more, **__: pa.concat_tables([more, links]))
+        assert linked.linked(mat).num_rows == links.num_rows + contradictory
 
 
 def test_sources_are_offered_with_their_links_and_partners(mat: MedMAT) -> None:
-    links = duplicates.linked(mat)
+    links = linked.linked(mat)
     sides = list(zip(links["first_source"].to_pylist(), links["second_source"].to_pylist(), strict=True))
-    sources = duplicates.partners(links)
+    sources = linked.partners(links)
     assert sources == {name: sum(name in pair for pair in sides) for name in {name for pair in sides for name in pair}}
     for one in sources:
-        assert duplicates.between_sources(links, one).num_rows == sources[one]
-        for other, count in duplicates.partners(links, one).items():
-            chosen = duplicates.between_sources(links, one, other)
+        assert linked.between_sources(links, one).num_rows == sources[one]
+        for other, count in linked.partners(links, one).items():
+            chosen = linked.between_sources(links, one, other)
             assert chosen.num_rows == count == sum(pair in ((one, other), (other, one)) for pair in sides)
 
 
 def test_pairs_say_where_their_labels_contradict(client: TestClient) -> None:
-    page = inert(client.get("/duplicates", params={"contradictory": "1"}).text)
-    against = page.text.count("labels contradict")
+    text = client.get("/duplicates", params={"contradictory": "1"}).text
+    against = text.count(">labels contradict<")
     assert against
-    assert sum(tag == "article" for tag, _ in page.shape) == against
+    assert sum(tag == "article" for tag, _ in inert(text).shape) == against
 
 
 # ------------------------------------------------------------------------------------------------------ command and Hub

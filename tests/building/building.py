@@ -18,7 +18,7 @@ from med_mat.building import Options, Report, build, find
 from med_mat.catalog import Catalog, Layout, Row, Source, load
 from med_mat.demo import miniature
 from med_mat.raw import RawFolder
-from med_mat.taxonomy import Kind
+from med_mat.taxonomy import AnnotationKind
 
 #: A loader of folders whose names are the labels.
 CLASS_FOLDERS = """
@@ -109,7 +109,7 @@ class Toy:
         return build(raw, out or self.out, Options(**{"jobs": 1, **options}), catalog=self.catalog)
 
 
-def row(number: int, kind: Kind, labels: Mapping[str, str]) -> Row:
+def row(number: int, kind: AnnotationKind, labels: Mapping[str, str]) -> Row:
     """A row of the toy, under the tags of row 48."""
     return replace(load()["busi"].row(48), number=number, source="toy", kind=kind, labels=dict(labels))
 

@@ -66,7 +66,7 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     assert is_one_line(caught.value)
     assert "The folder is empty" in str(caught.value)
     assert str(tmp_path) in str(caught.value)
-    with pytest.raises(LayoutError, match="No source of Med-MAT is recognised"):
+    with pytest.raises(LayoutError, match="No source of Med-MAT is recognized"):
         find({}, tmp_path)
 
 
@@ -392,7 +392,7 @@ def test_an_output_that_is_a_file_is_left_alone(tmp_path: Path) -> None:
 def test_an_output_inside_a_raw_folder_is_refused(tmp_path: Path) -> None:
     miniature(tmp_path / "raw", ["head_ct"])
     for out in (tmp_path / "raw" / "head_ct" / "Med-MAT", tmp_path / "raw" / "head_ct"):
-        with pytest.raises(BuildError, match="lies in the raw folder"):
+        with pytest.raises(BuildError, match="is inside the raw folder"):
             make(tmp_path / "raw", out, "head_ct")
     assert not (tmp_path / "raw" / "head_ct" / "Med-MAT").exists()
 
@@ -405,7 +405,7 @@ def test_a_raw_folder_inside_the_output_is_refused_before_anything_is_written(tm
     (tmp_path / "way").symlink_to(tmp_path / "out")
     before = content(tmp_path / "out")
     for where, out in [(raw, tmp_path / "out"), (tmp_path / "link", tmp_path / "out"), (raw, tmp_path / "way")]:
-        with pytest.raises(BuildError, match=r"^The raw folder .* lies in the output .*: name another folder"):
+        with pytest.raises(BuildError, match=r"^The raw folder .* is inside the output .*: choose another folder"):
             make(where, out, "head_ct")
     assert content(tmp_path / "out") == before
 

@@ -48,7 +48,7 @@ def test_every_visible_file_is_in_the_index_with_size_role_and_the_sha256_of_wha
     four: Path, name: str
 ) -> None:
     from med_mat.building import find
-    from med_mat.raw.folder import is_hidden
+    from med_mat.raw.patterns import is_hidden
 
     raw = find({name: None}, four / "raw")[name]
     index = rows(four / "out", name)
@@ -135,12 +135,12 @@ def test_nothing_of_the_machine_is_in_it(four: Path) -> None:
 @pytest.mark.parametrize("data", [b"", b"PAR1", b"no parquet at all" * 10])
 def test_what_is_no_index_is_refused_in_a_sentence(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x.parquet").write_bytes(data)
-    with pytest.raises(ReadError, match="is no index of raw files"):
+    with pytest.raises(ReadError, match="is not an index of raw files"):
         read_index(tmp_path / "x.parquet")
 
 
 def test_other_parquet_files_and_empty_places_are_refused(four: Path, tmp_path: Path) -> None:
-    with pytest.raises(ReadError, match="is no index of raw files"):
+    with pytest.raises(ReadError, match="is not an index of raw files"):
         read_index(four / "out/index.parquet")
     for place in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ReadError, match="holds no index of raw files"):

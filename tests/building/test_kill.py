@@ -169,7 +169,7 @@ def test_whatever_ends_a_build_ends_its_workers_and_what_it_can_tidy_up_it_does(
             Path(f"/proc/{p}/cmdline").read_bytes()[-200:] for p in processes(run.pid)
         ]
         if signal_sent != "SIGKILL":
-            assert "Interrupted. Run the same command to go on" in said
+            assert "Interrupted. Run the same command to resume" in said
             assert not list(tmp_path.rglob("*.tmp"))
     finally:
         with suppress(ProcessLookupError):

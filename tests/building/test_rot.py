@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from workshop import once
 
 import med_mat
-from med_mat import errors
+from med_mat import duplicates, errors
 from med_mat.building import sums
 from med_mat.building.chunk import Result
 from med_mat.building.store import Store, resume
@@ -25,7 +25,6 @@ from med_mat.cli import cli
 from med_mat.files import sha256
 from med_mat.hub.publication import choose
 from med_mat.hub.staging import stage
-from med_mat.leakage import report
 from med_mat.storage.location import JOURNAL, MANIFEST, SUMS, locate
 
 NAMES = ("head_ct", "busi")
@@ -173,7 +172,7 @@ def test_damage_of_a_source_that_is_not_built_now_is_a_sentence(original: Path, 
         ("data/busi/*/train-*.parquet", lambda out: med_mat.open(out).select("*/*/*", source="busi")),
         ("data/busi/*/train-*.parquet", lambda out: list(med_mat.open(out).select("*/*/*", streaming=True))),
         ("data/busi/*/train-*.parquet", lambda out: med_mat.open(out).read(med_mat.open(out).where(source="busi"))),
-        ("duplicates.parquet", lambda out: report.links(med_mat.open(out))),
+        ("duplicates.parquet", lambda out: duplicates.links(med_mat.open(out))),
     ],
 )
 def test_what_opens_a_damaged_file_says_which_and_what_to_do(

@@ -329,7 +329,7 @@ def test_raising_stops_at_the_first_bad_file_and_keeps_what_is_done(tmp_path: Pa
         make(tmp_path / "raw", out, "brain_tumor_mri", on_error="raise")
 
 
-def test_sources_are_recognised_below_a_folder(raw: Path, tmp_path: Path) -> None:
+def test_sources_are_recognized_below_a_folder(raw: Path, tmp_path: Path) -> None:
     (raw / "busi").rename(raw / "ultrasound of the breast")
     found = find({}, raw)
     assert list(found) == ["head_ct", "busi"]
@@ -421,7 +421,7 @@ def test_a_dry_run_tells_what_would_be_decoded_copied_and_kept(toy: MakeToy) -> 
         ({"check": "decod"}, "^A build: check: 'decod' is not one of .*Did you mean 'decode'"),
         ({"on_error": "ignore"}, "^A build: on_error: 'ignore' is not one of"),
         ({"jobs": "2"}, "^A build: jobs is to be a whole number or null"),
-        ({"jobs": 0}, "^A build: jobs is to be .* and is 0"),
+        ({"jobs": 0}, "^A build: jobs must be .*, not 0"),
         ({"allow_fewer": "no"}, "^A build: allow_fewer is to be true or false, and is 'no'"),
     ],
 )

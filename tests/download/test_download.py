@@ -19,10 +19,12 @@ from med_mat.catalog import Download, Layout, Source
 from med_mat.cli import cli
 from med_mat.download import download, plan
 from med_mat.download.command import obtain
-from med_mat.download.fetch import Settings
-from med_mat.download.plan import verified
-from med_mat.download.repositories import Bases
+from med_mat.download.http import Settings
+from med_mat.download.routes import verified
 from med_mat.errors import DownloadError, LayoutError, MedMATError
+from med_mat.hosts import Host, hosts
+from med_mat.hosts.clients import Kaggle
+from med_mat.hosts.listed import GitHub
 
 QUICK = Settings(tries=3, pause=0.001, timeout=(5, 5))
 IMAGES = {f"Data/images/{i}.png": bytes([i]) * 300 for i in range(6)}
@@ -112,19 +114,27 @@ def test_archives_inside(server: Server, tmp_path: Path) -> None:
     assert sorted(tree(root)) == ["images/part_1/1.png", "images/part_1/2.png", "metadata.csv"]
 
 
-def test_an_archive_of_github_loses_its_wrapper(server: Server, tmp_path: Path) -> None:
+def with_host(monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
+    """A host in the place of the one of its kind, or beside the others."""
+    monkeypatch.setattr("med_mat.download.routes.hosts", lambda: {**hosts(), host.kind: host})
+
+
+def test_an_archive_of_github_loses_its_wrapper(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_host(monkeypatch, GitHub(server.base))
     server.json("/repos/me/it/commits/HEAD", {"sha": "abc"})
     server.file("/repos/me/it/zipball/abc", zipped({"me-it-abc/images/1.png": b"x"}))
-    bring(source(Download("github", "me/it")), tmp_path, bases=Bases(github=server.base))
+    bring(source(Download("github", "me/it")), tmp_path)
     assert tree(tmp_path / "toy") == {"images/1.png": b"x"}
 
 
-def test_kaggle(tmp_path: Path) -> None:
+def test_kaggle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "kaggle.py"
     (tmp_path / "it.zip").write_bytes(zipped(IMAGES))
     script.write_text(f"import shutil, sys\nshutil.copy({str(tmp_path / 'it.zip')!r}, sys.argv[5] + '/archive.zip')")
-    bases = Bases(kaggle=(sys.executable, str(script)))
-    bring(source(Download("kaggle", "me/it")), tmp_path / "raw", bases=bases)
+    with_host(monkeypatch, Kaggle((sys.executable, str(script))))
+    bring(source(Download("kaggle", "me/it")), tmp_path / "raw")
     assert tree(tmp_path / "raw/toy") == IMAGES
 
 

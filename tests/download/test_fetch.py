@@ -18,8 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from serving import Server, serve
 
-from med_mat.download.fetch import Remote, Settings, fetch, get_json, is_open, open_session
+from med_mat.download.fetch import fetch, is_in_the_open
+from med_mat.download.http import Settings, get_json, is_open, open_session
 from med_mat.errors import DownloadError, MedMATError
+from med_mat.hosts.base import Remote
 
 DATA = random.Random(7).randbytes(100_000)
 SHA256 = hashlib.sha256(DATA).hexdigest()
@@ -280,9 +282,9 @@ def test_what_anybody_could_change_on_its_way_is_refused(tmp_path: Path, url: st
         assert "plain http" in message
         assert "--allow-http" in message
     assert is_open(url)
-    assert Remote(url, "x").in_the_open
-    assert not Remote(url, "x", digests={"sha256": SHA256}).in_the_open
-    assert not Remote(url.lower().replace("http:", "https:"), "x").in_the_open
+    assert is_in_the_open(Remote(url, "x"))
+    assert not is_in_the_open(Remote(url, "x", digests={"sha256": SHA256}))
+    assert not is_in_the_open(Remote(url.lower().replace("http:", "https:"), "x"))
 
 
 def test_plain_http_is_fetched_where_a_digest_is_known_or_one_says_so(tmp_path: Path) -> None:
@@ -326,7 +328,9 @@ def test_json(server: Server) -> None:
 SCRIPT = """
 import resource, sys
 from pathlib import Path
-from med_mat.download.fetch import Remote, Settings, fetch
+from med_mat.download.fetch import fetch
+from med_mat.download.http import Settings
+from med_mat.hosts.base import Remote
 from med_mat.errors import MedMATError
 url, folder, limit = sys.argv[1:]
 if int(limit):

@@ -9,18 +9,23 @@ import pytest
 from serving import Server
 
 from med_mat.catalog import Download
-from med_mat.download import repositories
-from med_mat.download.fetch import Remote, Settings, open_session
-from med_mat.download.repositories import Bases, listing, page, with_client
+from med_mat.download.http import Settings, get_json, open_session
+from med_mat.download.routes import page
 from med_mat.errors import DownloadError, MedMATError, MissingExtraError
+from med_mat.hosts import clients
+from med_mat.hosts.base import Remote
+from med_mat.hosts.clients import GoogleDrive, HuggingFace, Kaggle, KaggleCompetition
+from med_mat.hosts.listed import Figshare, GitHub, Https, Mendeley, Zenodo
 
 QUICK = Settings(tries=2, pause=0.001, timeout=(5, 5))
 MD5, SHA256 = "0" * 32, "a" * 64
 
 
 def ask(server: Server, kind: Any, at: str, *files: str, **facts: Any) -> tuple[Remote, ...]:
-    bases = Bases(*(f"{server.base}/{name}" for name in ("zenodo", "figshare", "mendeley", "github")))
-    return listing(Download(kind, at, files, **facts), open_session(), bases, QUICK)
+    session = open_session()
+    every = [Https(), *(one(f"{server.base}/{one.kind}") for one in (Zenodo, Figshare, Mendeley, GitHub))]
+    host = {one.kind: one for one in every}[kind]
+    return host.remotes(Download(kind, at, files, **facts), lambda url: get_json(url, session, QUICK))
 
 
 def zenodo(server: Server, *names: str) -> None:
@@ -160,18 +165,19 @@ def test_nothing_of_that_number(server: Server, kind: str) -> None:
         ask(server, kind, "99")
 
 
-def client(folder: Path, text: str) -> Bases:
-    """The Kaggle client, played by a script."""
+def client(folder: Path, text: str) -> tuple[str, ...]:
+    """The Kaggle client, played by a script; its command."""
     script = folder / "kaggle.py"
     script.write_text(f"import sys\nfrom pathlib import Path\narguments = sys.argv[1:]\n{text}")
-    return Bases(kaggle=(sys.executable, str(script)))
+    return sys.executable, str(script)
 
 
 def test_kaggle(tmp_path: Path) -> None:
-    bases = client(tmp_path, "Path(arguments[4], 'archive.zip').write_text(' '.join(arguments))")
-    with_client(Download("kaggle", "me/it"), tmp_path / "to", bases, QUICK)
+    command = client(tmp_path, "Path(arguments[4], 'archive.zip').write_text(' '.join(arguments))")
+    (tmp_path / "to").mkdir()
+    Kaggle(command).fetch(Download("kaggle", "me/it"), tmp_path / "to", progress=False)
     assert (tmp_path / "to/archive.zip").read_text() == f"datasets download me/it -p {tmp_path / 'to'} -q"
-    with_client(Download("kaggle-competition", "it"), tmp_path / "to", bases, QUICK)
+    KaggleCompetition(command).fetch(Download("kaggle-competition", "it"), tmp_path / "to", progress=False)
     assert (tmp_path / "to/archive.zip").read_text().startswith("competitions download it -p ")
 
 
@@ -185,20 +191,22 @@ def test_kaggle(tmp_path: Path) -> None:
     ],
 )
 def test_kaggle_refuses(tmp_path: Path, kind: Any, said: str, advice: str) -> None:
-    bases = client(tmp_path, f"sys.exit({said!r} or 1)")
+    host = {"kaggle": Kaggle, "kaggle-competition": KaggleCompetition}[kind](
+        client(tmp_path, f"sys.exit({said!r} or 1)")
+    )
     with pytest.raises(DownloadError) as caught:
-        with_client(Download(kind, "it"), tmp_path / "to", bases, QUICK)
+        host.fetch(Download(kind, "it"), tmp_path, progress=False)
     assert advice in str(caught.value)
     assert said[:20] in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["kaggle", "google-drive"])
-def test_a_client_that_is_not_installed(tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(repositories.importlib.util, "find_spec", lambda _: None)
+@pytest.mark.parametrize("host", [Kaggle(), GoogleDrive()])
+def test_a_client_that_is_not_installed(tmp_path: Path, host: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients.importlib.util, "find_spec", lambda _: None)
     monkeypatch.setitem(sys.modules, "gdown", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'med-mat\[download\]'"):
-        with_client(Download(kind, "it"), tmp_path, Bases(), QUICK)
+        host.fetch(Download(host.kind, "it"), tmp_path, progress=False)
 
 
 def test_google_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,7 +215,7 @@ def test_google_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[dict[str, Any]] = []
     monkeypatch.setitem(sys.modules, "gdown", SimpleNamespace(download=lambda **how: calls.append(how)))
     with pytest.raises(DownloadError, match=r"https://drive.google.com/file/d/1reH/view"):
-        with_client(Download("google-drive", "1reH"), tmp_path, Bases(), QUICK)
+        GoogleDrive().fetch(Download("google-drive", "1reH"), tmp_path, progress=False)
     assert calls == [{"id": "1reH", "output": f"{tmp_path}/", "quiet": True, "resume": True}]
 
 
@@ -223,7 +231,9 @@ def test_hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             raise RuntimeError("404 Client Error.\n\nRepository Not Found")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
-    with_client(Download("huggingface", "me/it", ("A.rar",)), tmp_path / "a", Bases(huggingface="http://x"), QUICK)
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    HuggingFace("http://x").fetch(Download("huggingface", "me/it", ("A.rar",)), tmp_path / "a", progress=False)
     assert asked[0][1] | {"local_dir": 0} == {
         "repo_type": "dataset",
         "local_dir": 0,
@@ -232,7 +242,7 @@ def test_hugging_face(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     assert list((tmp_path / "a").iterdir()) == []
     with pytest.raises(DownloadError, match=r"404 Client Error\)\. Open https://huggingface.co/datasets/no/such"):
-        with_client(Download("huggingface", "no/such"), tmp_path / "b", Bases(), QUICK)
+        HuggingFace().fetch(Download("huggingface", "no/such"), tmp_path / "b", progress=False)
 
 
 def test_pages() -> None:

@@ -125,6 +125,23 @@ def test_a_file_that_is_missing_is_named(bare: Path, raw: Path, names: bool, tmp
         med_mat.attach(bare, raw, tmp_path / "out", sources=["busi"])
 
 
+def test_partial_attaches_the_other_sources_and_says_why_one_is_left_out(
+    bare: Path, built: Built, raw: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    next(iter(raw.rglob("benign (1).png"))).unlink()
+    shutil.rmtree(raw / "aptos_2019")
+    mat = med_mat.attach(bare, raw, tmp_path / "out", partial=True)
+    assert set(mat.tags.sources) == {"acrima", "kvasir_seg"}
+    for name in ("acrima", "kvasir_seg"):
+        folder = f"data/{name}"
+        assert digests(tmp_path / "out" / folder) == digests(built.out / folder)
+    said = [one.getMessage() for one in caplog.records if "left out" in one.getMessage()]
+    assert sorted(one.split()[0] for one in said) == ["aptos_2019", "busi"]
+    assert any("expected" in one and "found no" in one for one in said)
+    with pytest.raises(HubError, match="None of busi can be attached"):
+        med_mat.attach(bare, raw, tmp_path / "none", sources=["busi"], partial=True)
+
+
 def test_pictures_other_than_the_published_ones_are_refused(bare: Path, built: Built, tmp_path: Path) -> None:
     other = Path(shutil.copytree(bare, tmp_path / "other"))
     manifest = json.loads((other / "med_mat.json").read_text("utf-8"))
@@ -132,7 +149,7 @@ def test_pictures_other_than_the_published_ones_are_refused(bare: Path, built: B
     name = next(name for name in files if name.startswith("data/busi/097/train-"))
     files[name]["sha256"] = "0" * 64
     (other / "med_mat.json").write_text(json.dumps(manifest), "utf-8")
-    with pytest.raises(HubError, match=f"{name} does not hold the published pictures"):
+    with pytest.raises(HubError, match=f"{name} does not have the published images"):
         med_mat.attach(other, built.raw, tmp_path / "out", sources=["busi"])
 
 
@@ -148,7 +165,7 @@ def test_what_other_libraries_decode_otherwise_is_told_and_the_rest_compared(
     index = index.set_column(index.schema.get_field_index("pixel_hash"), index.schema.field("pixel_hash"), hashes)
     pq.write_table(index, other / "index.parquet")
     med_mat.attach(other, built.raw, tmp_path / "out", sources=["busi"])
-    assert re.search(r"busi: .*decoded otherwise here \(picture hashes 0 -> \w+\)", caplog.text)
+    assert re.search(r"busi: .*decoded differently here \(picture hashes 0 -> \w+\)", caplog.text)
     widths = pa.array([7] * len(index), index.schema.field("width").type)
     index = index.set_column(index.schema.get_field_index("width"), index.schema.field("width"), widths)
     pq.write_table(index, other / "index.parquet")

@@ -170,12 +170,15 @@ def test_pixels_and_names_that_go_are_told(full: Client, built: Built) -> None:
     bare = ("push", built.out, "org/x", "--pixels", "none", "--except", "aptos_2019", *ALLOW)
     done = full.med_mat(*bare)
     assert done.returncode == 0, done.stderr
-    assert "org/x holds pixels of acrima, busi, kvasir_seg and names of acrima, busi, kvasir_seg, which" in done.stdout
+    assert (
+        "org/x holds images of acrima, busi, kvasir_seg and file names of acrima, busi, kvasir_seg, which"
+        in done.stdout
+    )
     assert "super_squash" not in full.med_mat(*bare).stdout
     named = full.med_mat(*bare, "--names")
     assert named.returncode == 0
     assert "super_squash" not in named.stdout
-    assert "org/x holds names of acrima, busi, kvasir_seg, which" in full.med_mat(*bare).stdout
+    assert "org/x holds file names of acrima, busi, kvasir_seg, which" in full.med_mat(*bare).stdout
 
 
 def test_a_branch_that_is_made_begins_as_the_main_one_is(full: Client, built: Built) -> None:
@@ -193,7 +196,7 @@ def test_a_manifest_that_somebody_else_wrote_hides_nothing(full: Client, built: 
         repository.commit("main", {**repository.head(), "med_mat.json": File(text, lfs=False)})
         told = full.med_mat("push", built.out, "org/x", "--pixels", "none", "--only", "acrima", "--dry-run")
         assert told.returncode == 0, told.stderr
-        assert "records of busi, kvasir_seg and pixels of acrima and names of acrima" in told.stdout
+        assert "records of busi, kvasir_seg and images of acrima and file names of acrima" in told.stdout
 
 
 def test_the_call_that_squashes_is_one_of_the_hubs_client() -> None:

@@ -145,7 +145,7 @@ def test_marks_that_can_be_read_in_several_ways_are_refused(
 def test_several_colours_are_not_one_mark(tmp_path: Path) -> None:
     picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     picture[5:20, 5:20], picture[30:50, 30:50] = (255, 0, 0), (0, 255, 0)
-    with pytest.raises(ReadError, match="several colours"):
+    with pytest.raises(ReadError, match="several colors"):
         rendered(tmp_path, BinaryMask(saved(tmp_path, Image.fromarray(picture)), "a", threshold=127))
 
 

@@ -16,12 +16,12 @@ from med_mat.catalog import Row, Upstream
 from med_mat.leakage.contradictions import COLUMNS, SCHEMA, Contested, Stated, contradict, count, settle
 from med_mat.questions import Synonyms
 from med_mat.selection import MAT
-from med_mat.taxonomy import Kind
+from med_mat.taxonomy import AnnotationKind
 
 WORDS = Upstream("", "", "", "", "")
 
 
-def row(number: int, kind: Kind, *names: str) -> Row:
+def row(number: int, kind: AnnotationKind, *names: str) -> Row:
     return Row(
         number, f"source_{number}", MAT("CT", "Lung", "State"), None, kind, {name: name for name in names}, WORDS
     )
@@ -223,7 +223,7 @@ def test_a_published_id_is_one_picture_only_where_the_two_look_the_same() -> Non
 
 
 def test_slices_of_one_file_never_contradict() -> None:
-    slices = [replace(one, path=f"volume.nii#slice={one.name}") for one in (A, B)]
+    slices = [replace(one, path=f"volume.nii#slice={number}") for number, one in enumerate((A, B))]
     assert not told(settled(slices, link(*slices, "same pixels", known=True)))
 
 
@@ -268,10 +268,10 @@ def test_what_a_source_is_told() -> None:
         2, 1, {"same file": 1, "near": 1}, "source_1/1/a (Melanoma) = source_1/1/b (Nevus)"
     )
     assert str(found["source_1"]) == (
-        "the same picture, two labels: 2 pairs, 1 of them on two sides of a split, first: "
+        "one image, two labels: 2 pairs, 1 of them between different splits, first: "
         "source_1/1/a (Melanoma) = source_1/1/b (Nevus)"
     )
-    assert str(found["source_2"]).startswith("the same picture, two labels: 1 pair, 1 of them")
+    assert str(found["source_2"]).startswith("one image, two labels: 1 pair, 1 of them")
 
 
 @given(st.randoms())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image, ImageEnhance, ImageOps
 
-from med_mat.imaging.hashing import BITS, Look, canonical, perceptual_hash, pixel_hash, turns
+from med_mat.imaging.hashing import BITS, Look, canonical, orientations, perceptual_hash, pixel_hash
 from med_mat.imaging.hashing import look as known_by
 from med_mat.imaging.shades import averaged, framed
 
@@ -100,7 +100,7 @@ def test_a_flipped_or_turned_copy_is_known_from_the_hash_of_the_original(name: s
         for one in (picture, picture.transpose(Image.Transpose.TRANSPOSE))
         for turned in (lambda same: same, ImageOps.mirror, ImageOps.flip, lambda one: one.rotate(180))
     ]
-    for copy, known in zip(copies, turns(look(picture)[None]), strict=True):
+    for copy, known in zip(copies, orientations(look(picture)[None]), strict=True):
         assert copy is picture or distance(picture, copy) > 60
         assert np.unpackbits(look(copy) ^ known).sum() <= 8
 

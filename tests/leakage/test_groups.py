@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from med_mat.catalog import SharedId
 from med_mat.errors import BuildError
-from med_mat.imaging.hashing import turns
+from med_mat.imaging.hashing import orientations
 from med_mat.leakage import groups as groups_module
 from med_mat.leakage import near
-from med_mat.leakage.groups import COLUMNS, COMMON_LOOK, LINK_SCHEMA, check_links, find_groups
+from med_mat.leakage.groups import COLUMNS, COMMON_HASH, LINK_SCHEMA, check_links, find_groups
 from med_mat.leakage.near import THRESHOLD
 
 ISIC = {name: (SharedId("isic", r"(?P<id>ISIC_\d{7})"),) for name in ("a", "b")}
@@ -51,7 +51,7 @@ def look(number: int, *bits: int, turn: int = 0) -> str:
     """One of four unlike hashes, with some bits changed, of a picture that may be flipped."""
     changed = np.unpackbits(np.frombuffer(LOOKS[number], np.uint8))
     changed[list(bits)] ^= 1
-    return list(turns(np.packbits(changed)[None]))[turn].tobytes().hex()
+    return list(orientations(np.packbits(changed)[None]))[turn].tobytes().hex()
 
 
 def sets(numbers: list[int]) -> set[frozenset[int]]:
@@ -188,12 +188,12 @@ def test_a_patient_of_two_sources_is_one_group_and_copies_are_still_told() -> No
     ]
 
 
-@pytest.mark.parametrize("patients", [COMMON_LOOK, COMMON_LOOK + 1])
+@pytest.mark.parametrize("patients", [COMMON_HASH, COMMON_HASH + 1])
 def test_a_look_that_many_patients_share_joins_none_of_them(patients: int) -> None:
     rows = [{"patient_key": f"p{n}", "pixel_hash": f"{n}", "perceptual_hash": look(0, n)} for n in range(patients)]
     rows += [{"patient_key": "x", "perceptual_hash": look(1)}, {"patient_key": "y", "perceptual_hash": look(1, 5)}]
     groups = find_groups(table(rows), {})
-    common = patients > COMMON_LOOK
+    common = patients > COMMON_HASH
     assert groups.counts["records of a common look"] == (patients if common else 0)
     assert len(set(groups.numbers.to_pylist()[:patients])) == (patients if common else 1)
     assert groups.links.num_rows == (0 if common else patients - 1) + 1
@@ -300,7 +300,7 @@ def test_links_and_groups_follow_from_the_set_of_records_not_from_their_order(
         patch.setattr(near, "CROWD", crowd)
         patch.setattr(near, "_LEAF", 4)
         patch.setattr(near, "_BLOCK", 8)
-        patch.setattr(groups_module, "COMMON_LOOK", 2)
+        patch.setattr(groups_module, "COMMON_HASH", 2)
         assert linked(rows) == linked(other)
         assert grouped(rows) == grouped(other)
         assert grouped(rows, "within") == grouped(other, "within")
@@ -314,7 +314,7 @@ def test_groups_within_a_source_do_not_depend_on_other_sources(drawn: list[dict[
         patch.setattr(near, "CROWD", crowd)
         patch.setattr(near, "_LEAF", 4)
         patch.setattr(near, "_BLOCK", 8)
-        patch.setattr(groups_module, "COMMON_LOOK", 2)
+        patch.setattr(groups_module, "COMMON_HASH", 2)
         alone = [grouped([row for row in rows if row["source"] == one], "within") for one in "ab"]
         assert grouped(rows, "within") == alone[0] | alone[1]
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from med_mat.imaging.hashing import BITS, turns
+from med_mat.imaging.hashing import BITS, orientations
 from med_mat.leakage import hamming, near
 from med_mat.leakage.hamming import Index, found, words
 from med_mat.leakage.near import CROWD, THRESHOLD, Links, near_links, unpacked
@@ -49,7 +49,7 @@ def components(count: int, edges: list[tuple[int, int]]) -> set[frozenset[int]]:
 
 def brute(hashes: np.ndarray, labels: np.ndarray, threshold: int) -> list[tuple[int, int]]:
     """Every pair within the threshold, and every pair of one label."""
-    others = list(turns(hashes))
+    others = list(orientations(hashes))
     return [
         (a, b)
         for a, b in combinations(range(len(hashes)), 2)
@@ -69,7 +69,7 @@ def test_what_is_joined_is_what_a_comparison_of_all_pairs_joins(
     """Some hashes, copies of them that differ in up to 40 bits, and of turned ones; some labels known."""
     base = drawn(6, seed)
     copies = [changed(base[[source]], bits, seed + n) for n, (source, bits) in enumerate(made)]
-    hashes = np.unique(np.concatenate([base, list(turns(base[:2]))[1 + seed % 7], *copies]), axis=0)
+    hashes = np.unique(np.concatenate([base, list(orientations(base[:2]))[1 + seed % 7], *copies]), axis=0)
     labels = np.random.RandomState(seed).randint(0, 3 * len(hashes), len(hashes))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(near, "_LEAF", leaf)
@@ -98,7 +98,7 @@ def test_no_pair_up_to_the_threshold_is_missed_and_none_beyond_it_found(
 @pytest.mark.parametrize("turn", range(1, 8))
 def test_flipped_and_turned_copies_are_found_where_they_are_asked_for(turn: int) -> None:
     base = drawn(200)
-    hashes = np.concatenate([base, list(turns(changed(base, 10)))[turn]])
+    hashes = np.concatenate([base, list(orientations(changed(base, 10)))[turn]])
     links = near_links(hashes, np.arange(400))
     assert pairs(links) == [(n, 200 + n) for n in range(200)]
     assert links.turned.all()
@@ -121,14 +121,14 @@ def test_each_hash_is_linked_with_its_nearest() -> None:
 def test_in_every_position_no_pair_is_missed_up_to_the_threshold(turn: int, bits: int) -> None:
     base = drawn(1500)
     index = Index(words(base))
-    copies = list(turns(changed(base, bits)))[turn]
+    copies = list(orientations(changed(base, bits)))[turn]
     pairs = found(index, words(copies), words(copies, transposed=True), THRESHOLD)
     expected = np.arange(1500 if bits <= THRESHOLD else 0)
     np.testing.assert_array_equal(pairs.query, expected)
     np.testing.assert_array_equal(pairs.hit, expected)
     assert set(pairs.distance.tolist()) <= {bits}
     for one, other, way in zip(pairs.query[:50], pairs.hit[:50], pairs.turn[:50], strict=True):
-        turned = list(turns(copies[[one]]))[way]
+        turned = list(orientations(copies[[one]]))[way]
         assert np.unpackbits(turned ^ base[[other]]).sum() == bits
 
 
@@ -147,7 +147,7 @@ def test_not_even_the_pair_that_is_hardest_to_find_is_missed(transposed: bool) -
             copies.append(np.packbits(loose))
     hashes = np.stack(copies)
     if transposed:
-        hashes = list(turns(hashes))[4]
+        hashes = list(orientations(hashes))[4]
     found_ = found(Index(words(base)), words(hashes), words(hashes, transposed=True), THRESHOLD)
     np.testing.assert_array_equal(found_.query, np.arange(len(hashes)))
     assert set(found_.distance.tolist()) == {THRESHOLD}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from med_mat.catalog import Row, Upstream
 from med_mat.questions import LETTERS, Question
 from med_mat.selection import MAT
-from med_mat.taxonomy import Kind
+from med_mat.taxonomy import AnnotationKind
 
 
-def row(number: int, subset: int | None, kind: Kind, *names: str) -> Row:
+def row(number: int, subset: int | None, kind: AnnotationKind, *names: str) -> Row:
     labels = {f"raw {name}": name for name in names}
     own = () if subset else ("What is this?",)
     return Row(

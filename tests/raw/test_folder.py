@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from med_mat.errors import LayoutError, ReadError
 from med_mat.raw import FileFacts, Miniature, RawFolder, VolumeShape, folded
-from med_mat.raw.folder import is_hidden, matcher
+from med_mat.raw.patterns import is_hidden, matcher
 
 
 def tree(root: Path, *paths: str) -> RawFolder:
@@ -30,7 +30,7 @@ def names(paths: list[PurePosixPath]) -> list[str]:
 
 def test_importing_is_cheap() -> None:
     code = (
-        "import sys; from med_mat.raw import RawFolder, Miniature, multi_hot, joined, one_hot, voc_boxes, coco; "
+        "import sys; from med_mat.raw import RawFolder, Miniature, multi_hot, joined, one_hot, corners; "
         "import med_mat.layouts.locating; "
         "print(sorted({'numpy', 'PIL', 'pydicom', 'nibabel', 'pyarrow', 'pandas', 'openpyxl', 'yaml', 'wcmatch'} "
         "& set(sys.modules)))"
@@ -320,6 +320,11 @@ def test_json_refuses(tmp_path: Path, content: str) -> None:
 
 
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+
+
+def test_xml_of_another_encoding(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes('<?xml version="1.0" encoding="latin-1"?><a>é</a>'.encode("latin-1"))
+    assert RawFolder(tmp_path).xml("a.xml").text == "é"
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from med_mat.raw import aligned, folded, in_stem, kermany_patient, natural, numbered, spelling
+from med_mat.building.loader import loader_of
+from med_mat.catalog import load
+from med_mat.raw import aligned, folded, in_stem, natural, numbered, spelling
 from med_mat.raw.names import composed, respelled
+
+patient_of = loader_of(load()["coronahack"]).patient_of
 
 APART = unicodedata.normalize("NFD", "é")  # as macOS writes it
 SPELLINGS = st.lists(st.sampled_from(["a", "A", "b", "é", "É", APART, "1"]), max_size=3).map("".join)
@@ -128,12 +132,12 @@ def test_in_stem_looks_at_the_beginning_of_the_name_alone(path: str, found: str 
     ],
 )
 def test_kermany_patient_reads_both_families_of_names(stem: str, patient: str | None) -> None:
-    assert kermany_patient(stem, "train") == patient
+    assert patient_of(stem, "train") == patient
 
 
 def test_kermany_numbers_start_again_in_each_part_and_ids_do_not() -> None:
-    assert kermany_patient("person1_virus_6", "test") != kermany_patient("person1_virus_6", "train")
-    assert kermany_patient("VIRUS-1011-0001", "test") == kermany_patient("VIRUS-1011-0002", "train")
+    assert patient_of("person1_virus_6", "test") != patient_of("person1_virus_6", "train")
+    assert patient_of("VIRUS-1011-0001", "test") == patient_of("VIRUS-1011-0002", "train")
 
 
 def test_a_number_is_told_with_its_kind_whatever_its_zeros() -> None:
@@ -146,4 +150,4 @@ def test_a_number_is_told_with_its_kind_whatever_its_zeros() -> None:
 def test_patients_do_not_hang_on_case() -> None:
     assert in_stem(r"[a-z]{2}\d+")(PurePosixPath("PT7_1.png")) == "pt7"
     assert numbered("case", r"case_(\d+)_")(PurePosixPath("CASE_006_1.png")) == "case 6"
-    assert kermany_patient("PERSON1_VIRUS_2", "train") == kermany_patient("person1_virus_2", "train")
+    assert patient_of("PERSON1_VIRUS_2", "train") == patient_of("person1_virus_2", "train")

@@ -290,14 +290,14 @@ def test_arms_are_compared_at_one_size() -> None:
     other = world.mat.unrelated(LUNG, like=like)
     assert len(other.train_positions) == 6
     assert world.mat.experiment(other.definition).train_positions.tolist() == other.train_positions.tolist()
-    with pytest.raises(SplitError, match="to have 30 training records, of which there are 20"):
+    with pytest.raises(SplitError, match="needs 30 training records, and there are 20"):
         world.mat.unrelated(LUNG, size=30)
 
 
 def test_unrelated_asks_for_a_size_where_related_cannot_give_it() -> None:
     world = made_up(many({(4, "a"): 20}), made_rows())
     with pytest.raises(
-        SplitError, match=r"^unrelated is as large as related unless .*holds its .*Give size=.*or like="
+        SplitError, match=r"^unrelated has the size of related unless .*holds its .*Give size=.*or like="
     ):
         world.mat.unrelated(LUNG)
     assert len(world.mat.unrelated(LUNG, size=7).train_positions) == 7
@@ -326,7 +326,7 @@ def test_limited_adds_records_of_the_target_and_nothing_else() -> None:
         drawn.append({int(p) for p in made.train_positions if world.of(p).mat == LUNG})
     assert drawn[0] < drawn[1] < drawn[2]
     assert Counter(world.records[p].label for p in drawn[2]) == {"a": 4, "b": 4}
-    with pytest.raises(SplitError, match="40 training records of CT/Lung/Cancer are asked for, of which there are 34"):
+    with pytest.raises(SplitError, match="40 training records of CT/Lung/Cancer are requested, and there are 34"):
         world.mat.limited(LUNG, 40)
     with pytest.raises(SplitError, match="VIOLATED: train holds 8 records of the target, of which 2 are allowed"):
         replace(made, rule=replace(made.rule, target_records=2)).audit()
@@ -391,7 +391,7 @@ def test_a_target_that_is_held_out_whole_can_be_tested_whole() -> None:
     made = world.mat.related(LUNG, test_on="all")
     assert made.audit().test == {str(LUNG): 2}
     assert len(made.train_positions) == 3
-    with pytest.raises(SplitError, match="1 training records of CT/Lung/Cancer are asked for, of which there are 0"):
+    with pytest.raises(SplitError, match="1 training records of CT/Lung/Cancer are requested, and there are 0"):
         world.mat.limited(LUNG, 1, test_on="all")
 
 

@@ -51,7 +51,7 @@ def test_a_violation_is_named(world: World) -> None:
     broken(good, "1 groups are in train and in test", train_positions=good.test_positions)
     broken(good, "1 patients are in train and in test", train_positions=good.test_positions)
     broken(good, "1 files are in train and in test", train_positions=good.test_positions)
-    broken(good, "1 pictures are in train and in test", train_positions=good.test_positions)
+    broken(good, "1 images are in train and in test", train_positions=good.test_positions)
     foreign = world.mat.unrelated(LUNG)
     broken(foreign, "train holds the target's modality", train_positions=good.train_positions)
     broken(world.mat.without(LUNG, "area"), "train holds the target's area", train_positions=good.train_positions)
@@ -77,8 +77,8 @@ def test_a_leak_that_the_split_did_not_make_is_found(made: tuple[Any, Any], data
     of: dict[str, Callable[[Record], object]] = {
         "patients": lambda one: one.patient and (one.row, one.patient),  # numbered within a source
         "files": lambda one: one.sha256,
-        "pictures": lambda one: one.pixel_hash,
-        "looks": look,
+        "images": lambda one: one.pixel_hash,
+        "near-duplicates": look,
     }
     for what, value in of.items():
         sides = [{value(world.records[p]) for p in side} - {None} for side in (train, test)]

@@ -17,7 +17,7 @@ from worlds import LUNG, MADE, Record, World, made_rows, made_up, many, replace
 
 from med_mat.dataset import MedMAT
 from med_mat.errors import AuditError, BuildError, SplitError
-from med_mat.imaging.hashing import turns
+from med_mat.imaging.hashing import orientations
 from med_mat.selection import MAT
 from med_mat.splits import Experiment, looks
 from med_mat.storage.location import Folder
@@ -35,7 +35,7 @@ def bent(look: str, bits: int, turn: int = 0) -> str:
     """The same look, but for some bits, perhaps flipped or turned."""
     as_bits = np.unpackbits(np.frombuffer(bytes.fromhex(look), np.uint8))
     as_bits[np.random.default_rng(bits).permutation(256)[:bits]] ^= 1
-    return list(turns(np.packbits(as_bits)[None]))[turn].tobytes().hex()
+    return list(orientations(np.packbits(as_bits)[None]))[turn].tobytes().hex()
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_the_world_as_it_is_holds(world: World) -> None:
     assert TRAINED in made.train_positions
     shared = made.audit().shared
     assert shared == dict.fromkeys(
-        ("groups", "patients", "files", "pictures", "looks", "published ids", "links"), 0
+        ("groups", "patients", "files", "images", "near-duplicates", "published ids", "links"), 0
     )  # fmt: skip
 
 
@@ -92,10 +92,10 @@ def test_the_world_as_it_is_holds(world: World) -> None:
     ("column", "change", "what"),
     [
         ("sha256", copied(), "files"),
-        ("pixel_hash", copied(), "pictures"),
-        ("perceptual_hash", copied(), "looks"),
-        ("perceptual_hash", copied(lambda look: bent(look, 21)), "looks"),
-        ("perceptual_hash", copied(lambda look: bent(look, 9, turn=5)), "looks"),
+        ("pixel_hash", copied(), "images"),
+        ("perceptual_hash", copied(), "near-duplicates"),
+        ("perceptual_hash", copied(lambda look: bent(look, 21)), "near-duplicates"),
+        ("perceptual_hash", copied(lambda look: bent(look, 9, turn=5)), "near-duplicates"),
     ],
 )
 def test_what_groups_do_not_say_is_found(
@@ -114,7 +114,9 @@ def test_large_experiments_are_compared_for_equality_and_say_so(
     monkeypatch.setattr("med_mat.splits.evidence.COMPARED", 3)
     proof = damaged(world, tmp_path, perceptual_hash=copied(lambda look: bent(look, 2))).related(LUNG).audit()
     assert any("compared for equality" in note for note in proof.notes)
-    violated(damaged(world, tmp_path, perceptual_hash=copied()).related(LUNG), "1 looks are in train and in test")
+    violated(
+        damaged(world, tmp_path, perceptual_hash=copied()).related(LUNG), "1 near-duplicates are in train and in test"
+    )
 
 
 def test_a_patient_counts_within_a_source(world: World, tmp_path: Path) -> None:
@@ -123,7 +125,7 @@ def test_a_patient_counts_within_a_source(world: World, tmp_path: Path) -> None:
     violated(
         replace(world.mat.related(LUNG), mat=same),
         "1 patients are in train and in test",
-        "1 records of train say of themselves what their row is not, such as row 2 as CT/Brain/Cancer of source_1, "
+        "1 records of train have columns that differ from their row, such as row 2 as CT/Brain/Cancer of source_1, "
         "subset None, where it is CT/Brain/Cancer of source_2, subset None",
     )
 
@@ -167,14 +169,14 @@ def test_a_record_whose_own_columns_are_not_those_of_its_row_is_found(
     value = {"modality": "MRI", "area": "Skin", "task": "State", "source": "busi", "subset": 7}[column]
     for place, side in ((TRAINED, "train"), (TESTED, "test")):
         with pytest.raises(
-            AuditError, match=f"1 records of {side} say of themselves what their row is not, such as row"
+            AuditError, match=f"1 records of {side} have columns that differ from their row, such as row"
         ):
             damaged(world, tmp_path, **{column: put(place, value)}).related(LUNG).audit()
 
 
 def test_a_training_record_that_says_the_target_is_found(world: World, tmp_path: Path) -> None:
     columns = {axis: put(TRAINED, getattr(LUNG, axis)) for axis in ("modality", "area", "task")}
-    with pytest.raises(AuditError, match="1 training records say the target's triplet of themselves"):
+    with pytest.raises(AuditError, match="1 training records have the target's triplet in their own columns"):
         damaged(world, tmp_path, **columns).related(LUNG).audit()
 
 
@@ -188,7 +190,7 @@ def test_pictures_without_structure_are_nobodys_copy() -> None:
         table = table.set_column(table.schema.get_field_index(name), table.schema.field(name), values)
     pq.write_table(table, root / "index.parquet")
     proof = MedMAT(Folder(root), world.mat.manifest).related(LUNG).audit()
-    assert "1 test records show nothing: what equals them is not taken for a copy" in proof.notes
+    assert "1 test records show a blank image: equal images are not counted as copies" in proof.notes
 
 
 def leaky(crowd: Sequence[Record], **near_duplicates: int) -> Experiment:
@@ -204,9 +206,9 @@ def test_a_look_that_many_patients_share_is_nobodys_copy() -> None:
         for who in ("p", None)
     )
     proof = leaky(named, **{"records of a common look": 3}).audit()
-    assert any(note.startswith("1 looks of test are in train too") for note in proof.notes)
-    violated(leaky(named, **{"records of a common look": 0}), "1 looks are in train and in test")
-    violated(leaky(nameless, **{"records of a common look": 3}), "1 looks are in train and in test")
+    assert any(note.startswith("1 perceptual hashes of test are in train too") for note in proof.notes)
+    violated(leaky(named, **{"records of a common look": 0}), "1 near-duplicates are in train and in test")
+    violated(leaky(nameless, **{"records of a common look": 3}), "1 near-duplicates are in train and in test")
 
 
 def test_a_look_in_a_crowd_is_nobodys_copy() -> None:
@@ -215,9 +217,9 @@ def test_a_look_in_a_crowd_is_nobodys_copy() -> None:
         for bits in range(1, 9)
         for turn in range(8)
     ]
-    assert leaky(crowd, **{"pictures in a crowd": 9}).audit().shared["looks"] == 0
-    violated(leaky(crowd, **{"pictures in a crowd": 0}), "1 looks are in train and in test")
-    violated(leaky(crowd[:60], **{"pictures in a crowd": 9}), "1 looks are in train and in test")
+    assert leaky(crowd, **{"pictures in a crowd": 9}).audit().shared["near-duplicates"] == 0
+    violated(leaky(crowd, **{"pictures in a crowd": 0}), "1 near-duplicates are in train and in test")
+    violated(leaky(crowd[:60], **{"pictures in a crowd": 9}), "1 near-duplicates are in train and in test")
 
 
 hashes = st.integers(0, 5).map(apart)
@@ -234,7 +236,7 @@ def test_looks_are_found_by_table_and_by_comparing_all(made: Sequence[tuple[int,
         for other, base in enumerate(test.to_pylist())
         if any(
             np.unpackbits(turned[0] ^ np.frombuffer(bytes.fromhex(look), np.uint8)).sum() <= 21
-            for turned in turns(np.frombuffer(bytes.fromhex(base), np.uint8)[None])
+            for turned in orientations(np.frombuffer(bytes.fromhex(base), np.uint8)[None])
         )
     }
     for plain in (0, 10**18):
@@ -254,7 +256,7 @@ def test_what_a_reader_of_the_numbers_should_know() -> None:
     assert noted(made_up(records, made_rows(), sources=sources)) == [
         "patients known for 1 of 2 test records",
         "test has fewer than 30 records: each is worth 50.0 points of an accuracy",
-        "all test records have one label set, a: to say that always is to be always right",
+        "all test records have one label set, a: always giving that answer is always right",
         "2 test records of sources with augmented copies that cannot all be joined: source_1",
         "the test part is not the publisher's but seeded 9:1 (seed 0): source_1",
     ]
@@ -284,17 +286,18 @@ def contrary() -> World:
 def test_contradictory_labels_are_counted_or_left_out(tmp_path: Path) -> None:
     world = contrary()
     kept = world.mat.related(LUNG)
-    assert [note for note in kept.audit().notes if "contradictory" in note] == [
-        "2 training records show a picture that carries contradictory labels in this Med-MAT",
-        "1 test records show a picture that carries contradictory labels in this Med-MAT",
+    assert [note for note in kept.audit().notes if "contradict" in note] == [
+        "2 training records show an image whose labels contradict each other in this Med-MAT",
+        "1 test records show an image whose labels contradict each other in this Med-MAT",
     ]
     made = world.mat.related(LUNG, contradictory="drop")
     assert (made.train_positions.tolist(), made.test_positions.tolist()) == ([4, 5], [1])
     proof = made.audit()
     assert proof.dropped == {
-        "their picture carries contradictory labels": 2, "tested pictures that carry contradictory labels": 1,
+        "the labels of their image contradict each other": 2,
+        "tested records: the labels of their image contradict each other": 1,
     }  # fmt: skip
-    assert not any("contradictory" in note for note in proof.notes)
+    assert not any("contradict" in note for note in proof.notes)
     made.save(tmp_path / "split.parquet")
     back = world.mat.load_split(tmp_path / "split.parquet")
     assert (back.definition, back.options.contradictory) == (made.definition, "drop")
@@ -312,9 +315,7 @@ def test_a_copy_of_a_contested_picture_goes_with_it_whatever_its_own_label() -> 
 
 def test_a_target_of_contested_pictures_alone_is_refused() -> None:
     world = made_up([*many({(2, "a"): 1, (3, "a"): 1})], made_rows(), links=[(0, 1, "near", True)])
-    with pytest.raises(
-        SplitError, match=r"All 1 test records of CT/Lung/Cancer show pictures that carry contradictory"
-    ):
+    with pytest.raises(SplitError, match=r"All 1 test records of CT/Lung/Cancer show images whose labels contradict"):
         world.mat.related(LUNG, contradictory="drop")
     with pytest.raises(SplitError, match=r"contradictory: 'hide' is not one of keep, drop"):
         world.mat.related(LUNG, contradictory="hide")

@@ -67,8 +67,8 @@ def test_a_test_of_one_label_is_never_balanced() -> None:
         with_test({"none": 9}).mat.related(LUNG, balanced_test=True)
     good = with_test({"none": 9, "a": 9}).mat.related(LUNG, balanced_test=True)
     for positions, message in (
-        (good.test_positions[:9], "test is to be balanced, and has one label"),
-        (good.test_positions[:12], "test is to be balanced, and has 3 to 9 records of a label in subset 31"),
+        (good.test_positions[:9], "test must be balanced, and has one label"),
+        (good.test_positions[:12], "test must be balanced, and has 3 to 9 records of a label in subset 31"),
     ):
         broken = type(good)(**{**good.__dict__, "test_positions": positions})
         with pytest.raises(AuditError, match=message):

@@ -14,9 +14,10 @@ from typing import Any, get_type_hints
 
 import pytest
 from workshop import Workshop
-from worlds import World, made_rows, made_up, many
+from worlds import LUNG, World, made_rows, made_up, many
 
 from med_mat.dataset import MedMAT
+from med_mat.errors import SplitError
 from med_mat.splits import Options, experiments
 from med_mat.splits.options import ExperimentOptions
 from med_mat.splits.registry import TEXT, options
@@ -153,7 +154,7 @@ SNIPPETS = {
     'mat.related("CT/Lung/Cancer", size="a")': 'Argument "size"',
     'mat.related("CT/Lung/Cancer", balanced_test="no")': 'Argument "balanced_test"',
     'mat.related("CT/Lung/Cancer", avoid="narrow")': 'Argument "avoid"',
-    'mat.without("CT/Lung/Cancer", "organ")': 'Argument 2 to "without"',
+    'mat.without("CT/Lung/Cancer", "organ")': "Argument 2 has incompatible type",
     'mat.recommend("CT/Lung/Cancer", x=1)': 'Unexpected keyword argument "x"',
     'mat.recommend("CT/Lung/Cancer", budget=5, kinds="any")': "",
     'mat.folds("CT/Lung/Cancer", 5, over="train", seed=2)[0].audit().violations': "",
@@ -188,3 +189,12 @@ def test_a_type_checker_refuses_what_an_experiment_does_not_take(tmp_path: Path)
     said: dict[str, Any] = {code: found.get(number, "") for number, code in enumerate(SNIPPETS, 3)}
     for code, expected in SNIPPETS.items():
         assert (expected in said[code]) if expected else not said[code], (code, said[code])
+
+
+def test_arguments_of_unrelated_are_refused_with_another_base(world: World) -> None:
+    like = world.mat.related(LUNG, size=5)
+    for given in ({"places": 1}, {"like": like}):
+        with pytest.raises(SplitError, match="are arguments of base='unrelated', and not of base='related'"):
+            world.mat.limited(LUNG, 0, **given)
+    made = world.mat.limited(LUNG, 0, base="unrelated", like=like)
+    assert made.test_positions.tolist() == like.test_positions.tolist()

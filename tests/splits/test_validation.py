@@ -134,11 +134,11 @@ def test_a_validation_part_that_leaks_or_breaks_the_rule_is_found() -> None:
     good = world.mat.related(LUNG, validation=0.2)
     good.audit()
     held = good.validation_positions
-    for what in ("groups", "patients", "files", "pictures", "looks"):
+    for what in ("groups", "patients", "files", "images", "near-duplicates"):
         broken(good, f"1 {what} are in validation and in test", [*held, *good.test_positions])
     known = next(p for p, one in enumerate(world.records) if one.patient == "p")
     train = replace(good, train_positions=np.union1d(good.train_positions, [known]))
-    for what in ("groups", "patients", "files", "pictures", "looks"):
+    for what in ("groups", "patients", "files", "images", "near-duplicates"):
         broken(train, f"1 {what} are in validation and in train", [*set(held.tolist()) - {known}, known])
     broken(good, "validation holds a record twice", [*held, held[0]])
     broken(good, "validation holds 1 records of the target", world.mat.where(LUNG, split="train"))
@@ -162,8 +162,8 @@ def test_a_validation_record_that_says_another_triplet_of_itself_is_found(world:
     with pytest.raises(AuditError) as caught:
         replace(made, mat=changed).audit()
     message = "; ".join(caught.value.audit.violations)
-    assert "1 validation records say the target's triplet of themselves" in message
-    assert "1 records of validation say of themselves what their row is not, such as row" in message
+    assert "1 validation records have the target's triplet in their own columns" in message
+    assert "1 records of validation have columns that differ from their row, such as row" in message
 
 
 def test_a_validation_part_is_saved_and_loaded(world: World, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
-"""What a browser shows, without what only tells: names, places, dates, comments, thumbnails, further images.
+"""Files that browsers show, stripped of metadata: names, places, dates, comments, thumbnails, further images.
 
-A container is followed from its first byte to its last, and keeps what is on its format's list of what shows the
-picture; the compressed image data stay byte for byte, so its pixels do. A container that cannot be followed is refused
-here: what else it holds is unknown.
+A container is parsed from its first byte to its last, and keeps only what its format needs to show the image; the
+compressed image data stay byte for byte, and so do the pixels. A container that cannot be parsed is refused here: what
+else it contains is unknown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Header(NamedTuple):
 
 
 class Clean(NamedTuple):
-    """A file without what does not show the picture."""
+    """A file without metadata."""
 
     data: bytes  # the very same object where there is nothing to remove
     removed: tuple[str, ...]  # in the order of KINDS
@@ -38,19 +38,19 @@ class Clean(NamedTuple):
 
 
 class Edits:
-    """What changes in a file: pieces of it replaced, in their order, mostly by nothing."""
+    """Edits of a file: ranges that are removed or replaced, in order."""
 
     def __init__(self) -> None:
         self._made: list[tuple[int, int, bytes]] = []
         self._kinds: set[str] = set()
 
     def drop(self, start: int, end: int, kinds: Iterable[str], instead: bytes = b"") -> None:
-        """Replace what lies there; ``kinds`` says what is lost."""
+        """Remove or replace a range; ``kinds`` says what is lost."""
         self._made.append((start, end, instead))
         self._kinds.update(kinds)
 
     def result(self, data: bytes, *, complete: bool) -> Clean:
-        """The file with all that done."""
+        """The edited file."""
         if not self._made:
             return Clean(data, (), complete)
         view, at = memoryview(data), 0
@@ -62,6 +62,6 @@ class Edits:
 
 
 def told(removed: Iterable[str]) -> str:
-    """What was removed, as a part of a record's ``transform``; '' where nothing was."""
+    """What was removed, for a record's ``transform``; "" for nothing."""
     names = ", ".join(removed)
     return f"metadata removed ({names})" if names else ""

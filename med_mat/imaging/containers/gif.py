@@ -47,7 +47,7 @@ def _one(found: Clean, images: int) -> Clean:
 
 
 def _palette(flags: int) -> int:
-    """How many bytes a table of colours takes, by the flags that announce it."""
+    """How many bytes a table of colors takes, by the flags that announce it."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 

@@ -1,4 +1,4 @@
-"""Colour profiles: what is one, so that nothing else is kept in its place."""
+"""Color profiles: what is one, so that nothing else is kept in its place."""
 
 from __future__ import annotations
 

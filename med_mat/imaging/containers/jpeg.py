@@ -192,7 +192,7 @@ def _placed(data: bytes, found: Parts) -> int:
 
 
 def _profile(data: bytes, segments: list[Segment]) -> bool:
-    """Whether the pieces of a colour profile make up one."""
+    """Whether the pieces of a color profile make up one."""
     pieces = sorted(
         data[body + len(_ICC) : end]
         for marker, _, body, end in segments

@@ -12,7 +12,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
-#: Chunk that says how colours are meant -> its length in bytes, by colour type where that counts.
+#: Chunk that says how colors are meant -> its length in bytes, by color type where that counts.
 _COLOUR: dict[bytes, dict[int, int] | int] = {
     b"gAMA": 4,
     b"cHRM": 32,
@@ -24,7 +24,7 @@ _COLOUR: dict[bytes, dict[int, int] | int] = {
     b"sBIT": {0: 1, 2: 3, 3: 3, 4: 2, 6: 4},
     b"bKGD": {0: 2, 2: 6, 3: 1, 4: 2, 6: 6},
 }
-#: What writers of PNG call any colour profile. Other names may be a person's.
+#: What writers of PNG call any color profile. Other names may be a person's.
 _PROFILE_NAMES = (b"ICC Profile", b"ICC profile", b"icc", b"Photoshop ICC profile", b"sRGB IEC61966-2.1")
 _MOST = 1 << 24  # bytes of a profile or a text, unpacked
 _MOST_TEXTS = 64  # that say which way up a picture is shown, or might: each is unpacked
@@ -53,7 +53,7 @@ class Parts(NamedTuple):
     """A file as its chunks."""
 
     header: Header
-    color: int  # its colour type
+    color: int  # its color type
     chunks: list[Chunk]  # all up to the end chunk
     fault: str  # why they cannot be followed further, or ''
 
@@ -248,7 +248,7 @@ def _raw_profile(text: bytes) -> bytes:
 
 
 def _profile_name(body: bytes) -> bytes:
-    """The name of a colour profile; empty where it is none."""
+    """The name of a color profile; empty where it is none."""
     name, _, packed_profile = body.partition(b"\0")
     try:
         inflating = zlib.decompressobj()

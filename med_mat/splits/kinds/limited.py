@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
@@ -33,7 +34,14 @@ _BASES: dict[str, Callable[..., Experiment]] = {
 
 @experiment()
 def limited(
-    index: Index, target: Selector, n: int, *, base: Base = "related", **options: Unpack[ExperimentOptions]
+    index: Index,
+    target: Selector,
+    n: int,
+    *,
+    base: Base = "related",
+    like: Experiment | None = None,
+    places: int | None = None,
+    **options: Unpack[ExperimentOptions],
 ) -> Experiment:
     """Train on ``n`` records of the target itself, in addition to another arm (section 5.2, Figure 6).
 
@@ -43,10 +51,12 @@ def limited(
         n: Number of the target's training records, balanced over its label sets. 0 gives the base alone; a larger n
             contains the records of a smaller one.
         base: Arm that they are added to; ``size`` does not count them.
+        like: Arm to be compared with, if the base is "unrelated": see :func:`~med_mat.splits.kinds.arms.unrelated`.
+        places: Number of the base's training records from rows of boxes and masks, if the base is "unrelated".
     """
     if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0:
         raise SplitError(f"n={n!r} must be a whole number, 0 or more.")
-    arm = _arm(base)(index, target, **options)
+    arm = _arm(base, like, places)(index, target, **options)
     study = Study.of(index, target, arm.options)
     own, _ = study.trainable(study.target.rows)
     own = own[~np.isin(index.tags.group[own], index.tags.group[arm.validation_positions])]
@@ -70,6 +80,8 @@ def scaling(
     sizes: Sequence[int],
     *,
     base: Base = "related",
+    like: Experiment | None = None,
+    places: int | None = None,
     **options: Unpack[ExperimentOptions],
 ) -> list[Experiment]:
     """Make one arm at several sizes, each contained in the next (section 5.1, Figure 5).
@@ -79,11 +91,19 @@ def scaling(
         target: Triplet, pattern or selection of rows to test on.
         sizes: Numbers of training records.
         base: The arm.
+        like: Arm to be compared with, if the base is "unrelated": see :func:`~med_mat.splits.kinds.arms.unrelated`.
+        places: Number of training records from rows of boxes and masks, if the base is "unrelated".
     """
-    return [_arm(base)(index, target, **{**options, "size": size}) for size in sorted(sizes)]
+    make = _arm(base, like, places)
+    return [make(index, target, **{**options, "size": size}) for size in sorted(sizes)]
 
 
-def _arm(name: str) -> Callable[..., Experiment]:
-    if name not in _BASES:
+def _arm(name: object, like: Experiment | None, places: int | None) -> Callable[..., Experiment]:
+    """The function that makes an arm, with the arguments that only "unrelated" takes."""
+    if not isinstance(name, str) or name not in _BASES:
         raise SplitError(f"base={name!r} is not one of {', '.join(_BASES)}.")
-    return _BASES[name]
+    if like is None and places is None:
+        return _BASES[name]
+    if name != "unrelated":
+        raise SplitError(f"like= and places= are arguments of base='unrelated', and not of base={name!r}.")
+    return functools.partial(arms.unrelated, like=like, places=places)

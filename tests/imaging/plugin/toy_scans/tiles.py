@@ -14,7 +14,7 @@ from med_mat.errors import ReadError
 from med_mat.example import Pixels, Region
 from med_mat.files import sha256
 from med_mat.formats import Decoder, Needs
-from med_mat.imaging.opened import PlaneFile, RawFile
+from med_mat.imaging.open_file import PlaneFile, RawFile
 from med_mat.imaging.windowing import Plane
 
 DECODER = Decoder(

@@ -1,0 +1,1 @@
+"""Blind answerability: how well questions can be answered without their image."""

@@ -1,0 +1,102 @@
+"""What lies in a folder of sources and is read by nobody: folders that fit no layout, and archives."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from med_mat.building.ledger import is_image
+from med_mat.building.words import counted
+from med_mat.layouts.archives import is_archive
+from med_mat.layouts.listing import Parts, Tree
+from med_mat.shell import printable, quote
+
+_NAMED = 5  # of each kind, the largest first
+
+
+@dataclass(slots=True)
+class Unread:
+    """Paths relative to the folder of sources."""
+
+    folders: dict[str, tuple[int, int]] = field(default_factory=dict)  # folder -> its images, its files
+    links: list[str] = field(default_factory=list)  # to folders, which are not followed
+    archives: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)  # folders that may not be opened
+
+
+def unread(top: Path, roots: Mapping[str, Path]) -> Unread:
+    """What of a folder of sources belongs to no source that was recognized.
+
+    Args:
+        top: the folder of sources.
+        roots: source -> where it was recognized. All of ``top/<source>`` is its own, also what lies beside its root.
+    """
+    top = top.absolute()
+    known = set()
+    for name, root in roots.items():
+        if root.is_relative_to(top):
+            parts = root.relative_to(top).parts
+            known.add(parts[:1] if parts and parts[0].lower() == name.lower() else parts)
+    found, tree = Unread(), Tree(top)
+    if () not in known:
+        _look(tree, (), known, found)
+    return found
+
+
+def sentences(top: Path, found: Unread) -> list[str]:
+    """What is said of it, each on one line."""
+    doctor = f"see med-mat doctor {quote(str(top))}"
+    told = []
+    if found.folders:
+        by_size = sorted(found.folders, key=lambda one: (*(-number for number in found.folders[one]), one))
+        told.append(f"not recognized: {_some([_sized(one, *found.folders[one]) for one in by_size])}; {doctor}")
+    if found.links:
+        told.append(f"links to folders, not followed: {_some(found.links)}; name them as SOURCE=FOLDER")
+    if found.archives:
+        told.append(f"archives, not read: {_some(found.archives)}; unpack what does not lie there unpacked; {doctor}")
+    if found.closed:
+        told.append(f"folders that cannot be opened: {_some(found.closed)}; change their permissions")
+    return [printable(one) for one in told]
+
+
+def _look(tree: Tree, parts: Parts, known: set[Parts], found: Unread) -> None:
+    """A folder over which, or in which, sources were recognized, or the top one."""
+    if not parts:
+        found.archives += filter(is_archive, tree[parts].files)
+        found.links += _links(tree.top, known)
+    for name in tree[parts].folders:
+        inner = (*parts, name)
+        if inner in known:
+            continue
+        if any(one[: len(inner)] == inner for one in known):
+            _look(tree, inner, known, found)
+            continue
+        if not os.access(tree.top.joinpath(*inner), os.R_OK | os.X_OK):
+            found.closed.append("/".join(inner))
+            continue
+        files = list(_files(tree, inner))
+        found.archives += filter(is_archive, files)
+        others = [file for file in files if not is_archive(file)]
+        if others:
+            found.folders["/".join(inner)] = (sum(map(is_image, others)), len(others))
+
+
+def _files(tree: Tree, parts: Parts) -> Iterator[str]:
+    yield from ("/".join((*parts, name)) for name in tree[parts].files)
+    for name in tree[parts].folders:
+        yield from _files(tree, (*parts, name))
+
+
+def _links(top: Path, known: set[Parts]) -> list[str]:
+    names = {parts[0] for parts in known}
+    return sorted(one.name for one in top.iterdir() if one.is_symlink() and one.is_dir() and one.name not in names)
+
+
+def _sized(name: str, images: int, files: int) -> str:
+    return f"{name} ({counted(images, 'image') if images else counted(files, 'file')})"
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

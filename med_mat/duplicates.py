@@ -1,0 +1,303 @@
+"""What a build knows of duplicates: counts between sources, pairs of records, and a page that shows these."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from med_mat.imaging.hashing import BITS
+from med_mat.imaging.opened import pillow
+from med_mat.leakage.contradictions import SCHEMA
+from med_mat.leakage.groups import DUPLICATES, REASONS
+from med_mat.shell import printable
+from med_mat.storage.location import need, read_index, reading
+
+if TYPE_CHECKING:
+    from med_mat.dataset import MedMAT
+
+#: Links that a build knows and does not list.
+UNLISTED = (
+    "Copies within one patient or file are listed only where they are in different splits or belong to an image whose "
+    "labels contradict each other."
+)
+#: Pixels of the longer side of an image on the page.
+THUMBNAIL = 320
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One record of a pair."""
+
+    id: str
+    source: str
+    split: str
+    labels: str
+    place: int  # in the index
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two records that are linked, and why."""
+
+    first: Side
+    second: Side
+    reason: str
+    distance: int | None  # bits of the perceptual hashes
+    score: float | None  # of the geometric check
+    kind: str  # "same picture", "same scan" or "same patient"
+    contradictory: bool  # the labels of the two exclude each other
+
+    @property
+    def apart(self) -> bool:
+        """Whether the two are in different splits."""
+        return self.first.split != self.second.split
+
+    @property
+    def why(self) -> str:
+        """The reason in words."""
+        if self.distance is not None:
+            return f"{self.reason} ({self.distance} of {BITS} bits differ)"
+        return self.reason if self.score is None else f"{self.reason} (score {self.score:.2f})"
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader should look into, in words."""
+        return ["in different splits"] * self.apart + ["labels contradict"] * self.contradictory
+
+
+def links(
+    mat: MedMAT,
+    *,
+    between: bool = False,
+    reasons: Iterable[str] = (),
+    kind: str | None = None,
+    contradictory: bool = False,
+    apart: bool = False,
+) -> pa.Table:
+    """The links of a build (:data:`med_mat.leakage.contradictions.SCHEMA`), all or some.
+
+    Args:
+        mat: a built Med-MAT.
+        between: keep those between two sources.
+        reasons: keep those of these reasons ("near" includes flipped and rotated copies); none keeps all.
+        kind: keep those of "same picture", "same scan" or "same patient".
+        contradictory: keep those whose labels contradict each other.
+        apart: keep those whose records are in different splits.
+
+    Raises:
+        BuildError, HubError: the build has no such file.
+    """
+    with reading(mat.location, DUPLICATES):
+        table = pq.read_table(mat.location.local(DUPLICATES))
+    need(mat.location, DUPLICATES, table.schema, SCHEMA.names)
+    if between:
+        table = table.filter(pc.not_equal(table["first_source"], table["second_source"]))
+    if kind is not None:
+        table = table.filter(pc.equal(table["kind"], kind))
+    if contradictory:
+        table = table.filter(table["contradictory"])
+    if apart:
+        table = table.filter(pa.array(_apart(mat, table)))
+    wanted = [reason for reason in REASONS for asked in reasons if reason == asked or reason.startswith(f"{asked},")]
+    return table.filter(pc.is_in(table["reason"], pa.array(wanted, pa.string()))) if wanted else table
+
+
+def counts(table: pa.Table) -> dict[tuple[str, str], Counter[str]]:
+    """The number of links of each reason between two sources (or within one), most first."""
+    found: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    each = table.group_by(["first_source", "second_source", "reason"]).aggregate([([], "count_all")])
+    for one in each.to_pylist():
+        first, second = sorted((one["first_source"], one["second_source"]))
+        found[first, second][one["reason"]] += one["count_all"]
+    return dict(sorted(found.items(), key=lambda item: (-item[1].total(), item[0])))
+
+
+def _apart(mat: MedMAT, table: pa.Table) -> list[bool]:
+    """Whether the records of each link are in different splits."""
+    names = _names(table)
+    index = read_index(mat.location, ["id", "split"])
+    index = index.filter(pc.is_in(index["id"], names))
+    sides = dict(zip(index["id"].to_pylist(), index["split"].to_pylist(), strict=True))
+    ends = (table[end].to_pylist() for end in ("first", "second"))
+    return [sides[first] != sides[second] for first, second in zip(*ends, strict=True)]
+
+
+def _names(table: pa.Table) -> pa.Array:
+    """The ids of all records of some links."""
+    return pc.unique(pa.chunked_array([*table["first"].chunks, *table["second"].chunks], pa.string()))
+
+
+def pairs(mat: MedMAT, table: pa.Table) -> list[Pair]:
+    """The records of some links."""
+    index = read_index(mat.location, ["id", "source", "split", "label_set"])
+    places = np.flatnonzero(pc.is_in(index["id"], _names(table)))
+    sides = {
+        one["id"]: Side(one["id"], one["source"], one["split"], one["label_set"], int(place))
+        for one, place in zip(index.take(pa.array(places)).to_pylist(), places, strict=True)
+    }
+    return [
+        Pair(
+            sides[one["first"]],
+            sides[one["second"]],
+            *(one[name] for name in ("reason", "distance", "score", "kind", "contradictory")),
+        )
+        for one in table.to_pylist()
+    ]
+
+
+def told(mat: MedMAT, table: pa.Table) -> str:
+    """The number of links, of those between splits and of contradictory ones; and what is not listed."""
+    if not table.num_rows:
+        found = "No links between records match."
+    else:
+        apart, contrary = sum(_apart(mat, table)), pc.sum(table["contradictory"]).as_py()
+        found = (
+            f"{table.num_rows:,} link{'s'[: table.num_rows != 1]} between records, {apart:,} of them between "
+            f"different splits, {contrary:,} with labels that contradict each other."
+        )
+    return f"{found} {UNLISTED}"
+
+
+def unseen(mat: MedMAT) -> str:
+    """The records that were not searched for near-duplicates, as a sentence; "" where all were."""
+    number = mat.manifest["near_duplicates"].get("records without hash", 0)
+    return (
+        f"{number:,} of {len(mat):,} records were not searched for near-duplicates: built with '--check header'."
+        if number
+        else ""
+    )
+
+
+def to_json(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> dict[str, Any]:
+    """Counts and pairs as JSON data."""
+    return {
+        "links": table.num_rows,
+        "on_two_sides": sum(_apart(mat, table)),
+        "contradictory": pc.sum(table["contradictory"]).as_py() or 0,
+        "not_listed": UNLISTED,
+        "near_duplicates": mat.manifest["near_duplicates"],
+        "sources": [{"first": a, "second": b, **number} for (a, b), number in counts(table).items()],
+        "pairs": [
+            {
+                "reason": one.reason,
+                "distance": one.distance,
+                "score": one.score,
+                "kind": one.kind,
+                "on_two_sides": one.apart,
+                "contradictory": one.contradictory,
+            }
+            | {
+                name: {"id": side.id, "source": side.source, "split": side.split, "labels": side.labels}
+                for name, side in (("first", one.first), ("second", one.second))
+            }
+            for one in shown
+        ],
+    }
+
+
+def to_text(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> str:
+    """Counts and pairs as text."""
+    found = counts(table)
+    reasons = [reason for reason in REASONS if any(number[reason] for number in found.values())]
+    titles = [a if a == b else f"{a} - {b}" for a, b in found]
+    width = max(map(len, ["sources", *titles]))
+    lines = ["  ".join([f"{'sources':<{width}}", *reasons])] if found else []
+    for title, number in zip(titles, found.values(), strict=True):
+        cells = [
+            f"{number[reason] or '':>{len(reason)},}" if number[reason] else " " * len(reason) for reason in reasons
+        ]
+        lines.append("  ".join([f"{title:<{width}}", *cells]).rstrip())
+    lines.append(told(mat, table))
+    lines += [_line(one) for one in shown]
+    if len(shown) < table.num_rows:
+        lines.append(f"... and {table.num_rows - len(shown):,} more (--limit).")
+    return "\n".join([*lines, *filter(None, [unseen(mat)])])
+
+
+def _line(one: Pair) -> str:
+    sides = " = ".join(
+        f"{printable(side.id)} ({side.split}: {printable(side.labels) or 'no label'})"
+        for side in (one.first, one.second)
+    )
+    return f"{one.why}: {sides}" + "".join(f"; {text}" for text in one.warnings)
+
+
+_STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: light-dark(#555, #aaa); --alarm: light-dark(#a40000, #ff9d8f) }
+body { font: 1rem/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1rem }
+h1 { font-size: 1.5rem; margin: 0 0 .25rem }
+p { margin: 0 0 1rem }
+ol { display: grid; gap: 1rem; list-style: none; padding: 0 }
+ol { grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)) }
+li { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem }
+h2 { font-size: 1rem; margin: 0 0 .5rem }
+div { display: grid; gap: .75rem; grid-template-columns: 1fr 1fr }
+figure { margin: 0; min-width: 0 }
+img, .none { aspect-ratio: 1; background: #000; display: block; object-fit: contain; width: 100% }
+.none { align-content: center; background: var(--line); text-align: center }
+figcaption { font-size: .85rem; margin-top: .35rem; overflow-wrap: anywhere }
+figcaption span { color: var(--soft); display: block }
+.apart { color: var(--alarm); font-weight: 600 }
+"""
+
+
+def to_page(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> str:
+    """A self-contained HTML page: pairs side by side, with images, labels, sources, splits and reasons."""
+    pictures = _thumbnails(mat, [side for one in shown for side in (one.first, one.second)])
+    items = "\n".join(_item(one, pictures) for one in shown)
+    head = html.escape(f"{told(mat, table)} {len(shown):,} of them are shown. {unseen(mat)}")
+    title = html.escape(f"Duplicates in {mat.location}")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
+        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{head}</p>\n"
+        f"<ol>\n{items}\n</ol>\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _item(one: Pair, pictures: Mapping[str, str]) -> str:
+    figures = "".join(_figure(side, pictures.get(side.id), one) for side in (one.first, one.second))
+    return f"<li>\n<h2>{html.escape('; '.join([one.why, *one.warnings]))}</h2>\n<div>{figures}</div>\n</li>"
+
+
+def _figure(side: Side, picture: str | None, pair: Pair) -> str:
+    labels, name, source, split = map(html.escape, (side.labels or "no label", side.id, side.source, side.split))
+    alt = f"{source}: {labels}"
+    shown = f'<img src="{picture}" alt="{alt}">' if picture else '<p class="none">no image</p>'
+    part = f'<b class="apart">{split}</b>' if pair.apart else split
+    stated = f'<b class="apart">{labels}</b>' if pair.contradictory else labels
+    return f"<figure>{shown}<figcaption>{stated}<span>{source}, {part}</span><span>{name}</span></figcaption></figure>"
+
+
+def _thumbnails(mat: MedMAT, sides: Iterable[Side]) -> dict[str, str]:
+    """The images of records as data URIs, by id."""
+    shown = list(dict.fromkeys(sides))
+    read = mat.read(np.array([side.place for side in shown], dtype=np.int64), columns=("image",))
+    return {
+        side.id: _data_uri(record["image"]["bytes"])
+        for side, record in zip(shown, read, strict=True)
+        if record["image"] is not None and record["image"]["bytes"]
+    }
+
+
+def _data_uri(data: bytes) -> str:
+    from PIL import Image, ImageOps
+
+    with pillow():
+        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

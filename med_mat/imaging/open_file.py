@@ -1,0 +1,167 @@
+"""What a decoder opens and returns: raw files, opened files, and the cache of these.
+
+A decoder (:mod:`med_mat.formats`) is a module with ``open_file(raw: RawFile) -> OpenFile``. It reads the header,
+checks it against the limits of :mod:`med_mat.limits`, and raises a ReadError that names the file for anything wrong.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, TYPE_CHECKING, Literal
+
+from med_mat import limits
+from med_mat.errors import ReadError
+from med_mat.example import Pixels
+from med_mat.imaging.stored import Stored, from_plane
+
+if TYPE_CHECKING:
+    from med_mat.imaging.windowing import Array, Plane
+    from med_mat.selection import MAT
+
+IN_MEMORY_BYTES = 1 << 30
+HEAD = 1 << 12  # bytes by which a format is recognized
+
+Check = Literal["header", "decode"]
+#: How the values of a mask are wanted: see :func:`med_mat.imaging.decoding.values`.
+Want = Literal["gray", "index", "color", "channels"]
+
+
+class OpenFile(ABC):
+    """A file that a decoder has opened."""
+
+    name: str  # path below the raw folder, for messages
+    sha256: str  # of the raw file
+    size: int  # bytes of memory that it takes while it is open
+
+    @abstractmethod
+    def references(self) -> Iterator[Pixels]:
+        """Every image in the file, as an example would refer to it."""
+
+    @abstractmethod
+    def values(self, reference: Pixels, want: Want) -> Array:
+        """The values of one image as stored, for a mask: (rows, columns), or (rows, columns, 2 to 4) of uint8.
+
+        Raises:
+            ReadError: there is no such image, or it cannot be decoded.
+        """
+
+    @abstractmethod
+    def stored(self, reference: Pixels, mat: MAT | None, check: Check) -> Stored:
+        """One image as a record stores it.
+
+        Raises:
+            ReadError: there is no such image, or it cannot be decoded.
+        """
+
+    def aligned(self, image: OpenFile, notes: list[str]) -> OpenFile:
+        """This file of masks with its axes as those of the file of the image that they belong to.
+
+        Args:
+            image: the file of the image.
+            notes: receives how the axes were matched, if the files do not say it.
+
+        Raises:
+            ReadError: they cover different places.
+        """
+        return self
+
+
+class PlaneFile(OpenFile):
+    """A file whose images are planes of numbers; each is windowed to 8 bit and stored as PNG.
+
+    A decoder of a plug-in has to implement ``references`` and ``plane``, and to name its ``kind``.
+    """
+
+    kind: str  # of file, for the note "… to PNG"
+
+    @abstractmethod
+    def plane(self, reference: Pixels) -> Plane:
+        """One image, with what its file says about showing it.
+
+        Raises:
+            ReadError: there is no such image, or it cannot be decoded.
+        """
+
+    def values(self, reference: Pixels, want: Want) -> Array:
+        """The values of one image as stored."""
+        return self.plane(reference).values
+
+    def stored(self, reference: Pixels, mat: MAT | None, check: Check) -> Stored:
+        """One image as a record stores it."""
+        return from_plane(self.plane(reference), mat, self.sha256, self.name, [f"{self.kind} to PNG"])
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """A raw file that a decoder is asked to open. Its size is within the limits."""
+
+    root: Path
+    path: PurePosixPath  # below the root; it stays inside
+    size: int  # bytes on disk
+    head: bytes  # the whole content if ``whole``, else the first bytes
+    whole: bool
+    used: set[str]  # names of the decoders and steps that were needed (see ``FileCache``); a decoder may add steps
+
+    @property
+    def full(self) -> Path:
+        """Where it lies."""
+        return Path(self.root, self.path)
+
+    def stream(self) -> IO[bytes]:
+        """Its content from the start."""
+        return io.BytesIO(self.head) if self.whole else self.full.open("rb")
+
+
+class FileCache:
+    """The files that were opened last (volumes, multi-frame files), bounded in bytes; one per worker, not shared.
+
+    An image and its masks often are slices of two or three volumes, so several small files are kept. The last one is
+    kept whatever its size.
+
+    ``used`` collects the names of the decoders and steps that were needed (keys of ``med_mat.formats.needs``).
+    """
+
+    def __init__(self, limit: int = IN_MEMORY_BYTES) -> None:
+        self.limit = limit
+        self.used: set[str] = set()
+        self._entries: OrderedDict[tuple[str, int, int], OpenFile] = OrderedDict()
+
+    def get(self, path: str, facts: os.stat_result, opened: Callable[[], OpenFile]) -> OpenFile:
+        """What ``opened`` returns for the file; called again only if the file has changed."""
+        key = (path, facts.st_size, facts.st_mtime_ns)
+        if key in self._entries:
+            self._entries.move_to_end(key)
+            return self._entries[key]
+        while self._entries and self.bytes > self.limit // 2:
+            self._entries.popitem(last=False)  # before the new one is opened, so that both need not fit
+        found = self._entries[key] = opened()
+        while len(self._entries) > 1 and (len(self._entries) > 8 or self.bytes > self.limit):
+            self._entries.popitem(last=False)
+        return found
+
+    @property
+    def bytes(self) -> int:
+        """What the files that are kept take in memory."""
+        return sum(file.size for file in self._entries.values())
+
+
+def raw_file(root: Path, path: PurePosixPath, facts: os.stat_result, used: set[str], *, whole: bool) -> RawFile:
+    """A file, read to its end unless it is large, or only its first bytes.
+
+    Raises:
+        OSError: it cannot be read.
+        ReadError: it is empty.
+    """
+    # no pathlib, no buffer: this is the inner loop of a build
+    with open(f"{root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123
+        whole = whole and facts.st_size <= limits.LARGE
+        head = file.read() if whole else file.read(HEAD)
+    if not head:
+        raise ReadError(f"{path}: the file is empty.")
+    return RawFile(root, path, facts.st_size, head, whole, used)
