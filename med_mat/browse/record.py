@@ -18,6 +18,7 @@ from med_mat.errors import BrowseError, ReadError
 from med_mat.imaging.opened import loaded, picture
 from med_mat.plot.style import PALETTE
 from med_mat.schema import LABEL_SEPARATOR
+from med_mat.taxonomy import AREAS
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -304,7 +305,7 @@ def _sections(
         "homepage": terms_of.homepage,
         "citation": terms_of.citation,
         "modality": _in_words(record["modality"], mat.vocabulary.modality),
-        "area": _in_words(record["area"], mat.vocabulary.area),
+        "area": record["area"] if record["area"] in AREAS else _in_words(record["area"], mat.vocabulary.area),
         "task": _in_words(record["task"], mat.vocabulary.task),
         "source": record["source"] if terms_of.title == record["source"] else f"{record['source']} ({terms_of.title})",
     }
