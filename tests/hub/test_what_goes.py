@@ -102,7 +102,7 @@ def test_without_pixels_is_names_of_sources(built: Built, given: Any) -> None:
 
 def test_pixels_is_one_of_three_words(built: Built) -> None:
     wrong: Any = "nune"
-    with pytest.raises(HubError, match=r"one of allowed, none, all, and is 'nune'\. Did you mean 'none'"):
+    with pytest.raises(HubError, match=r"must be one of allowed, none, all, not 'nune'\. Did you mean 'none'"):
         push(built.out, "org/x", pixels=wrong)
 
 
@@ -158,7 +158,7 @@ def test_what_a_repository_holds_and_may_not_is_told_with_the_way_to_be_rid_of_i
     assert repository.branches["main"][-1] == before
     done = full.med_mat("push", built.out, "org/x", "--pixels", "allowed")
     assert done.returncode == 0, done.stderr
-    assert "earlier commits still hold them" in done.stdout
+    assert "anyone can still download them from earlier commits" in done.stdout
     assert "HfApi().super_squash_history('org/x', repo_type='dataset')" in done.stdout
     assert data_sources(repository.head()) == {"acrima"}
     assert data_sources(repository.commits[before]) == {"acrima", "busi", "kvasir_seg"}, "as it says"
