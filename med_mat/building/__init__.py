@@ -1,4 +1,4 @@
-"""From raw folders to a Med-MAT: plan -> chunks -> groups and splits -> index -> card, with a ledger that balances."""
+"""Builds a Med-MAT from raw folders: plan -> chunks -> groups and splits -> index -> card, with a balanced ledger."""
 
 from med_mat.building.folders import find
 from med_mat.building.needs import Forecast, forecast

@@ -1,4 +1,4 @@
-"""What the ledger of a source says, as lines of the page of that source."""
+"""The summary of a source's ledger, as lines for the page of that source."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from med_mat.markdown import escape
 
 
 def account(ledger: Mapping[str, Any]) -> Iterator[str]:
-    """The sums of records and image files, then what was left out, is missing, is odd or contradicts itself.
+    """The totals of records and image files, then everything skipped, missing, noted or contradictory.
 
     Args:
-        ledger: the brief one of a source, without its lists, as ``ledger.json`` holds it.
+        ledger: the brief ledger of a source, without its lists, as in ``ledger.json``.
     """
     files = ledger["images"]
     masks = f" + {files['annotations']:,} masks" if files["annotations"] else ""
@@ -48,5 +48,5 @@ _CHECKED = {
 
 
 def _first(reason: str, one: Mapping[str, Any]) -> str:
-    first = "" if one["first"] is None else f" (first: {escape(one['first'])})"  # None where names stay at home
+    first = "" if one["first"] is None else f" (first: {escape(one['first'])})"  # None if file names are not published
     return f"{escape(reason.rstrip('.'))}{first}"

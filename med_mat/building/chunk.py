@@ -1,8 +1,8 @@
-"""One chunk: decode, check and write its examples, one Parquet file per row and split.
+"""Builds one chunk: decodes, checks and writes its examples, one Parquet file per row and split.
 
-A worker writes under temporary names (:func:`write_chunk`, or :func:`move_chunk` where records only change sides); the
-process that runs the build flushes the files to the disk, renames them and writes the marker of the chunk
-(:func:`commit`), while the workers go on. All of it waits in ``.build/next`` until the whole build is there.
+A worker writes under temporary names (:func:`write_chunk`, or :func:`move_chunk` if records only change sides). The
+main process flushes the files to disk, renames them and writes the marker of the chunk (:func:`commit`) while the
+workers continue. Everything stays in ``.build/next`` until the whole build is complete.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from med_mat.files import flush, suspect, temporary_path, write_atomically
 from med_mat.imaging import decoding
 from med_mat.leakage import thumbnails
 
-#: A record's side, and the split of the files that it goes to: the same, or "withheld".
+#: Ordinal of a record -> its side, and the split of the files that contain it: its side, or "withheld".
 Places = Mapping[int, tuple[str, str]]
 
 
 class Whole(NamedTuple):
-    """A file as it was written."""
+    """Size and hash of a file as it was written."""
 
     bytes: int
     sha256: str
@@ -44,32 +44,32 @@ class Whole(NamedTuple):
 
 @dataclass(slots=True)
 class Result:
-    """What became of a chunk; stored as its marker, so that a later run knows that it is done."""
+    """The result of building a chunk; stored as its marker, so that a later run knows that it is complete."""
 
     source: str
     name: str
-    pixels: str = ""  # digest of what the stored pixels depend on
-    records: str = ""  # digest of what all else in the records depends on
-    decoders: list[str] = field(default_factory=list)  # those that its images and masks needed
-    read: int = 0  # bytes of the most that a file of it took: see limits.Allowance
-    refused: int | None = None  # of the least that one would take which was refused for it
+    pixels: str = ""  # digest of everything that the stored pixels depend on
+    records: str = ""  # digest of everything that the rest of the records depends on
+    decoders: list[str] = field(default_factory=list)  # the decoders that its images and masks needed
+    read: int = 0  # largest file size accepted, in bytes: see limits.Allowance
+    refused: int | None = None  # smallest file size refused, in bytes
     code: dict[str, str] = field(default_factory=dict)  # module -> digest, of the code that it depends on
     libraries: dict[str, str] = field(default_factory=dict)  # library -> version, of those that it depends on
     examples: int = 0
     found: int = 0  # records
     written: int = 0
-    decoded: int = 0  # images, by the run that wrote it
-    starved: bool = False  # a file of it needed more memory than there was: another run tries again
+    decoded: int = 0  # images decoded by the run that wrote it
+    starved: bool = False  # a file needed more memory than was available: the next run retries
     skipped: list[Skip] = field(default_factory=list)
     notes: Notes = field(default_factory=dict)
-    cleaned: int = 0  # images that are stored without what their files held beside the picture
-    removed: dict[str, int] = field(default_factory=dict)  # what that was -> how many images held it
-    lost: dict[str, int] = field(default_factory=dict)  # image file -> how many of its examples gave no record
-    files: dict[str, Whole] = field(default_factory=dict)  # below the output folder
-    temporary: dict[str, str] = field(default_factory=dict)  # the same files -> what they are called until committed
+    cleaned: int = 0  # images that are stored without the metadata of their files
+    removed: dict[str, int] = field(default_factory=dict)  # kind of metadata -> number of images that contained it
+    lost: dict[str, int] = field(default_factory=dict)  # image file -> number of its examples without a record
+    files: dict[str, Whole] = field(default_factory=dict)  # relative to the output folder
+    temporary: dict[str, str] = field(default_factory=dict)  # the same files -> their paths until committed
 
     def within(self, max_file: int) -> bool:
-        """Whether another limit for the size of a file leaves it as it is."""
+        """Whether the result is the same under another limit for the size of a file, in bytes."""
         return self.read <= max_file and (self.refused is None or max_file < self.refused)
 
     @property
@@ -79,16 +79,16 @@ class Result:
 
     @property
     def thumbnails(self) -> str:
-        """The file of its pictures' thumbnails."""
+        """The file of thumbnails of its images."""
         return f".build/{self.source}/{self.name}.thumbnails"
 
     @property
     def marker(self) -> str:
-        """The file of its marker."""
+        """Its marker file."""
         return marker(self.source, self.name)
 
     def to_json(self) -> str:
-        """As the text of a marker, which begins with the sha256 of what follows."""
+        """The text of its marker, which begins with the sha256 of the remaining content."""
         facts = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("temporary", "decoded")}
         skipped = [[skip.id, skip.path, skip.reason] for skip in self.skipped]
         content = {**facts, "files": dict(sorted(self.files.items())), "skipped": skipped}
@@ -97,10 +97,10 @@ class Result:
 
     @classmethod
     def from_json(cls, text: str) -> Result:
-        """From the text of a marker.
+        """Read a result from the text of a marker.
 
         Raises:
-            ValueError: it is damaged.
+            ValueError: the marker is damaged.
         """
         try:
             facts = json.loads(text)
@@ -109,27 +109,27 @@ class Result:
             made = cls(**{**facts, "files": files, "skipped": [Skip(*entry) for entry in facts["skipped"]]})
             sound = made.to_json() == text
         except (LookupError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(f"no marker: {error}") from error
+            raise ValueError(f"not a marker: {error}") from error
         if not sound:
-            raise ValueError("a marker that is not as it was written")
+            raise ValueError("the marker was changed after it was written")
         return made
 
 
 def marker(source: str, chunk: str) -> str:
-    """The file of a chunk's marker, below the folder of the build."""
+    """The marker file of a chunk, relative to the folder of the build."""
     return f".build/{source}/{chunk}.json"
 
 
 def earlier(store: Store, source: str, chunk: str, *, dry: bool = False) -> Result | None:
-    """What an earlier run made of a chunk, if its files are still whole.
+    """The result of an earlier run for a chunk, or None if its files are missing or damaged.
 
-    Those are read that were touched since the marker was put in its place: a file that nobody touched is trusted.
+    Only files that changed on disk after the marker was written are read and hashed again; the others are trusted.
 
     Args:
-        store: of the build.
+        store: the files of the build.
         source: the name of the source.
         chunk: the name of the chunk.
-        dry: do not note that files were read, so that the next run need not.
+        dry: do not update the time of the marker, so nothing on disk changes.
     """
     for folder in (store.next, store.out):
         path = folder / marker(source, chunk)
@@ -147,25 +147,25 @@ def earlier(store: Store, source: str, chunk: str, *, dry: bool = False) -> Resu
 
 
 def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | None) -> Result:
-    """Write the chunk's files, under temporary names. Its digests are left to the process that runs the build.
+    """Write the chunk's files under temporary names. The main process fills in the digests of the result.
 
     Args:
         chunk: the examples.
-        setting: what all chunks of the source share.
-        store: of the build.
-        kept: an earlier result whose pixels are still those of the raw files: they are copied, not decoded, if every
-            byte of its files is as it was written.
+        setting: the settings that all chunks of the source share.
+        store: the files of the build.
+        kept: an earlier result whose pixels are still valid: they are copied instead of decoded if the hashes of all
+            its files match.
 
     Raises:
-        ReadError: a bad example, where ``on_error`` is "raise".
+        ReadError: an example cannot be read and ``on_error`` is "raise".
         BuildError: the output cannot be written.
-        FaultError: something else stumbles.
+        FaultError: any other error.
     """
     try:
         return _write_chunk(chunk, setting, store, kept)
     except (MedMATError, OSError):
         raise
-    except Exception as error:  # told here: what crosses processes loses its place, or cannot cross
+    except Exception as error:  # described here: between processes an error loses its traceback
         raise faults.of_source(setting.source, setting.root, error) from error
 
 
@@ -175,7 +175,7 @@ def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | No
     result = Result(chunk.source, chunk.name)
     cache = decoding.FileCache()
     small: list[bytes] = []
-    at: int | None = None  # among the thumbnails: that of the example
+    at: int | None = None  # position of the example's thumbnail
     with ExitStack() as stack:
         asked = stack.enter_context(limits.allowing(setting.max_file, store.out / ".build"))
         old = None if kept is None else stack.enter_context(Kept(store, kept))
@@ -214,7 +214,7 @@ def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | No
 def _made(
     example: Example, placed: Placed, setting: Setting, cache: decoding.FileCache, result: Result, old: Kept | None
 ) -> list[dict[str, Any] | Skip]:
-    """The outcomes of one example; where something stumbles over its files that should not, they are skips."""
+    """The outcomes of one example; an unexpected error while reading its files turns them into skips."""
     try:
         return list(outcomes(example, placed, setting, cache, result.notes, old))
     except MedMATError:
@@ -227,15 +227,15 @@ def _made(
 
 
 def move_chunk(made: Result, places: Places, store: Store) -> Result:
-    """Write a chunk again with its records on other sides: nothing is decoded.
+    """Write a chunk again with its records on other sides, without decoding anything.
 
     Args:
-        made: what the chunk is now.
-        places: ordinal of each record -> its side, and the split of the files that it goes to.
-        store: of the build.
+        made: the current result of the chunk.
+        places: ordinal of each record -> its side, and the split of the files that contain it.
+        store: the files of the build.
 
     Raises:
-        BuildError: the output cannot be written, or what an earlier run wrote is damaged.
+        BuildError: the output cannot be written, or a file of an earlier run is damaged.
     """
     for name, file in made.files.items():
         if not store.is_whole(name, *file, read=not (store.next / name).is_file()):
@@ -253,10 +253,10 @@ def move_chunk(made: Result, places: Places, store: Store) -> Result:
 
 
 def commit(result: Result, store: Store) -> Result:
-    """Make a written chunk last: flush and rename its files, then write its marker.
+    """Commit a written chunk: flush and rename its files, then write its marker.
 
     Raises:
-        BuildError: the disk does not take it.
+        BuildError: the files cannot be written.
     """
     try:
         for name, temporary in result.temporary.items():
@@ -283,7 +283,7 @@ def committed(written: Iterator[Result], store: Store) -> Iterator[Result]:
 
 
 class _Files:
-    """The Parquet files of a chunk, each opened at its first record."""
+    """The Parquet files of a chunk, each opened when its first record is added."""
 
     def __init__(self, store: Store, source: str, chunk: str) -> None:
         self._store, self._source, self._chunk = store, source, chunk
@@ -294,7 +294,7 @@ class _Files:
         return self
 
     def add(self, values: dict[str, Any], split: str) -> None:
-        """Add a record to the file of its row and a split."""
+        """Add a record to the file of its row and split."""
         place = (values["row"], split)
         if place not in self._open:
             self._open[place] = RecordFile(self._store.next, self._source, values["row"], split, self._chunk)
@@ -304,7 +304,7 @@ class _Files:
             raise _unwritable(self._source, self._chunk, self._store, error) from error
 
     def close(self, result: Result) -> None:
-        """Finish all files and note them in the result."""
+        """Close all files and enter them in the result."""
         try:
             for place in sorted(self._open):
                 for name, (temporary, digest) in self._open[place].close().items():
@@ -313,7 +313,7 @@ class _Files:
             raise _unwritable(self._source, self._chunk, self._store, error) from error
 
     def add_thumbnails(self, result: Result, small: Sequence[bytes]) -> None:
-        """Write the thumbnails of the pictures, and note their file in the result."""
+        """Write the thumbnails of the images, and enter their file in the result."""
         temporary = temporary_path(self._store.next / result.thumbnails)
         self._closed.append(temporary)
         try:

@@ -1,4 +1,4 @@
-"""The configurations of a built Med-MAT, as the Hub card lists them for ``load_dataset(name, configuration)``."""
+"""The configurations of a built Med-MAT, as listed in the Hub card for ``load_dataset(name, configuration)``."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from med_mat.catalog import Source
 from med_mat.storage.location import INDEX
 from med_mat.taxonomy import SPLITS, WITHHELD
 
-#: The splits that data files belong to, in the order in which ``load_dataset`` lists them.
+#: The splits of data files, in the order in which ``load_dataset`` lists them.
 PARTS = (*SPLITS, WITHHELD)
 
 
 def configurations(sources: Sequence[Source], files: Sequence[str]) -> list[dict[str, Any]]:
     """The ``configs`` of the card: ``default``, one for each source and each subset, and ``index``.
 
-    Each has a version that follows from the content of its files, which is part of their names: ``datasets`` caches
-    what it has read under these lines, and would return the old records of a folder that was built again.
+    The version of each is derived from the names of its files, which contain a hash of their content. ``datasets``
+    uses the configuration as its cache key: without a version, it would return stale records after a rebuild.
 
     Args:
-        sources: those that have records.
+        sources: the sources that have records.
         files: the Parquet files, such as ``data/busi/048/train-00000-1a2b3c4d.parquet``.
     """
     subset_of = {(row.source, row.number): row.subset for source in sources for row in source.rows}
@@ -42,13 +42,13 @@ def configurations(sources: Sequence[Source], files: Sequence[str]) -> list[dict
         _configuration("default", default) | {"default": True},
         *(_configuration(source, folders) for source, folders in of_sources.items()),
         *(_configuration(f"subset-{subset:02d}", of_subsets[subset]) for subset in sorted(of_subsets)),
-        # a split called "all" would clash with the word of datasets for the union of all splits
+        # not "all": datasets uses that name for the union of all splits
         {"config_name": "index", "version": _version(files), "data_files": [{"split": "records", "path": INDEX}]},
     ]
 
 
 def front_matter(values: Mapping[str, Any]) -> str:
-    """The YAML block at the head of a card; a list of mappings has one mapping per line."""
+    """The YAML front matter of a card; a list of mappings is written with one mapping per line."""
     lines = []
     for key, value in values.items():
         if isinstance(value, list) and value and isinstance(value[0], Mapping):
@@ -63,11 +63,11 @@ def _flow(value: Any) -> str:
 
 
 def _configuration(name: str, folders: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """A configuration over folders, as patterns, and the files that these match."""
+    """A configuration of the given folders: pattern of a folder -> the files that it matches."""
     data_files: list[dict[str, Any]] = []
     for part in PARTS:
         paths = [
-            f"{folder}/{part}-*"  # what is being written has a name of another form
+            f"{folder}/{part}-*"  # temporary files do not match this pattern
             for folder, files in folders.items()
             if any(file.rpartition("/")[2].startswith(f"{part}-") for file in files)
         ]
@@ -78,6 +78,6 @@ def _configuration(name: str, folders: Mapping[str, Sequence[str]]) -> dict[str,
 
 
 def _version(files: Iterable[str]) -> str:
-    """A version, in the form that ``datasets`` reads, that changes with the content of any of the files."""
+    """A version in the format of ``datasets`` that changes with the content of any of the files."""
     digest = hashlib.blake2b("\n".join(sorted(files)).encode(), digest_size=4).digest()
     return f"0.0.{int.from_bytes(digest, 'big')}"

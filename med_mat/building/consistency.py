@@ -1,4 +1,4 @@
-"""The last look at a record: what it says in one column, no other column denies."""
+"""Final consistency checks of a record: no two columns contradict each other."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ Record = Mapping[str, Any]
 
 
 def contradiction(record: Record) -> str | None:
-    """Why the record contradicts itself, in a sentence; None where it does not.
+    """A sentence saying why the record contradicts itself; None if it does not.
 
-    A label is present, absent or unknown, and one of these only. What a box or the legend of the mask names is present.
-    Boxes lie in the image. A mask and its legend come together.
+    The rules: a label is exactly one of present, absent and unknown; every label of a box or of the mask's legend is
+    present; boxes are inside the image; a record has both a mask and a legend, or neither.
     """
     present, absent, unknown = (set(record[name]) for name in ("labels", "labels_absent", "labels_unknown"))
     for first, second, said in (
@@ -47,9 +47,9 @@ def contradiction(record: Record) -> str | None:
 
 
 def contradictions(records: Sequence[tuple[Row, Record]]) -> dict[str, str]:
-    """The records of one image that contradict themselves or each other: id -> why.
+    """The records of one image that contradict themselves or each other: id -> reason.
 
-    Of two rows that deny each other neither is known to be right, so both are named.
+    If two rows contradict each other, neither is known to be right, so both are reported.
     """
     found = {record["id"]: why for _, record in records if (why := contradiction(record)) is not None}
     for row, one in records:
@@ -57,7 +57,7 @@ def contradictions(records: Sequence[tuple[Row, Record]]) -> dict[str, str]:
             if row is other_row:
                 continue
             denied = set(one["labels_absent"])
-            if row.kind == "classes" and other_row.kind in DRAWN:  # of classes one holds
+            if row.kind == "classes" and other_row.kind in DRAWN:  # classes are exclusive: exactly one is present
                 denied.update(name for name in row.names if name != one["label"])
             if denied := denied & set(other["labels"]):
                 why = f"row {other_row.number} calls {_named(denied)} present, and row {row.number} does not."

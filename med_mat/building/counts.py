@@ -17,7 +17,7 @@ PART = "part"
 
 
 def with_part(records: pa.Table) -> pa.Table:
-    """Records with a column ``part``: the split whose files hold the record, which may be ``withheld``."""
+    """Records with a column ``part``: the split whose files contain the record, which may be ``withheld``."""
     part = pc.if_else(pc.is_valid(records["withheld"]), WITHHELD, records["split"].cast(pa.string()))
     return records.append_column(PART, part)
 

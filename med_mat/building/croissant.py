@@ -1,4 +1,4 @@
-"""The description of a built Med-MAT as Croissant (mlcommons.org/croissant/1.0), which ``mlcroissant`` reads."""
+"""The Croissant metadata (mlcommons.org/croissant/1.0) of a built Med-MAT, readable by ``mlcroissant``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from med_mat.storage.location import INDEX
 from med_mat.summary import PAPER
 
 _SPECIFICATION = "http://mlcommons.org/croissant/1.0"
-_DEFINED_ELSEWHERE = "https://github.com/mlcommons/croissant/issues/80"  # what Croissant writes for a folder's hash
+_DEFINED_ELSEWHERE = "https://github.com/mlcommons/croissant/issues/80"  # placeholder for a repository's hash
 _CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -57,11 +57,11 @@ _TYPES = {"string": "sc:Text", "int16": "cr:Int16", "int32": "cr:Int32", "int64"
 
 
 def croissant(sources: Sequence[Source], repo_id: str | None) -> dict[str, Any]:
-    """The description: the record set "records" over all shards, and "index", every column but the pixels.
+    """The metadata as JSON data: record set "records" over all shards, and "index" with all columns except pixels.
 
     Args:
-        sources: those that have records.
-        repo_id: the dataset on the Hub; None describes the files of a folder beside the description.
+        sources: the sources that have records.
+        repo_id: the dataset on the Hub; None describes the files in the folder of the metadata file.
     """
     repository = {
         "@type": "cr:FileObject",

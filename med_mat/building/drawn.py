@@ -1,10 +1,10 @@
-"""What an example's boxes and masks show on its stored image, and what of them fell away.
+"""Places an example's boxes and masks on its stored image, and notes which of them were dropped.
 
-A box or a contour that has no place in the image still says that its label is there. Where some of an image are left,
-the label is kept as present, without a place. Where no box is, the boxes are those of the masks if these show anything;
-where no contour is, there is no mask. Where nothing at all is left, a row that needs boxes or masks has no record of
-the image: it would say "looked for, nothing there". Nor has it one of an image whose boxes and masks show a label in
-different places, or whose mask is black beside boxes.
+A box or a contour outside the image still says that its label is present. If other annotations of the image remain,
+the label stays present, without a location. If no box remains, the boxes are derived from the masks, if these contain
+anything; if no contour remains, there is no mask. If nothing remains, a row that needs boxes or masks gets no record of
+the image, since an empty annotation would mean that the image was annotated and nothing was found. Nor does it get one
+if boxes and masks show a label in different places, or if the mask is empty although there are boxes.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ class Drawn:
 
     masks: Annotations
     boxes: tuple[Box, ...] | None  # None: not annotated
-    fallen: tuple[str, ...] = ()  # raw labels of boxes and contours that have no place in the image
-    notes: tuple[str, ...] = ()  # what was done to them, or is odd about them
+    fallen: tuple[str, ...] = ()  # raw labels of boxes and contours outside the image
+    notes: tuple[str, ...] = ()  # changes that were made, and anomalies
     fault: str | None = None  # why a row that needs boxes or masks cannot have them
 
     @property
     def shown(self) -> frozenset[str]:
-        """The raw labels that have a box or are in the mask."""
+        """The raw labels that have a box or a region of the mask."""
         return frozenset(box.label for box in self.boxes or ()).union(*(labels for _, labels in self.masks.legend))
 
     @property
     def unsure(self) -> frozenset[str]:
-        """The raw labels of which nothing can be said: masks of specks alone are theirs."""
+        """The raw labels that are neither present nor absent: their masks contain nothing but specks."""
         return frozenset(self.masks.unsure) - self.shown
 
 
-#: Of a row that has neither boxes nor masks.
+#: For a row that has neither boxes nor masks.
 UNDRAWN = Drawn(NOTHING, None)
 
 
 def draw(root: Path, example: Example, stored: Stored, cache: FileCache) -> Drawn:
-    """Place the boxes and draw the masks. What cannot be read or has no place at all is told in ``fault``."""
+    """Place the boxes and draw the masks. If they cannot be read or all are outside the image, ``fault`` says so."""
     try:
         masks = render(root, example.masks, stored, cache)
         placed = None if example.boxes is None else place(example.boxes, stored)
@@ -88,7 +88,7 @@ def draw(root: Path, example: Example, stored: Stored, cache: FileCache) -> Draw
 
 
 def _overlaps(boxes: Sequence[Box], objects: Sequence[Box]) -> dict[str, float]:
-    """Label that has boxes and a mask -> what the bounds of both share, of all that they cover: 0 to 1."""
+    """Label that has boxes and a mask -> intersection over union of the bounds of both, from 0 to 1."""
     one, other = _bounds(boxes), _bounds(objects)
     found = {}
     for label in one.keys() & other.keys():

@@ -1,4 +1,4 @@
-"""What goes wrong in the midst of one source or one file, as a sentence of it: all others are built."""
+"""Turns an unexpected error in one source or one file into a sentence, so that all others are still built."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ _OURS = str(Path(__file__).parents[1])
 
 
 def of_file(example: Example, error: Exception) -> str:
-    """Why an example has no record, where something stumbles over its files that should not."""
+    """Why an example has no record, after an unexpected error while its files were read."""
     if isinstance(error, MemoryError):
         return f"{example.reference}: it needs more memory than there is"
     return f"{example.reference}: {told(error)} ({place(error, _OURS)}; please report it)"
 
 
 def of_source(source: Source, root: Path, error: Exception) -> MedMATError:
-    """The sentence on what ended the build of one source.
+    """The error to report for a source whose build failed.
 
     Args:
-        source: its card.
+        source: the source.
         root: its raw folder.
-        error: what was raised.
+        error: the exception that was raised.
 
     Raises:
-        Exception: ``error`` itself, where it is no matter of one source: the output cannot be written.
+        Exception: ``error`` itself, if it concerns the whole build: the output cannot be written.
     """
     whole = isinstance(error, BuildError | WriteError) and not isinstance(error, LoaderError | FaultError)
     if isinstance(error, MedMATError) and not whole:
@@ -53,13 +53,13 @@ def of_source(source: Source, root: Path, error: Exception) -> MedMATError:
 
 
 def told(error: BaseException) -> str:
-    """The kind of an error and what it says, on one line."""
+    """The type and the message of an error, on one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}{text and f': {text}'}"
 
 
 def place(error: BaseException, *files: str) -> str:
-    """The deepest line that led to an error in the first of some files or folders that has one; else the first."""
+    """The innermost line of the traceback in the first of the files or folders that has one; otherwise the first."""
     if isinstance(error, SyntaxError) and error.filename and error.lineno:
         return f"{error.filename}, line {error.lineno}"
     for file in files:
@@ -70,9 +70,9 @@ def place(error: BaseException, *files: str) -> str:
 
 
 def source_file(source: Source) -> str:
-    """The file of a loader, or the name of its module where there is none."""
+    """The file of a loader, or the name of its module if it has no file."""
     try:
         spec = importlib.util.find_spec(source.loader)
-    except Exception:  # the package around it is what stumbles
+    except Exception:  # importing the parent package failed
         spec = None
     return (spec and spec.origin) or source.loader

@@ -1,8 +1,8 @@
-"""The index of a source's raw files, as a build makes it: see :mod:`med_mat.storage.raw_files`.
+"""Writes the index of a source's raw files (see :mod:`med_mat.storage.raw_files`).
 
-The sha256 of images is what the chunks computed. Label tables and masks are hashed here, once: their hashes are kept
-beside the chunks with size and time, so that a resumed build reads only what changed. Files that the build did not read
-have none.
+The sha256 of images comes from the chunks. Label tables and masks are hashed here, once: their hashes are stored next
+to the chunks with size and modification time, so that a resumed build reads only changed files. Files that the build
+did not read have no hash.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from med_mat.storage.parquet import parquet_bytes
 from med_mat.storage.raw_files import FOLDER, FileIndex, table_of, write_index
 
 _THREADS = 4
-_SEAL = hashlib.sha256().digest_size  # the bytes at the start of the file of hashes, which prove the others
+_SEAL = hashlib.sha256().digest_size  # bytes at the start of the file of hashes: the sha256 of the rest
 
 
 def record_files(
@@ -44,12 +44,12 @@ def record_files(
     """Write ``files/<source>.parquet`` of a build.
 
     Args:
-        store: of the build.
-        source: its name.
-        raw: its folder.
-        results: of all chunks of the source; their parts of the index know the sha256 of images.
-        images: the files that examples take their pixels from.
-        masks: the files that examples take their masks from.
+        store: the files of the build.
+        source: the name of the source.
+        raw: its raw folder.
+        results: all chunks of the source; their parts of the index contain the sha256 of images.
+        images: the files that contain pixels of examples.
+        masks: the files that contain masks of examples.
         skipped: the files that gave no record and no annotation.
     """
     known = {path: facts for path, facts in raw.files.items() if not is_hidden(path)}
@@ -57,7 +57,7 @@ def record_files(
         "skipped" if path in skipped else "image" if path in images else "mask" if path in masks else "table"
         for path in known
     ]
-    headers = formats.headers()  # a record has the digest of such a file and of that which holds its pixels together
+    headers = formats.headers()  # a record has one digest for such a header and its pixel file
     read = [
         path
         for path, role in zip(known, roles, strict=True)
@@ -73,7 +73,7 @@ def record_files(
 
 
 def _sha256_of_images(paths: pa.Array, tables: Sequence[pa.Table]) -> pa.Array:
-    """What the chunks found for each path; null where they read no such file."""
+    """The digest that the chunks computed for each path; null for files that they did not read."""
     if not tables:
         return pa.nulls(len(paths), pa.string())
     records = pa.concat_tables([one.replace_schema_metadata(None) for one in tables]).combine_chunks()
@@ -85,7 +85,7 @@ def _sha256_of_images(paths: pa.Array, tables: Sequence[pa.Table]) -> pa.Array:
 
 
 def _hashed(store: Store, state: str, raw: RawFolder, paths: Sequence[str]) -> dict[str, str]:
-    """The sha256 of files, computed only where size or time differ from those of the last time."""
+    """The sha256 of files, computed only if size or modification time changed since the last run."""
     before = _read_state(store.path(state))
     known: dict[str, tuple[FileFacts, str]] = {}
     new = []
@@ -108,7 +108,7 @@ def _sha256_or_none(path: Path) -> str | None:
     try:
         return sha256(path)
     except OSError:
-        return None  # the ledger says why it cannot be read
+        return None  # the ledger contains the reason
 
 
 def _read_state(state: Path) -> dict[str, tuple[FileFacts, str]]:

@@ -1,10 +1,10 @@
-"""What code a result depends on: a digest of every module that its static imports reach.
+"""The code that a result depends on: a digest of every module that can be reached through static imports.
 
-A digest is over a module's syntax tree without docstrings, so comments, docstrings and layout change nothing. It is the
-same on every Python that Med-MAT runs on. Nothing is imported to find out: modules are located and parsed. Imports
-under ``if TYPE_CHECKING`` do not run, so they do not count; imports inside functions do. A name that a package only
-passes on (``from med_mat.raw import class_folders``) leads to the module that holds it, not to all that the package
-passes on. Modules named in strings (``importlib.import_module``) and data files are not seen: the caller adds them.
+A digest covers a module's syntax tree without docstrings, so comments, docstrings and formatting do not affect it. It
+is the same on every version of Python that Med-MAT supports. Nothing is imported: modules are located and parsed.
+Imports under ``if TYPE_CHECKING`` do not count; imports inside functions do. A name that a package only re-exports
+(``from med_mat.raw import class_folders``) leads to the module that defines it, not to everything that the package
+re-exports. Modules named in strings (``importlib.import_module``) and data files are not found: the caller adds them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from med_mat.errors import BuildError
 
 _OURS = "med_mat"
 
-#: A module, and the name that is taken from it; None: the module itself; "*": all.
+#: A module, and the name that is imported from it; None: the module itself; "*": all names.
 Need = tuple[str, "str | None"]
 
 
@@ -31,23 +31,23 @@ class _Module:
     digest: str
     is_package: bool
     needs: tuple[Need, ...]  # what it imports when it runs
-    homes: Mapping[str, tuple[Need, ...]]  # name -> where it imports it from, for types alone included
+    homes: Mapping[str, tuple[Need, ...]]  # name -> where it is imported from, imports for types included
 
 
-#: Module -> where it lies, with time and size, and what was read of it.
+#: Cache: module -> its path, modification time and size, and the parsed module.
 _READ: dict[str, tuple[tuple[str | None, int, int], _Module]] = {}
 
 
 def module_digests(roots: Iterable[str], *, without: Collection[str] = ()) -> dict[str, str]:
-    """The digest of each module that the roots reach by static imports, by name, sorted.
+    """The digest of each module that can be reached from the roots by static imports, sorted by name.
 
     Args:
         roots: dotted names of modules. Imports are followed within ``med_mat`` and within the roots' own top-level
             packages.
-        without: modules that are not entered, roots among them included.
+        without: modules to leave out, even if they are roots; their imports are not followed.
 
     Raises:
-        BuildError: a root is not there, or a module is no Python that this version can parse.
+        BuildError: a root does not exist, or this version of Python cannot parse a module.
     """
     roots = tuple(roots)
     inside = {_OURS, *(root.partition(".")[0] for root in roots)}
@@ -68,18 +68,18 @@ def module_digests(roots: Iterable[str], *, without: Collection[str] = ()) -> di
 
 
 def combined(digests: Mapping[str, str]) -> str:
-    """One digest of several, whatever their order: 32 hexadecimal digits."""
+    """One digest of several, independent of their order: 32 hexadecimal digits."""
     whole = "".join(f"{name} {digest}\n" for name, digest in sorted(digests.items()))
     return hashlib.blake2b(whole.encode(), digest_size=16).hexdigest()
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """The modules that came, went or differ, sorted by name."""
+    """The modules that were added, removed or changed, sorted by name."""
     return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
 
 
 def _holders(need: Need, seen: frozenset[Need]) -> Iterator[str]:
-    """The modules that hold what is needed: a package that only passes a name on is none of them."""
+    """The modules that define a name; packages that only re-export it are followed, not returned."""
     name, taken = need
     module = _module(name)
     if module is None:  # a plug-in may try to import what is not installed
@@ -97,7 +97,7 @@ def _holders(need: Need, seen: frozenset[Need]) -> Iterator[str]:
 
 
 def _module(name: str) -> _Module | None:
-    """A module's digest and imports; None where there is no such module. Read again where its file has changed."""
+    """A module's digest and imports; None if there is no such module. Parsed again if its file has changed."""
     spec = _spec(name)
     if spec is None:
         return None
@@ -132,7 +132,7 @@ def _read(name: str, spec: ModuleSpec) -> _Module:
 
 
 def _spec(name: str) -> ModuleSpec | None:
-    """Where a module lies. ``importlib.util.find_spec`` would import the packages around it."""
+    """The spec of a module. ``importlib.util.find_spec`` would import its parent packages."""
     known: ModuleSpec | None = getattr(sys.modules.get(name), "__spec__", None)
     if known is not None:
         return known
@@ -151,7 +151,7 @@ def _spec(name: str) -> ModuleSpec | None:
             spec = finder.find_spec(name, path) if hasattr(finder, "find_spec") else None
             if spec is not None:
                 return spec
-    except KeyError:  # a folder without __init__.py, whose spec asks for the package around it: not imported yet
+    except KeyError:  # a namespace package, whose spec needs its parent package: not imported yet
         spec = ModuleSpec(name, None, is_package=True)
         places = [Path(place) / name.rpartition(".")[2] for place in path or ()]
         spec.submodule_search_locations = [str(place) for place in places if place.is_dir()]
@@ -163,7 +163,7 @@ def _spec(name: str) -> ModuleSpec | None:
 
 
 def _needs(tree: ast.Module, package: str) -> Iterator[Need]:
-    """What a module imports when it runs, each once: its import statements, and what it takes from modules by a dot."""
+    """What a module uses when it runs, without repetition: import statements and attributes of imported modules."""
     ran = list(_running(tree))
     known: dict[str, str] = {}  # name here -> dotted path of what may be a module
     needs: dict[Need, None] = {}
@@ -178,7 +178,7 @@ def _needs(tree: ast.Module, package: str) -> Iterator[Need]:
 
 
 def _homes(tree: ast.Module, package: str) -> dict[str, tuple[Need, ...]]:
-    """The names that a module imports outside its functions -> where from. Imports for types alone say it too."""
+    """The names that a module imports outside its functions -> where from. Imports for types are included."""
     homes: defaultdict[str, list[Need]] = defaultdict(list)
     waiting: list[ast.AST] = [tree]
     while waiting:
@@ -193,7 +193,7 @@ def _homes(tree: ast.Module, package: str) -> dict[str, tuple[Need, ...]]:
 
 
 def _running(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a tree but what stands under ``if TYPE_CHECKING``."""
+    """The nodes of a tree, except those under ``if TYPE_CHECKING``."""
     waiting = [node]
     while waiting:
         node = waiting.pop()
@@ -225,7 +225,7 @@ def _imported(node: ast.AST, package: str) -> Iterator[tuple[str, str, Need]]:
 
 
 def _taken(node: ast.AST, known: Mapping[str, str]) -> Iterator[Need]:
-    """What ``a.b.c`` takes, where ``a`` may be a module: ``b`` of ``a``, and ``c`` of ``a.b``."""
+    """What ``a.b.c`` uses, where ``a`` may be a module: ``b`` of ``a``, and ``c`` of ``a.b``."""
     names: list[str] = []
     while isinstance(node, ast.Attribute):
         names.append(node.attr)
@@ -241,13 +241,13 @@ def _taken(node: ast.AST, known: Mapping[str, str]) -> Iterator[Need]:
 
 
 def _pieces(node: ast.AST) -> Iterator[bytes]:
-    """A syntax tree as bytes: what every version of Python agrees on, without docstrings."""
+    """A syntax tree as bytes, without docstrings: the same on every version of Python."""
     if isinstance(node, ast.Constant):
         yield from _constant(node.value)
         return
     yield type(node).__name__.encode()
     for name, value in ast.iter_fields(node):
-        if value is None or value == []:  # fields that only some versions have are empty where code runs on all
+        if value is None or value == []:  # fields that only some versions have are empty in code for all versions
             continue
         yield f".{name}".encode()
         for one in _effective(node, name, value) if isinstance(value, list) else [value]:
@@ -259,7 +259,7 @@ def _pieces(node: ast.AST) -> Iterator[bytes]:
 
 
 def _effective(node: ast.AST, field: str, values: list[object]) -> list[object]:
-    """Without what has no effect: strings that stand alone, and the seams of an f-string."""
+    """The values without those that have no effect: string statements, and the boundaries inside an f-string."""
     if field == "values" and isinstance(node, ast.JoinedStr):
         return _joined(values)
     if field in ("body", "orelse", "finalbody"):
@@ -268,12 +268,12 @@ def _effective(node: ast.AST, field: str, values: list[object]) -> list[object]:
 
 
 def _is_text(value: object) -> bool:
-    """Whether it is a docstring, or a string after an attribute that serves as one."""
+    """Whether it is a string statement: a docstring, or a string that documents an attribute."""
     return isinstance(value, ast.Expr) and isinstance(value.value, ast.Constant) and isinstance(value.value.value, str)
 
 
 def _joined(values: list[object]) -> list[object]:
-    """The parts of an f-string, neighbouring texts as one: where they are cut differs between versions of Python."""
+    """The parts of an f-string, adjacent literals merged: versions of Python split them differently."""
     parts: list[object] = []
     text = ""
     for value in values:
@@ -286,7 +286,7 @@ def _joined(values: list[object]) -> list[object]:
 
 
 def _constant(value: object) -> Iterator[bytes]:
-    """A literal. The ``repr`` of a text depends on the version of Unicode, that of a long number on a limit."""
+    """A literal as bytes; ``repr`` of strings depends on the version of Unicode, that of long integers on a limit."""
     yield type(value).__name__.encode()
     if isinstance(value, str):
         yield value.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""The end of a build: what spans chunks and sources is settled, described, and put in place."""
+"""The last stage of a build: computes everything that spans chunks and sources, describes it, and puts it in place."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def finish(
     *,
     progress: bool,
 ) -> tuple[Settled, Written, int]:
-    """Settle what spans chunks and sources, write index, ledger, cards and manifest, and put all in place.
+    """Compute groups and splits, write index, ledger, cards and manifest, and put everything in place.
 
     Args:
         store: the files of the build.
-        options: of the build.
+        options: the options of the build.
         catalog: the sources' cards.
         made: the ledgers of the sources of this run.
-        results: their chunks.
-        progress: whether to show a bar.
+        results: the chunks of these sources.
+        progress: whether to show a progress bar.
 
     Returns:
         Groups and splits of all records, the index, and the number of chunks whose records changed splits.
 
     Raises:
-        BuildError: sources of earlier runs are damaged or of another schema, or records would be lost.
+        BuildError: sources of earlier runs are damaged or have another schema, or records would be lost.
     """
     ledgers = _ledgers(store, catalog, made)
     sources = [catalog[name] for name in ledgers]
@@ -82,7 +82,7 @@ def finish(
 
 
 def _ledgers(store: Store, catalog: Catalog, made: Mapping[str, Ledger]) -> dict[str, dict[str, Any]]:
-    """The ledgers of all sources of the build, of this run and of earlier ones, in the order of the catalog."""
+    """The ledgers of all sources of the build, from this run and earlier ones, in the order of the catalog."""
     ledgers: dict[str, dict[str, Any]] = {}
     old = []
     others = [name for name in catalog if name not in made and (store.out / "ledger" / f"{name}.json").exists()]
@@ -138,7 +138,7 @@ def _describe(
     """Write ledgers, cards and manifest."""
     for name, entry in ledgers.items():
         text = json.dumps(entry, indent=1, ensure_ascii=False) + "\n"
-        # half a character of a name that an annotation file holds becomes the escape of JSON that it was
+        # a lone surrogate in a name from an annotation file becomes the JSON escape that it came from
         write_atomically(store.next / "ledger" / f"{name}.json", text.encode("utf-8", "backslashreplace"))
     totals = {key: sum(entry[key] for entry in ledgers.values()) for key in ("found", "written", "skipped")}
     lists = ("source", "quarantine", "skipped_files", "links", "missing", "rows_unread", "tables_noted_at", "noted")
@@ -174,10 +174,10 @@ def _libraries(chunks: Iterable[Result], source: str) -> dict[str, str]:
 
 
 def _check_fewer(store: Store, options: Options, made: Mapping[str, Ledger]) -> None:
-    """Raise where records would go that the Med-MAT holds.
+    """Refuse to lose records of the existing build, unless the options allow it.
 
     Raises:
-        BuildError: some would.
+        BuildError: records would be lost.
     """
     before = held(store.out, list(made))
     gone = fewer(before, held(store.next, list(made)))

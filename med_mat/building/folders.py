@@ -1,4 +1,4 @@
-"""The folders of a build: the raw folders that it reads, and the output that it writes."""
+"""The folders of a build: the raw folders that it reads, and the output folder."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def find(
     """The raw folders to build from.
 
     Args:
-        folders: source name -> its folder, or None for "below ``root``". Empty: whatever is recognized below ``root``.
-        root: where sources lie, each as ``root/<source>`` or under any name that its layout identifies.
+        folders: source name -> its folder, or None for "below ``root``". Empty: everything recognized below ``root``.
+        root: the folder of sources, each as ``root/<source>`` or in a folder of any name with a layout that matches.
         catalog: the sources' cards.
         follow: whether symbolic links to files may point outside the folder of a source.
 
     Raises:
-        UnknownSourceError, LayoutError, UsageError: a name or a folder that does not fit, or none is given.
+        UnknownSourceError: a name is not in the catalog.
+        LayoutError: a folder does not match the layout of its source, or nothing is recognized.
+        UsageError: no folder is given.
     """
     catalog = catalog or load()
     if not folders:
@@ -60,7 +62,7 @@ def find(
 
 
 def check_apart(out: Path, raw: Iterable[Path]) -> None:
-    """Refuse an output inside a raw folder, or a raw folder inside the output, links resolved.
+    """Refuse an output inside a raw folder, or a raw folder inside the output, after resolving links.
 
     Raises:
         BuildError: one is inside the other, or they are the same.
@@ -79,10 +81,10 @@ def check_apart(out: Path, raw: Iterable[Path]) -> None:
 
 
 def claim(out: Path, raw: Iterable[RawFolder]) -> None:
-    """Create the output, or refuse a folder that holds something else or is inside a raw folder.
+    """Create the output folder, or refuse one that contains something else or is inside a raw folder.
 
     Raises:
-        BuildError: it is refused, or cannot be created.
+        BuildError: the folder is refused, or cannot be created.
     """
     check_apart(out, [folder.root for folder in raw])
     if out.exists() and not out.is_dir():

@@ -1,4 +1,4 @@
-"""``index.parquet``: every column of every record but the pixels, with the groups that span all sources."""
+"""Writes ``index.parquet``: all columns of every record except the pixels, with groups that span all sources."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ ROW_GROUP_RECORDS = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written of a whole build."""
+    """The index and the duplicates of a whole build, as written."""
 
     records: pa.Table  # the columns COUNTED of all records, in the order of the index
     links: pa.Table  # as in duplicates.parquet
-    facts: dict[str, Any]  # of near-duplicates, for the manifest
-    build: str  # a name for this state of the build, which index and manifest share
-    contested: Mapping[str, contradictions.Contested]  # source -> its pictures under contradictory labels
+    facts: dict[str, Any]  # about near-duplicates, for the manifest
+    build: str  # identifies this state of the build, in the index and in the manifest
+    contested: Mapping[str, contradictions.Contested]  # source -> its images with contradictory labels
 
 
 def write_index(store: Store, files: Sequence[str], settled: Settled, sources: Sequence[Source]) -> Written:
     """Write ``index.parquet`` and ``duplicates.parquet`` over the given data files of the sources, in their order.
 
     Raises:
-        BuildError: two ends of a link lie in two groups; that would be a fault of Med-MAT, not of the data.
+        BuildError: the two records of a link are in different groups: a bug in Med-MAT, not a fault of the data.
     """
     build = hashlib.blake2b("\n".join(files).encode(), digest_size=8).hexdigest()
     target = schema.index_schema()
@@ -93,5 +93,5 @@ def write_index(store: Store, files: Sequence[str], settled: Settled, sources: S
 
 
 def label_sets(records: pa.Table) -> pa.ChunkedArray:
-    """The label of each record, or its labels as one text; empty where nothing is stated to be present."""
+    """The label of each record, or its labels as one string; empty if no label is stated to be present."""
     return pc.coalesce(records["label"], pc.binary_join(records["labels"], schema.LABEL_SEPARATOR))

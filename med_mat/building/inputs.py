@@ -1,8 +1,8 @@
-"""What the records of a source depend on, as digests: a chunk is made again where one of them changes, and only then.
+"""Digests of everything that the records of a source depend on: a chunk is rebuilt if and only if one changes.
 
-Two digests, so that less is done again: ``pixels`` (raw bytes, decoders, windowing, libraries), without which an image
-is decoded, and ``records`` (loader, card, questions, annotations, schema, what writes Parquet), without which text and
-masks are made anew and the stored images are copied. Libraries count where the chunk needed them.
+There are two digests, to limit the work. If ``pixels`` changes (raw bytes, decoders, windowing, libraries), images are
+decoded again. If only ``records`` changes (loader, card, questions, annotations, schema, the Parquet writer), text and
+masks are created again and the stored images are copied. A library counts only if the chunk needed it.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from med_mat.building.plan import Chunk
 from med_mat.catalog import Catalog, Source
 from med_mat.imaging.decoding import Check
 
-#: What the questions are made of.
+#: The data files that questions are generated from.
 _TEXTS = ("instructions.yaml", "synonyms.yaml")
-#: The facts of a card that are in its records; its rows and labels among them.
+#: The fields of a card that its records depend on, including rows and labels.
 _FACTS = ("name", "rows", "license", "license_certainty", "patients_of")
-#: Where the code that makes pixels begins, and the code that makes records; the loader aside.
+#: The entry points of the code that produces pixels, and of the code that produces records, apart from the loader.
 _PIXEL_CODE = ("med_mat.imaging.decoding", formats.PICTURE.module)
 _RECORD_CODE = ("med_mat.building.outcomes", "med_mat.building.writer")
 
 
 class Digests(NamedTuple):
-    """What one chunk depends on."""
+    """The digests of everything that one chunk depends on."""
 
     pixels: str
     records: str
     code: dict[str, str]  # module -> digest
-    libraries: dict[str, str]  # library -> version, or a digest of what it does
+    libraries: dict[str, str]  # library -> version, or a digest of its behavior
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What all chunks of one source depend on."""
+    """The digests of everything that all chunks of one source depend on."""
 
-    loader: str  # its module
-    pixels: str  # digest of what all its pixels depend on
-    records: str  # digest of what all its records depend on beside
+    loader: str  # the module of the loader
+    pixels: str  # digest of everything that all its pixels depend on
+    records: str  # digest of everything else that all its records depend on
 
     @classmethod
     def of(cls, source: Source, check: Check, catalog: Catalog) -> Inputs:
-        """Of a source in a catalog: the labels of its subsets' other sources are options of its questions too."""
+        """The inputs of a source; its questions also offer labels of the other sources in its subsets."""
         subsets = {row.subset for row in source.rows}
         asked = [row for row in catalog.rows if row.subset in subsets]
         texts = ((resources.files("med_mat.data") / name).read_text("utf-8") for name in _TEXTS)
@@ -66,7 +66,7 @@ class Inputs:
         )
 
     def digests(self, chunk: Chunk, decoders: Collection[str]) -> Digests:
-        """What a chunk depends on whose images and masks need these decoders."""
+        """The digests of a chunk whose images and masks need these decoders."""
         for_pixels, for_records = _code(self.loader, frozenset(decoders))
         decode, write = libraries.of_pixels(decoders), libraries.of_records(decoders)
         pixels = _digest([self.pixels, chunk.pixels, repr(for_pixels), repr(decode)])
@@ -75,7 +75,7 @@ class Inputs:
 
 
 def _code(loader: str, decoders: frozenset[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The modules that pixels and records are made by, each with its digest."""
+    """The modules that produce the pixels, and those that produce the records, each with its digest."""
     every = formats.needs()
     needed = {module for name in decoders for module in every[name].modules}
     without = {module for one in every.values() for module in one.modules} - {*needed, *_PIXEL_CODE}

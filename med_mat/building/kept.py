@@ -1,4 +1,4 @@
-"""What an earlier build stored of a chunk: its pixels, to be stored again without decoding, and its whole records."""
+"""Reads the stored pixels and records of a chunk from an earlier build, so that nothing needs to be decoded again."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _FACTS = (
 
 @dataclass
 class _File:
-    """An opened data file, and the row group that was read last."""
+    """An open data file, with the row group that was read last."""
 
     parquet: pq.ParquetFile
-    starts: list[int]  # the first record of each row group, and the number of records
+    starts: list[int]  # position of the first record of each row group, then the number of records
     group: int = -1
     images: Any = None
 
     @classmethod
     def open(cls, path: Any) -> _File:
-        """Open one."""
+        """Open a data file."""
         parquet = pq.ParquetFile(path)
         starts = [0]
         for number in range(parquet.num_row_groups):
@@ -44,7 +44,7 @@ class _File:
         return cls(parquet, starts)
 
     def image(self, position: int) -> bytes:
-        """The image of a record."""
+        """The encoded image of the record at a position."""
         group = next(n for n, start in enumerate(self.starts[1:]) if position < start)
         if group != self.group:
             self.group, self.images = group, self.parquet.read_row_group(group, columns=["image"])["image"]
@@ -54,16 +54,16 @@ class _File:
 
 @dataclass
 class Kept:
-    """The pixels that an earlier result stored, by image.
+    """The pixels stored by an earlier result, by image.
 
     Args:
-        store: of the build.
-        result: the :class:`~med_mat.building.chunk.Result`.
+        store: the files of the build.
+        result: the earlier :class:`~med_mat.building.chunk.Result`.
     """
 
     store: Store
     result: Any
-    used: int = 0  # how often a picture was found
+    used: int = 0  # number of images reused
     _where: dict[str, tuple[str, int, dict[str, Any]]] = field(default_factory=dict)
     _files: dict[str, _File] = field(default_factory=dict)
 
@@ -80,7 +80,7 @@ class Kept:
             file.parquet.close()
 
     def stored(self, image_id: str) -> Stored | None:
-        """The stored image of that id; None where there was none."""
+        """The stored image with this id; None if there is none."""
         if image_id not in self._where:
             return None
         name, position, facts = self._where[image_id]
@@ -115,7 +115,7 @@ class Kept:
 
 
 def kept_records(store: Store, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The records of some data files of one chunk, with their private columns, in the order of the chunk."""
+    """The records of the given data files of one chunk, with their private columns, in the order of the chunk."""
     with ExitStack() as stack:
         streams = [_records(stack, store, name) for name in names]
         yield from heapq.merge(*streams, key=lambda values: values["ordinal"])

@@ -1,4 +1,4 @@
-"""The ledger: per source, found = written + skipped, for records, image files and files, each skip with its reason."""
+"""The ledger of a source: found = written + skipped, for records, image files and files, each skip with a reason."""
 
 from __future__ import annotations
 
@@ -21,42 +21,46 @@ from med_mat.raw.patterns import is_hidden
 
 #: The file that marks a folder of synthetic images.
 NOTICE = "SYNTHETIC.txt"
-#: No miniature has so many bytes, and hardly any source so few.
+#: Every miniature is smaller than this, in bytes, and almost every real source is larger.
 MINIATURE_BYTES = 2_000_000
 OUTSIDE = "outside the layout that the loader reads"
 _NO_IMAGES = {"found": 0, "in_records": 0, "annotations": 0, "unused": 0, "unused_by_reason": {}}
-_UNREAD = (".svs",)  # images, whether or not a decoder of a plug-in reads them
+_UNREAD = (".svs",)  # counted as images, whether or not a plug-in decodes them
 
 
 @dataclass(slots=True)
 class Ledger:
-    """The account of one source."""
+    """The ledger of one source."""
 
     source: str
-    variant: str  # the layout of the card that was met
-    seed: int | None  # of our split; None: the publisher's
-    checked: str  # how far each image was: "header" or "decode"
-    largest: int  # bytes of the most that one of its files took: with this as max_file another build is the same
-    synthetic: bool  # a miniature that Med-MAT drew itself
+    variant: str  # the layout of the card that matched
+    seed: int | None  # seed of a split by Med-MAT; None: published split
+    checked: str  # how images were checked: "header" or "decode"
+    largest: int  # largest size of a file, in bytes: with this as max_file, another build gives the same result
+    synthetic: bool  # whether it is a miniature that Med-MAT generated
     examples: int = 0
-    read: int = 0  # images as a card counts them: files, or slices and frames where a file gives several
+    read: int = 0  # images as a card counts them: files, or slices and frames if a file contains several
     found: int = 0  # records: one per example and row that it serves
     written: int = 0
     skipped: list[Skip] = field(default_factory=list)
     notes: Notes = field(default_factory=dict)
-    cleaned: int = 0  # images that are stored without what their files held beside the picture
-    removed: Counter[str] = field(default_factory=Counter)  # what that was -> how many images held it
+    cleaned: int = 0  # images that are stored without the metadata of their files
+    removed: Counter[str] = field(default_factory=Counter)  # kind of metadata -> number of images that contained it
     files: dict[str, int] = field(default_factory=dict)  # found, images, annotations, skipped
-    images: dict[str, Any] = field(default_factory=lambda: dict(_NO_IMAGES))  # images by their name, or in a record
+    images: dict[str, Any] = field(default_factory=lambda: dict(_NO_IMAGES))  # by name, or used by a record
     skipped_files: dict[str, str] = field(default_factory=dict)  # path -> reason
-    unseen: dict[str, str] = field(default_factory=dict)  # a folder or link that was not followed -> why
-    links: dict[str, str] = field(default_factory=dict)  # a file that was read through a link -> where it leads
+    unseen: dict[str, str] = field(default_factory=dict)  # folder or link that was not followed -> reason
+    links: dict[str, str] = field(default_factory=dict)  # file that was read through a link -> target of the link
     missing: dict[str, str] = field(default_factory=dict)  # image that is not in the folder -> file that names it
-    faults: dict[str, str] = field(default_factory=dict)  # file and line of a row that could not be read -> why
-    oddities: dict[str, str] = field(default_factory=dict)  # file, and line where there is one -> what is odd there
+    faults: dict[str, str] = field(default_factory=dict)  # file and line of an unreadable table row -> reason
+    oddities: dict[str, str] = field(default_factory=dict)  # file, and line if known -> the anomaly there
 
     def check(self) -> None:
-        """Raise where the account does not balance; that would be a fault of Med-MAT, not of the data."""
+        """Check that the ledger balances.
+
+        Raises:
+            BuildError: it does not: a bug in Med-MAT, not a fault of the data.
+        """
         records = self.written + len(self.skipped)
         files = self.files["images"] + self.files["annotations"] + self.files["skipped"]
         images = self.images["in_records"] + self.images["annotations"] + self.images["unused"]
@@ -68,17 +72,17 @@ class Ledger:
             )
 
     def missing_by_table(self) -> dict[str, dict[str, Any]]:
-        """The file that names images which are not in the folder -> how many ``images``, and the ``first`` of them."""
+        """File that names images which are not in the folder -> the number of ``images``, and the ``first``."""
         counts = Counter(self.missing.values())
         first = {table: name for name, table in reversed(self.missing.items())}
         return {table: {"images": count, "first": first[table]} for table, count in counts.most_common()}
 
     def rows_by_reason(self) -> dict[str, dict[str, Any]]:
-        """Why rows of tables could not be read -> how many ``rows``, and the ``first`` of them."""
+        """Reason why rows of tables could not be read -> the number of ``rows``, and the ``first``."""
         return _first("rows", self.faults)
 
     def oddities_by_kind(self) -> dict[str, dict[str, Any]]:
-        """What is odd about annotation files that were read all the same -> how many ``places``, and the ``first``."""
+        """Anomaly in annotation files that were read nevertheless -> the number of ``places``, and the ``first``."""
         return _first("places", self.oddities)
 
     def summary(self) -> dict[str, Any]:
@@ -108,16 +112,16 @@ class Ledger:
 
     @property
     def metadata_removed(self) -> dict[str, Any]:
-        """From how many ``images``, and ``by_kind`` how many of them held what beside their picture."""
+        """The number of ``images`` with metadata that was removed, and ``by_kind`` how many contained each kind."""
         return {"images": self.cleaned, "by_kind": {kind: self.removed[kind] for kind in KINDS if self.removed[kind]}}
 
     @property
     def split(self) -> str:
-        """Where the split comes from, in words."""
+        """A description of the origin of the split."""
         return "published" if self.seed is None else f"seeded 9:1 by group (seed {self.seed})"
 
     def to_data(self) -> dict[str, Any]:
-        """Everything, as plain data."""
+        """The whole ledger, as plain data for JSON."""
         lists = {
             "quarantine": [{"id": s.id, "path": s.path, "reason": s.reason} for s in self.skipped],
             "skipped_files": self.skipped_files,
@@ -141,17 +145,23 @@ def balance(
     images: Counter[str],
     masks: set[str],
 ) -> Ledger:
-    """Draw up the account of a source from what its shards report.
+    """Compute the ledger of a source from the results of its chunks.
 
     Args:
-        seed: of our split; None where it is the publisher's.
-        checked: how far images were checked.
-        largest: bytes of the most that one of its files took.
-        refused: examples that the plan turned down.
-        images: the files that examples take their pixels from, with how many examples each gives.
-        masks: the files that examples take their masks from.
+        source: the source.
+        raw: its raw folder.
+        seed: the seed of a split by Med-MAT; None if the split is published.
+        checked: how images were checked: "header" or "decode".
+        largest: the largest size of a file, in bytes.
+        results: its chunks.
+        refused: examples that the plan refused.
+        images: the files that contain pixels of examples, with the number of examples of each.
+        masks: the files that contain masks of examples.
+
+    Raises:
+        BuildError: the ledger does not balance: a bug in Med-MAT.
     """
-    # what is drawn may be published: real files that were put into the folder of a miniature must not pass for it
+    # synthetic images may be published: real files in the folder of a miniature must not pass for synthetic ones
     drawn = is_miniature(raw.root) and sum(facts.size for facts in raw.files.values()) < MINIATURE_BYTES
     ledger = Ledger(source.name, raw.variant, seed, checked, largest, drawn)
     lost: Counter[str] = Counter()
@@ -191,7 +201,7 @@ def balance(
             seen["annotations"] += is_image(path)
         else:
             ledger.skipped_files[path] = skipped.get(path, OUTSIDE)
-    # what the scan turned down (links out of the tree, special files) is not among raw.files
+    # files that the scan refused (links out of the tree, special files) are not in raw.files
     ledger.skipped_files |= {path: reason for path, reason in skipped.items() if path not in raw.files}
     ledger.skipped_files = dict(sorted(ledger.skipped_files.items()))
     unused = {p: reason for p, reason in ledger.skipped_files.items() if p in images or is_image(p)}
@@ -218,7 +228,7 @@ def balance(
 
 
 def is_image(path: str) -> bool:
-    """Whether a file of a raw folder is an image by its name; hidden ones are not."""
+    """Whether a file of a raw folder is an image, judged by its suffix; hidden files are not."""
     return path.lower().endswith((*formats.image_suffixes(), *_UNREAD)) and not is_hidden(path)
 
 
@@ -227,10 +237,10 @@ def _counted(found: dict[str, list[str]]) -> dict[str, int]:
 
 
 def _first(what: str, found: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Reason -> how many there are, and the first of them."""
+    """Reason -> the number of places, and the first of them."""
     return {reason: {what: len(places), "first": places[0]} for reason, places in grouped(found.items()).items()}
 
 
 def is_miniature(root: Path) -> bool:
-    """Whether a raw folder, or one of the four around it, says that its images are synthetic."""
+    """Whether a raw folder, or one of the four nearest folders above it, contains the notice of a miniature."""
     return any((folder / NOTICE).is_file() for folder in (root, *root.parents[:4]))

@@ -1,8 +1,8 @@
-"""What decides bytes beside Med-MAT's own code: libraries, by their versions or by what they do.
+"""The libraries that the bytes of a build depend on, identified by version or by a digest of their behavior.
 
-A new version of Pillow seldom decodes a JPEG otherwise than the old one. So of what nearly every image goes through
-(decoding JPEG, encoding PNG, hashing pictures) not the version counts but a digest of what comes out for pictures that
-cover its ways; it also tells builds of one version apart that stand on other codecs. All else goes by its version.
+A new version of Pillow rarely decodes a JPEG differently. So for the operations that nearly every image needs (JPEG
+decoding, PNG encoding, image hashes), a digest of their output on test images takes the place of the version. It also
+distinguishes builds of one version that use different codecs. All other libraries are identified by version.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from med_mat import formats
 from med_mat.imaging.hashing import look
 from med_mat.imaging.stored import png_bytes
 
-#: What else in a record than its pixels depends on, by step.
+#: Decoder -> the libraries that the rest of a record, apart from its pixels, depends on.
 _OF_RECORDS: Mapping[str, tuple[str, ...]] = {"mask": ("PNG encoding",)}
-#: What writes the Parquet files.
+#: The library that writes Parquet files.
 _WRITER = "pyarrow"
 
 
 def of_pixels(decoders: Collection[str]) -> dict[str, str]:
-    """What the pixels depend on that came through these decoders: library -> version, or what it does."""
+    """The libraries that pixels from these decoders depend on: library -> version, or digest of its behavior."""
     every = formats.needs()
     return {name: version(name) for name in sorted({one for decoder in decoders for one in every[decoder].libraries})}
 
 
 def of_records(decoders: Collection[str]) -> dict[str, str]:
-    """What the files of records depend on besides."""
+    """The libraries that the rest of the records depends on: library -> version, or digest of its behavior."""
     names = {_WRITER, *(one for kind in decoders for one in _OF_RECORDS.get(kind, ()))}
     return {name: version(name) for name in sorted(names)}
 
 
 def writer() -> dict[str, str]:
-    """What a file depends on that is written from stored records."""
+    """The libraries that a file written from stored records depends on."""
     return of_records(())
 
 
 def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """What differs between two sets of libraries, each as ``pillow 12.3.0 -> 13.0.0``; by name."""
+    """The differences between two sets of libraries, each as ``pillow 12.3.0 -> 13.0.0``, sorted by name."""
     return [
         f"{name} {before[name]} -> {now[name]}"
         for name in sorted(before.keys() & now.keys())
@@ -56,7 +56,7 @@ def changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 @functools.cache
 def version(name: str) -> str:
-    """The version of a library, "absent" where it is not installed; or a digest of what it does."""
+    """The version of a library, "absent" if it is not installed; or a digest of its behavior."""
     if name in _PROBES:
         digest = hashlib.blake2b(digest_size=6)
         for piece in _PROBES[name]():
@@ -72,19 +72,19 @@ def version(name: str) -> str:
 
 
 def _texture(height: int, width: int, kind: int) -> NDArray[Any]:
-    """Whole-numbered shades: steep, smooth, or flat with edges, as a mask is."""
+    """A uint8 test image of shape (rows, columns): 0 steep gradients, 1 smooth, 2 flat regions like a mask."""
     y, x = np.mgrid[:height, :width].astype(np.int64)
     shades = ((x * x * 7 + y * 13) ^ (x * y * 3), 96 + (x * 5 + y * 3) // 7, 40 * ((x // 19 + y // 11) % 5))[kind]
     return np.asarray(shades % 256, np.uint8)
 
 
 def _colours(height: int, width: int) -> NDArray[Any]:
-    """(rows, columns, 4): each texture in a channel, and one as alpha."""
+    """A uint8 test image of shape (rows, columns, 4): one texture per channel, with alpha."""
     return np.dstack([_texture(height, width, kind) for kind in (0, 1, 2, 1)])
 
 
 def _jpeg_decoding() -> Iterator[bytes]:
-    """Baseline and progressive, in grey and colour, in every subsampling that occurs, of whole and of cut blocks."""
+    """Baseline and progressive, in gray and color, with every common subsampling, with complete and partial blocks."""
     for size in ((64, 64), (61, 47)):
         colours = Image.fromarray(_colours(*size)[..., :3])
         for picture in (Image.fromarray(_texture(*size, 0)), colours):
@@ -93,7 +93,7 @@ def _jpeg_decoding() -> Iterator[bytes]:
                     buffer = io.BytesIO()
                     picture.save(buffer, "JPEG", quality=80, subsampling=subsampling, progressive=progressive)
                     yield from _decoded(buffer.getvalue())
-    for written, read in ((0x21, 0x12), (0x22, 0x41)):  # 4:4:0 and 4:1:1: as many blocks of a square, otherwise laid
+    for written, read in ((0x21, 0x12), (0x22, 0x41)):  # 4:4:0 and 4:1:1: as many blocks in another arrangement
         buffer = io.BytesIO()
         Image.fromarray(_colours(64, 64)[..., :3]).save(buffer, "JPEG", subsampling=1 if written == 0x21 else 2)
         yield from _decoded(buffer.getvalue().replace(bytes((1, written, 0)), bytes((1, read, 0)), 1))
@@ -105,7 +105,7 @@ def _decoded(data: bytes) -> Iterator[bytes]:
 
 
 def _png_encoding() -> Iterator[bytes]:
-    """Every mode that is written, and textures for which other filters and other packing are chosen."""
+    """Every mode that is written, with textures for which the encoder chooses different filters and packing."""
     colours = _colours(211, 307)
     for kind in range(3):
         shades = _texture(211, 307, kind)
@@ -121,7 +121,7 @@ def _png_encoding() -> Iterator[bytes]:
 
 
 def _picture_hashes() -> Iterator[bytes]:
-    """Portrait and landscape, smaller and larger than what they are reduced to, in every mode that is hashed."""
+    """Portrait and landscape, smaller and larger than the reduced size, in every mode that is hashed."""
     for size in ((80, 60), (60, 83), (301, 517)):
         picture = Image.fromarray(_colours(*size))
         for mode in ("L", "RGB", "RGBA", "LA", "1") if max(size) < 100 else ("RGB",):

@@ -1,4 +1,4 @@
-"""The loader of a source as it is run: its exceptions become sentences that name source, file and line."""
+"""Runs the loader of a source, and turns its exceptions into messages with source, file and line."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def has_loader(source: Source) -> bool:
     """Whether a source has a loader, so that it can be built."""
     try:
         return importlib.util.find_spec(source.loader) is not None
-    except ModuleNotFoundError:  # the package around it is not there
+    except ModuleNotFoundError:  # the parent package does not exist
         return False
-    except Exception:  # the package around it fails: there is one, and whoever runs it is told why
+    except Exception:  # the parent package fails: the loader exists, and running it reports the error
         return True
 
 
@@ -49,11 +49,11 @@ def loader_of(source: Source) -> ModuleType:
 
 
 def examples_of(source: Source) -> Examples:
-    """The loader's ``examples``, imported when it is run.
+    """The loader's function ``examples``; its module is imported on the first iteration.
 
     Raises:
-        LoaderError: while iterating: it raises anything but an error of Med-MAT, yields something that is not an
-            example, or refers to a file that the folder does not hold.
+        LoaderError: during iteration: the loader raises an exception that is not an error of Med-MAT, yields something
+            other than an example, or refers to a file that is not in the folder.
     """
 
     def examples(raw: RawFolder) -> Iterator[Example]:
@@ -76,24 +76,24 @@ def examples_of(source: Source) -> Examples:
 
 
 def has_miniature(source: Source) -> bool:
-    """Whether the loader of a source writes a miniature. A loader of private data need not.
+    """Whether the loader of a source writes a miniature. For loaders of private data this is optional.
 
     Raises:
-        LoaderError: it cannot be imported.
+        LoaderError: the loader cannot be imported.
     """
     return hasattr(loader_of(source), "miniature")
 
 
 def write_miniature(source: Source, folder: Path) -> None:
-    """Writes a tiny synthetic copy of a source's layout, and a notice that says so.
+    """Write a tiny synthetic copy of a source's layout, and a notice that it is synthetic.
 
     Args:
-        source: its card.
-        folder: its root; created where it is missing.
+        source: the source.
+        folder: the root of the copy; created if missing.
 
     Raises:
         LoaderError: the loader has no miniature, or fails; the message names its file and line.
-        WriteError: the system refuses to write.
+        WriteError: the files cannot be written.
     """
     module = loader_of(source)
     if not hasattr(module, "miniature"):
@@ -110,7 +110,7 @@ def write_miniature(source: Source, folder: Path) -> None:
 
 
 def _fault(source: Source, what: str, error: Exception, raw: RawFolder | None = None) -> LoaderError:
-    """The sentence on a fault of a loader, with its file and line, and the raw file that it had read last."""
+    """The error for a failing loader, with its file and line, and the raw file that it read last."""
     whose = "This is a fault of the loader, not of the data: please report it."
     if raw is not None and raw.latest:
         whose = (

@@ -1,4 +1,4 @@
-"""What is to be done with each chunk of a build, and the forecast of a whole build."""
+"""Decides for each chunk whether to decode, copy or keep it, and forecasts a whole build."""
 
 from __future__ import annotations
 
@@ -19,31 +19,34 @@ from med_mat.building.store import Store
 from med_mat.catalog import Catalog, load
 from med_mat.raw.folder import RawFolder
 
-#: What is to be done with a chunk: decode its images; write new records with the stored images; nothing.
+#: What to do with a chunk: decode its images; write new records with the stored images; keep it unchanged.
 Need = Literal["decode", "copy", "keep"]
 
 
 @dataclass(slots=True)
 class Forecast:
-    """What a build would do for one source, as numbers of images."""
+    """What a build would do for one source, in numbers of images."""
 
     decode: int = 0
     copy: int = 0
     keep: int = 0
     fault: str = ""  # why the source cannot be built
-    stale: set[str] = field(default_factory=set)  # changed modules and libraries that are the reason
+    stale: set[str] = field(default_factory=set)  # the changed modules and libraries that cause it
 
 
 def forecast(
     raw: Mapping[str, RawFolder], out: Path, options: Options | None = None, *, catalog: Catalog | None = None
 ) -> dict[str, Forecast]:
-    """What a build would do, source by source: nothing is written, and no image is read.
+    """What a build would do for each source. Nothing is written, and no image is decoded.
 
     Args:
         raw: the raw folders, as for :func:`med_mat.building.build`.
         out: the folder of the build.
-        options: of the build.
+        options: the options of the build.
         catalog: the sources' cards.
+
+    Returns:
+        Source name -> its forecast.
     """
     catalog, options = catalog or load(), options or Options()
     told: dict[str, Forecast] = {}
@@ -65,7 +68,7 @@ def forecast(
 def need_of(
     store: Store, chunk: Chunk, inputs: Inputs, max_file: int, *, dry: bool = False
 ) -> tuple[Need, Result | None, list[str]]:
-    """What is to be done with a chunk, the result of an earlier run, and the changed modules and libraries."""
+    """What to do with a chunk, the result of an earlier run, and the changed modules and libraries."""
     done = earlier(store, chunk.source, chunk.name, dry=dry)
     if done is None or done.starved or not done.within(max_file) or not set(done.decoders) <= set(formats.needs()):
         return "decode", None, []

@@ -13,18 +13,18 @@ from med_mat.imaging.decoding import Check
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a build depends on besides its input; all but ``on_error``, ``jobs`` and ``allow_fewer`` decide its bytes.
+    """The options of a build. Its bytes depend on all but ``on_error``, ``jobs`` and ``allow_fewer``.
 
     Raises:
-        BuildError: an option of the wrong type; nothing is converted, so ``seed="0"`` is refused.
+        BuildError: an option has the wrong type or is out of range; nothing is converted, so ``seed="0"`` is refused.
     """
 
     seed: int = 0
     check: Check = "decode"
     on_error: OnError = "skip"
-    jobs: int | None = None  # worker processes; None: what joblib's parallel_config says, else 1
-    max_file: int = limits.MAX_FILE  # bytes read of one file: on disk, unpacked, or 8 per pixel
-    allow_fewer: bool = False  # continue where records of the existing Med-MAT would be lost
+    jobs: int | None = None  # worker processes; None: from joblib's parallel_config, otherwise 1
+    max_file: int = limits.MAX_FILE  # maximum size of a file in bytes: on disk, unpacked, or 8 per pixel
+    allow_fewer: bool = False  # continue even if records of the existing Med-MAT would be lost
 
     def __post_init__(self) -> None:
         given = {one.name: getattr(self, one.name) for one in fields(self)}

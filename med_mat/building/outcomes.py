@@ -1,4 +1,4 @@
-"""One example -> the record of each row that it serves, or why there is none."""
+"""Turns one example into the record of each row that it serves, or into a skip with a reason."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from med_mat.questions import Questioner
 from med_mat.taxonomy import DRAWN
 
 OnError = Literal["raise", "skip"]
-#: What was done to the annotations of records, or is odd about them -> the ids of these records.
+#: Note on a change to annotations or an anomaly in them -> the ids of the records concerned.
 Notes = dict[str, list[str]]
 
 LEFT_OUT = "boxes and masks left out: none of them has a place in the image, or they cannot be read"
@@ -31,7 +31,7 @@ UNANSWERED = "no question can be answered: its labels do not say"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all shards of one source share."""
+    """The settings that all chunks of one source share."""
 
     root: Path
     out: Path
@@ -39,12 +39,12 @@ class Setting:
     questioner: Questioner
     check: Check
     on_error: OnError
-    max_file: int  # bytes that are read of one file, at most
+    max_file: int  # maximum size of a file, in bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """One record that was found and not written."""
+    """One record that was found but not written."""
 
     id: str
     path: str
@@ -59,7 +59,7 @@ def outcomes(
     notes: Notes,
     kept: Kept | None = None,
 ) -> Iterator[dict[str, Any] | Skip]:
-    """The record of each row that the example serves, or why there is none."""
+    """The record of each row that the example serves, or a skip with the reason why there is none."""
 
     def skip(row: Row, reason: object) -> Skip:
         return Skip(f"{row.source}/{row.number}/{example.name}", str(example.path), str(reason))
@@ -77,7 +77,7 @@ def outcomes(
         yield from (skip(row, error) for row in served)
         return
     drawn = draw(setting.root, example, stored, cache)
-    # a row that needs no boxes has those that are there, unless another row of its source is for them
+    # a row without need of boxes gets existing ones, unless another row of its source is for boxes or masks
     reserved = any(row.kind in DRAWN for row in setting.source.rows)
     made: list[tuple[Row, Drawn, dict[str, Any] | Skip]] = []
     for row in served:
@@ -102,7 +102,7 @@ def outcomes(
 
 
 def _kept(example: Example, setting: Setting, cache: decoding.FileCache, kept: Kept | None) -> decoding.Stored | None:
-    """The image as an earlier build stored it, if it did."""
+    """The image as stored by an earlier build; None if there is none."""
     stored = None if kept is None else kept.stored(f"{setting.source.name}/{example.name}")
     if stored is not None and isinstance(example.pixels, Slice) and example.masks:
         stored = replace(stored, volume=decoding.open_file(setting.root, example.pixels, cache))
@@ -110,7 +110,7 @@ def _kept(example: Example, setting: Setting, cache: decoding.FileCache, kept: K
 
 
 def _notes(record: dict[str, Any], row: Row, drawn: Drawn) -> Iterator[str]:
-    """What the ledger says of a record that was written."""
+    """The notes of the ledger on a record that was written."""
     yield from drawn.notes
     if drawn.fault is not None:
         yield LEFT_OUT

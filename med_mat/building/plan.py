@@ -1,8 +1,8 @@
-"""A loader's examples -> chunks, decided from facts alone, before any pixel is decoded.
+"""Divides a loader's examples into chunks, before any pixel is decoded.
 
-A loader is run twice: the first run (:func:`survey`) keeps a few bytes per example, the second (:func:`chunks`) streams
-the examples into chunks, and memory stays bounded whatever the size of the source. Both runs must yield the same
-examples in the same order. Of a small source the examples are kept instead, and the loader is run once.
+A loader runs twice: the first run (:func:`survey`) keeps a few bytes per example, the second (:func:`chunks`) streams
+the examples into chunks, so that memory stays bounded for a source of any size. Both runs must yield the same examples
+in the same order. For a small source the examples are kept in memory instead, and the loader runs once.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from med_mat.raw.folder import RawFolder
 #: A chunk is closed when its raw files reach this size, or at this many examples.
 CHUNK_BYTES = 64 * 2**20
 CHUNK_EXAMPLES = 2048
-#: Up to this many examples are kept between survey and chunks: about 1 kB each.
+#: The maximum number of examples kept in memory between survey and chunks: about 1 kB each.
 KEPT_EXAMPLES = 50_000
-_BLOCK = 4096  # bytes by which files of one size are told apart
+_BLOCK = 4096  # bytes of each file that are compared first if two files have the same size
 _READ = 1 << 20
 _SAID = tuple(field.name for field in fields(Example) if field.name != "pixels")
-#: Where two examples of one name differ in one of these, what is published of the image contradicts itself.
+#: If two examples of one name differ in one of these, the published labels of the image contradict each other.
 _LABELS = ("label", "labels", "boxes", "masks")
 
 Array = NDArray[Any]
@@ -44,20 +44,20 @@ Examples = Callable[[RawFolder], Iterator[Example]]
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the first run over a loader's examples found."""
+    """The results of the first run over a loader's examples."""
 
     names: array[int]  # a hash of every example's name, in order
-    kept: tuple[Example, ...] | None  # the examples themselves, where they are few
-    seeded: bool  # the publisher holds nothing out, so the split is ours
-    renamed_validation: bool  # the publisher's only held-out part is called validation: it is our test
-    test: frozenset[int]  # which examples are tested, where the split is ours, as far as patients and equal files tell
-    repeated: frozenset[int]  # names that come more than once
-    contradicted: Mapping[int, tuple[str, str]]  # those of them that give one picture two labels -> both
-    patients: Mapping[str, int]  # in order of first appearance -> number
+    kept: tuple[Example, ...] | None  # the examples themselves, if they are few
+    seeded: bool  # no held-out split is published: Med-MAT makes a seeded one
+    renamed_validation: bool  # the only published held-out split is called validation: it becomes the test split
+    test: frozenset[int]  # examples of the seeded test split, with groups from patients and equal files only
+    repeated: frozenset[int]  # hashes of names that occur more than once
+    contradicted: Mapping[int, tuple[str, str]]  # those of them that give one image two labels -> both labels
+    patients: Mapping[str, int]  # patient -> number, in order of first appearance
 
     @property
     def examples(self) -> int:
-        """How many the loader yields."""
+        """Number of examples that the loader yields."""
         return len(self.names)
 
 
@@ -68,24 +68,24 @@ class Chunk:
     source: str
     number: int
     examples: tuple[tuple[Example, Placed], ...]
-    pixels: str  # digest of which pixels they name, with size and time of the files
-    said: str  # digest of all else that the loader says of them
+    pixels: str  # digest of the references to pixels, with size and modification time of the files
+    said: str  # digest of everything else that the loader yields for them
 
     @property
     def name(self) -> str:
-        """Its number as file names hold it."""
+        """Its number as in file names."""
         return f"{self.number:05d}"
 
 
 @dataclass(slots=True)
 class Refused:
-    """Examples that the plan already turns down, with the reason."""
+    """Examples that the plan refuses, with the reason."""
 
     entries: list[tuple[Example, str]] = field(default_factory=list)
 
 
 def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Survey:
-    """Run the loader once, keeping only what splits need."""
+    """Run the loader once, keeping only the data that the split needs."""
     names, pictures, said, keys, strata = array("Q"), array("Q"), array("Q"), array("q"), array("L")
     stratum_numbers: dict[str, int] = {}
     splits: Counter[str | None] = Counter()
@@ -135,14 +135,14 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
 
 
 def chunks(source: Source, raw: RawFolder, examples: Examples, found: Survey, refused: Refused) -> Iterator[Chunk]:
-    """Cut the examples into chunks, in order.
+    """Divide the examples into chunks, in order.
 
     Args:
-        source: its card.
-        raw: its folder.
+        source: the source.
+        raw: its raw folder.
         examples: its loader.
-        found: what the first run found.
-        refused: receives the examples whose id is taken, or of which two labels are published.
+        found: the results of the first run.
+        refused: receives the examples whose id is taken, or whose published labels contradict each other.
 
     Raises:
         LoaderError: the second run differs from the first.
@@ -190,7 +190,7 @@ def _differs(source: Source, raw: RawFolder) -> LoaderError:
 def _contradicted(
     repeated: Array, names: array[int], pictures: array[int], said: array[int], told: Sequence[str]
 ) -> dict[int, tuple[str, str]]:
-    """The names under which one picture comes with different labels, and two of these."""
+    """Names that give one image different labels -> two of these labels."""
     first: dict[tuple[int, int], int] = {}
     found: dict[int, tuple[str, str]] = {}
     for place in np.flatnonzero(np.isin(np.array(names, np.uint64), repeated)).tolist():
@@ -201,7 +201,7 @@ def _contradicted(
 
 
 def _contradiction(example: Example, one: str, other: str) -> str:
-    """Why none of the examples of one name can be believed."""
+    """Why none of the examples of one name can be used."""
     if one == other:
         return f"what is published of {example.name!r} contradicts itself: two entries name it and differ"
     return f"two entries contradict each other: they give {example.name!r} the labels {_short(one)} and {_short(other)}"
@@ -226,18 +226,18 @@ def _number(text: str) -> int:
 
 
 def _facts(raw: RawFolder, example: Example, placed: Placed) -> bytes:
-    """All that the record depends on beside its pixels: what the loader says, and size and time of the masks' files.
+    """Everything that the record depends on besides its pixels: the example, and size and time of the mask files.
 
-    Its side is not among them: a record that changes sides is copied, whatever made it.
+    Its side is not included: a record that changes sides is copied in any case.
     """
-    said = [getattr(example, name) for name in _SAID]  # its repr would say the same, and take four times as long
+    said = [getattr(example, name) for name in _SAID]  # equivalent to its repr, but four times as fast
     known = raw.files
     files = "".join([f" {known[str(path)]}{_beside(raw, path)}" for path in example.files[1:]])
     return f"{example.pixels}{said!r}{placed.published}{placed.patient}{files}\n".encode("utf-8", "surrogateescape")
 
 
 def _beside(raw: RawFolder, path: PurePosixPath) -> str:
-    """Size and time of the file beside another that holds its pixels, where its header stands alone; else ""."""
+    """Size and time of the separate pixel file of a header file such as .mhd; "" for all other files."""
     if not path.name.lower().endswith(formats.headers()):
         return ""
     found = formats.companion(raw.root, path, raw.files[str(path)])
@@ -245,12 +245,12 @@ def _beside(raw: RawFolder, path: PurePosixPath) -> str:
 
 
 def _identical_files(raw: RawFolder, paths_by_size: Mapping[int, Mapping[str, int]]) -> Iterator[tuple[int, int]]:
-    """Pairs of examples that hold the same file byte for byte.
+    """Pairs of examples whose files are identical byte for byte.
 
-    Files of one size are told apart by a block from their middle; only where that too is equal are they read whole.
+    Files of the same size are compared by a block from their middle; they are read whole only if it is equal.
     """
     for size, candidates in paths_by_size.items():
-        if len(candidates) < 2 or size > limits.allowance().most:  # too large ones are refused when they are read
+        if len(candidates) < 2 or size > limits.allowance().most:  # larger files are refused when they are read
             continue
         by_block: defaultdict[bytes, list[str]] = defaultdict(list)
         for path in candidates:
@@ -262,7 +262,7 @@ def _identical_files(raw: RawFolder, paths_by_size: Mapping[int, Mapping[str, in
 
 
 def _content(raw: RawFolder, path: str, *, start: int, count: int) -> bytes:
-    """A part of a file; its own path where it cannot be read: the chunk meets it again and says why."""
+    """A part of a file; its own path if it cannot be read: building the chunk then reports the error."""
     try:
         with open(f"{raw.root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123 - three times as fast as pathlib
             file.seek(start)
@@ -272,7 +272,7 @@ def _content(raw: RawFolder, path: str, *, start: int, count: int) -> bytes:
 
 
 def _digest(raw: RawFolder, path: str) -> bytes:
-    """The sha256 of a file; of its own path where it cannot be read."""
+    """The sha256 of a file; of its own path if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with open(f"{raw.root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123

@@ -1,4 +1,4 @@
-"""Why things were left out: what differs only in the file that it names, or in its numbers, is one reason."""
+"""Groups the reasons for skips: reasons that differ only in file names or numbers count as one."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from pathlib import PurePosixPath
 
 from med_mat import formats
 
-#: A reason that begins with the file: its path, and the frame or slice in it.
+#: The start of a reason that begins with a file: its path, and the frame or slice in it.
 _BEGINS = re.compile(r"^[^:]*\.\w+(?:#[^: ]*)?: ")
-_WORD = r"(?<![^\s'\"(])[^\s'\"(]"  # from its first character on, so that a long text is looked through once
+_WORD = r"(?<![^\s'\"(])[^\s'\"(]"  # anchored at its first character, so that a long text is scanned once
 _FILE = re.compile(rf"{_WORD}*…")
-#: Characters of a reason at its beginning and its end: it may quote a cell of any length.
+#: Characters kept at the beginning and at the end of a reason: it may quote a table cell of any length.
 _HEAD, _TAIL = 600, 200
 
 
 def brief(reason: str) -> str:
-    """A reason without the middle of what it quotes at length."""
+    """A reason with the middle removed if it is too long."""
     left_out = len(reason) - _HEAD - _TAIL
     return reason if left_out <= _TAIL else f"{reason[:_HEAD]} … [{left_out:,} characters] … {reason[-_TAIL:]}"
 
 
 def grouped(said: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """Reason -> the names that have it, in the order they came; the commonest reason first.
+    """Reason -> the names that have it, in their original order; the most frequent reason first.
 
-    Where all of a reason's texts are the same, that text is its key, without the file that it begins with; else what
-    they have in common, with ``…`` for files and ``#`` for numbers.
+    If all texts of a reason are the same, the key is that text, without the file at its beginning; otherwise the key is
+    their common form, with ``…`` for files and ``#`` for numbers.
 
     Args:
-        said: the path or id of each thing, with the text of its reason.
+        said: pairs of a path or id and the text of its reason.
     """
     names: dict[str, list[str]] = {}
     texts: dict[str, set[str]] = {}
@@ -56,6 +56,6 @@ def _general(name: str, text: str) -> str:
 
 @functools.cache
 def _image() -> re.Pattern[str]:
-    """The name of an image."""
+    """A pattern that matches the name of an image file."""
     suffixes = sorted(formats.image_suffixes(), key=len, reverse=True)
     return re.compile(rf"{_WORD}+(?:{'|'.join(map(re.escape, suffixes))})\b", re.I)

@@ -1,4 +1,4 @@
-"""One example and its stored pixels -> the values of a record, for each row that the example can serve."""
+"""Turns one example and its stored pixels into the values of a record, for each row that the example serves."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from med_mat.questions import Questioner
 from med_mat.raw.labels import as_listed
 from med_mat.taxonomy import DRAWN
 
-#: The Hub's picture suffix for each stored format.
+#: The suffix of image files on the Hub for each stored format.
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "WEBP": ".webp", "GIF": ".gif"}
 
 _BOX = ("xmin", "ymin", "xmax", "ymax", "label")
@@ -26,7 +26,7 @@ _BOX = ("xmin", "ymin", "xmax", "ymax", "label")
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where an example goes: its split, ours to use and the publisher's own, and the number of its patient."""
+    """The split of an example, its published split, and the number of its patient."""
 
     split: str
     published: str | None
@@ -34,7 +34,7 @@ class Placed:
 
 
 def rows_served(example: Example, rows: Iterable[Row]) -> list[Row]:
-    """The rows for which the example says enough. A label that no row knows serves, and fails later with its name."""
+    """The rows for which the example has the annotations. A label that is in no row counts, and is reported later."""
     rows = [row for row in rows if example.rows is None or row.number in example.rows]
     known_elsewhere = {raw for row in rows for raw in row.labels}
     served = []
@@ -62,10 +62,16 @@ def record(
     """The record's columns (see :mod:`med_mat.schema`).
 
     Args:
-        drawn: its boxes and masks on the stored image; ``UNDRAWN`` in a row that has none.
+        example: the example.
+        row: the row of the record.
+        placed: the split and the patient of the example.
+        stored: its stored image.
+        drawn: its boxes and masks on the stored image; ``UNDRAWN`` for a row without boxes and masks.
+        source: the source of the row.
+        questioner: generates the question.
 
     Raises:
-        LabelError: a raw label that the card does not map, or one that is there and that no box or mask shows.
+        LabelError: the card does not map a raw label, or a present label has no box or mask in a row that needs one.
     """
     identity = f"{row.source}/{row.number}/{example.name}"
     found = drawn.boxes or ()
@@ -131,7 +137,7 @@ def record(
 
 
 def private(example: Example, stored: Stored, source: Source, row: Row) -> dict[str, Any]:
-    """The columns that a build keeps for itself, but for the record's place in its chunk."""
+    """The private columns of a build, except for the record's position in its chunk."""
     return {
         "patient_key": None if example.patient is None else f"{source.patients_of} {example.patient}",
         "key": key_of(example, stored, row),
@@ -150,28 +156,32 @@ def private(example: Example, stored: Stored, source: Source, row: Row) -> dict[
 
 
 def key_of(example: Example, stored: Stored, row: Row) -> int:
-    """What seeded draws of a record hang on: the content of its raw file, and not its name.
+    """The key of a record for seeded sampling, a signed 64-bit hash of the content of its raw file.
 
-    A digest of a name would give the name away, where names are few enough to try them all. Records of equal files
-    have one key.
+    It does not depend on the name: a digest of a name would reveal it if all possible names can be tried. Records of
+    equal files have the same key.
     """
     return key(f"{row.source}/{row.number}/{stored.sha256}{example.frame}")
 
 
 def stratum(example: Example) -> str:
-    """What a seeded split is even over: the label, or the first of the findings."""
+    """The stratum of an example in a seeded split: its label, or the first finding that is present."""
     if example.label is not None:
         return example.label
     return next((raw for raw, state in example.labels.items() if state), "masks" if example.masks else "")
 
 
 def _stored(value: float) -> float:
-    """A coordinate as a record holds it, in 32 bits: the question asks for just that."""
+    """A coordinate rounded to float32, as stored in the record, so that question and record agree."""
     return float(np.float32(value))
 
 
 def human(row: Row, raw: str) -> str:
-    """The human label of a raw one."""
+    """The human label of a raw label.
+
+    Raises:
+        LabelError: the card does not list the raw label.
+    """
     try:
         return row.labels[as_listed(raw, row.labels)]
     except KeyError:
@@ -190,7 +200,7 @@ def _labels(example: Example, row: Row, drawn: Drawn) -> tuple[str | None, list[
     if row.kind == "findings":
         by_name = _by_name((human(row, raw), state) for raw, state in states.items())
         return None, *_sorted(row, by_name, missing=None)
-    # what the publisher says in words is not denied by a place that is lost, or was never drawn
+    # a label in the publisher's tables stays valid even if its box or mask is lost or was never drawn
     said = _by_name((row.labels[raw], state) for raw, state in states.items() if raw in row.labels)
     shown = {human(row, raw) for raw in drawn.shown}
     there = {human(row, raw) for raw in drawn.fallen} | {name for name, state in said.items() if state}
@@ -202,7 +212,7 @@ def _labels(example: Example, row: Row, drawn: Drawn) -> tuple[str | None, list[
 
 
 def _by_name(states: Iterable[tuple[str, bool | None]]) -> dict[str, bool | None]:
-    """Of two raw labels of one meaning presence wins over doubt, and doubt over absence."""
+    """Merge raw labels with the same human label: present takes precedence over unknown, unknown over absent."""
     found: dict[str, bool | None] = {}
     for name, state in states:
         found[name] = max((found.get(name, False), state), key=(False, None, True).index)
@@ -212,7 +222,7 @@ def _by_name(states: Iterable[tuple[str, bool | None]]) -> dict[str, bool | None
 def _sorted(
     row: Row, states: Mapping[str, bool | None], missing: bool | None
 ) -> tuple[list[str], list[str], list[str]]:
-    """The row's labels that are present, absent and unknown, in the card's order; ``missing`` is what is not said."""
+    """The row's labels present, absent and unknown, in the card's order; ``missing`` is the state of all others."""
     found = {name: states.get(name, missing) for name in row.names}
     present, absent, unknown = ([name for name in row.names if found[name] is state] for state in (True, False, None))
     return present, absent, unknown

@@ -1,6 +1,6 @@
-"""Build a Med-MAT: raw folders -> chunks -> groups and splits -> index -> card.
+"""Builds a Med-MAT: raw folders -> chunks -> groups and splits -> index -> card.
 
-A build is a pure function of raw files, loaders, cards, options, and the code that these depend on.
+A build is a pure function of raw files, loaders, cards and options, and of the code that these depend on.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a build did."""
+    """The outcome of a build."""
 
     out: Path
     ledgers: Mapping[str, Ledger]
-    failed: Mapping[str, MedMATError]  # sources that could not be built, while others were
+    failed: Mapping[str, MedMATError]  # source that could not be built, while others could -> error
     kept: int  # chunks kept from an earlier run
-    copied: int  # chunks with new records, whose stored images were kept
+    copied: int  # chunks with new records and the stored images of an earlier run
     moved: int  # chunks whose records changed splits
-    stale: Mapping[str, tuple[str, ...]]  # source -> changed modules and libraries for which chunks were built again
+    stale: Mapping[str, tuple[str, ...]]  # source -> changed modules and libraries that caused chunks to be rebuilt
     total: int  # records in the whole Med-MAT, including earlier runs
-    withheld: int  # of these
-    contested: Mapping[str, str]  # source -> its images with contradictory labels, as a sentence
+    withheld: int  # withheld records in the whole Med-MAT
+    contested: Mapping[str, str]  # source -> a sentence on its images with contradictory labels
 
     @property
     def written(self) -> int:
@@ -78,14 +78,21 @@ def build(
 ) -> Report:
     """Build or update the Med-MAT in the folder ``out`` from raw folders (see :func:`med_mat.building.find`).
 
-    Finished chunks are kept: a run that was killed resumes where it stopped, with the same output to the byte. Sources
-    from earlier runs stay in ``out``, and the previous Med-MAT stays complete until the new one is.
+    Finished chunks are kept: a run that was killed resumes where it stopped, with byte-identical output. Sources from
+    earlier runs stay in ``out``, and the previous Med-MAT remains intact until the new one is complete.
+
+    Args:
+        raw: source name -> its raw folder.
+        out: the folder of the build; created if missing.
+        options: the options of the build.
+        catalog: the sources' cards.
+        progress: whether to show progress bars.
 
     Raises:
-        BuildError: no space, another build in the same folder, a folder that is not a Med-MAT, or records of the
+        BuildError: the disk is full, another build uses the folder, the folder is not a Med-MAT, or records of the
             previous Med-MAT would be lost and ``allow_fewer`` is not set.
-        LayoutError, ReadError: no source could be built; where some can, the others are reported in ``failed``.
-        ReadError: with ``on_error="raise"``, the first bad file or unknown label.
+        LayoutError, ReadError: no source could be built; if some can be built, the others are reported in ``failed``.
+        ReadError: with ``on_error="raise"``, for the first bad file or unknown label.
     """
     import filelock
 
@@ -135,7 +142,7 @@ def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog
                 raise run.failed[name] from error
     if run.failed and not run.ledgers:
         raise next(iter(run.failed.values()))
-    for name in run.failed:  # part of a source must not mix with what an earlier run built of it
+    for name in run.failed:  # a partial source must not mix with its files from an earlier run
         drop(store, name)
     settled, written, moved = finish(store, options, catalog, run.ledgers, run.results, progress=progress)
     return Report(
@@ -183,7 +190,7 @@ def _build_source(
     images: Counter[str] = Counter()
     masks: set[str] = set()
     results: dict[str, Result] = {}
-    facts: dict[str, Chunk] = {}  # of those that are written, without their examples
+    facts: dict[str, Chunk] = {}  # the chunks that are written, without their examples
     stale = run.stale.setdefault(source.name, set())
     with Bar(found.examples, desc=source.name, unit="img", shown=progress) as bar:
 
@@ -222,14 +229,14 @@ def _build_source(
 
 
 def _in_this_context(items: Iterator[T]) -> Iterator[T]:
-    """The same items, produced in this context: joblib iterates in threads of its own, where no limits are set."""
+    """The same items, produced in the current context: joblib iterates in other threads, where no limits are set."""
     context = contextvars.copy_context()
     while (item := context.run(next, items, None)) is not None:
         yield item
 
 
 def _sealed(result: Result, facts: dict[str, Chunk], inputs: Inputs) -> Result:
-    """A written chunk with its digests, which depend on the decoders that it used."""
+    """A written chunk with its digests, which depend on the decoders used."""
     on = inputs.digests(facts.pop(result.name), result.decoders)
     result.pixels, result.records, result.code, result.libraries = on
     return result

@@ -1,6 +1,7 @@
-"""What is known only when all chunks are there: groups, the sides that follow from them, and what is withheld.
+"""Computes groups, sides and withheld records, once all chunks are written.
 
-Nothing here decodes: hashes and descriptors of the records decide, and chunks whose records change sides are copied.
+Nothing is decoded: groups follow from hashes and descriptors of the records, and chunks whose records change sides are
+copied.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ _FILES = tuple(sorted((*SPLITS, WITHHELD)))
 
 @dataclass(frozen=True)
 class Settled:
-    """The records of a build in the order of its index, with what spans chunks."""
+    """Groups, withheld records and links of a build, in the order of its index."""
 
-    order: Array  # position among the records as read -> in the order of the index
-    groups: pa.Array  # int32, and in the order of the index, as all that follows
-    withheld: pa.Array
-    links: pa.Table  # between records that show the same, in the order of ids
-    counts: Mapping[str, int]  # what is known of near-duplicates, for the manifest
-    moves: Mapping[tuple[str, str], Places]  # source and chunk -> where its records go, of chunks that change
+    order: Array  # (n,) int64: positions of the records as read, in the order of the index
+    groups: pa.Array  # (n,) int32, in the order of the index
+    withheld: pa.Array  # (n,) string, in the order of the index: the reason, null if not withheld
+    links: pa.Table  # between duplicate records, in the order of ids
+    counts: Mapping[str, int]  # statistics on near-duplicates, for the manifest
+    moves: Mapping[tuple[str, str], Places]  # source and chunk -> places of its records, for chunks that change
 
 
 def settle(
@@ -52,14 +53,14 @@ def settle(
     *,
     progress: bool = False,
 ) -> Settled:
-    """Find groups, sides and what is withheld, over all records of a build.
+    """Compute groups, sides and withheld records over all records of a build.
 
     Args:
-        store: of the build.
-        sources: in the order of the index.
+        store: the files of the build.
+        sources: the sources, in the order of the index.
         results: source -> its chunks.
-        seeds: source -> the seed of its split; None where that is the publisher's.
-        progress: whether to show a bar.
+        seeds: source -> the seed of its split; None if its split is published.
+        progress: whether to show a progress bar.
     """
     chunks = [result for source in sources for result in results[source.name]]
     records = _read(store, chunks)
@@ -108,10 +109,10 @@ class _Records:
 
     table: pa.Table
     chunk: Array  # the number of the chunk of each
-    file: Array  # position in _FILES of the file that it lies in
+    file: Array  # position in _FILES of the split of the file that contains it
 
     def number(self, name: str) -> Array:
-        """A column of whole numbers."""
+        """A column of integers."""
         found: Array = self.table[name].to_numpy()
         return found
 
@@ -140,7 +141,7 @@ def _read(store: Store, chunks: Sequence[Result]) -> _Records:
 
 
 def _seeded(salt: str, groups: Array, images: Array, strata: pa.ChunkedArray) -> Array:
-    """The sides of a source's records: an image counts once, whatever rows it serves."""
+    """The sides of a source's records: an image counts once, however many rows it serves."""
     _, one, which = np.unique(images, return_index=True, return_inverse=True)
     codes = np.asarray(pc.dictionary_encode(strata).combine_chunks().indices)
     tested = sides.held_out(salt, groups[one], codes[one], images[one])
@@ -150,7 +151,7 @@ def _seeded(salt: str, groups: Array, images: Array, strata: pa.ChunkedArray) ->
 def _moves(
     chunks: Sequence[Result], records: _Records, changed: Array, side: Array, file: Array
 ) -> Iterator[tuple[tuple[str, str], Places]]:
-    """Where the records of those chunks go in which some record changes its side or its file."""
+    """The places of all records of each chunk in which at least one record changes its side or its file."""
     stale = np.unique(records.chunk[changed | (file != records.file)])
     ordinal = records.number("ordinal")
     for number in stale.tolist():
@@ -162,5 +163,5 @@ def _moves(
 
 
 def why(withheld: pa.Array) -> Counter[str]:
-    """How many records are withheld for each reason."""
+    """The number of withheld records for each reason."""
     return Counter(withheld.drop_null().to_pylist())

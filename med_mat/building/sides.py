@@ -1,7 +1,7 @@
-"""Sides: the seeded split of a source by its groups, and what is withheld since a held-out part has its like.
+"""Sides: the seeded split of a source by group, and the records withheld because a held-out split shares their group.
 
-A side hangs on the folded id of a record, the seed and the groups within its own source: never on paths on the disk,
-on the order of examples, or on what else is in a build.
+A side depends only on the folded id of a record, the seed and the groups within its own source: never on paths on disk,
+the order of examples, or the other sources of a build.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from med_mat.taxonomy import SPLITS
 
 Array = NDArray[Any]
 
-#: The share of a source that is tested where its publisher holds nothing out.
+#: The fraction of a source in the test split if its publisher provides no held-out split.
 TEST_SHARE = 0.1
 _TRAIN, _VALIDATION, _TEST = (SPLITS.index(name) for name in ("train", "validation", "test"))
 
 
 def key(identity: str) -> int:
-    """64 bits, signed, that stand for a folded text that names a record or an image."""
+    """A signed 64-bit hash of the folded id of a record or an image."""
     digest = hashlib.blake2b(folded(identity).encode("utf-8", "surrogateescape"), digest_size=8, person=b"med-mat side")
     return int.from_bytes(digest.digest(), "big", signed=True)
 
 
 def held_out(salt: str, groups: Array, strata: Sequence[int] | Array, keys: Sequence[int] | Array) -> Array:
-    """Which images are tested: of every stratum, groups in a seeded order until a tenth of its images is reached.
+    """Which images go to the test split: stratified group hold-out of 10 % of each stratum, whole groups, seeded.
 
-    A group too large for the tenth is passed over; a stratum of one group stays in train. A group is of the stratum of
-    its image of the least key.
+    Groups of a stratum are taken in a seeded order. A group that would exceed the 10 % is passed over; a stratum of one
+    group stays in train. A group belongs to the stratum of its image with the smallest key.
 
     Args:
         salt: seed and source.
-        groups: (n,) whole numbers: images of one number stay together.
-        strata: (n,) whole numbers.
-        keys: (n,) as :func:`key` gives them.
+        groups: (n,) int: images of the same group stay together.
+        strata: (n,) int: the stratum of each image.
+        keys: (n,) int64, from :func:`key`.
 
     Returns:
-        (n,) of bool.
+        (n,) bool.
     """
     order = np.lexsort((np.asarray(keys, dtype=np.int64), groups))
     _, begins, sizes = np.unique(np.asarray(groups)[order], return_index=True, return_counts=True)
@@ -73,13 +73,13 @@ def held_out(salt: str, groups: Array, strata: Sequence[int] | Array, keys: Sequ
 
 
 def withheld(groups: Array, split: Array, sources: Array, names: Sequence[str]) -> list[str | None]:
-    """Why records are withheld: whose held-out part has a record of their group; None where they are not.
+    """Why records are withheld: the held-out splits that share their group; None if they are not withheld.
 
     Args:
-        groups: (n,) group of each record, over all sources.
-        split: (n,) position of its side in SPLITS.
-        sources: (n,) position of its source in ``names``.
-        names: of the sources.
+        groups: (n,) int: group of each record, over all sources.
+        split: (n,) int: position of its side in SPLITS.
+        sources: (n,) int: position of its source in ``names``.
+        names: the names of the sources.
     """
     reasons: list[str | None] = [None] * len(groups)
     for part in (_TEST, _VALIDATION):

@@ -1,4 +1,4 @@
-"""The pages on single sources: what is known of each and what a build holds of it, and ``LICENSES.md``."""
+"""The pages of single sources, with their facts and the counts of a build, and ``LICENSES.md``."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from med_mat.markdown import bullets, escape, table
 from med_mat.schema import LABEL_SEPARATOR
 from med_mat.summary import CERTAINTY, YES_NO, license_of, words
 
-#: What an augmented source means for whoever tests on it.
+#: The warning on an augmented source.
 _AUGMENTED = (
     "> **Augmented.** This source ships transformed copies of its own images. A copy that is detected shares a group "
     "with its\n> original, so they are never on two sides of a split. Copies that are not detected may be: treat a "
     "score on its test\n> split as an upper bound."
 )
-#: The size categories of the Hub: below how many records.
+#: The size categories of the Hub: upper limit of records -> category.
 _SIZES = {
     10**3: "n<1K",
     10**4: "1K<n<10K",
@@ -36,12 +36,12 @@ _SIZES = {
 
 
 def page(source: Source, records: pa.Table, ledger: Mapping[str, Any], *, without_pixels: bool) -> str:
-    """The card of one source: what is known of it, and what this build counted.
+    """The page of one source: its facts, and the counts of this build.
 
     Args:
-        source: its facts.
-        records: of all sources, as :func:`med_mat.building.counts.with_part` gives them.
-        ledger: its counts.
+        source: the source.
+        records: the records of all sources, from :func:`med_mat.building.counts.with_part`.
+        ledger: the counts of its ledger.
         without_pixels: whether its records come without images and masks.
     """
     own = records.filter(pc.equal(records["source"], source.name))
@@ -103,12 +103,12 @@ def licenses(sources: Sequence[Source]) -> str:
 
 
 def size_category(records: int) -> str:
-    """The Hub's word for the size of a dataset."""
+    """The Hub's size category for a number of records."""
     return next((name for limit, name in _SIZES.items() if records < limit), "1B<n<10B")
 
 
 def _row_section(row: Row, records: pa.Table) -> str:
-    """The labels of a row, counted per split; a record with several labels counts for each."""
+    """The labels of a row with the number of records per split; a record with several labels counts for each."""
     own = records.filter(pc.equal(records["row"], row.number))
     counts: Counter[tuple[str, str]] = Counter()
     for (part, labels), number in count(own, "part", "label_set").items():
@@ -124,7 +124,7 @@ def _row_section(row: Row, records: pa.Table) -> str:
 
 
 def _withheld(own: pa.Table) -> list[str]:
-    """How many records of a source are withheld, and which held-out splits they share a group with."""
+    """The number of withheld records of a source, and the held-out splits that they share a group with."""
     reasons = Counter({reason: number for (reason,), number in count(own, "withheld").items() if reason is not None})
     if not reasons:
         return []
@@ -133,6 +133,6 @@ def _withheld(own: pa.Table) -> list[str]:
 
 
 def _terms(source: Source) -> str:
-    """The terms in words, and the publisher's page, as bullets."""
+    """The terms in words, and the link to the publisher's page, as a bulleted list."""
     said = [f"{what[0].upper()}{what[1:]}: {answer}" for what, answer in words(source).items()]
     return bullets([*(f"{one}{'' if one.endswith('.') else '.'}" for one in said), f"Home: <{source.homepage}>"])

@@ -1,12 +1,12 @@
-"""Where the files of a build lie: the Med-MAT as it is, and beside it the next one until it is whole.
+"""The files of a build on disk: the current Med-MAT, and next to it the new one until it is complete.
 
-New files wait below ``.build/next`` under the names that they will have. The switch (:func:`switch`) writes down what
-it is going to do, moves them to their places, the manifest last, and removes what the new Med-MAT does not have; a
-switch that was killed is finished by the next build (:func:`resume`). A build that fails leaves the old Med-MAT whole.
+New files are staged below ``.build/next`` under their final names. The switch (:func:`switch`) writes a journal of its
+steps, moves the files into place, the manifest last, and removes files that the new Med-MAT does not have; a switch
+that was killed is completed by the next build (:func:`resume`). A build that fails leaves the old Med-MAT intact.
 
-A marker is put in its place after the files that it is of: so a file that was touched since has a later change time
-than its marker, and is read again before it is kept (:meth:`Store.is_whole`). That a file rots on the disk changes no
-time: ``med-mat validate --out`` and ``med-mat push`` read every byte.
+A marker is written after the files of its chunk, so a file that was modified later has a later change time than its
+marker, and is hashed again before it is kept (:meth:`Store.is_whole`). Bit rot changes no time: ``med-mat validate
+--out`` and ``med-mat push`` read every byte.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from med_mat.storage.location import JOURNAL, MANIFEST
 
 log = logging.getLogger(__name__)
 
-#: The folders in which files of a build lie; beside them there are some at the top.
+#: The folders that contain files of a build, apart from those at its top level.
 FOLDERS = ("data", ".build", "ledger", "files", "cards")
 
 
@@ -40,29 +40,29 @@ class Store:
 
     @property
     def next(self) -> Path:
-        """Where new files wait."""
+        """The folder in which new files are staged."""
         return self.out / ".build" / "next"
 
     def path(self, name: str) -> Path:
-        """Where a file of the next Med-MAT lies now."""
+        """The current path of a file of the next Med-MAT."""
         waiting = self.next / name
         return waiting if waiting.is_file() else self.out / name
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Columns of a Parquet file of the next Med-MAT; None: all.
+        """Read columns of a Parquet file of the next Med-MAT; None: all columns.
 
         Raises:
-            BuildError: it is damaged.
+            BuildError: the file is damaged.
         """
         with self.reading(name):
             return pq.read_table(self.path(name), columns=None if columns is None else list(columns))
 
     @contextmanager
     def reading(self, name: str) -> Iterator[None]:
-        """Have what a file of the next Med-MAT makes its readers raise be a sentence, and the next build read it.
+        """Turn errors while reading a file of the next Med-MAT into a BuildError, and have the next build check it.
 
         Raises:
-            BuildError: it is damaged.
+            BuildError: the file is damaged.
         """
         try:
             yield
@@ -73,7 +73,7 @@ class Store:
             ) from error
 
     def touched(self, name: str, since: int) -> bool | None:
-        """Whether a file of the next Med-MAT may have changed since a time, in ns; None where it is not there."""
+        """Whether a file of the next Med-MAT may have changed since a time, in ns; None if it does not exist."""
         try:
             facts = self.path(name).stat()
         except OSError:
@@ -81,7 +81,7 @@ class Store:
         return max(facts.st_mtime_ns, facts.st_ctime_ns) >= since
 
     def is_whole(self, name: str, size: int, digest: str, *, read: bool) -> bool:
-        """Whether a file of the next Med-MAT has this size and, where it is to be read, this sha256."""
+        """Whether a file of the next Med-MAT has this size and, with ``read``, this sha256."""
         try:
             path = self.path(name)
             return path.stat().st_size == size and (not read or sha256(path) == digest)
@@ -90,12 +90,12 @@ class Store:
 
 
 def switch(store: Store, kept: Collection[str]) -> None:
-    """Make the next Med-MAT the one that readers find.
+    """Replace the current Med-MAT by the next one.
 
     Args:
-        store: of the build.
-        kept: every file that the next Med-MAT has below ``data``, ``.build``, ``ledger``, ``files`` and ``cards``,
-            wherever it lies now. What else waits is dropped; what else lies there is removed.
+        store: the files of the build.
+        kept: all files of the next Med-MAT, staged or already in place. Other staged files are dropped; other files of
+            a build below ``data``, ``.build``, ``ledger``, ``files`` and ``cards`` are removed.
     """
     kept = frozenset(kept)
     waiting = [path.relative_to(store.next).as_posix() for path in sorted(store.next.rglob("*")) if path.is_file()]
@@ -113,9 +113,9 @@ def switch(store: Store, kept: Collection[str]) -> None:
 
 
 def resume(store: Store) -> None:
-    """Do what is left of a switch, if there is one.
+    """Complete an interrupted switch, if there is one.
 
-    Where what it wrote down is damaged, nothing is done: the build finds out by the markers what is there.
+    If its journal is damaged, nothing is moved: the build determines from the markers which chunks are complete.
     """
     try:
         journal = json.loads((store.out / JOURNAL).read_text("utf-8"))
@@ -139,11 +139,11 @@ def resume(store: Store) -> None:
 
 
 def clear(store: Store, sources: Collection[str]) -> None:
-    """Remove what a run that was killed left waiting and this one cannot use; nobody else writes while it has the lock.
+    """Remove staged files of a killed run that this run cannot use. The caller must have the lock of the build.
 
     Args:
-        store: of the build.
-        sources: those of this run: what was finished of them is kept.
+        store: the files of the build.
+        sources: the sources of this run, whose finished chunks are kept.
     """
     sweep(store)
     for top in store.next.glob("*"):
@@ -155,7 +155,7 @@ def clear(store: Store, sources: Collection[str]) -> None:
 
 
 def drop(store: Store, source: str) -> None:
-    """Remove what waits of a source, finished and begun."""
+    """Remove all staged files of a source, finished or not."""
     for folder in (store.next / "data" / source, store.next / ".build" / source):
         if folder.is_dir():
             shutil.rmtree(folder)
@@ -163,14 +163,14 @@ def drop(store: Store, source: str) -> None:
 
 
 def sweep(store: Store) -> None:
-    """Remove the files that were begun and not finished; nobody else writes while the build has the lock."""
+    """Remove temporary files that were not finished. The caller must have the lock of the build."""
     for stray in (*store.next.rglob(".*.tmp"), *store.next.parent.glob(".*.tmp")):
         if is_temporary(stray.name):
             stray.unlink(missing_ok=True)
 
 
 def is_ours(name: str) -> bool:
-    """Whether a file below our folders is one that builds write: what else lies there is a user's."""
+    """Whether a file in the folders of a build has a name that builds write: all others belong to the user."""
     parts = name.split("/")
     if parts[0] == "data":
         return len(parts) == 4 and parts[3].endswith(".parquet")
@@ -182,7 +182,7 @@ def is_ours(name: str) -> bool:
 
 
 def _is_below(name: str) -> bool:
-    """Whether a name that was written down stays in the folder of the build."""
+    """Whether a name from the journal stays inside the folder of the build."""
     try:
         return relative(name).as_posix() == name
     except ValueError:
@@ -190,7 +190,7 @@ def _is_below(name: str) -> bool:
 
 
 def _remove_empty(top: Path, removed: Iterable[str]) -> None:
-    """Remove the folders of removed data files that hold nothing any more."""
+    """Remove the folders of removed data files that are now empty."""
     for folder in {top.parent / name.rpartition("/")[0] for name in removed if name.startswith("data/")}:
         for one in (folder, folder.parent):
             if one != top and one.is_dir() and not any(one.iterdir()):

@@ -1,7 +1,7 @@
-"""``SHA256SUMS``: the sha256 of every file of a Med-MAT, so that it is seen where a disk, or a person, changed one.
+"""``SHA256SUMS``: the sha256 of every file of a Med-MAT, to detect files that were damaged or modified.
 
-Its form is that of the program sha256sum: ``sha256sum -c SHA256SUMS`` checks a Med-MAT too. Its last line is a comment
-with the sha256 of the lines above, for who checks the list. Files of a Med-MAT that is published are listed in it too.
+It has the format of the program sha256sum: ``sha256sum -c SHA256SUMS`` checks a Med-MAT too. Its last line is a comment
+with the sha256 of the lines above, to check the list itself. A published Med-MAT contains such a list too.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What became of the files of a Med-MAT."""
+    """The result of checking the files of a Med-MAT."""
 
     where: str
-    files: int  # in the list
-    bytes: int  # of the files that were read
+    files: int  # number of files in the list
+    bytes: int  # total size of the files that were read
     damaged: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()  # called as the files of a build are, and in no list
+    extra: tuple[str, ...] = ()  # named like files of a build, but not in the list
     note: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether every file is as it was written, and no other is there."""
+        """Whether every file is unchanged, and there are no others."""
         return not (self.damaged or self.missing or self.extra)
 
     def to_data(self) -> dict[str, Any]:
-        """As plain data."""
+        """The result as plain data for JSON."""
         return {**asdict(self), "ok": self.ok}
 
     def __str__(self) -> str:
-        """As lines for people."""
+        """The result as lines for the terminal."""
         verdict = "whole" if self.ok else "NOT as it was written"
         lines = [f"{printable(self.where)}: {verdict} ({self.files:,} files, {self.bytes / 1e6:,.1f} MB read)"]
         lines += [f"  note         {self.note}"] if self.note else []
@@ -60,13 +60,13 @@ class Checked:
 
 
 def to_bytes(sums: Mapping[str, str]) -> bytes:
-    """The list of some files: name below the Med-MAT -> sha256."""
+    """The content of ``SHA256SUMS`` for the given files: name relative to the Med-MAT -> sha256."""
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())).encode()
     return lines + f"# {hashlib.sha256(lines).hexdigest()} is the sha256 of the lines above.\n".encode()
 
 
 def read(folder: Path) -> dict[str, str]:
-    """Name -> sha256 of the files of a Med-MAT.
+    """Read the list of a Med-MAT: name -> sha256.
 
     Raises:
         BuildError: there is no list, or it is damaged.
@@ -89,14 +89,14 @@ def read(folder: Path) -> dict[str, str]:
 
 
 def check(folder: Path, *, jobs: int = 1, progress: bool = False) -> Checked:
-    """Read every file of a Med-MAT, and compare it with what was written.
+    """Read every file of a Med-MAT, and compare its hash with the list.
 
-    A damaged file gets a new change time: the next build, which trusts what nobody touched, then looks at it.
+    A damaged file gets a new change time, so that the next build checks it instead of trusting it.
 
     Args:
-        folder: of the Med-MAT.
-        jobs: threads.
-        progress: whether to show a bar.
+        folder: the folder of the Med-MAT.
+        jobs: number of threads.
+        progress: whether to show a progress bar.
 
     Raises:
         BuildError: there is no list of its files.
@@ -130,10 +130,15 @@ def check(folder: Path, *, jobs: int = 1, progress: bool = False) -> Checked:
 
 
 def prove(folder: Path, sums: Mapping[str, str], names: Collection[str]) -> None:
-    """Read some files of a Med-MAT, and raise where one is not as it was written.
+    """Verify the hashes of some files of a Med-MAT.
+
+    Args:
+        folder: the folder of the Med-MAT.
+        sums: name -> sha256.
+        names: the files to verify.
 
     Raises:
-        BuildError: one is missing, damaged, or in no list; it names all of them.
+        BuildError: files are missing, damaged, or not in the list; the message names them.
     """
     listed = {name: sums[name] for name in names if name in sums}
     wrong = [name for name, right in _right(folder, listed, os.cpu_count() or 1) if not right]
@@ -149,15 +154,15 @@ def prove(folder: Path, sums: Mapping[str, str], names: Collection[str]) -> None
 
 
 def beside(source: str) -> tuple[str, ...]:
-    """The files that a build keeps of a source beside its chunks."""
+    """The files of a source in a build, apart from its chunks."""
     return f"ledger/{source}.json", f"files/{source}.parquet", f".build/{source}/hashed"
 
 
 def check_others(folder: Path, sources: Collection[str]) -> None:
-    """Raise where a Med-MAT has sources that a build does not make, and a file of theirs beside the chunks is damaged.
+    """Verify the files of sources that a build does not rebuild, apart from their chunks.
 
     Raises:
-        BuildError: names the files.
+        BuildError: files are damaged; the message names them.
     """
     try:
         sums = read(folder)
@@ -177,7 +182,7 @@ def check_others(folder: Path, sources: Collection[str]) -> None:
 
 
 def _right(folder: Path, sums: Mapping[str, str], jobs: int) -> Iterator[tuple[str, bool]]:
-    """Each file, and whether it is as it was written."""
+    """Each file, and whether its hash matches."""
 
     def right(name: str) -> bool:
         try:
@@ -188,7 +193,7 @@ def _right(folder: Path, sums: Mapping[str, str], jobs: int) -> Iterator[tuple[s
     with ThreadPoolExecutor(max(1, jobs)) as pool:
         try:
             yield from zip(sums, pool.map(right, sums), strict=True)
-        except BaseException:  # stopped: do not first read what is left
+        except BaseException:  # interrupted: do not read the remaining files first
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -201,5 +206,5 @@ def _size(path: Path) -> int | None:
 
 
 def of_files(places: Mapping[str, Path]) -> dict[str, str]:
-    """The sha256 of some files: name -> where it lies."""
+    """The sha256 of files, given as name -> path: name -> sha256."""
     return {name: sha256(path) for name, path in places.items()}

@@ -1,4 +1,4 @@
-"""What lies in a folder of sources and is read by nobody: folders that fit no layout, and archives."""
+"""Lists the content of a folder of sources that no source uses: folders that match no layout, links and archives."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from med_mat.layouts.archives import is_archive
 from med_mat.layouts.listing import Parts, Tree
 from med_mat.shell import printable, quote
 
-_NAMED = 5  # of each kind, the largest first
+_NAMED = 5  # maximum number of names of each kind; the largest folders first
 
 
 @dataclass(slots=True)
 class Unread:
-    """Paths relative to the folder of sources."""
+    """The content that no source uses, as paths relative to the folder of sources."""
 
-    folders: dict[str, tuple[int, int]] = field(default_factory=dict)  # folder -> its images, its files
+    folders: dict[str, tuple[int, int]] = field(default_factory=dict)  # folder -> number of images, number of files
     links: list[str] = field(default_factory=list)  # to folders, which are not followed
     archives: list[str] = field(default_factory=list)
-    closed: list[str] = field(default_factory=list)  # folders that may not be opened
+    closed: list[str] = field(default_factory=list)  # folders that cannot be opened
 
 
 def unread(top: Path, roots: Mapping[str, Path]) -> Unread:
-    """What of a folder of sources belongs to no source that was recognized.
+    """The content of a folder of sources that belongs to no recognized source.
 
     Args:
         top: the folder of sources.
-        roots: source -> where it was recognized. All of ``top/<source>`` is its own, also what lies beside its root.
+        roots: source -> its root folder. All of ``top/<source>`` belongs to the source, even outside its root.
     """
     top = top.absolute()
     known = set()
@@ -46,7 +46,7 @@ def unread(top: Path, roots: Mapping[str, Path]) -> Unread:
 
 
 def sentences(top: Path, found: Unread) -> list[str]:
-    """What is said of it, each on one line."""
+    """Sentences that describe it, each on one line."""
     doctor = f"see med-mat doctor {quote(str(top))}"
     told = []
     if found.folders:
@@ -62,7 +62,7 @@ def sentences(top: Path, found: Unread) -> list[str]:
 
 
 def _look(tree: Tree, parts: Parts, known: set[Parts], found: Unread) -> None:
-    """A folder over which, or in which, sources were recognized, or the top one."""
+    """Search the top folder, or a folder that contains recognized sources."""
     if not parts:
         found.archives += filter(is_archive, tree[parts].files)
         found.links += _links(tree.top, known)

@@ -1,4 +1,4 @@
-"""What a build says of a source: one line with its sums, and one for each thing that was left out or is odd."""
+"""The report of a build on a source: one line with its totals, and one for each kind of skip or anomaly."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from med_mat.shell import printable
 if TYPE_CHECKING:
     from med_mat.building.needs import Forecast
 
-_REASONS = 5  # of each kind that are told; the ledger has them all
-_FAR = 0.05  # from the count of the card, as a share of it: a few images more or less are not far
+_REASONS = 5  # maximum number of reasons shown of each kind; the ledger contains all
+_FAR = 0.05  # relative difference from the card's count of images that is reported
 
 
 def lines(source: Source, ledger: Ledger, where: str) -> list[str]:
-    """What is said of a source that was built: its sums, then what was left out, is missing or is odd, indented.
+    """The report on a source that was built: its totals, then skips, missing files and anomalies, indented.
 
     Args:
-        source: whose card says how many images there are.
-        ledger: the account of the source.
-        where: the file that holds the whole account.
+        source: the source; its card states the expected number of images.
+        ledger: the ledger of the source.
+        where: the file that contains the whole ledger.
     """
     files, details = ledger.images, list(_details(source, ledger))
     sums = f"{counted(files['found'], 'image file')} = {files['in_records']:,} in records"
@@ -36,7 +36,7 @@ def lines(source: Source, ledger: Ledger, where: str) -> list[str]:
 
 
 def expected(told: Forecast) -> str:
-    """What a build would do for a source, and which changed modules and libraries are the reason."""
+    """What a build would do for a source, and the changed modules and libraries that cause it."""
     if told.fault:
         return f"nothing can be built. {printable(told.fault)}"
     parts = [
@@ -53,7 +53,7 @@ def expected(told: Forecast) -> str:
 
 
 def nothing(source: Source, raw: RawFolder, ledger: Ledger) -> MedMATError:
-    """Why a source gave no record, as what is to be raised."""
+    """The error to raise for a source without any record."""
     told = "".join(f" {one[0].upper()}{one[1:]}{'' if one.endswith('?') else '.'}" for one in _details(source, ledger))
     if ledger.examples:
         return ReadError(
@@ -100,7 +100,7 @@ def _details(source: Source, ledger: Ledger) -> Iterator[str]:
         yield f"{counted(len(ledger.links), 'file')} read through links (first: {link} -> {target})"
     for reason, names in grouped(ledger.unseen.items()).items():
         yield f"{counted(len(names), 'entry', 'entries')} not looked into: {_bare(reason)} (first: {names[0]})"
-    # records whose image is in no record at all were told with their file
+    # records whose image is in no record at all were already reported with their file
     apart = ((skip.id, skip.reason) for skip in ledger.skipped if skip.path not in ledger.skipped_files)
     yield from _most(_of_records("skipped", grouped(apart)), "record")
     yield from _most(_of_records("noted", ledger.notes), "record")
@@ -114,7 +114,7 @@ def _details(source: Source, ledger: Ledger) -> Iterator[str]:
 
 
 def removed(metadata: Mapping[str, Any]) -> Iterator[str]:
-    """That images are stored without their metadata, and how many held what; nothing where none did.
+    """A sentence on images stored without their metadata, with counts of each kind; nothing if there are none.
 
     Args:
         metadata: ``metadata_removed`` of a ledger.
@@ -132,7 +132,7 @@ def _of_records(what: str, found: Mapping[str, list[str]]) -> dict[str, int]:
 
 
 def _most(told: dict[str, int], of: str) -> Iterator[str]:
-    """The first few sentences, and of the others how much they stand for."""
+    """The first few sentences, then one with the total of all others."""
     yield from list(told)[:_REASONS]
     rest: Any = list(told.values())[_REASONS:]
     if rest:

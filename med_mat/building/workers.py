@@ -1,4 +1,4 @@
-"""The processes that write chunks: this one, or joblib's workers, which never outlive it."""
+"""The processes that write chunks: the current one, or joblib workers, which never outlive it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any, TypeVar
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-#: Processes for each core, at most: chunks are decoded, which is a processor's work, and read, which waits a little.
+#: Maximum number of processes per core: decoding uses the processor, reading waits a little for the disk.
 _PER_CORE = 2
 
-_LOOK_SECONDS = 1.0  # how often a worker looks whether its parent still lives
+_LOOK_SECONDS = 1.0  # interval at which a worker checks that its parent is alive
 
 
 def enough(jobs: int | None) -> int | None:
-    """As many processes as were asked for, or as help: more of them share the same cores, and each takes memory."""
+    """The requested number of processes, limited to a useful number: more share the same cores and cost memory."""
     if jobs is None or jobs <= 1:
         return jobs
     import joblib
@@ -33,16 +33,16 @@ def enough(jobs: int | None) -> int | None:
 
 
 def parallel(work: Callable[..., T], calls: Iterable[tuple[Any, ...]], jobs: int | None) -> Generator[T, None, None]:
-    """Call a function many times, in this process or in joblib's workers; results come as they are ready.
+    """Call a function many times, in this process or in joblib workers, and yield results as they become ready.
 
-    No more workers are started than there are calls.
-
-    Close the iterator where it is not exhausted: the workers are gone when that returns.
+    At most as many workers are started as there are calls. If the iterator is not exhausted, close it: closing waits
+    until the workers have ended.
 
     Args:
         work: the function.
         calls: the arguments of each call.
-        jobs: processes; None: what joblib's ``parallel_config`` says, so also the user's Dask or Ray cluster, else 1.
+        jobs: number of processes; None: from joblib's ``parallel_config``, which may be the user's Dask or Ray
+            cluster, otherwise 1.
     """
     calls = iter(calls)
     first = list(itertools.islice(calls, 1 if jobs is None else max(jobs, 1)))
@@ -61,18 +61,18 @@ def parallel(work: Callable[..., T], calls: Iterable[tuple[Any, ...]], jobs: int
     if type(get_active_backend()[0]).__name__ == "LokyBackend":
         with joblib.parallel_config("loky", initializer=_end_with, initargs=(os.getpid(),)):
             workers = pool()
-    else:  # the user's own
+    else:  # the user's own backend
         workers = pool()
     with closing(workers(joblib.delayed(work)(*call) for call in calls)) as results:
         yield from results
 
 
 def _end_with(parent: int) -> None:
-    """Have this process end when its parent does: a worker of loky would wait for more work for five minutes."""
+    """Make this process exit when its parent does: a loky worker would wait five minutes for more work."""
 
     def look() -> None:
         while os.getppid() == parent:
             time.sleep(_LOOK_SECONDS)
-        os._exit(1)  # what it was writing has a temporary name
+        os._exit(1)  # unfinished files have temporary names
 
     threading.Thread(target=look, name="ends with its parent", daemon=True).start()

@@ -1,4 +1,4 @@
-"""The Parquet files of a build: what they are called, and how they are written."""
+"""Writes the Parquet files of a build, and defines their names."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from med_mat.files import temporary_path
 from med_mat.schema import PIXEL_COLUMNS, PRIVATE_FIELDS, record_schema
 from med_mat.storage.parquet import open_writer, parquet_bytes
 
-#: A row group is closed at this many records, or when its pixels reach this size: small enough for random reads.
+#: A row group is closed at this number of records or bytes of pixels: small enough for random reads.
 ROW_GROUP_RECORDS = 64
 ROW_GROUP_BYTES = 32 * 2**20
-#: And it never holds more than this, with images that are larger than all of that: Arrow counts their bytes in 32 bit.
+#: The maximum size of a row group in bytes, even with very large images: Arrow's binary offsets have 32 bits.
 ROW_GROUP_MOST = 2_000_000_000
 
 
 def data_file(source: str, row: int, split: str, chunk: str, digest: str) -> str:
-    """The name of a data file, below the folder of the build: its content is in it."""
+    """The path of a data file relative to the folder of the build; it contains a hash of the content."""
     return f"data/{source}/{row:03d}/{split}-{chunk}-{digest[:8]}.parquet"
 
 
 def index_part(name: str) -> str:
-    """Where the columns without pixels of a data file lie: ``data/busi/048/train-….parquet`` -> ``.build/busi/…``"""
+    """The file with all columns of a data file but pixels: ``data/busi/048/train-….parquet`` -> ``.build/busi/…``"""
     _, source, row, file = name.split("/")
     return f".build/{source}/{row}-{file}"
 
@@ -37,10 +37,10 @@ def index_part(name: str) -> str:
 class RecordFile:
     """The Parquet file of the records of one row and split of a chunk, and its part of the index.
 
-    It is named by its content, and so only when it is closed.
+    Its name contains a hash of its content, and is known only after :meth:`close`.
 
     Args:
-        folder: where the new files of a build wait.
+        folder: the folder in which new files of a build are staged.
         source: the name of the source.
         row: the number of the row.
         split: "train", "validation", "test" or "withheld".
@@ -58,7 +58,7 @@ class RecordFile:
         self._index: list[pa.RecordBatch] = []
 
     def add(self, values: dict[str, Any]) -> None:
-        """Add one record: a value for every column of the schema, and for every private one."""
+        """Add one record, with a value for every column of the schema and every private column."""
         if self._pixels.size + len(values["image"]["bytes"]) > ROW_GROUP_MOST:
             self._flush()
         self._pixels.add(values["image"])
@@ -67,7 +67,11 @@ class RecordFile:
             self._flush()
 
     def close(self) -> dict[str, tuple[Path, str]]:
-        """Finish. Gives the files written, below the folder, and of each its temporary name and its sha256."""
+        """Finish the files.
+
+        Returns:
+            Path of each file relative to the folder -> its temporary path and its sha256.
+        """
         self._flush()
         if self._writer is None or self._file is None:
             return {}
@@ -86,9 +90,9 @@ class RecordFile:
         }
 
     def abandon(self) -> None:
-        """Drop what was begun and not closed."""
+        """Remove a file that was not closed."""
         if self._file is not None and not self._file.closed:
-            with contextlib.suppress(OSError):  # the disk may be full: the file goes anyway
+            with contextlib.suppress(OSError):  # the disk may be full: the file is removed anyway
                 if self._writer is not None:
                     self._writer.close()
             self._writer = None
@@ -123,7 +127,7 @@ class RecordFile:
 
 
 class _Hashed(io.RawIOBase):
-    """A file that knows the sha256 of what was written into it."""
+    """A file that computes the sha256 of its content while it is written."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -136,7 +140,7 @@ class _Hashed(io.RawIOBase):
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
         done = 0
-        while done < len(view):  # a raw file may take less than it is given
+        while done < len(view):  # an unbuffered write may be partial
             done += self._file.write(view[done:]) or 0
         self.digest.update(view)
         return done
@@ -150,7 +154,7 @@ class _Hashed(io.RawIOBase):
 
 
 class _Pixels:
-    """The encoded images of one row group, gathered in a buffer that is used again for the next."""
+    """The encoded images of one row group, collected in a buffer that is reused for the next."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -159,7 +163,7 @@ class _Pixels:
         self._paths: list[str] = []
 
     def add(self, image: dict[str, Any]) -> None:
-        """Copy one image in, and let go of the bytes themselves."""
+        """Copy one image into the buffer, and release its bytes."""
         data = image.pop("bytes")
         start, self.size = self.size, self.size + len(data)
         if self.size > len(self._buffer):
@@ -169,13 +173,13 @@ class _Pixels:
         self._paths.append(image["path"])
 
     def array(self, kind: pa.StructType) -> pa.StructArray:
-        """As the column "image", over the buffer itself: valid until :meth:`clear`."""
+        """The column "image", as a view of the buffer: valid until :meth:`clear`."""
         ends = pa.py_buffer(np.array(self._ends, dtype=np.int32))
         data = pa.Array.from_buffers(pa.binary(), len(self._paths), [None, ends, pa.py_buffer(self._buffer)])
         return pa.StructArray.from_arrays([data, pa.array(self._paths, pa.string())], fields=list(kind))
 
     def clear(self) -> None:
-        """Forget the images; the buffer stays."""
+        """Discard the images; the buffer is kept."""
         self.size = 0
         self._ends = [0]
         self._paths = []

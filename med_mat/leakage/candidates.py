@@ -1,9 +1,9 @@
-"""Candidate copies whose hashes differ: images whose descriptors are conspicuously near to each other.
+"""Candidate copies whose hashes differ: images whose descriptors are unusually close to each other.
 
-Each is searched for among its own source, and among the other sources of its modality. Up to :data:`EXACT` pictures the
-search is over all of them; beyond, over the part whose centers lie nearest (Jégou et al. 2011, an inverted file), where
-the centers are the descriptors of lowest digest: a function of the set, as all here is. Descriptors are whole numbers,
-and float32 adds their products exactly, in whatever order.
+Each image is searched for in its own source, and in the other sources of its modality. Up to :data:`EXACT` images, the
+search is exhaustive; beyond, it covers the cells with the closest centers (an inverted file, Jégou et al. 2011). The
+centers are the descriptors with the lowest digests, so that the result is a function of the set of images. Descriptors
+are integers, so float32 sums of their products are exact in any order.
 """
 
 from __future__ import annotations
@@ -19,25 +19,29 @@ from med_mat.imaging.descriptor import LENGTH
 
 Array = NDArray[Any]
 
-#: Neighbours asked for. The last is the measure of how dense it is there: a copy is much nearer than that one.
+#: Number of neighbors searched for. The last one measures the local density: a copy is much closer than that one.
 NEIGHBOURS = 25
-#: Squared distances: beyond the first nothing is a copy, below the second every pair is a candidate.
+#: Squared distances: above the first no pair is a candidate, up to the second every pair is.
 FAR, NEAR = 50**2, 16**2
-#: A candidate's squared distance is below so much of that of the last neighbor.
+#: A candidate's squared distance is less than this fraction of that of the last neighbor.
 SHARE = 0.72
-#: Pictures up to which a search is over all of them.
+#: Maximum number of images for an exhaustive search.
 EXACT = 20_000
 _PER_CENTER = 512
-_PROBED = 20  # centers: as many pictures as half of those
+_PROBED = 20  # number of centers searched: about half of EXACT images
 _BATCH = 65_536
 
 
 def candidates(descriptors: Array, source: Array, modality: Array) -> tuple[Array, Array]:
-    """Pairs of positions to verify, each once, the lower position first.
+    """Pairs of positions to verify, without repetition, the lower position first.
 
     Args:
-        descriptors: (n, LENGTH) of int8.
-        source: (n,) whole numbers, and so is ``modality``.
+        descriptors: (n, LENGTH) int8.
+        source: (n,) int: the source of each image.
+        modality: (n,) int: the modality of each image.
+
+    Returns:
+        The first and the second position of each pair, both (m,) int64.
     """
     order = np.argsort(source, kind="stable")
     found = [np.zeros((2, 0), np.int64)]
@@ -70,7 +74,7 @@ def _pairs(descriptors: Array, mine: Array) -> Array:
 
 
 def _across(index: _Index, descriptors: Array, members: Array, mine: Array) -> Array:
-    """Pairs between one source, which lies together in the index, and the others."""
+    """Pairs between one source, which is contiguous in the index, and the others."""
     hidden = (int(mine[0]), int(mine[-1]) + 1)
     found = [
         _outstanding(distance, place, queries, members, False)
@@ -80,11 +84,11 @@ def _across(index: _Index, descriptors: Array, members: Array, mine: Array) -> A
 
 
 def _outstanding(distance: Array, place: Array, queries: Array, among: Array, own: bool) -> Array:
-    """Of the neighbors those that are much nearer than the last one."""
+    """The neighbors that are much closer than the last one."""
     there = place >= 0
     if own:
         there &= among[place] != queries[:, None]
-    # without so many neighbors, nothing is dense
+    # with fewer neighbors than that, the density is low
     last = np.where(place[:, -1:] >= 0, distance[:, -1:], np.inf)
     near = (distance < SHARE * last) | ((distance <= NEAR) & (distance < last))
     row, column = np.nonzero(there & near & (distance <= FAR))
@@ -92,7 +96,7 @@ def _outstanding(distance: Array, place: Array, queries: Array, among: Array, ow
 
 
 class _Index:
-    """Descriptors in which neighbors are searched for."""
+    """A search index of descriptors."""
 
     def __init__(self, descriptors: Array) -> None:
         import faiss
@@ -104,7 +108,7 @@ class _Index:
             coarse = faiss.IndexFlatL2(LENGTH)
             coarse.add(centers.astype(np.float32))
             self._coarse = coarse  # faiss does not keep it alive
-            bytes_ = faiss.ScalarQuantizer.QT_8bit_direct_signed  # the numbers as they are: nothing is trained or lost
+            bytes_ = faiss.ScalarQuantizer.QT_8bit_direct_signed  # lossless, without training
             self._index = faiss.IndexIVFScalarQuantizer(coarse, LENGTH, len(centers), bytes_)
             self._index.by_residual = False
             self._index.is_trained = True
@@ -115,9 +119,9 @@ class _Index:
     def nearest(
         self, descriptors: Array, queries: Array, count: int, hidden: tuple[int, int] | None = None
     ) -> Iterator[tuple[Array, Array, Array]]:
-        """Some of the queries, squared distances and positions of their nearest, these first; -1 where there are fewer.
+        """Batches of queries, with squared distances and positions of their nearest neighbors in ascending distance.
 
-        What lies in ``hidden`` is passed over.
+        Positions are -1 if there are fewer neighbors. Positions in the range ``hidden`` are excluded.
         """
         import faiss
 
@@ -132,7 +136,7 @@ class _Index:
 
 
 def _centers(descriptors: Array, count: int) -> Array:
-    """The descriptors of lowest digest."""
+    """The descriptors with the lowest digests."""
     distinct = np.unique(np.ascontiguousarray(descriptors).view(f"V{LENGTH}")).view(np.int8).reshape(-1, LENGTH)
     digests = np.array([xxhash.xxh3_64_intdigest(one.tobytes()) for one in distinct], np.uint64)
     return np.asarray(distinct[np.argsort(digests)[:count]])

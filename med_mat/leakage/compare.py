@@ -1,9 +1,9 @@
-"""Whether two thumbnails show the same image, one of them rotated, flipped, shifted, zoomed, inverted or sharpened.
+"""Compares two thumbnails: do they show the same image, one rotated, flipped, shifted, zoomed, inverted or sharpened?
 
-Rotation and mirroring follow from the log-polar spectra (Reddy and Chatterji 1996), the shift from a correlation, and
-what is left (zoom, a shear of the aspect) from Gauss-Newton steps on an affine map (Baker and Matthews 2004, inverse
-compositional). What then counts is the correlation of detail, place by place: a common outline (two skulls, two round
-cells) is little of a picture, so its middle must agree as well.
+Rotation and flips are estimated from log-polar spectra (Reddy and Chatterji 1996), the shift by cross-correlation, and
+the remaining transform (zoom, aspect, shear) by Gauss-Newton steps on an affine map (inverse compositional, Baker and
+Matthews 2004). The score is the local correlation of detail: a common outline (two skulls, two round cells) covers
+little of an image, so the interior must agree as well.
 """
 
 from __future__ import annotations
@@ -18,25 +18,29 @@ from med_mat.leakage.thumbnails import SIDE
 
 Array = NDArray[Any]
 
-#: The score from which two thumbnails count as one image, or as neighboring slices of one scan.
+#: The minimum score of the same image or of neighboring slices of one scan.
 LEAST_SCORE = 0.68
-#: The score from which they count as one image.
+#: The minimum score of the same image.
 COPY_SCORE = 0.85
 _RADII, _ANGLES, _FINE = 20, 64, 256
-_HYPOTHESES = 2  # angles tried of each mirror form
-_STEPS = (5, 6)  # of Gauss-Newton, at half and at full size
+_HYPOTHESES = 2  # angles tried for each of plain and mirrored
+_STEPS = (5, 6)  # number of Gauss-Newton steps at half and at full size
 _HALF = SIDE // 2
 _BATCH = 128
-#: Correlations at half size, before and after the steps there, below which no step helps any more: of 2,585 copies that
-#: were found, the lowest had 0.49 and 0.53.
+#: Minimum correlations at half size, before and after the steps there; pairs below are rejected. The lowest values of
+#: 2,585 detected copies were 0.49 and 0.53.
 _HOPELESS, _POOR = 0.45, 0.5
 
 
 def compare(first: Array, second: Array) -> Array:
-    """How well each of the second thumbnails can be laid over the first (float32, 0 to 1, in thousandths).
+    """The similarity of each pair of thumbnails after alignment.
 
     Args:
-        first: (n, SIDE, SIDE) uint8; and so is ``second``.
+        first: (n, SIDE, SIDE) uint8.
+        second: (n, SIDE, SIDE) uint8.
+
+    Returns:
+        (n,) float32: scores from 0 to 1, rounded to thousandths.
     """
     scores = np.zeros(len(first), np.float32)
     for start in range(0, len(first), _BATCH):
@@ -66,7 +70,7 @@ def _compare(first: Array, second: Array) -> Array:
 
 
 def _banded(pictures: Array) -> Array:
-    """Without slow changes of brightness, and without noise."""
+    """Band-pass filtered images: without slow changes of brightness, and without noise."""
     from scipy.ndimage import gaussian_filter, uniform_filter
 
     slow = uniform_filter(uniform_filter(pictures, (0, 13, 13), mode="nearest"), (0, 13, 13), mode="nearest")
@@ -79,7 +83,7 @@ def _halved(pictures: Array) -> Array:
 
 @functools.cache
 def _disc(side: int) -> Array:
-    """A round window: 1 in the middle, 0 at the edge."""
+    """A round window: 1 at the center, 0 at the edge."""
     rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
     radius = np.minimum(np.hypot(rows, columns) / (side / 2), 1)
     return np.asarray((np.cos(np.pi * radius / 2) ** 2).astype(np.float32))
@@ -87,7 +91,7 @@ def _disc(side: int) -> Array:
 
 @functools.cache
 def _sampling() -> Any:
-    """Bilinear weights that take the half plane of a spectrum to radii and angles."""
+    """Bilinear weights that map the half plane of a spectrum to polar coordinates, as a sparse matrix."""
     from scipy.sparse import coo_array
 
     radius = np.exp(np.linspace(np.log(2), np.log(26), _RADII))[:, None]
@@ -106,7 +110,7 @@ def _sampling() -> Any:
 
 
 def _spectra(pictures: Array) -> Array:
-    """For each picture the log-polar spectrum, transformed along the angle: (n, radii, angles // 2 + 1), complex."""
+    """The log-polar spectrum of each image, transformed along the angle: (n, radii, angles // 2 + 1), complex."""
     from scipy.fft import rfft, rfft2
 
     window = _disc(SIDE)
@@ -119,7 +123,7 @@ def _spectra(pictures: Array) -> Array:
 
 
 def _aligned(spectra: Array, others: Array, pictures: Array, second: Array) -> tuple[Array, Array]:
-    """The best map of rotation, mirroring and shift at half size, (n, 2, 3), and the correlation that it reaches."""
+    """The best map of rotation, flip and shift at half size, (n, 2, 3), and its correlation, (n,)."""
     from scipy.fft import irfft2, rfft2
 
     count = len(pictures)
@@ -127,7 +131,7 @@ def _aligned(spectra: Array, others: Array, pictures: Array, second: Array) -> t
     still = pictures * window
     fixed, energy = rfft2(still), (still**2).sum(axis=(1, 2))
     far = np.zeros((_HALF, _HALF), bool)
-    far[_HALF // 4 : -_HALF // 4] = far[:, _HALF // 4 : -_HALF // 4] = True  # a larger shift is no copy
+    far[_HALF // 4 : -_HALF // 4] = far[:, _HALF // 4 : -_HALF // 4] = True  # larger shifts are not considered
     best, maps = np.full(count, -1, np.float32), np.zeros((count, 2, 3), np.float32)
     for mirrored, angles in _angles(spectra, others):
         turn = _similarity(angles, mirrored)
@@ -135,7 +139,7 @@ def _aligned(spectra: Array, others: Array, pictures: Array, second: Array) -> t
         moving = rfft2(moved)
         norm = np.sqrt(energy * (moved**2).sum(axis=(1, 2))) + 1e-6
         for half_turn in (False, True):
-            # turned by 180 degrees, a picture has the conjugate spectrum, but for a shift of one pixel
+            # rotated by 180 degrees, an image has the conjugate spectrum, except for a shift of one pixel
             product = fixed * (moving if half_turn else moving.conj())
             surface = abs(irfft2(product, (_HALF, _HALF)))
             if half_turn:
@@ -153,13 +157,13 @@ def _aligned(spectra: Array, others: Array, pictures: Array, second: Array) -> t
 
 
 def _angles(spectra: Array, others: Array) -> list[tuple[bool, Array]]:
-    """The likeliest rotations of each pair, plain and mirrored, in radians and but for a half turn."""
+    """The most likely rotations of each pair, plain and mirrored, in radians and modulo 180 degrees."""
     from scipy.fft import irfft
 
     found = []
     for mirrored in (False, True):
         curve = np.full((len(spectra), _FINE), -np.inf, np.float32)
-        for zoom in (-1, 0, 1):  # steps of radius: a zoomed copy has its spectrum further in or out
+        for zoom in (-1, 0, 1):  # steps of radius: zoom shifts the spectrum along the radius
             one = spectra[:, max(0, zoom) : _RADII + min(0, zoom)]
             other = others[:, max(0, -zoom) : _RADII + min(0, -zoom)]
             product = (one * (other if mirrored else other.conj())).sum(axis=1)
@@ -184,13 +188,13 @@ def _similarity(angles: Array, mirrored: bool) -> Array:
 
 @functools.cache
 def _grid(side: int) -> Array:
-    """Columns, rows and ones of all pixels, from the middle: (3, side * side)."""
+    """Homogeneous coordinates (column, row, 1) of all pixels from the center: (3, side * side)."""
     rows, columns = np.mgrid[:side, :side] - (side - 1) / 2
     return np.stack([columns.ravel(), rows.ravel(), np.ones(side * side)]).astype(np.float32)
 
 
 def _warped(pictures: Array, maps: Array) -> tuple[Array, Array]:
-    """Each picture as seen through its map, and where that lies inside of it (float32, 0 or 1)."""
+    """Each image resampled through its map, and a mask of the pixels inside the image (float32, 0 or 1)."""
     count, side = len(pictures), pictures.shape[1]
     middle = np.float32((side - 1) / 2)
     at = maps.astype(np.float32) @ _grid(side) + middle
@@ -209,7 +213,7 @@ def _warped(pictures: Array, maps: Array) -> tuple[Array, Array]:
 
 
 def _refined(pictures: Array, second: Array, maps: Array, steps: int) -> Array:
-    """Maps after some Gauss-Newton steps, which bring the second pictures, under a gain, closer to the first."""
+    """Maps refined by Gauss-Newton steps that minimize the difference of the images, up to a gain."""
     count, side = len(pictures), pictures.shape[1]
     columns, rows, _ = _grid(side)
     still = pictures.reshape(count, -1)
@@ -237,7 +241,7 @@ def _refined(pictures: Array, second: Array, maps: Array, steps: int) -> Array:
 
 
 def _correlation(pictures: Array, second: Array, inside: Array) -> Array:
-    """That of whole pictures, where both are; an inverted one correlates as well."""
+    """The absolute correlation of whole images over their common area, so that inverted images match too."""
     size = inside.sum(axis=(1, 2), keepdims=True) + 1e-6
     one, other = (
         (part - (part * inside).sum(axis=(1, 2), keepdims=True) / size) * inside for part in (pictures, second)
@@ -247,7 +251,7 @@ def _correlation(pictures: Array, second: Array, inside: Array) -> Array:
 
 
 def _agreement(pictures: Array, second: Array, inside: Array) -> Array:
-    """The correlation of detail around each pixel, on average over where there is any; an inverted picture agrees."""
+    """The absolute mean local correlation of detail, over pixels with detail; inverted images match too."""
     from scipy.ndimage import gaussian_filter, uniform_filter
 
     def around(values: Array) -> Array:

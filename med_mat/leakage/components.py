@@ -11,7 +11,7 @@ Array = NDArray[Any]
 
 
 def components(count: int, first: Array, second: Array) -> Array:
-    """The connected component of each of the nodes 0 to count - 1, where each pair is an edge (int32)."""
+    """The connected component (int32) of each of the nodes 0 to count - 1; each pair is an edge."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -22,7 +22,7 @@ def components(count: int, first: Array, second: Array) -> Array:
 def spanning_forest(count: int, first: Array, second: Array) -> Array:
     """The positions (int64, ascending) of the edges of the minimum spanning forest, earlier edges first.
 
-    It has n - 1 edges for a component of n nodes, and is unique, since no two edges weigh the same.
+    It has n - 1 edges for a component of n nodes, and is unique, since all edges have different weights.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import minimum_spanning_tree

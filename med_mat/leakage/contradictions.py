@@ -1,4 +1,4 @@
-"""Contradictions: two records of one image with labels that exclude each other.
+"""Contradictions: two records of one image with mutually exclusive labels.
 
 Two images count as one if they are the same file, have the same pixels, or are near-duplicates (a link of the kind
 "same picture"); if they share a published id, only if they are near-duplicates too. Within one patient, only equal
@@ -7,14 +7,15 @@ nor do the records of one image in several rows.
 
 Two records of one image contradict each other
 
-- in one row of classes or grades, if their labels differ: the publisher gives an image one of them;
-- in one row of findings, boxes or masks, if one states to be absent what the other states to be present;
-- in two rows, if one denies a label of the other. Findings, boxes and masks deny what they state to be absent. A class
-  that stands for no finding, or for the absence of something ("Normal", "No COVID-19"), denies what its row knows. Any
-  other class denies another one only where both rows know both labels, and grades are of one scale.
+- in one row of classes or grades, if their labels differ: these are mutually exclusive;
+- in one row of findings, boxes or masks, if a label is absent in one and present in the other;
+- in two rows, if one denies a label of the other. Findings, boxes and masks deny their absent labels. A class that
+  means no finding, or the absence of something ("Normal", "No COVID-19"), denies the labels that its row knows. Any
+  other class denies another one only if both rows know both labels, and grades are on one scale.
 
-Between rows, labels of which one is, contains, or cannot be told from the other (``data/synonyms.yaml``) are never a
-contradiction: Pneumonia and Lung opacity, Normal and Benign. What is unknown contradicts nothing.
+Between rows, two labels never contradict each other if they are synonyms, or if one contains the other or cannot be
+distinguished from it (``data/synonyms.yaml``): Pneumonia and Lung opacity, Normal and Benign. Unknown labels contradict
+nothing.
 """
 
 from __future__ import annotations
@@ -42,25 +43,25 @@ from med_mat.raw.names import folded
 
 Array = NDArray[Any]
 
-#: What is read of every record.
+#: The columns that are read of every record.
 COLUMNS = (
     "id", "image_id", "source", "path", "row", "split", "label", "labels", "labels_absent", "perceptual_hash",
 )  # fmt: skip
-#: ``duplicates.parquet``.
+#: The columns of ``duplicates.parquet``.
 SCHEMA = pa.schema(
     [
         *(one for one in LINK_SCHEMA if one.name != "known"),
-        ("contradictory", pa.bool_()),  # the two give labels of which one rules out the other
+        ("contradictory", pa.bool_()),  # the labels of the two records are mutually exclusive
     ]
 )
-#: Reasons that prove two pictures to be one, whatever their labels and whoever the patient is.
+#: Reasons that prove two images to be equal, regardless of labels and patients.
 EQUAL = ("same file", "same pixels")
 SAME_PICTURE = "same picture"
 
 
 @dataclass(frozen=True, slots=True)
 class Stated:
-    """What a record states of its image."""
+    """The labels of a record."""
 
     row: int
     label: str | None  # classes and grades
@@ -73,10 +74,10 @@ class Stated:
 
 @dataclass(frozen=True, slots=True)
 class Contested:
-    """The contradictions that a source takes part in."""
+    """The contradictions that involve a source."""
 
     pairs: int
-    apart: int  # those of them whose records lie on different sides
+    apart: int  # number of pairs whose records are on different sides
     reasons: Mapping[str, int]
     first: str
 
@@ -89,10 +90,10 @@ def contradict(one: Stated, other: Stated, rows: Mapping[int, Row], synonyms: Sy
     """Whether two records of one image contradict each other.
 
     Args:
-        one: what a record states.
-        other: what another one states.
-        rows: those of the catalog by number: the labels that they know.
-        synonyms: which labels may both be right.
+        one: the labels of a record.
+        other: the labels of another record.
+        rows: the rows of the catalog by number, with the labels that they know.
+        synonyms: decides which labels may both be right.
     """
     if one.row == other.row:
         if one.label is not None and other.label is not None:
@@ -102,7 +103,7 @@ def contradict(one: Stated, other: Stated, rows: Mapping[int, Row], synonyms: Sy
 
 
 def _denies(one: Stated, other: Stated, rows: Mapping[int, Row], synonyms: Synonyms) -> bool:
-    """Whether a record denies a label that a record of another row gives the same picture."""
+    """Whether a record denies a label that a record of another row gives the same image."""
 
     def knows(row: int, label: str) -> bool:
         return row in rows and any(synonyms.overlap(name, label) for name in rows[row].names)
@@ -124,19 +125,20 @@ def _denies(one: Stated, other: Stated, rows: Mapping[int, Row], synonyms: Synon
 
 
 def settle(links: pa.Table, records: pa.Table, rows: Iterable[Row] | None = None) -> pa.Table:
-    """The links that are told of: which of them contradict, and none that say nothing new.
+    """The links to report: contradictions are marked, and redundant links are dropped.
 
-    A link between records of one patient (``known``) stays only if it leads from one side of a split to another, or
-    belongs to a picture whose labels contradict each other. Of near copies, a link names the records that contradict,
-    where its own two do not; and equal pictures that contradict without a link between them get one.
+    A link between records of one patient (``known``) is kept only if its records are on different sides of a split, or
+    if it belongs to an image with contradictory labels. If the two records of a link do not contradict each other, but
+    others of the same images do, it names those instead. Equal images that contradict each other get a link if they
+    have none.
 
     Args:
-        links: :data:`SCHEMA` without ``contradictory``, and ``known`` (bool).
-        records: :data:`COLUMNS` of all records, in the order of the index.
-        rows: of the catalog; None: all that are installed.
+        links: the columns of :data:`SCHEMA` without ``contradictory``, plus ``known`` (bool).
+        records: the columns :data:`COLUMNS` of all records, in the order of the index.
+        rows: the rows of the catalog; None: all that are installed.
 
     Returns:
-        :data:`SCHEMA`, in the order of casefolded ids.
+        The columns of :data:`SCHEMA`, in the order of casefolded ids.
     """
     pictures = _Pictures(links, records, catalog.load().rows if rows is None else rows)
     facts = links.select(["reason", "distance", "score", "kind", "known"]).to_pydict()
@@ -176,11 +178,11 @@ def settle(links: pa.Table, records: pa.Table, rows: Iterable[Row] | None = None
 
 
 def count(links: pa.Table, records: pa.Table) -> dict[str, Contested]:
-    """The contradictions by source, of links as :func:`settle` gives them; a pair of two sources counts in both.
+    """The contradictions by source; a pair between two sources counts for both.
 
     Args:
-        links: :data:`SCHEMA`.
-        records: :data:`COLUMNS` of all records.
+        links: the columns of :data:`SCHEMA`, from :func:`settle`.
+        records: the columns :data:`COLUMNS` of all records.
     """
     found = links.filter(links["contradictory"])
     places = np.flatnonzero(pc.is_in(records["id"], pa.chunked_array([*found["first"].chunks, *found["second"].chunks],
@@ -204,7 +206,7 @@ def count(links: pa.Table, records: pa.Table) -> dict[str, Contested]:
 
 
 class _Pictures:
-    """The records of linked images; all numbers are positions among these, which are in the order of casefolded ids."""
+    """The records of linked images. All numbers are positions among these, in the order of casefolded ids."""
 
     def __init__(self, links: pa.Table, records: pa.Table, rows: Iterable[Row]) -> None:
         ends = pa.chunked_array([*links["first"].chunks, *links["second"].chunks], pa.string())
@@ -239,7 +241,7 @@ class _Pictures:
         self._clash = clash
 
     def comparable(self, links: pa.Table) -> Array:
-        """Which links say that two pictures are one, as far as labels can be held to it."""
+        """Which links say that two images are the same with enough certainty to compare their labels."""
         reason = links["reason"].to_numpy(zero_copy_only=False)
         equal = np.isin(reason, EQUAL)
         same = links["kind"].to_numpy(zero_copy_only=False) == SAME_PICTURE
@@ -254,8 +256,8 @@ class _Pictures:
 
         Args:
             first: a record.
-            second: another one.
-            equal: whether the two have the same pixels; else all that have the pixels of either may speak.
+            second: another record.
+            equal: whether the two have the same pixels; otherwise all records with the pixels of either are compared.
         """
         if self._file[first] == self._file[second]:
             return None
@@ -267,11 +269,11 @@ class _Pictures:
         return None
 
     def dispute(self, first: int, second: int) -> tuple[int, int, int]:
-        """Which picture two records are of, if it is one, and what they state of it."""
+        """The image of two equal records, and the states of both."""
         return int(self.whole[first]), *self._states(first, second)
 
     def unlinked(self, told: Collection[tuple[int, int, int]]) -> Iterator[tuple[int, int]]:
-        """Equal pictures that contradict each other beyond the disputes told: the first pair of each."""
+        """Pairs of equal images with a contradiction that is not among ``told``: the first pair of each."""
         for members in self._of_whole.values():
             if len({self._state[one] for one in members}) == 1:
                 continue
@@ -285,7 +287,7 @@ class _Pictures:
                     yield one, other
 
     def _few(self, members: Iterable[int]) -> list[int]:
-        """Of each state two records, of two files where there are so many: all that a contradiction needs."""
+        """At most two records of each state, from different files: enough to find any contradiction."""
         files: defaultdict[int, set[int]] = defaultdict(set)
         kept = []
         for one in members:
@@ -296,7 +298,7 @@ class _Pictures:
         return kept
 
     def _crossed(self, first: Iterable[int], second: Iterable[int]) -> Iterator[tuple[int, int]]:
-        """Pairs of records of both, one for each two states."""
+        """Pairs of records of both sides, one for each pair of states."""
         mine, others = ({self._state[one]: one for one in reversed(list(side))} for side in (first, second))
         yield from itertools.product(mine.values(), others.values())
 
@@ -305,7 +307,7 @@ class _Pictures:
         return one, other
 
     def _alike(self, places: Array) -> Array:
-        """Which of these links join looks within the threshold; False for all others."""
+        """Which of these links join perceptual hashes within the threshold; False for all others."""
         found = np.zeros(len(self.first), dtype=bool)
         looks = self.records["perceptual_hash"]
         one, other = (looks.take(pa.array(end[places])) for end in (self.first, self.second))
@@ -325,7 +327,7 @@ def _members(codes: Array) -> dict[int, list[int]]:
 
 
 def _stated(records: pa.Table) -> list[Stated]:
-    """What each record states."""
+    """The labels of each record."""
 
     @functools.cache
     def stated(row: int, label: str | None, present: tuple[str, ...], absent: tuple[str, ...]) -> Stated:

@@ -41,11 +41,11 @@ __all__ = ["COLUMNS", "DUPLICATES", "LINK_SCHEMA", "LOOKED_AT", "REASONS", "Grou
 
 Array = NDArray[Any]
 
-#: The file beside the index that holds the links.
+#: The file next to the index that contains the links.
 DUPLICATES = "duplicates.parquet"
-#: What :func:`find_groups` reads of every record.
+#: The columns that :func:`find_groups` reads of every record.
 COLUMNS = ("id", "image_id", "source", "path", "patient_key", "sha256", "pixel_hash", "perceptual_hash")
-#: What it reads beside them where there are thumbnails; ``image`` is the position of a record's thumbnail, or null.
+#: The columns that it also reads if there are thumbnails; ``image`` is the position of a record's thumbnail, or null.
 LOOKED_AT = ("modality", "descriptor", "image")
 #: A perceptual hash shared by more than this many patients of one source is uninformative and creates no link: nearly
 #: empty slices, lung masks, a screen before the probe touches. Such links would chain all patients into one group.
@@ -57,10 +57,10 @@ _FILE, _PIXELS, _SHARED, _NEAR, _PATIENT = map(
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """What :func:`find_groups` found."""
+    """The result of :func:`find_groups`."""
 
-    numbers: pa.Array  # int32, for each record the position of its group's first record
-    within: pa.Array  # int32, the same by its own source alone: a function of that source's records
+    numbers: pa.Array  # (n,) int32: for each record the position of the first record of its group
+    within: pa.Array  # (n,) int32: the same within its source, as a function of the records of that source alone
     links: pa.Table  # LINK_SCHEMA, in the order of ids; n - 1 links for n copies of an image
     counts: dict[str, int]  # for the manifest
 
@@ -75,14 +75,14 @@ def find_groups(
     """The groups of all records, and the links between duplicates.
 
     Args:
-        records: the columns :data:`COLUMNS`, where null means unknown and joins nothing.
+        records: the columns :data:`COLUMNS`; null means unknown and links nothing.
         shared: source -> the ids in its paths that other sources use too.
-        thumbnails: those of the images; with them ``records`` have the columns :data:`LOOKED_AT` too. Without,
-            transformed copies are not looked for.
-        progress: whether to show a bar while near-duplicates are searched.
+        thumbnails: thumbnails of the images; ``records`` must then have the columns :data:`LOOKED_AT` too. Without
+            them, transformed copies are not searched for.
+        progress: whether to show a progress bar during the search for near-duplicates.
 
     Raises:
-        BuildError: the ends of a link came to lie in two groups.
+        BuildError: the two records of a link are in different groups: a bug in Med-MAT.
     """
     firsts, image = _images(records)
     images = records.select([*COLUMNS, *(LOOKED_AT if thumbnails is not None else ())]).take(pa.array(firsts))
@@ -123,7 +123,7 @@ def find_groups(
 
 
 def _images(records: pa.Table) -> tuple[Array, Array]:
-    """The first record of each image, by casefolded id and then by id; for each record, which image it shows."""
+    """The first record of each image, by casefolded id and then by id; for each record, the number of its image."""
     keys = pa.table({"folded": _folded(records["id"]), "id": records["id"]})
     order = np.asarray(pc.sort_indices(keys, sort_keys=[("folded", "ascending"), ("id", "ascending")]))
     codes = encoded(records["image_id"])[order]
@@ -135,7 +135,7 @@ def _images(records: pa.Table) -> tuple[Array, Array]:
 
 
 def _folded(column: pa.ChunkedArray) -> pa.Array:
-    """Texts as two file systems would call them the same."""
+    """Strings folded so that names which are equal on some file systems are equal."""
     return pa.array(map(folded, column.to_pylist()), pa.string())
 
 
@@ -146,7 +146,7 @@ def _numbered(labels: Array) -> pa.Array:
 
 
 def _paired(first: Array, second: Array) -> Array:
-    """A number for each pair of numbers; below 0 where the second one is."""
+    """A number for each pair of numbers; -1 if the second one is negative."""
     pairs = first.astype(np.int64) * (int(second.max(initial=0)) + 1) + second
     return np.where(second < 0, -1, pairs)
 
@@ -159,7 +159,7 @@ def _sure(
     file, pixels = (np.where(nothing, -1, encoded(images[name])) for name in ("sha256", "pixel_hash"))
     frame = pc.struct_field(pc.extract_regex(images["path"], rf"(?P<frame>{FRAME})"), "frame")
     yield edges(_FILE, *stars(_paired(encoded(frame) + 1, file), source))
-    # one file of two names, of which the sources take other frames
+    # one file with two names, of which the sources use different frames
     first = np.zeros(len(file), bool)
     first[np.unique(np.where(file < 0, -1, raw_file), return_index=True)[1]] = True
     yield edges(_FILE, *stars(np.where(first, file, -1), source))
@@ -169,14 +169,14 @@ def _sure(
 
 
 def _shared_codes(images: pa.Table, shared: Mapping[str, Sequence[SharedId]]) -> Iterator[Array]:
-    """For each namespace, a number for every id that the paths of its sources hold."""
+    """For each namespace, a number for every id in the paths of its sources."""
     for namespace in sorted({one.namespace for ids in shared.values() for one in ids}):
         column = pa.chunked_array([pa.nulls(images.num_rows, pa.string())])
         for source, ids in sorted(shared.items()):
             for one in ids:
                 if one.namespace == namespace:
                     mine = pc.if_else(pc.equal(images["source"], source), images["path"], pa.scalar(None, pa.string()))
-                    # RE2: linear in the length of the path, whatever the pattern
+                    # RE2: linear in the length of the path for any pattern
                     column = pc.coalesce(column, pc.struct_field(pc.extract_regex(mine, one.pattern), "id"))
         yield encoded(column)
 
@@ -184,8 +184,8 @@ def _shared_codes(images: pa.Table, shared: Mapping[str, Sequence[SharedId]]) ->
 def _near(column: pa.ChunkedArray, source: Array, progress: bool) -> tuple[Edges, int]:
     """Pairs that connect near-duplicates, and the number of images with too many neighbors to search for.
 
-    Each source is searched by itself first, so that its own pairs do not depend on others; then what of it is no crowd
-    is searched among all.
+    Each source is searched by itself first, so that its own pairs do not depend on others; then the uncrowded images of
+    all sources are searched together.
     """
     codes = encoded(column)
     parts = [edges(_NEAR, *stars(codes, source), 0)]  # equal hashes of different pixels
@@ -207,7 +207,7 @@ def _near(column: pa.ChunkedArray, source: Array, progress: bool) -> tuple[Edges
 
 
 def _holders(codes: Array, places: Array) -> Array:
-    """Of some positions, the first of each code."""
+    """The first of the given positions for each code."""
     return places[np.sort(np.unique(codes[places], return_index=True)[1])]
 
 
@@ -216,7 +216,7 @@ def _near_edges(found: Any, holders: Array) -> Edges:
 
 
 def _uncommon(likely: Edges, source: Array, patient: Array) -> tuple[Edges, int]:
-    """Pairs without those of a hash that is common in its source, and the number of images with such a hash."""
+    """Pairs without those of a hash that is common in its source; the number of images with such hashes."""
     own = likely.chosen(source[likely.first] == source[likely.second])
     hashes = components(len(source), own.first, own.second)
     linked = np.unique(np.concatenate([own.first, own.second]))

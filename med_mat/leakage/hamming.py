@@ -1,9 +1,9 @@
-"""Search among millions of 256-bit hashes for those within a Hamming distance, in any of the eight orientations.
+"""Searches millions of 256-bit hashes for those within a Hamming distance, in any of the eight orientations.
 
 Multi-index hashing (Norouzi et al. 2012, "Fast search in Hamming space with multi-index hashing"): each hash is cut
 into 12 substrings. Two hashes that differ in at most 21 bits agree in one of the 12 up to one bit, and for two of the
 substrings an exact match is enough: ten times 2 and twice 1 are 22. A flip of the image inverts all bits of odd
-frequencies. So a substring whose bits are all odd or all even along either axis stays as it is or becomes its
+frequencies. So a substring whose bits are all odd or all even along either axis stays unchanged or becomes its
 complement, and one table finds an image in four orientations; queried with the transposed image as well, in all eight.
 """
 
@@ -23,10 +23,10 @@ _SIDE = len(FREQUENCIES)
 _CLASS = BITS // 4  # bits that a flip inverts together: of odd or even frequency along either axis
 _SUBSTRINGS = 3  # of each class: every third of its bits
 _EXACT = (0, 3)  # substrings for which an exact match is enough
-#: The Hamming distance, in bits, up to which no pair is missed.
+#: The maximum Hamming distance, in bits, for which no pair is missed.
 LIMIT = 21
-#: Which classes each of the four flips inverts, in the order of :func:`~med_mat.imaging.hashing.orientations`. The
-#: classes are those of odd and odd frequencies, odd and even, even and odd, even and even (the first is 1, odd).
+#: The classes that each of the four flips inverts, in the order of :func:`~med_mat.imaging.hashing.orientations`. The
+#: classes are odd and odd frequencies, odd and even, even and odd, even and even (the first frequency is 1, odd).
 _FLIPPED = np.array([[0, 0, 0, 0], [1, 0, 1, 0], [1, 1, 0, 0], [0, 1, 1, 0]])
 _STILL = 3  # the class that no flip inverts
 _STEP = 2**19  # candidate pairs that are compared at once
@@ -34,26 +34,27 @@ _COUNTS = np.array([number.bit_count() for number in range(2**16)], np.uint8)
 
 
 class Pairs(NamedTuple):
-    """Hashes within the threshold of others, by their positions; each pair once."""
+    """Pairs of hashes within the threshold, by position and without repetition; all arrays are (n,) int64."""
 
-    query: Array  # int64, and so are the others
+    query: Array
     hit: Array
-    distance: Array
-    turn: Array  # the orientation, as a position in orientations(), of the smallest distance; the first of several
+    distance: Array  # in bits
+    turn: Array  # the orientation of the smallest distance, as a position in orientations(); the first of equal ones
 
 
 class Words(NamedTuple):
     """Hashes, split by class."""
 
-    words: Array  # (n, 4) of uint64: the bits of each class
-    keys: Array  # (12, n) of uint32: each substring, or its complement, whichever begins with 0
+    words: Array  # (n, 4) uint64: the bits of each class
+    keys: Array  # (12, n) uint32: each substring, or its complement, whichever begins with 0
 
 
 def words(hashes: Array, *, transposed: bool = False) -> Words:
-    """Hashes, or those of the transposed images, split by class.
+    """Hashes split by class.
 
     Args:
-        hashes: (n, 32) of uint8.
+        hashes: (n, 32) uint8.
+        transposed: whether to convert them to the hashes of the transposed images.
     """
     bits = np.unpackbits(hashes, axis=1).reshape(-1, _SIDE, _SIDE)
     if transposed:
@@ -70,7 +71,7 @@ def _key(bits: Array) -> Array:
 
 
 def _length(number: int) -> int:
-    """Bits of a key, one less than those of its substring."""
+    """The number of bits of a key, one less than its substring has."""
     return len(range(number % _SUBSTRINGS, _CLASS, _SUBSTRINGS)) - 1
 
 
@@ -123,7 +124,7 @@ class Index:
 
 
 def _parts(ends: Array) -> Iterator[slice]:
-    """Slices with about as many candidate pairs as are compared at once."""
+    """Slices with about as many candidate pairs as are compared in one step."""
     start = 0
     while start < len(ends):
         done = ends[start - 1] if start else 0
@@ -149,7 +150,7 @@ def _verified(queries: Array, known: Array, query: Array, hit: Array, threshold:
 
 
 def among_themselves(hashes: Words, transposed: Words, threshold: int) -> Pairs:
-    """Pairs within a few hashes, the query after the hit, by comparing all."""
+    """Pairs among a small number of hashes, the query after the hit, by exhaustive comparison."""
     hit, query = np.triu_indices(len(hashes.words), 1)
     parts = []
     for turn, one in ((0, hashes), (4, transposed)):
@@ -160,14 +161,14 @@ def among_themselves(hashes: Words, transposed: Words, threshold: int) -> Pairs:
 
 
 def found(index: Index, hashes: Words, transposed: Words, threshold: int, earlier: Array | None = None) -> Pairs:
-    """Pairs of hashes and those of an index; ``earlier`` as for :meth:`Index.within`."""
+    """Pairs of the given hashes and the hashes of an index; ``earlier`` as for :meth:`Index.within`."""
     return merged(
         (*part, turn) for turn, one in ((0, hashes), (4, transposed)) for part in index.within(one, threshold, earlier)
     )
 
 
 def merged(parts: Any) -> Pairs:
-    """Each pair once, in the orientation of its smallest distance."""
+    """Pairs without repetition, in the orientation of the smallest distance."""
     columns = [np.zeros((4, 0), np.int64)]
     columns += [np.stack([query, hit, distance, flip + turn]) for query, hit, distance, flip, turn in parts]
     pairs = np.concatenate(columns, axis=1)

@@ -21,7 +21,7 @@ from med_mat.tags import Positions
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """What ``duplicates.parquet`` joins. The first four are of one length, in the order of that file."""
+    """The links of ``duplicates.parquet``. The first four fields have the same length, in the order of that file."""
 
     first: Positions
     second: Positions
@@ -31,11 +31,11 @@ class Linked:
 
 
 def read(location: Location) -> Linked:
-    """The links of a build.
+    """Read the links of a build.
 
     Raises:
-        BuildError: the build has no such file, or one that names records which the index lacks.
-        HubError: the Hub does not give it.
+        BuildError: the file is missing or damaged, or names records that are not in the index.
+        HubError: the file cannot be downloaded.
     """
     with reading(location, DUPLICATES), pq.ParquetFile(location.local(DUPLICATES)) as parquet:
         columns = ["first", "second", "reason", "contradictory"]
@@ -65,7 +65,7 @@ def read(location: Location) -> Linked:
 def _holding(
     location: Location, column: str, values: pa.Array, columns: Sequence[str]
 ) -> tuple[Positions, list[pa.Array]]:
-    """The records whose column has one of the values: their positions, and some of their columns."""
+    """The records whose column has one of the values: their positions, and the given columns."""
     positions = [np.zeros(0, dtype=np.int64)]
     found: list[list[pa.Array]] = [[pa.array([], pa.string())] for _ in columns]
     for start, chunk in _row_groups(location, [*columns] if column in columns else [column, *columns]):
@@ -77,7 +77,7 @@ def _holding(
 
 
 def _row_groups(location: Location, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
-    """Some columns of the index a stretch at a time, and where each begins."""
+    """Columns of the index by row group, each with the position of its first record."""
     with reading(location, INDEX), pq.ParquetFile(location.local(INDEX)) as parquet:
         need(location, INDEX, parquet.schema_arrow, columns)
         start = 0

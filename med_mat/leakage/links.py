@@ -15,7 +15,7 @@ from med_mat.leakage.components import spanning_forest
 
 Array = NDArray[Any]
 
-#: Why two records are linked, the most certain reason first.
+#: The reasons why two records are linked, the most certain first.
 REASONS = (
     "same file",
     "same pixels",
@@ -26,7 +26,7 @@ REASONS = (
     "same scan",
     "same patient",
 )
-#: What two linked records share.
+#: What two linked records have in common.
 KINDS = ("same picture", "same scan", "same patient")
 LINK_SCHEMA = pa.schema(
     [
@@ -35,10 +35,10 @@ LINK_SCHEMA = pa.schema(
         ("first_source", pa.string()),
         ("second_source", pa.string()),
         ("reason", pa.string()),
-        ("distance", pa.int16()),  # bits of the perceptual hashes, 0 to 256; null for other reasons
-        ("score", pa.float32()),  # of the geometric check, 0 to 1; null for other reasons
+        ("distance", pa.int16()),  # Hamming distance of the perceptual hashes, 0 to 256; null for other reasons
+        ("score", pa.float32()),  # score of the geometric verification, 0 to 1; null for other reasons
         ("kind", pa.string()),
-        ("known", pa.bool_()),  # both are of one patient or one raw file of one source anyway
+        ("known", pa.bool_()),  # both belong to one patient or one raw file of one source anyway
     ]
 )
 _SCANS = REASONS.index("same scan")
@@ -46,7 +46,7 @@ _PATIENTS = REASONS.index("same patient")
 
 
 class Edges(NamedTuple):
-    """Pairs of images, by position; of the arrays, each is (n,)."""
+    """Pairs of images, by position; every array is (n,)."""
 
     first: Array
     second: Array
@@ -55,12 +55,12 @@ class Edges(NamedTuple):
     score: Array  # NaN: none
 
     def chosen(self, which: Array) -> Edges:
-        """Some of them."""
+        """The pairs at these positions, or where this mask is True."""
         return Edges(*(part[which] for part in self))
 
 
 def edges(reason: int | Array, first: Array, second: Array, distance: Any = -1, score: Any = np.nan) -> Edges:
-    """Pairs, the lower position first; what holds for all of them may be one number."""
+    """Pairs, the lower position first; a value common to all pairs may be a scalar."""
     size = len(first)
     return Edges(
         np.minimum(first, second).astype(np.int64),
@@ -79,16 +79,17 @@ def encoded(column: pa.ChunkedArray | pa.Array) -> Array:
 
 
 def gathered(parts: Iterable[Edges]) -> Edges:
-    """All of several."""
+    """The concatenation of several sets of pairs."""
     empty = np.zeros(0, np.int64)
     return Edges(*map(np.concatenate, zip(edges(0, empty, empty), *parts, strict=True)))
 
 
 def surest(count: int, found: Edges) -> Edges:
-    """n - 1 pairs for n copies of one image, the most certain and nearest ones, in the order of the images.
+    """n - 1 pairs for n copies of one image, the most certain and closest ones, in the order of the images.
 
     Args:
-        count: images in all.
+        count: total number of images.
+        found: the pairs to choose from.
     """
     order = np.lexsort((found.second, found.first, -np.nan_to_num(found.score), found.distance, found.reason))
     ranked = found.chosen(order)
@@ -97,13 +98,13 @@ def surest(count: int, found: Edges) -> Edges:
 
 
 def stars(codes: Array, part: Array) -> tuple[Array, Array]:
-    """Pairs that join all positions of one code: within each part to its first, and the firsts to the first of all.
+    """Pairs that link all positions with the same code: to the first of their part, and these to the first of all.
 
-    So what is joined within a part does not depend on other parts.
+    So the links within a part do not depend on other parts.
 
     Args:
-        codes: (n,) whole numbers; those below 0 join nothing.
-        part: (n,) whole numbers.
+        codes: (n,) int; negative codes link nothing.
+        part: (n,) int: the part of each position.
     """
     order = np.lexsort((part, codes))
     order = order[codes[order] >= 0]
@@ -118,11 +119,12 @@ def stars(codes: Array, part: Array) -> tuple[Array, Array]:
 
 
 def link_table(found: Edges, images: pa.Table, known: Array) -> pa.Table:
-    """Pairs as :data:`LINK_SCHEMA`.
+    """Pairs as a table of :data:`LINK_SCHEMA`.
 
     Args:
-        images: their ``id`` and ``source``.
-        known: for each image, the number of the patient or raw file that it is of.
+        found: the pairs.
+        images: a table with ``id`` and ``source`` of every image.
+        known: (n,) int: for each image, the number of its patient or raw file.
     """
     columns = [images[name].take(pa.array(side)) for name in ("id", "source") for side in (found.first, found.second)]
     kinds = np.select([found.reason == _PATIENTS, found.reason == _SCANS], [2, 1], 0)
@@ -140,15 +142,15 @@ def link_table(found: Edges, images: pa.Table, known: Array) -> pa.Table:
 
 
 def check_links(links: pa.Table, ids: pa.ChunkedArray | Sequence[str], numbers: pa.Array) -> None:
-    """See to it that both ends of each link lie in one group.
+    """Check that both records of each link are in the same group.
 
     Args:
-        links: of :data:`LINK_SCHEMA`.
-        ids: of all records.
-        numbers: the group of each.
+        links: a table of :data:`LINK_SCHEMA`.
+        ids: the ids of all records.
+        numbers: the group of each record.
 
     Raises:
-        BuildError: a link whose ends lie in two groups, or that names a record that is not there.
+        BuildError: the records of a link are in different groups, or one of them does not exist.
     """
     known = ids if isinstance(ids, (pa.ChunkedArray, pa.Array)) else pa.array(ids, pa.string())
     groups = np.asarray(numbers)

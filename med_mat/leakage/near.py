@@ -18,30 +18,30 @@ from med_mat.progress import Bar
 
 Array = NDArray[Any]
 
-#: Bits in which two hashes of one image may differ: measured by ``python -m benchmarks duplicates``.
+#: The maximum number of differing bits of near-duplicates: measured by ``python -m benchmarks duplicates``.
 THRESHOLD = 21
 #: A hash with at least this many neighbors within the threshold is not added to the index: see :func:`near_links`.
 CROWD = 64
 _LEAF = 1024  # hashes that are compared exhaustively
-_BLOCK = 16_384  # hashes that are added to the index at once; more where it is large
-_ALIKE = 2**21  # shared substrings in a block beyond which it is halved: they grow with the square of a crowd
+_BLOCK = 16_384  # hashes that are added to the index at once; more if it is large
+_ALIKE = 2**21  # maximum number of shared substrings in a block before it is halved: quadratic in a crowd's size
 _ASKED = 8192
 _THREADS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Pairs of hashes, by their positions."""
+    """Pairs of hashes, by position."""
 
-    first: Array  # int64, and so are the next two
-    second: Array  # behind the first
+    first: Array  # int64, like the next two
+    second: Array  # greater than the first
     distance: Array  # in bits
     turned: Array  # bool: one image is the other flipped, rotated by a multiple of 90 degrees, or both
     crowded: Array  # bool, for each hash: it has too many neighbors and was not added to the index
 
 
 def unpacked(hashes: Sequence[str]) -> Array:
-    """Hexadecimal hashes as (n, 32) bytes."""
+    """Hexadecimal hashes as a (n, 32) uint8 array."""
     return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, BITS // 8)
 
 
@@ -49,20 +49,20 @@ def near_links(hashes: Array, labels: Array, *, threshold: int = THRESHOLD, prog
     """Links between hashes that differ in at most ``threshold`` bits: n - 1 links for a component of n hashes.
 
     Pairs with the same label, or already connected by other pairs, give no link. The links are a function of the set of
-    hashes: these are processed in the order of their bits, whatever their order and the number of threads. Flipped and
-    rotated images are found as well. Time and memory are bounded where thousands of images look the same (a video that
-    stands still, empty frames): a hash is compared with all hashes in the index, but one with :data:`CROWD` neighbors
+    hashes: these are processed in the order of their bits, independent of their input order and the number of threads.
+    Flipped and rotated images are found as well. Time and memory are bounded even if thousands of images look the same
+    (a still video, empty frames): a hash is compared with all hashes in the index, but one with :data:`CROWD` neighbors
     within the threshold is not added to it. Only in such a crowd may a pair be missed, and both its hashes are linked
     to others of the crowd.
 
     Args:
-        hashes: (n, 32) of uint8, no two of them equal.
-        labels: (n,) whole numbers.
-        threshold: 21 at most, for the search would miss pairs beyond that.
-        progress: whether to show a bar.
+        hashes: (n, 32) uint8, all different.
+        labels: (n,) int.
+        threshold: maximum number of differing bits, at most 21: the search would miss pairs beyond that.
+        progress: whether to show a progress bar.
 
     Raises:
-        ValueError: a threshold that the search is not exact for.
+        ValueError: the search is not exact for this threshold.
     """
     if not 0 <= threshold <= LIMIT:
         raise ValueError(f"threshold is {threshold}: expected 0 to {LIMIT} bits.")
@@ -71,7 +71,7 @@ def near_links(hashes: Array, labels: Array, *, threshold: int = THRESHOLD, prog
     sets = DisjointSets(labels[order])
     kept = [np.zeros((4, 0), np.int64)]
     for pairs in _pairs(hashes[order], threshold, crowded, progress):
-        while pairs.size:  # each hash with the nearest that it is not joined with yet, until none is left
+        while pairs.size:  # each hash with its nearest unconnected one, until none is left
             pairs = pairs[:, sets.roots(pairs[0]) != sets.roots(pairs[1])]
             nearest = pairs[:, np.unique(pairs[1], return_index=True)[1]]
             kept.append(nearest[:, sets.join(nearest[0], nearest[1])])
@@ -84,9 +84,9 @@ def near_links(hashes: Array, labels: Array, *, threshold: int = THRESHOLD, prog
 
 
 def _pairs(hashes: Array, threshold: int, crowded: Array, progress: bool) -> Iterator[Array]:
-    """Pairs within the threshold, block by block: rows of first and second position, distance, and how it is turned.
+    """Pairs within the threshold, block by block: rows of first position, second position, distance and orientation.
 
-    ``crowded`` is filled in. What is found does not depend on how the hashes are cut into blocks.
+    Fills in ``crowded``. The pairs do not depend on the division of the hashes into blocks.
     """
     known = _Known(hashes)
     size, start = _BLOCK, 0
@@ -125,7 +125,7 @@ def _pairs(hashes: Array, threshold: int, crowded: Array, progress: bool) -> Ite
 
 
 def _block(hashes: Array, start: int, size: int) -> tuple[Index | None, int]:
-    """An index of the hashes from ``start`` on, and of how many: ``size``, or fewer in a crowd; none of a leaf."""
+    """An index of the hashes from ``start`` on, and their number: ``size``, or less in a crowd; None for a leaf."""
     while True:
         block = hashes[start : start + size]
         if len(block) <= _LEAF:
@@ -144,7 +144,7 @@ def _asked(
     threshold: int,
     span: tuple[int, int],
 ) -> tuple[int, Array]:
-    """What a stretch of a block finds, among what is known and before it in the block: how many asked, and pairs."""
+    """Search for a part of a block among the known hashes and earlier ones of the block: number of queries, pairs."""
     part = hashes[span[0] : span[1]]
     upright, transposed = words(part), words(part, transposed=True)
     pairs = [np.zeros((4, 0), np.int64)]
@@ -163,11 +163,12 @@ def _rows(first: Array, second: Array, distance: Array, turn: Array) -> Array:
 
 
 def _crowd(count: Array, query: Array, hit: Array) -> Array:
-    """Which hashes of a block have too many known ones within the threshold, one after the other.
+    """Which hashes of a block have too many known ones within the threshold, determined in order.
 
     Args:
-        count: for each, those known before the block.
-        query: of pairs within the block, ascending; and ``hit``, which is before it.
+        count: for each hash, the number of known hashes from before the block.
+        query: the later position of each pair within the block, ascending.
+        hit: the earlier position of each pair.
     """
     crowd = np.zeros(len(count), bool)
     starts = np.searchsorted(query, np.arange(len(count) + 1))
@@ -178,7 +179,7 @@ def _crowd(count: Array, query: Array, hit: Array) -> Array:
 
 
 class _Known:
-    """Hashes that further ones are compared with: a few indexes, each more than twice as large as the next."""
+    """The hashes that later ones are compared with: a few indexes, each more than twice as large as the next."""
 
     def __init__(self, hashes: Array) -> None:
         self._hashes = hashes
@@ -186,7 +187,7 @@ class _Known:
         self.count = 0
 
     def add(self, places: Array, index: Index | None) -> None:
-        """Make some known; ``index`` is theirs, where there is one already."""
+        """Add hashes by position; ``index`` is their index if it already exists."""
         if not len(places):
             return
         self.count += len(places)

@@ -19,10 +19,14 @@ _BYTES = SIDE * SIDE
 
 
 def write(path: Path, thumbnails: Sequence[bytes | None]) -> str:
-    """Write thumbnails one behind the other, and give the file's sha256; a picture without one takes its place, all 0.
+    """Write thumbnails one after the other, and return the sha256 of the file; a missing one is written as zeros.
 
     Args:
-        thumbnails: SIDE rows of SIDE shades each.
+        path: the file to write.
+        thumbnails: SIDE x SIDE gray values each, as bytes.
+
+    Raises:
+        ValueError: a thumbnail has another size.
     """
     blank, digest = bytes(_BYTES), hashlib.sha256()
     with path.open("wb") as file:
@@ -35,13 +39,13 @@ def write(path: Path, thumbnails: Sequence[bytes | None]) -> str:
 
 
 class Thumbnails:
-    """The thumbnails of several files, numbered on from file to file; their pages are read when they are asked for.
+    """The thumbnails of several files, numbered consecutively across files, and read from disk as needed.
 
     Args:
-        paths: files that :func:`write` wrote.
+        paths: files written by :func:`write`.
 
     Raises:
-        BuildError: a file that ends within a thumbnail.
+        BuildError: a file is truncated within a thumbnail.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -61,13 +65,13 @@ class Thumbnails:
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def take(self, positions: NDArray[Any]) -> NDArray[np.uint8]:
-        """Some of them, in the order asked for: (n, SIDE, SIDE)."""
+        """The thumbnails at the given positions, in that order: (n, SIDE, SIDE) uint8."""
         taken = np.zeros((len(positions), SIDE, SIDE), np.uint8)
         which = np.searchsorted(self._ends, positions, side="right")
         for number in np.unique(which).tolist():
             mine = np.flatnonzero(which == number)
             start = self._ends[number - 1] if number else 0
-            # mapped anew each time: a build has more files than a process may hold open
+            # mapped again each time: a build has more files than a process may keep open
             part = np.memmap(self._paths[number], np.uint8, "r").reshape(-1, SIDE, SIDE)
             taken[mine] = part[positions[mine] - start]
         return taken

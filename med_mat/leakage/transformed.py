@@ -28,16 +28,18 @@ _THREADS = 2
 def transformed(
     images: pa.Table, source: Array, known: Array, found: Edges, thumbnails: Thumbnails, *, progress: bool = False
 ) -> tuple[Edges, dict[str, int]]:
-    """Pairs whose thumbnails can be laid over one another, and for the manifest how many were tried.
+    """Pairs whose thumbnails match after alignment, and the number of pairs compared, for the manifest.
 
-    A pair of one source is tried whatever else is in the build; of a picture's copies within its source, the first is
-    compared for all of them.
+    Which pairs of a source are compared does not depend on the rest of the build. If an image has copies within its
+    source, only the first of them is compared.
 
     Args:
-        images: ``modality``, ``descriptor`` and ``image`` (the position of the thumbnail).
-        source: of each image, a number.
-        known: of each image, the number of the patient or raw file that it is of.
-        found: pairs that are linked already.
+        images: a table with ``modality``, ``descriptor`` and ``image`` (the position of the thumbnail).
+        source: (n,) int: the source of each image.
+        known: (n,) int: for each image, the number of its patient or raw file.
+        found: pairs that are already linked.
+        thumbnails: the thumbnails of the images.
+        progress: whether to show a progress bar.
     """
     count = images.num_rows
     own = found.chosen(source[found.first] == source[found.second])

@@ -1,1 +1,1 @@
-"""Where a built Med-MAT lies, a folder or the Hub, and how its files are read."""
+"""The storage of a built Med-MAT: a folder or the Hub, and its file formats."""

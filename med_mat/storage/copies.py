@@ -1,7 +1,7 @@
-"""Arrow copies of data files, in the cache of ``datasets``: what selections are memory-mapped from.
+"""Arrow copies of data files in the cache of ``datasets``, which selections are memory-mapped from.
 
-Each is made when it is first needed, row group by row group, and renamed when it is whole. It says in itself which file
-of which build it copies, so that it can be told later whether that is still there (:func:`copies`).
+Each copy is made when it is first needed, row group by row group, and renamed when it is complete. Its metadata names
+the build and the file that it copies, so that stale copies can be found later (:func:`copies`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import datasets
 
 _BATCH_ROWS = 64
-#: Where a copy says of what it is one, in the metadata of its schema.
+#: The key in the schema metadata under which a copy names its build and file.
 _OF = b"med_mat.copy"
 _WHOLE = re.compile(r"[0-9a-f]{32}\.arrow")
 
@@ -39,8 +39,8 @@ class Copy:
     """One Arrow file in the cache."""
 
     path: Path
-    build: str  # a folder, or a dataset and commit on the Hub; "" where it does not say
-    file: str  # of the build
+    build: str  # a folder, or a dataset and commit on the Hub; "" if unknown
+    file: str  # path of the data file in the build
     size: int  # bytes
     state: State
 
@@ -51,17 +51,17 @@ class Copy:
 
 
 def folder() -> Path:
-    """Where the copies lie."""
+    """The folder of the copies."""
     import datasets
 
     return Path(datasets.config.HF_DATASETS_CACHE) / "med_mat"
 
 
 def opened(location: Location, name: str) -> datasets.Dataset:
-    """A data file of a build, memory-mapped from its copy. A copy that a power cut has damaged is made again.
+    """A data file of a build, memory-mapped from its copy. A damaged copy is made again.
 
     Raises:
-        BuildError, HubError: as :func:`arrow_file`.
+        BuildError, HubError: as for :func:`arrow_file`.
     """
     import datasets
 
@@ -73,11 +73,11 @@ def opened(location: Location, name: str) -> datasets.Dataset:
 
 
 def arrow_file(location: Location, name: str) -> Path:
-    """The Arrow copy of a data file of a build, made where it is not there yet.
+    """The Arrow copy of a data file of a build; created if missing.
 
     Raises:
-        BuildError: the cache cannot be written, or is full; the message names its folder and the ways around it.
-        BuildError, HubError: the data file is damaged, or cannot be had.
+        BuildError: the cache cannot be written, or its disk is full; the message names its folder and the workarounds.
+        BuildError, HubError: the data file is missing or damaged, or cannot be downloaded.
     """
     of = location.key(name)
     path = folder() / f"{hashlib.blake2b(of.encode('utf-8', 'surrogateescape'), digest_size=16).hexdigest()}.arrow"
@@ -105,10 +105,10 @@ def arrow_file(location: Location, name: str) -> Path:
 
 
 def _batches(location: Location, name: str) -> Iterator[pa.RecordBatch]:
-    """An empty batch, for the schema, and then the records of a data file.
+    """An empty batch with the schema, then the records of a data file.
 
     Raises:
-        BuildError, HubError: it is damaged.
+        BuildError, HubError: the file is damaged.
     """
     path = location.local(name)
     with reading(location, name), pq.ParquetFile(path) as parquet:
@@ -118,14 +118,14 @@ def _batches(location: Location, name: str) -> Iterator[pa.RecordBatch]:
 
 
 def _reason(error: Exception) -> str:
-    """What the system, or Arrow, says: pyarrow puts paths and numbers around it."""
+    """The plain message of the system or of Arrow, without the paths and numbers that pyarrow adds."""
     if isinstance(error, OSError) and error.errno:
         return os.strerror(error.errno)
     return str(error).strip().rstrip(".")
 
 
 def copies() -> list[Copy]:
-    """The copies that lie in the cache, by build and file. Nothing else in its folder is looked at.
+    """The copies in the cache, sorted by build and file. Other files in the folder are ignored.
 
     Raises:
         BuildError: the folder cannot be opened.
@@ -143,10 +143,10 @@ def copies() -> list[Copy]:
 
 
 def clear(found: Iterable[Copy]) -> None:
-    """Remove copies. What is open stays readable where it is open.
+    """Remove copies. Processes that have one open can still read it.
 
     Raises:
-        BuildError: one cannot be removed.
+        BuildError: a copy cannot be removed.
     """
     for one in found:
         try:
@@ -160,7 +160,7 @@ def _unreadable(path: Path) -> Copy:
 
 
 def _examined(path: Path) -> Copy | None:
-    """What a file is; None where it is being written, or has just gone."""
+    """The state of a file; None if it is being written or no longer exists."""
     try:
         facts = path.stat()
         if is_temporary(path.name):

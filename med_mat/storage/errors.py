@@ -1,4 +1,4 @@
-"""What goes wrong between us and the Hub, in sentences."""
+"""Turns errors of the Hub and its client into messages."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _TROUBLE = "the Hub has trouble: run the same command later; what arrived is kep
 
 @contextmanager
 def hub_errors(what: str) -> Iterator[None]:
-    """Whatever the Hub's client raises becomes a :class:`HubError` about ``what``.
+    """Turn any error of the Hub's client into a :class:`HubError` about ``what``.
 
-    The client's own text goes no further than its type: it may hold signed addresses.
+    Only the type of the client's error is shown, not its text, which may contain signed URLs.
     """
     try:
         yield
     except (MedMATError, MemoryError):
         raise
-    except Exception as error:  # the client lets through what its HTTP library of the day raises
+    except Exception as error:  # the client also raises errors of its HTTP library
         if isinstance(error, OSError) and error.filename:  # a file on this machine, not the Hub
             raise
         raise HubError(f"{what}: {_reason(error)}.") from error
@@ -46,13 +46,13 @@ def _reason(error: Exception) -> str:
         return "the Hub is not asked, since HF_HUB_OFFLINE is set, and the cache does not have it"
     if any("Consistency check failed" in str(one) for one in chain):
         return "it arrived incomplete: run the same command again; what arrived is kept"
-    if isinstance(error, ValueError):  # a name or an answer that the client itself turns down
+    if isinstance(error, ValueError):  # the client rejects a name or a response
         return str(error).strip().partition("\n")[0].rstrip(".")
     return f"the Hub cannot be reached ({type(chain[-1]).__name__}): run the same command again; what arrived is kept"
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """An error, what caused it, what caused that."""
+    """An error and the chain of its causes."""
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:
@@ -62,10 +62,15 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def check_held(names: Iterable[str], held: Collection[str], holder: object) -> None:
-    """Refuse sources that a set does not hold.
+    """Check that all named sources are in a set.
+
+    Args:
+        names: the sources asked for.
+        held: the sources of the set.
+        holder: what contains the set, as the subject of the message.
 
     Raises:
-        UnknownSourceError: it suggests the nearest.
+        UnknownSourceError: a source is not in the set; the message suggests the closest one.
     """
     for name in names:
         if name not in held:

@@ -1,4 +1,4 @@
-"""Where a built Med-MAT lies: a folder on this machine, or a dataset on the Hugging Face Hub at one commit."""
+"""The location of a built Med-MAT: a local folder, or a dataset on the Hugging Face Hub at one commit."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 MANIFEST = "med_mat.json"
-#: What a build writes down before it puts its files in place; it is there only while it does.
+#: The journal of a build that is moving its files into place; it exists only during that step.
 JOURNAL = ".build/switch.json"
-#: The name of the state of a build, in the manifest as "build" and in the metadata of the index.
+#: The metadata key of the index for the id of the state of a build; the manifest contains the same id as "build".
 BUILD_KEY = b"med_mat.build"
 INDEX = "index.parquet"
-#: The sha256 of every file of a Med-MAT but this one.
+#: The file with the sha256 of every other file of a Med-MAT.
 SUMS = "SHA256SUMS"
-#: What a push puts beside the index: the columns that opening and selecting read, a twentieth of its bytes.
+#: A file that a push adds next to the index: the columns for opening and selecting, a twentieth of its size.
 TAGS = "tags.parquet"
 TAGS_COLUMNS = ("row", "split", "label_set", "group", "withheld", "key", "file", "position")
 _PATTERN = re.compile(r"[*?]|\[.+\]|::", re.DOTALL)
@@ -38,7 +38,7 @@ _REPO_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """A build on this machine."""
+    """A build in a local folder."""
 
     root: Path
 
@@ -46,10 +46,10 @@ class Folder:
         return str(self.root)
 
     def local(self, name: str) -> Path:
-        """A file of the build, on this machine.
+        """The local path of a file of the build.
 
         Raises:
-            BuildError: it is not there.
+            BuildError: the file does not exist.
         """
         path = self.root / relative_name(self, name)
         if not path.is_file():
@@ -61,23 +61,23 @@ class Folder:
 
     def index(self, columns: Iterable[str]) -> Path:
         """A Parquet file that has these columns of the index."""
-        del columns  # a whole index costs nothing here
+        del columns  # locally, the whole index is available
         return self.local(INDEX)
 
     def open(self, name: str) -> IO[bytes]:
-        """A file of the build, opened for reading."""
+        """Open a file of the build for reading."""
         return self.local(name).open("rb")
 
     def read_row_group(
         self, file: IO[bytes], parquet: pq.ParquetFile, group: int, columns: Collection[str]
     ) -> pa.Table:
-        """The columns of one row group of an opened file; none means all."""
+        """Read columns of one row group of an open file; none means all."""
         del file
         return parquet.read_row_group(group, columns=list(columns) or None)
 
     @property
     def identity(self) -> str:
-        """What tells this build from all others: its absolute path."""
+        """The identity of the build: its absolute path."""
         return str(self.root.resolve())
 
     def key(self, name: str) -> str:
@@ -86,7 +86,7 @@ class Folder:
         return f"{self.identity}/{name}/{facts.st_size}/{facts.st_mtime_ns}"
 
     def damaged(self, name: str, why: object) -> BuildError:
-        """What is to be raised where a file of the build is not what a build writes."""
+        """The error to raise if a file of the build is damaged."""
         return BuildError(
             f"{self.root / name} is damaged, or cannot be read ({why}). {anew(self.root)} "
             f"'med-mat validate --out {self.root}' names all that is damaged."
@@ -95,7 +95,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class HubRepository:
-    """A build on the Hugging Face Hub, at one commit: what is pushed later does not show in it."""
+    """A build on the Hugging Face Hub, at one commit: later pushes do not affect it."""
 
     repo_id: str
     commit: str
@@ -104,10 +104,10 @@ class HubRepository:
         return self.repo_id
 
     def local(self, name: str) -> Path:
-        """A file of the build, downloaded once into the Hub's cache.
+        """The local path of a file of the build, downloaded once into the Hub's cache.
 
         Raises:
-            HubError: it is not there, or does not arrive.
+            HubError: the file does not exist, or cannot be downloaded.
         """
         from huggingface_hub import hf_hub_download
 
@@ -115,10 +115,10 @@ class HubRepository:
             return Path(hf_hub_download(self.repo_id, name, repo_type="dataset", revision=self.commit))
 
     def index(self, columns: Iterable[str]) -> Path:
-        """A Parquet file that has these columns of the index: a small one, where that has them all.
+        """A Parquet file that has these columns of the index: the small file of tags if that has all of them.
 
         Raises:
-            HubError: it is not there, or does not arrive.
+            HubError: the file does not exist, or cannot be downloaded.
         """
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import EntryNotFoundError
@@ -127,15 +127,15 @@ class HubRepository:
             with (
                 hub_errors(f"{self.repo_id}/{TAGS}"),
                 suppress(EntryNotFoundError),
-            ):  # it was not 'med-mat push' that sent it
+            ):  # missing if the files were not uploaded by 'med-mat push'
                 return Path(hf_hub_download(self.repo_id, TAGS, repo_type="dataset", revision=self.commit))
         return self.local(INDEX)
 
     def open(self, name: str) -> IO[bytes]:
-        """A file of the build, of which only what is read is fetched.
+        """Open a file of the build for reading; only the bytes that are read are downloaded.
 
         Raises:
-            HubError: it is not there.
+            HubError: the file does not exist.
         """
         from huggingface_hub import HfFileSystem
 
@@ -146,10 +146,10 @@ class HubRepository:
     def read_row_group(
         self, file: IO[bytes], parquet: pq.ParquetFile, group: int, columns: Collection[str]
     ) -> pa.Table:
-        """The columns of one row group of an opened file; none means all. Only their bytes are fetched.
+        """Read columns of one row group of an open file; none means all. Only their bytes are downloaded.
 
         Raises:
-            HubError: they do not arrive, or are damaged.
+            HubError: they cannot be downloaded, or are damaged.
         """
         from med_mat.storage.ranges import read_row_group
 
@@ -157,7 +157,7 @@ class HubRepository:
 
     @property
     def identity(self) -> str:
-        """What tells this build from all others: dataset and commit."""
+        """The identity of the build: dataset and commit."""
         return f"{self.repo_id}@{self.commit}"
 
     def key(self, name: str) -> str:
@@ -165,7 +165,7 @@ class HubRepository:
         return f"{self.identity}/{name}"
 
     def damaged(self, name: str, why: object) -> HubError:
-        """What is to be raised where a file of the dataset is not what a build writes."""
+        """The error to raise if a file of the dataset is damaged."""
         return HubError(
             f"{self.repo_id}/{name} is damaged, there or in the Hub's cache on this machine ({why}). Remove it from "
             "the cache (hf cache), and run the same command again."
@@ -176,16 +176,16 @@ Location = Folder | HubRepository
 
 
 def taken_for_pattern(folder: str | os.PathLike[str]) -> bool:
-    """Whether ``load_dataset`` takes the path of a folder for a pattern, or for one inside an archive.
+    """Whether ``load_dataset`` interprets the path of a folder as a pattern, or as a path inside an archive.
 
-    It then finds no files, or those of other folders (https://github.com/huggingface/datasets/issues/7468).
+    It then finds no files, or files of other folders (https://github.com/huggingface/datasets/issues/7468).
     """
     return _PATTERN.search(str(Path(folder).absolute())) is not None
 
 
 @contextmanager
 def reading(location: Location, name: str) -> Iterator[None]:
-    """Whatever a damaged file of a build makes its readers raise becomes a sentence on that file.
+    """Turn errors while reading a damaged file of a build into a message about that file.
 
     Raises:
         BuildError, HubError: the file is damaged.
@@ -198,25 +198,25 @@ def reading(location: Location, name: str) -> Iterator[None]:
         raise location.damaged(name, brief(error)) from error
     except OSError as error:
         if isinstance(error, MedMATError) or (error.errno is None and type(error) is not OSError):
-            raise  # a sentence already, or the network's
+            raise  # already a message, or a network error
         raise location.damaged(name, error.strerror or brief(error)) from error
 
 
 def need(location: Location, name: str, found: pa.Schema, columns: Iterable[str]) -> None:
-    """Whether a file of a build has the columns that a build writes.
+    """Check that a file of a build has the given columns.
 
     Raises:
-        BuildError, HubError: it lacks some.
+        BuildError, HubError: columns are missing.
     """
     if absent := [column for column in columns if column not in found.names]:
         raise location.damaged(name, f"it lacks the columns {', '.join(absent)}")
 
 
 def read_index(location: Location, columns: Collection[str], **options: Any) -> pa.Table:
-    """Columns of the index; the options are those of ``pyarrow.parquet.read_table``.
+    """Read columns of the index; the options are those of ``pyarrow.parquet.read_table``.
 
     Raises:
-        BuildError, HubError: it is not there, or damaged.
+        BuildError, HubError: the index is missing or damaged.
     """
     import pyarrow.parquet as pq
 
@@ -227,17 +227,17 @@ def read_index(location: Location, columns: Collection[str], **options: Any) -> 
 
 
 def anew(folder: Path) -> str:
-    """What to do about damaged files of a Med-MAT in a folder, as a sentence."""
+    """A sentence saying what to do about damaged files of a Med-MAT in a folder."""
     if (folder / ".build").is_dir():
         return "Run the same 'med-mat build' again: what is damaged is made anew, what is whole is kept."
     return "No build goes on here, for there is no .build: fetch what is damaged again, or build into another folder."
 
 
 def relative_name(location: Location, name: str) -> PurePosixPath:
-    """The name of a file of a build, which stays in it, whatever an index or a manifest says.
+    """The name of a file from an index or a manifest, as a path that stays inside the build.
 
     Raises:
-        BuildError: it does not.
+        BuildError: the path leads out of the build.
     """
     try:
         return relative(name)
@@ -246,20 +246,20 @@ def relative_name(location: Location, name: str) -> PurePosixPath:
 
 
 def brief(error: Exception) -> str:
-    """The first line of what a library says, without a full stop."""
+    """The first line of an error message of a library, without its final period."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[Location, Mapping[str, Any]]:
-    """A built Med-MAT, and its manifest.
+    """Find a built Med-MAT, and read its manifest.
 
     Args:
         where: a folder that ``med-mat build`` wrote, or a Hub dataset ("org/Med-MAT").
         revision: a branch, tag or commit of the Hub dataset; it is resolved to a commit once.
 
     Raises:
-        BuildError: nothing there, an unfinished build, or one of another schema version.
-        HubError: the Hub does not give it.
+        BuildError: there is no build, an unfinished one, or one with another schema version.
+        HubError: the dataset cannot be read from the Hub.
     """
     if where == "":
         raise BuildError("The name of a Med-MAT is empty: name a folder or a Hub dataset; '.' is the current folder.")

@@ -1,7 +1,7 @@
-"""The manifest of a Med-MAT, ``med_mat.json``: what whoever reads it may rely on.
+"""Checks the manifest of a Med-MAT, ``med_mat.json``.
 
-It may have come from the Hub, be damaged, or be of a later Med-MAT that says more. What is known is checked once, when
-it is read; the facts of rows are read by :meth:`med_mat.catalog.RowFacts.of_manifest`.
+A manifest may come from the Hub, be damaged, or be written by a later version with more fields. The known fields are
+checked once, when it is read; the facts of rows are read by :meth:`med_mat.catalog.RowFacts.of_manifest`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from med_mat.errors import BuildError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """What a build says of one source."""
+    """The facts of one source in a build."""
 
     records: int
     variant: str
@@ -31,7 +31,7 @@ class _Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _NearDuplicates:
-    """What it says of the search for near-duplicates."""
+    """The statistics of the search for near-duplicates."""
 
     threshold: int = field(metadata={"key": "threshold"})
     unseen: int = field(default=0, metadata={"key": "records without hash"})
@@ -41,7 +41,7 @@ class _NearDuplicates:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bare:
-    """What a push without pixels says of a data file as it was built."""
+    """Size and hash of a complete data file whose pixels were not published."""
 
     bytes: int
     sha256: str
@@ -60,11 +60,11 @@ class _Manifest:
 
 
 def missing_images(manifest: Mapping[str, Any], where: object) -> str:
-    """What to know of a Med-MAT whose records lack images, and how to get them; "" where none lack.
+    """A sentence about records without images, and how to attach them; "" if all records have images.
 
     Args:
-        manifest: as :func:`check` accepts it.
-        where: the Med-MAT, as ``med-mat attach`` takes it.
+        manifest: a manifest accepted by :func:`check`.
+        where: the Med-MAT, as an argument of ``med-mat attach``.
     """
     without, every = manifest.get("without_pixels", {}), manifest["sources"]
     if not without:
@@ -77,13 +77,13 @@ def missing_images(manifest: Mapping[str, Any], where: object) -> str:
 
 
 def check(manifest: Mapping[str, Any], where: str) -> None:
-    """Whether a manifest says all that it should, each of the kind that it should be.
+    """Check that a manifest has all required fields with the right types.
 
     Args:
-        manifest: as JSON gives it.
-        where: the document, as the subject of a sentence.
+        manifest: the parsed JSON.
+        where: the document, as the subject of the message.
 
     Raises:
-        BuildError: it does not; the message names document and fact.
+        BuildError: a field is missing or has the wrong type; the message names document and field.
     """
     strict.read(_Manifest, manifest, where, error=BuildError, newer=True)

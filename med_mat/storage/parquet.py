@@ -1,4 +1,4 @@
-"""How Parquet files of records are written."""
+"""Writes Parquet files of records."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from med_mat.schema import PIXEL_COLUMNS, TAG_COLUMNS
 
 
 def parquet_bytes(table: pa.Table, **options: Any) -> pa.Buffer:
-    """A table as a Parquet file in memory: where the disk is full, pyarrow would leave a file of its own open."""
+    """A table as a Parquet file in memory: on a full disk, pyarrow would leave a file open."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_statistics=False, **options)
     return sink.getvalue()
@@ -24,10 +24,10 @@ def open_writer(
     """A Parquet writer for records: images uncompressed, statistics on the tags, a page index.
 
     Args:
-        target: the file.
+        target: the file to write.
         arrow_schema: its columns.
-        text_codec: the compression of all columns but the images. Data files have small pages, for which zstd is slow
-            and hardly better than snappy.
+        text_codec: the compression of all columns except the images. Data files have small pages, for which zstd is
+            slow and hardly better than snappy.
     """
     leaves = _leaves(arrow_schema)
     pixels = {leaf for leaf in leaves if leaf.split(".")[0] in PIXEL_COLUMNS}
@@ -38,12 +38,12 @@ def open_writer(
         use_dictionary=[leaf for leaf in leaves if leaf not in pixels and leaf not in ("id", "sha256", "pixel_hash")],
         write_statistics=[name for name in (*TAG_COLUMNS, "id", "label") if name in arrow_schema.names],
         write_page_index=True,
-        write_batch_size=16,  # of large values: the encoder's buffer then stays in the processor's cache
+        write_batch_size=16,  # values are large: the encoder's buffer stays in the CPU cache
     )
 
 
 def _leaves(arrow_schema: pa.Schema) -> list[str]:
-    """The column paths as Parquet names them: ``boxes.list.element.xmin``."""
+    """The column paths in Parquet's notation: ``boxes.list.element.xmin``."""
 
     def walk(name: str, kind: pa.DataType) -> list[str]:
         if pa.types.is_list(kind):

@@ -1,4 +1,4 @@
-"""Reading a row group of a Parquet file on the Hub: the bytes of the columns asked for, in few requests."""
+"""Reads columns of a row group of a Parquet file on the Hub, with few range requests."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import pyarrow.parquet as pq
 from med_mat.errors import HubError
 from med_mat.storage.errors import hub_errors
 
-#: Columns that lie nearer than this are fetched in one request.
+#: Columns with a gap of at most this many bytes between them are downloaded in one request.
 _GAP = 64_000
 
 
 def read_row_group(file: IO[bytes], parquet: pq.ParquetFile, group: int, columns: Collection[str]) -> pa.Table:
-    """The columns of one row group; none means all.
+    """Read columns of one row group; none means all.
 
-    The bytes are fetched in this thread and laid out at their places in memory of the file's size, of which the system
-    gives only the pages that are written. pyarrow's own way (``pre_buffer``) leaves threads that hold a Python file,
-    and a script which ends just then is aborted (apache/arrow issue 45214).
+    The bytes are downloaded in this thread and stored at their offsets in a memory map of the file's size, of which the
+    system allocates only the pages that are written. pyarrow's own method (``pre_buffer``) leaves threads that use a
+    Python file, and a script that ends at that moment is aborted (apache/arrow issue 45214).
 
     Raises:
-        HubError: the Hub does not give the bytes, or the file is damaged.
+        HubError: the bytes cannot be downloaded, or the file is damaged.
     """
     name = getattr(file, "path", "a Parquet file")
     size = file.seek(0, 2)
@@ -43,7 +43,7 @@ def read_row_group(file: IO[bytes], parquet: pq.ParquetFile, group: int, columns
 
 
 def _spans(group: pq.RowGroupMetaData, columns: Collection[str]) -> list[tuple[int, int]]:
-    """Where the bytes of these columns start and end, in order, neighbours together."""
+    """The start and end of the bytes of these columns, in order; adjacent ones are merged."""
     spans: list[tuple[int, int]] = []
     for chunk in map(group.column, range(group.num_columns)):
         if columns and chunk.path_in_schema.partition(".")[0] not in columns:

@@ -1,8 +1,8 @@
 """The index of a source's raw files: path, size, sha256 and role of each, so that two copies can be compared.
 
-A build writes ``files/<source>.parquet`` for each source. It holds no times and nothing of the machine: the same files
-give the same bytes. Hidden files are not in it, for no layout looks at them. Files that the build did not read have no
-sha256.
+A build writes ``files/<source>.parquet`` for each source. It contains no times and nothing specific to the machine: the
+same files give the same bytes. Hidden files are not included, since layouts ignore them. Files that the build did not
+read have no sha256.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from med_mat.raw.folder import RawFolder
 from med_mat.raw.patterns import is_hidden
 from med_mat.storage.parquet import parquet_bytes
 
-#: Raised whenever the meaning of a column changes.
+#: Incremented whenever the meaning of a column changes.
 VERSION = 2
 FOLDER = "files"
-#: What a file is to the build: pixels, a mask, a table or other annotation that the loader read, or nothing.
+#: The role of a file in the build: pixels, a mask, a table or other annotation that the loader read, or not used.
 ROLES = ("image", "mask", "table", "skipped")
 SCHEMA = pa.schema([("path", pa.string()), ("bytes", pa.int64()), ("sha256", pa.string()), ("role", pa.string())])
 
 
 class FileIndex(NamedTuple):
-    """The files of one source, by path."""
+    """The index of the files of one source, by path."""
 
     source: str
     variant: str
-    files: pa.Table  # of SCHEMA
-    named: bool = True  # False: digits of the sha256 stand for paths (see med_mat.nameless)
+    files: pa.Table  # with the columns of SCHEMA
+    named: bool = True  # False: digits of the sha256 replace paths (see med_mat.nameless)
 
 
 def index_of(source: str, raw: RawFolder, digests: Mapping[str, str], roles: Mapping[str, str]) -> FileIndex:
-    """The index of a folder as it lies there, with what is known of its files."""
+    """The index of a raw folder, with known hashes and roles of its files."""
     known = [path for path in raw.files if not is_hidden(path)]
     every = raw.files
     unknown = pa.nulls(len(known), pa.string())
@@ -53,7 +53,7 @@ def index_of(source: str, raw: RawFolder, digests: Mapping[str, str], roles: Map
 
 
 def write_index(folder: Path, index: FileIndex) -> Path:
-    """Write an index into a folder, as ``<source>.parquet``, and return where."""
+    """Write an index into a folder, as ``<source>.parquet``, and return its path."""
     about = {"version": VERSION, "source": index.source, "variant": index.variant, "named": index.named}
     path = folder / f"{index.source}.parquet"
     table = index.files.replace_schema_metadata({"med_mat.files": json.dumps(about)})
@@ -65,7 +65,7 @@ def read_index(path: Path) -> FileIndex:
     """Read one index file.
 
     Raises:
-        ReadError: it is missing, or not an index.
+        ReadError: the file is missing, or not an index.
     """
     try:
         table = pq.read_table(path)
@@ -89,7 +89,7 @@ def read_indexes(place: Path) -> dict[str, FileIndex]:
     """Source -> index, from a Med-MAT, a folder of index files, or one such file.
 
     Raises:
-        ReadError: there is none.
+        ReadError: there is no index.
     """
     if place.is_file():
         index = read_index(place)
@@ -105,5 +105,5 @@ def read_indexes(place: Path) -> dict[str, FileIndex]:
 
 
 def table_of(paths: pa.Array, sizes: pa.Array, digests: pa.Array, roles: pa.Array) -> pa.Table:
-    """A table of :data:`SCHEMA` of its columns."""
+    """A table with the columns of :data:`SCHEMA`."""
     return pa.Table.from_arrays([paths, sizes, digests.cast(pa.string()), roles.cast(pa.string())], schema=SCHEMA)

@@ -1,4 +1,4 @@
-"""The data files of a build as ``datasets`` need them: streamed, or with other questions than they were built with."""
+"""The data files of a build for ``datasets``: streamed, or with different questions than those stored."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from med_mat.storage.location import Location, need, reading
 if TYPE_CHECKING:
     import datasets
 
-#: A file, the places of records in it, and the key of each.
+#: A file, the positions of records in it, and the key of each.
 Piece = tuple[str, npt.NDArray[np.int32], npt.NDArray[np.int64]]
 
 
 def stream(
     location: Location, pieces: list[Piece], columns: tuple[str, ...], view: View | None
 ) -> Iterator[dict[str, Any]]:
-    """The records of some places; their questions are those that a view asks, if there is one."""
+    """The records at the given positions, with the questions of a view if there is one."""
     wanted = columns or tuple(name for name, _ in schema.FIELDS)
     if view is None or not set(wanted).intersection(schema.QUESTION_COLUMNS):
         view, needed = None, columns
@@ -53,17 +53,17 @@ def stream(
 def beside(
     parts: Sequence[datasets.Dataset], asked: pa.Table, codes: npt.NDArray[Any], places: npt.NDArray[Any], name: str
 ) -> datasets.Dataset:
-    """Shards, one after the other, with other questions at some places and none elsewhere. No pixel is touched.
+    """Concatenated shards with different questions at some positions and none elsewhere. Pixels are not copied.
 
-    ``datasets`` would copy all pixels to put columns beside a selection; beside whole files it need not. Each file gets
-    columns of its own: what is sent to a worker then holds them once.
+    ``datasets`` would copy all pixels to add columns to a selection, but not to add them to whole files. Each file gets
+    separate columns, so that they are sent to a worker only once.
 
     Args:
-        parts: the shards, as they are.
-        asked: (n,) the other questions.
-        codes: (n,) which of the shards each is for.
-        places: (n,) and where in it.
-        name: of form and seed: by this the same selection in the same form is known again to the cache of ``datasets``.
+        parts: the shards.
+        asked: (n,) the new questions.
+        codes: (n,) int: the position in ``parts`` of the shard that each question belongs to.
+        places: (n,) int: its position in that shard.
+        name: form and seed, which make the fingerprint for the cache of ``datasets`` reproducible.
     """
     import datasets
     from datasets.table import InMemoryTable, concat_tables
