@@ -200,7 +200,7 @@ def _rows(directory: Directory, changes: Tags, samples: int, name: object) -> Ar
     found = found.astype(f"=u{bits // 8}")
     if (
         directory.first(tag.PREDICTOR, 1) == _DIFFERENCES
-    ):  # the difference to the same sample of the previous pixel, within a tile
+    ):  # to the previous pixel of the tile
         parts = [found[:, left : left + (tile or width)] for left in range(0, width, tile or width)]
         sums = [np.cumsum(part.reshape(len(part), -1, samples), axis=1, dtype=found.dtype) for part in parts]
         found = np.concatenate([one.reshape(len(one), -1) for one in sums], axis=1)
