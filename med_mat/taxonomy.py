@@ -1,10 +1,10 @@
-"""The vocabularies of Med-MAT: the words of the three axes of a triplet, and how these words are related.
+"""The vocabularies of Med-MAT: the words of the three axes of a triplet, and their relations.
 
 Modalities and areas are those of arXiv 2412.20070 v2 (Table 17 and appendix B.1). The paper never lists its 13 tasks:
 the 13 here are ours, coarse, and each of the 53 subsets maps to one of them (``data/subsets.yaml``). The paper pools
 COVID and Cancer into State to obtain more combinations; ``TASK_PARENTS`` holds that hierarchy.
 
-How words are checked and related, and how a card declares further ones: :mod:`med_mat.vocabulary`.
+For checking words, and for words declared by cards, see :mod:`med_mat.vocabulary`.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import Literal
 
-#: How the labels of a row come: one class, one grade of a scale, several findings, boxes or masks.
+#: Kinds of annotation of a row: one class, one grade of a scale, several findings, boxes or masks.
 AnnotationKind = Literal["classes", "grades", "findings", "boxes", "masks"]
-#: Kinds of rows whose labels are those of boxes and masks: their records are asked where, all others what.
+#: Kinds of rows with boxes or masks: their questions ask where a label is, all others what an image shows.
 DRAWN = ("boxes", "masks")
-#: What stands between a user and the files of a source.
+#: What a user must do to access the files of a source.
 Access = Literal["open", "account", "competition", "request", "credentialed"]
-#: How a license is known: read where the publisher states it, reported by a copy or a catalog, or not known.
+#: Evidence for a license: read where the publisher states it, reported by a copy or a catalog, or unknown.
 LicenseCertainty = Literal["confirmed", "reported", "unknown"]
 
 SPLITS = ("train", "validation", "test")
-#: The split of files that takes the train and validation records whose group lies in a held-out part.
+#: The split of train and validation records whose group is in a held-out part.
 WITHHELD = "withheld"
 AXES = ("modality", "area", "task")
-#: An element that is left open.
+#: A wildcard element.
 ANY = "*"
 
-#: More words than this are counted in a message, and not listed.
+#: A message counts, rather than lists, more words than this.
 _LISTED = 20
 
-#: Upstream's short name -> what it stands for.
+#: Modality, in upstream's abbreviation -> its meaning.
 MODALITIES: Mapping[str, str] = MappingProxyType(
     {
         "Co": "Colposcopy",
@@ -50,7 +50,7 @@ MODALITIES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: Anatomical areas, with what they hold: the paper's 14 and the two (Liver, Thyroid) that only detection subsets have.
+#: Anatomical area -> its meaning: the paper's 14, and two (Liver, Thyroid) that only detection subsets have.
 AREA_MEANINGS: Mapping[str, str] = MappingProxyType(
     {
         "Bladder": "the urinary bladder",
@@ -73,7 +73,7 @@ AREA_MEANINGS: Mapping[str, str] = MappingProxyType(
 )
 AREAS: tuple[str, ...] = tuple(AREA_MEANINGS)
 
-#: Coarse task -> what it asks of an image. Tasks that end in "Detection" come with boxes or masks.
+#: Coarse task -> its meaning. Tasks that end in "Detection" have boxes or masks.
 TASKS: Mapping[str, str] = MappingProxyType(
     {
         "Quality": "is the image good enough to be used",
@@ -92,17 +92,17 @@ TASKS: Mapping[str, str] = MappingProxyType(
     }
 )
 
-#: A task -> the coarser task that it is a kind of (arXiv 2412.20070 v2, appendix B.1).
+#: Task -> the coarser task that it is a kind of (arXiv 2412.20070 v2, appendix B.1).
 TASK_PARENTS: Mapping[str, str] = MappingProxyType({"COVID": "State", "Cancer": "State"})
 
-#: A detection task -> the classification task that names what it finds (arXiv 2412.20070 v2, section 6).
+#: Detection task -> the classification task of what it detects (arXiv 2412.20070 v2, section 6).
 DETECTION_OF: Mapping[str, str] = MappingProxyType({"Cancer Detection": "Cancer", "Diseases Detection": "Diseases"})
 
-#: Areas of which one shows the other: a radiograph of the chest shows the lungs, and the fundus is the retina seen from
-#: the front. What shares no element with a target shows none of its area under another name either.
+#: Pairs of overlapping areas: a chest radiograph shows the lungs, and the fundus is the retina seen from the front.
+#: Data that share no element with a target must not show its area under another name either.
 AREA_OVERLAPS: tuple[tuple[str, str], ...] = (("Chest", "Lung"), ("Fundus", "Retina"))
 
-#: Common synonyms, used only to suggest the right word.
+#: Common synonyms, used only for suggestions.
 SYNONYMS: Mapping[str, str] = MappingProxyType(
     {
         "ultrasound": "US",
@@ -142,7 +142,7 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word most like ``word``, whatever its case, or None where nothing is near."""
+    """The known word most similar to ``word``, ignoring case; None if none is similar."""
     found = _nearest(word, known, 1)
     return found[0] if found else None
 
@@ -153,17 +153,17 @@ def _nearest(word: str, known: Iterable[str], most: int) -> list[str]:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """What a message says of a word that is not known: ``" Did you mean 'benign'?"``, or nothing."""
+    """A suggestion for an unknown word: ``" Did you mean 'benign'?"``, or ""."""
     return suggested(nearest(word, known))
 
 
 def choices(word: str, known: Collection[str], how: str) -> str:
-    """What a message says of the words to choose from: all where they are few, else the nearest and how to list all.
+    """The choices in a message: all words if they are few, else the nearest word and how to list all.
 
     Args:
-        word: what was asked for.
-        known: the words that there are, in the order in which to list them.
-        how: what lists them all, as the subject of a sentence.
+        word: The unknown word.
+        known: The known words, in the order in which to list them.
+        how: What lists all of them, as the subject of a sentence.
     """
     hint = did_you_mean(word, known)
     if len(known) <= _LISTED:
@@ -174,5 +174,5 @@ def choices(word: str, known: Collection[str], how: str) -> str:
 
 
 def suggested(word: str | None) -> str:
-    """The same of a word that is known to be the right one; nothing for None."""
+    """The suggestion of this word; "" for None."""
     return f" Did you mean {word!r}?" if word else ""

@@ -1,8 +1,8 @@
-"""Vocabularies: the words that the elements of a triplet are made of, closed for mistakes and open for declared words.
+"""Vocabularies: the words for the elements of a triplet; unknown words are errors, and cards can declare further words.
 
-There is no list of words that grows behind the scenes. A catalog and a build each hold the :class:`Vocabulary` that
-they know: :data:`STANDARD`, and the words that the cards of their own sources declare. Where a selection meets one of
-them, its words are checked.
+There is no global list that grows. Each catalog and each build has its own :class:`Vocabulary`: :data:`STANDARD`,
+extended by the words that the cards of its sources declare. The words of a selection are checked when it is applied to
+one of them.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _WORD = re.compile(r"[^\W_][\w .'+-]{0,39}")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Vocabulary:
-    """The words of each axis with what they mean, and how they are related; also the ``vocabulary:`` block of a card.
+    """The words of each axis with their meanings and relations; also the ``vocabulary:`` block of a card.
 
     Args:
-        modality, area, task: word -> what it means.
-        parents: task -> the coarser task that it is a kind of, as COVID is a kind of State.
-        detects: detection task -> the classification task that names what it finds.
-        overlaps: pairs of areas of which one shows the other, as a chest radiograph shows the lungs.
+        modality, area, task: Word -> its meaning.
+        parents: Task -> the coarser task that it is a kind of, as COVID is a kind of State.
+        detects: Detection task -> the classification task of what it detects.
+        overlaps: Pairs of overlapping areas, as a chest radiograph shows the lungs.
     """
 
     modality: Mapping[str, str] = field(default_factory=dict)
@@ -49,20 +49,20 @@ class Vocabulary:
     overlaps: tuple[tuple[str, str], ...] = ()
 
     def words(self, axis: str) -> Mapping[str, str]:
-        """The words of an axis, with what they mean."""
+        """The words of an axis -> their meanings."""
         found: Mapping[str, str] = getattr(self, axis)
         return found
 
     @property
     def elements(self) -> tuple[tuple[str, str], ...]:
-        """Each word after its axis."""
+        """All (axis, word) pairs."""
         return tuple((axis, word) for axis in AXES for word in self.words(axis))
 
     def canonical(self, axis: str, word: str) -> str:
-        """The word of an axis that is spelled so, whatever its case.
+        """The canonical spelling of a word of an axis, given in any case.
 
         Raises:
-            VocabularyError: no such word; the message suggests the nearest.
+            VocabularyError: There is no such word; the message suggests the nearest.
         """
         found = _folded(word, self.words(axis))
         if found is None:
@@ -70,23 +70,23 @@ class Vocabulary:
         return found
 
     def check(self, axis: str, word: str) -> None:
-        """Refuse a word that is not one of the axis, to the letter.
+        """Raises unless an axis has this word in this exact spelling.
 
         Raises:
-            VocabularyError: the message suggests the nearest word.
+            VocabularyError: It does not; the message suggests the nearest word.
         """
         if word not in self.words(axis):
             raise self._unknown(axis, word)
 
     def find(self, word: str) -> tuple[str, str] | None:
-        """The axis that has a word, whatever its case, and its spelling there; None where no axis has it.
+        """The axis of a word, given in any case, and its canonical spelling; None if no axis has it.
 
-        No word stands on two axes.
+        No word is on two axes.
         """
         return next(((axis, found) for axis in AXES if (found := _folded(word, self.words(axis)))), None)
 
     def nearest(self, word: str) -> str | None:
-        """The word of any axis that is most like this one, or None where nothing is near."""
+        """The word of any axis that is most similar to this one; None if none is similar."""
         synonym = SYNONYMS.get(word.casefold())
         return synonym or nearest(word, [name for axis in AXES for name in self.words(axis)])
 
@@ -108,13 +108,13 @@ class Vocabulary:
         return tuple(chain)
 
     def counts_as(self, task: str, *, pool_tasks: bool, cross_tasks: bool) -> frozenset[str]:
-        """The tasks whose element a triplet of this task provides, under the options of an experiment.
+        """The tasks that a triplet of this task counts as, under the options of an experiment.
 
         Args:
-            task: one of the tasks.
-            pool_tasks: a task also counts as those that it is a kind of, COVID as State (appendix B.1).
-            cross_tasks: a detection task also counts as what it detects, Cancer Detection as Cancer (section 6). With
-                ``pool_tasks``, as State too.
+            task: One of the tasks.
+            pool_tasks: A task also counts as those that it is a kind of, such as COVID as State (appendix B.1).
+            cross_tasks: A detection task also counts as what it detects, such as Cancer Detection as Cancer (section
+                6). With ``pool_tasks``, as State too.
 
         Raises:
             VocabularyError: no such task.
@@ -126,7 +126,7 @@ class Vocabulary:
         return frozenset(pooled for name in names for pooled in (self.ancestors(name) if pool_tasks else (name,)))
 
     def related(self, axis: str, one: str, other: str) -> bool:
-        """Whether two words of an axis are one, or one holds the other: Lung and Chest, Cancer and Cancer Detection.
+        """Whether two words of an axis are equal or overlap: Lung and Chest, Cancer and Cancer Detection.
 
         Two kinds of one task, such as COVID and Cancer, are not related.
 
@@ -143,14 +143,14 @@ class Vocabulary:
         return False
 
     def extended(self, more: Vocabulary) -> Vocabulary:
-        """This vocabulary and the words that another one declares.
+        """This vocabulary, extended by the words of another one.
 
         Args:
-            more: its relations may name words of both; a word that both have must mean the same in both.
+            more: Its relations may name words of both; a word in both must have the same meaning.
 
         Raises:
-            VocabularyError: a word cannot be one, differs from a known one by its case alone, stands on another axis or
-                means something else there; or a relation names an unknown word, or changes a known one.
+            VocabularyError: A word is malformed, differs from a known one only in case, is on another axis or has
+                another meaning; or a relation names an unknown word, or changes a known relation.
         """
         words = {axis: {**self.words(axis), **more.words(axis)} for axis in AXES}
         for axis in AXES:
@@ -214,10 +214,10 @@ class Vocabulary:
             raise VocabularyError(f"the {axis} {word!r} is declared as {meaning!r}, and elsewhere as {known!r}.")
 
     def beyond(self, elements: Iterable[tuple[str, str]]) -> Vocabulary:
-        """What it takes beside :data:`STANDARD` to understand these elements: their words and what these relate to.
+        """The words beyond :data:`STANDARD` that these elements need: their own, and those that they relate to.
 
         Args:
-            elements: of each, the axis and a word of it.
+            elements: (axis, word) pairs.
         """
         wanted = {element for element in elements if element[1] not in STANDARD.words(element[0])}
         areas = {word for axis, word in wanted if axis == "area"}
@@ -245,21 +245,21 @@ class Vocabulary:
         )
 
     def to_data(self) -> dict[str, Any]:
-        """As JSON holds it; what is empty is left out."""
+        """As plain data for JSON, without empty fields."""
         names = (*AXES, "parents", "detects")
         data: dict[str, Any] = {name: dict(getattr(self, name)) for name in names}
         return {k: one for k, one in {**data, "overlaps": [list(pair) for pair in self.overlaps]}.items() if one}
 
 
 def _folded(word: str, known: Mapping[str, str]) -> str | None:
-    """The known word that is spelled so, whatever its case."""
+    """The known word with this spelling, ignoring case."""
     if word in known:
         return word
     return next((name for name in known if name.casefold() == word.casefold()), None)
 
 
 def is_word(text: str) -> bool:
-    """Whether a text can be a word of an axis: it is short, plain, and none of the signs of a selection is in it."""
+    """Whether a text can be a word of an axis: short, plain, and without characters of the selection syntax."""
     return bool(
         _WORD.fullmatch(text)
         and text == text.strip()
@@ -267,7 +267,7 @@ def is_word(text: str) -> bool:
     )
 
 
-#: The words that need no declaration.
+#: The built-in words, which need no declaration.
 STANDARD = Vocabulary(
     modality=dict(MODALITIES),
     area=dict(AREA_MEANINGS),
@@ -279,6 +279,6 @@ STANDARD = Vocabulary(
 
 
 def in_order(axis: str, words: Iterable[str]) -> list[str]:
-    """Words of an axis, each once: ours in the order of their vocabulary, then those that cards declare, by name."""
+    """The unique words of an axis: ours in vocabulary order, then words declared by cards, alphabetically."""
     ours = {word: place for place, word in enumerate(STANDARD.words(axis))}
     return sorted(set(words), key=lambda word: (ours.get(word, len(ours)), word))

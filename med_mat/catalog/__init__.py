@@ -1,4 +1,4 @@
-"""The catalog: what is known of every source, row and subset, read from ``dataset_cards/`` and ``data/subsets.yaml``.
+"""The catalog of all sources, rows and subsets, read from ``dataset_cards/`` and ``data/subsets.yaml``.
 
 Nothing here imports a loader or touches an image. A source is one raw dataset as its publisher ships it; a row is one
 of upstream's numbered entries (a source under one task), or one of a later source; a subset is one of the 53 aggregated
@@ -33,7 +33,7 @@ from med_mat.catalog.model import (
 from med_mat.catalog.plugins import PLUGINS
 from med_mat.catalog.read import read_card, read_subsets
 
-checkout.register()  # also in a worker process: whoever unpickles a Source imports this package
+checkout.register()  # also in worker processes: unpickling a Source imports this package
 
 __all__ = [
     "PLUGINS",

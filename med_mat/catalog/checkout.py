@@ -1,7 +1,7 @@
 """Makes the bundled loaders and cards importable where Python runs inside a checkout.
 
-An installation holds them as ``med_mat.loaders`` and ``med_mat.dataset_cards``. In a checkout they are folders beside
-the package, which is the one that Python imports when it is started there.
+An installation contains them as ``med_mat.loaders`` and ``med_mat.dataset_cards``. In a checkout they are folders next
+to the package, which is the one that Python imports when started there.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ _PACKAGES = ("loaders", "dataset_cards")
 
 
 def register() -> None:
-    """Registers the folders beside the package as its subpackages, where it does not contain them itself."""
+    """Registers the folders next to the package as its subpackages if it does not contain them itself."""
     package = sys.modules["med_mat"]  # Python imports a package before the modules in it
     beside = str(Path(__file__).parents[2])
     for name in _PACKAGES:
         full = f"med_mat.{name}"
         if full in sys.modules or PathFinder.find_spec(full, package.__path__) is not None:
             continue
-        spec = PathFinder.find_spec(full, [beside])  # before an editable installation of another checkout
+        spec = PathFinder.find_spec(full, [beside])  # takes precedence over an editable installation of another checkout
         if spec is not None and spec.loader is not None:
             sys.modules[full] = module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)

@@ -1,4 +1,4 @@
-"""What holds of every record of a row: taken from a card, kept in the manifest of a build."""
+"""The facts shared by all records of a row: taken from a card, kept in the manifest of a build."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from med_mat.vocabulary import STANDARD, Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class RowFacts:
-    """What holds of every record of a row."""
+    """The facts shared by all records of a row."""
 
     number: int
     source: str
@@ -32,7 +32,7 @@ class RowFacts:
     labels_redistributable: bool | None
     commercial: bool | None
     augmented: bool
-    #: The words of its triplet, and how they are related; of all rows of a build the same.
+    #: The words of its triplet and their relations; the same for all rows of a build.
     vocabulary: Vocabulary = field(default=STANDARD, init=False, compare=False, repr=False)
 
     @classmethod
@@ -55,20 +55,20 @@ class RowFacts:
         return found._with(STANDARD.extended(source.vocabulary))
 
     def _with(self, vocabulary: Vocabulary) -> RowFacts:
-        object.__setattr__(self, "vocabulary", vocabulary)  # not a fact of the row that a manifest holds
+        object.__setattr__(self, "vocabulary", vocabulary)  # not one of the row's facts in a manifest
         return self
 
     def to_data(self) -> dict[str, Any]:
-        """As the manifest of a build holds it, under the row's number."""
+        """The facts as plain data for the manifest of a build, under the row's number."""
         data = {strict.spelt(one): getattr(self, one.name) for one in fields(self) if one.init and one.name != "number"}
         return {**data, "triplet": str(self.mat)}
 
     @classmethod
     def of_manifest(cls, manifest: Mapping[str, Any]) -> dict[int, RowFacts]:
-        """By row number, from the manifest of a build. Facts that a later Med-MAT has added are passed over.
+        """The facts by row number, from the manifest of a build. Facts added by a later Med-MAT are ignored.
 
         Raises:
-            BuildError: a fact is missing or of another kind; the message names row and fact.
+            BuildError: A fact is missing or of another type; the message names row and fact.
         """
         where = "The manifest med_mat.json"
         rows = strict.read(Mapping[str, Mapping[str, Any]], manifest.get("rows"), where, "rows", error=BuildError)
@@ -83,7 +83,7 @@ class RowFacts:
         return found
 
     def as_fields(self) -> dict[str, Any]:
-        """By the names that a :class:`~med_mat.selection.Selection` asks for."""
+        """The facts by the field names of a :class:`~med_mat.selection.Selection`."""
         facts = {
             one.name: getattr(self, one.name) for one in fields(self) if one.init and one.name not in ("number", "mat")
         }
@@ -91,23 +91,23 @@ class RowFacts:
 
 
 def vocabulary_of(manifest: Mapping[str, Any]) -> Vocabulary:
-    """The words that the triplets of a build are made of: ours, and those that its manifest declares.
+    """The vocabulary of a build's triplets: ours, extended by the words that its manifest declares.
 
     Raises:
-        BuildError: what it declares is of another kind, or contradicts ours.
+        BuildError: The declared words are of another type, or contradict ours.
     """
     where = "The manifest med_mat.json"
     declared: Vocabulary = strict.read(
         Vocabulary, manifest.get("vocabulary", {}), where, "vocabulary", error=BuildError, newer=True
     )
     try:
-        return STANDARD.extended(declared.beyond(declared.elements))  # some may be ours by now
+        return STANDARD.extended(declared.beyond(declared.elements))  # some may have become ours since
     except VocabularyError as error:
         raise BuildError(f"{where}: vocabulary: {error}") from error
 
 
 def declared_words(sources: Collection[Source]) -> dict[str, Any]:
-    """What the manifest of a build of these sources declares under ``vocabulary``; empty where our words are enough."""
+    """The words that the manifest of a build of these sources declares; empty if our words suffice."""
     words = functools.reduce(Vocabulary.extended, (source.vocabulary for source in sources), STANDARD)
     used = {element for source in sources for mat in source.mats for element in mat.elements}
     return words.beyond(used).to_data()

@@ -1,4 +1,4 @@
-"""The catalog of this installation, and the sources that a selection keeps."""
+"""Finds sources in the catalog of this installation."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 
 def sources(selector: Selector = None, **fields: Unpack[CardFields]) -> tuple[Source, ...]:
-    """The sources that have a row which a selection keeps, by number of their first row.
+    """The sources with a row that matches a selection, sorted by the number of their first row.
 
     Args:
-        selector: e.g. ``"CT|MRI/Brain/*"``, ``"*/Lung/* & annotation=masks"``; None selects all.
-        fields: further conditions by name, all of which must hold, e.g. ``modality="CT"``, ``access=["open",
+        selector: E.g. ``"CT|MRI/Brain/*"``, ``"*/Lung/* & annotation=masks"``; None selects all.
+        fields: Further conditions by name, all of which must hold, e.g. ``modality="CT"``, ``access=["open",
             "account"]``, ``redistributable=True``: see :class:`~med_mat.selection.CardFields`.
 
     Raises:
-        VocabularyError: a word is unknown, or asks for what only a build knows, such as the size of an image.
+        VocabularyError: A word is unknown, or a condition needs a build, such as one on the size of images.
     """
     catalog = load()
     facts = {row.number: RowFacts.of(row, source).as_fields() for source in catalog.values() for row in source.rows}
@@ -44,11 +44,11 @@ def sources(selector: Selector = None, **fields: Unpack[CardFields]) -> tuple[So
 
 
 def without_one(selector: Selector, **fields: Unpack[CardFields]) -> dict[str, tuple[Source, ...]]:
-    """Where a selection of several conditions keeps no source: each one without which it keeps some, and these.
+    """If no source matches several conditions: each condition without which some match, with these sources.
 
     Args:
-        selector: as for :func:`sources`.
-        fields: the same.
+        selector: As for :func:`sources`.
+        fields: As for :func:`sources`.
     """
     wanted = Selection.of(selector) & conditions(fields)
     parts = wanted.parts if isinstance(wanted, And) else ()
@@ -60,17 +60,17 @@ def without_one(selector: Selector, **fields: Unpack[CardFields]) -> dict[str, t
 def load() -> Catalog:
     """The catalog of this installation, read once.
 
-    A source of another package that is not in order is left out, with a warning through :mod:`logging`.
+    An invalid source of another package is left out, with a warning through :mod:`logging`.
 
     Raises:
-        CardError: a card of Med-MAT itself is not in order.
+        CardError: A card of Med-MAT itself is invalid.
     """
     subsets = read_subsets((resources.files("med_mat") / "data" / "subsets.yaml").read_text("utf-8"))
     folder = resources.files("med_mat.dataset_cards")
     cards = {
         path.name.removesuffix(".md"): path
         for path in folder.iterdir()
-        if path.name.endswith(".md") and path.name == path.name.lower()  # README.md and templates are upper case
+        if path.name.endswith(".md") and path.name == path.name.lower()  # README.md and templates are in upper case
     }
     found = {name: read_card(name, path.read_text("utf-8")) for name, path in cards.items()}
     for source in found.values():

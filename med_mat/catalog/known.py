@@ -12,7 +12,7 @@ from med_mat.vocabulary import STANDARD, Vocabulary
 
 
 class Catalog(Mapping[str, Source]):
-    """All sources by name, in the order of their first row, with the subsets that they feed."""
+    """All sources by name, sorted by their first row, with the subsets that they belong to."""
 
     def __init__(self, sources: Mapping[str, Source], subsets: Mapping[int, Subset]) -> None:
         self._sources = dict(sorted(sources.items(), key=lambda item: item[1].rows[0].number))
@@ -24,7 +24,7 @@ class Catalog(Mapping[str, Source]):
                     f"them another number (1 to {UPSTREAM_ROWS} are upstream's)."
                 )
         self.subsets = MappingProxyType(dict(subsets))
-        #: Our words, and those that the cards declare.
+        #: Our vocabulary, extended by the words that the cards declare.
         self.vocabulary = _joined(self._sources)
 
     def __getitem__(self, name: str) -> Source:
@@ -52,10 +52,10 @@ class Catalog(Mapping[str, Source]):
 
 
 def _joined(sources: Mapping[str, Source]) -> Vocabulary:
-    """Our words, and those that the cards of these sources declare.
+    """Our vocabulary, extended by the words that the cards of these sources declare.
 
     Raises:
-        CardError: two cards declare one word differently.
+        CardError: Two cards declare a word differently.
     """
     found = STANDARD
     before: list[str] = []

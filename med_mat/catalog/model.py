@@ -14,7 +14,7 @@ from med_mat.selection import MAT
 from med_mat.taxonomy import Access, AnnotationKind, LicenseCertainty
 from med_mat.vocabulary import Vocabulary
 
-#: Upstream numbers its rows from 1 to this; a source that upstream does not have numbers its own from the next one on.
+#: Upstream numbers its rows from 1 to this; rows of sources that upstream does not have are numbered from the next on.
 UPSTREAM_ROWS = 109
 
 Verified = Literal["real data", "label tables", "public listings", "facts only"]
@@ -22,8 +22,8 @@ Certainty = Literal["high", "medium", "low"]
 Split = Literal["train", "validation", "test"]
 #: Who states a license: the publisher (page, README, the authors' article), or a third party.
 StatedBy = Literal["publisher", "article", "copy", "catalogue", "code"]
-#: Who gave the labels: readers of the images, histology, laboratory or follow-up, the text of reports, a folder's name
-#: of which no reader is told, the web page or article of a picture, or another source.
+#: How the labels were obtained: from readers of the images, histology, laboratory tests or follow-up, the text of
+#: reports, a folder's name without a known reader, the web page or article of an image, or another source.
 Labeler = Literal[
     "several readers",
     "one reader",
@@ -34,13 +34,13 @@ Labeler = Literal[
     "another source",
     "not stated",
 ]
-#: Where in a source something may identify a person.
+#: Places in a source where something may identify a person.
 Place = Literal["file names", "raw labels", "tables", "pixels", "headers"]
 
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """The authors' own words on a row, or the paper's on a subset, never corrected."""
+    """The authors' own words on a row, or the paper's on a subset, uncorrected."""
 
     modality: str
     area: str
@@ -56,9 +56,9 @@ class Subset:
     number: int
     mat: MAT = field(metadata={"key": "triplet"})
     role: Literal["id", "ood", "detection"]
-    rows: tuple[int, ...]  # as upstream prints them
+    rows: tuple[int, ...]  # as printed by upstream
     upstream: Upstream
-    also: tuple[str, ...] = ()  # further tasks that the paper's experiments count it as
+    also: tuple[str, ...] = ()  # further tasks that it counts as in the paper's experiments
 
     @property
     def name(self) -> str:
@@ -68,42 +68,42 @@ class Subset:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scale:
-    """A scale of grades that one part of the body has, where the parts in a row differ."""
+    """The grading scale of one part of the body, if the parts in a row differ."""
 
-    part: str  # as it reads inside a sentence
+    part: str  # its form inside a sentence
     last: str  # raw label; the scale goes from the card's first label to this one
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A source under one task: one of upstream's numbered entries, or one that a later source has added."""
+    """A source under one task: one of upstream's numbered entries, or an entry of a later source."""
 
     number: int
     source: str
     mat: MAT
-    subset: int | None  # None: of a source that is not upstream's, in no subset
+    subset: int | None  # None: of a source that upstream does not have, in no subset
     kind: AnnotationKind
     labels: Mapping[str, str]  # raw label -> human label, in the card's order (a scale where kind is "grades")
     upstream: Upstream  # all fields empty for a row above UPSTREAM_ROWS
-    instructions: tuple[str, ...] = ()  # its own questions; none: those of its subset
-    always: bool = False  # boxes and masks: every image shows something
-    traced: bool = False  # masks of lines, such as vessels, of which boxes say nothing: no box is asked for
-    scales: Mapping[str, Scale] = field(default_factory=dict)  # grades: by what stands before "/" in the raw label
-    counts: Mapping[str, int] = field(default_factory=dict)  # findings: human label -> images, as far as they are known
-    images: int | None = None  # of the source, as its publisher counts them
+    instructions: tuple[str, ...] = ()  # its own questions; empty: those of its subset
+    always: bool = False  # boxes and masks: every image contains an object
+    traced: bool = False  # masks of lines, such as vessels, whose boxes are meaningless: no box is asked for
+    scales: Mapping[str, Scale] = field(default_factory=dict)  # grades: by the part of the raw label before "/"
+    counts: Mapping[str, int] = field(default_factory=dict)  # findings: human label -> number of images, if known
+    images: int | None = None  # of the source, as counted by its publisher
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The human labels, each once, in the card's order."""
+        """The unique human labels, in the card's order."""
         return tuple(dict.fromkeys(self.labels.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """One way to obtain a source: the route, where it leads, and the files that arrive."""
+    """One way to obtain a source: the route, its locator, and the downloaded files."""
 
     kind: HostKind
-    at: str  # slug, DOI, repository or URL, as the kind says
+    at: str  # slug, DOI, repository or URL, depending on the kind
     files: tuple[str, ...] = ()
     sha256: Mapping[str, str] = field(default_factory=dict)
     note: str = ""
@@ -114,19 +114,19 @@ _SHOWN = 4  # parts of a layout that are printed
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A way in which the source is known to lie on disk: glob patterns below its root."""
+    """A known layout of the source on disk: glob patterns relative to its root."""
 
     variant: str
-    files: tuple[str, ...] = ()  # all must match, or nothing can be read
-    parts: tuple[str, ...] = ()  # one must match: classes, halves of a split, of which a copy may lack some
-    also: tuple[str, ...] = ()  # what a whole copy holds besides and no record needs: masks, lists of a split
-    beside: tuple[str, ...] = ()  # what the publisher ships with it and no row reads
-    edition: str = ""  # which edition this is, where the publisher has several, and which is not read
-    images: int | None = None  # how many it has, where not those that the card counts
+    files: tuple[str, ...] = ()  # all must match
+    parts: tuple[str, ...] = ()  # at least one must match: classes or halves of a split, some of which a copy may lack
+    also: tuple[str, ...] = ()  # further files of a complete copy that no record requires: masks, lists of a split
+    beside: tuple[str, ...] = ()  # files that the publisher ships and no row reads
+    edition: str = ""  # the edition, if the publisher has several, and which one is not read
+    images: int | None = None  # number of images, if it differs from the card's
 
     @property
     def patterns(self) -> tuple[str, ...]:
-        """All that a whole copy holds."""
+        """The patterns of a complete copy."""
         return (*self.files, *self.parts, *self.also)
 
     @property
@@ -139,7 +139,7 @@ class Layout:
 
 @dataclass(frozen=True, slots=True)
 class Erratum:
-    """Where upstream's text on a row is wrong, and what holds."""
+    """An error in upstream's text on a row, and its correction."""
 
     row: int
     field: str
@@ -150,15 +150,15 @@ class Erratum:
 
 @dataclass(frozen=True, slots=True)
 class SharedId:
-    """An id in the paths of a source that other sources use too: who shares it shares a patient or a picture."""
+    """An id in the paths of a source that other sources use too: records with the same id share a patient or an image."""
 
-    namespace: str  # whose ids these are: sources with ids of one namespace are joined by them
-    pattern: str  # a regular expression with one group, named id, that is looked for in a path below the source's root
+    namespace: str  # sources are linked by ids of the same namespace
+    pattern: str  # a regular expression with one group, named id, searched for in a path relative to the source's root
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LicenseRead:
-    """How a license is known: who states it, on which page, and when that was read."""
+    """The evidence for a license: who states it, on which page, and when it was read."""
 
     by: StatedBy
     at: str  # URL
@@ -171,7 +171,7 @@ class LicenseRead:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LabeledBy:
-    """How the labels, boxes and masks of a source were made."""
+    """How the labels, boxes and masks of a source were obtained."""
 
     who: Labeler
     how: str  # in words
@@ -193,15 +193,15 @@ class Source:
     title: str
     summary: str
     rows: tuple[Row, ...]
-    license: str  # a Hub license identifier; "other" and "unknown" are among them
-    terms: str  # the license in words, and how certain that is
+    license: str  # a Hub license identifier, including "other" and "unknown"
+    terms: str  # the license in words, and how certain it is
     access: Access
-    redistributable: bool | None  # whether its images may be passed on; None: unknown
+    redistributable: bool | None  # whether its images may be redistributed; None: unknown
     homepage: str
     downloads: tuple[Download, ...]
     layouts: tuple[Layout, ...]
-    patients: str  # how a patient is known; "" where it is not
-    published_split: tuple[Split, ...]  # () where the publisher has none; what a third party made is none
+    patients: str  # how patients are identified; "" if they are not
+    published_split: tuple[Split, ...]  # () if the publisher defines none; splits by third parties do not count
     counts: Mapping[str, Any]
     overlaps: Mapping[str, str]  # other source -> what is shared
     errata: tuple[Erratum, ...]
@@ -211,20 +211,20 @@ class Source:
     prose: str
     task_categories: tuple[str, ...] = ()  # of the Hub
     tags: tuple[str, ...] = ()  # for the Hub
-    loader: str = ""  # the module that reads it
+    loader: str = ""  # its loader module
     shared_ids: tuple[SharedId, ...] = ()
-    patients_of: str = ""  # the source whose patient numbers it uses; most often itself
+    patients_of: str = ""  # the source whose patient numbers it uses; usually itself
     license_certainty: LicenseCertainty = "unknown"
-    license_read: LicenseRead | None = None  # None where the license is unknown
-    labels_redistributable: bool | None = None  # whether labels, boxes and masks may be passed on; None: unknown
+    license_read: LicenseRead | None = None  # None if the license is unknown
+    labels_redistributable: bool | None = None  # whether labels, boxes and masks may be redistributed; None: unknown
     commercial: bool | None = None  # whether it may be used commercially; None: unknown
     identifying: tuple[Identifier, ...] | None = None  # None: not examined; (): nothing is known
     labeled_by: LabeledBy | None = None  # None: not examined
-    augmented: bool = False  # it ships transformed copies of its own images, not all of which can be found
-    vocabulary: Vocabulary = field(default_factory=Vocabulary)  # the words that its card declares, beside ours
+    augmented: bool = False  # it ships transformed copies of its own images, not all of which can be detected
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)  # the words that its card declares in addition to ours
 
     def identifies(self, where: Place) -> bool:
-        """Whether something there may identify a person; a source that was not examined may."""
+        """Whether something there may identify a person; True if the source was not examined."""
         return self.identifying is None or any(one.where == where for one in self.identifying)
 
     def __repr__(self) -> str:
@@ -243,11 +243,11 @@ class Source:
 
     @property
     def mats(self) -> tuple[MAT, ...]:
-        """The triplets of its rows, each once."""
+        """The unique triplets of its rows."""
         return tuple(dict.fromkeys(row.mat for row in self.rows))
 
     def row(self, number: int) -> Row:
-        """Its row of that number."""
+        """Its row with this number."""
         for row in self.rows:
             if row.number == number:
                 return row

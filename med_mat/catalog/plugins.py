@@ -1,6 +1,6 @@
-"""Sources of other packages, by entry points of the group ``med_mat.sources``; one that is not valid is left out.
+"""Sources of other packages, by entry points of the group ``med_mat.sources``; invalid ones are left out.
 
-The name of an entry point is that of the source, its value the loader module, beside which the card lies.
+An entry point's name is the source's name, its value the loader module; the card is next to the loader.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ PLUGINS = "med_mat.sources"
 
 
 def with_plugins(ours: Mapping[str, Source], subsets: Mapping[int, Subset]) -> dict[str, Source]:
-    """Our sources, and those of other packages that are valid; each other one is left out with a warning.
+    """Our sources and the valid ones of other packages; invalid ones are left out with a warning.
 
-    Of two that contradict each other, the one whose name comes first in the alphabet is kept.
+    Of two sources that contradict each other, the alphabetically first is kept.
     """
     read: list[tuple[installed.EntryPoint, Source]] = []
     for point in sorted(installed.entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
@@ -45,7 +45,7 @@ def with_plugins(ours: Mapping[str, Source], subsets: Mapping[int, Subset]) -> d
         wrong = next(_naming_others(read, found, subsets, words), None)
         if wrong is None:
             break
-        _leave_out(*wrong)  # without it, others may have lost what they name, or what they contradicted
+        _leave_out(*wrong)  # its removal may make others invalid, or resolve a contradiction
         read = [one for one in read if one[0] != wrong[0]]
     for refused in contradicting:
         _leave_out(*refused)
@@ -55,13 +55,13 @@ def with_plugins(ours: Mapping[str, Source], subsets: Mapping[int, Subset]) -> d
 def _compatible(
     ours: Mapping[str, Source], subsets: Mapping[int, Subset], read: Sequence[tuple[installed.EntryPoint, Source]]
 ) -> tuple[dict[str, Source], list[tuple[installed.EntryPoint, CardError]]]:
-    """As many sources as can stand side by side, and those that cannot."""
+    """The sources that are compatible with each other, and those that are not."""
     found, left = dict(ours), []
     for point, source in read:
         try:
             if point.name in found:
                 raise CardError(_TAKEN)
-            Catalog({**found, point.name: source}, subsets)  # each row has its own number, each word one meaning
+            Catalog({**found, point.name: source}, subsets)  # row numbers are unique, and each word has one meaning
         except CardError as error:
             left.append((point, error))
         else:
@@ -75,7 +75,7 @@ def _naming_others(
     subsets: Mapping[int, Subset],
     words: Vocabulary,
 ) -> Iterator[tuple[installed.EntryPoint, CardError]]:
-    """The sources whose cards name a source, a subset or a word that there is not."""
+    """The sources whose cards name a source, a subset or a word that does not exist."""
     for point, source in read:
         if found.get(point.name) is source:
             try:
@@ -86,7 +86,7 @@ def _naming_others(
 
 
 def _self_contained(source: Source, words: Vocabulary) -> Source:
-    """A source with all the words that its triplets need, also those that another card declares."""
+    """A source with all the words that its triplets need, including those declared by other cards."""
     used = {element for mat in source.mats for element in mat.elements}
     return replace(source, vocabulary=words.beyond({*used, *source.vocabulary.elements}))
 
@@ -97,10 +97,10 @@ def _leave_out(point: installed.EntryPoint, error: CardError) -> None:
 
 
 def read_plugin(point: installed.EntryPoint) -> Source:
-    """A source of another package: the card lies beside the loader, which is parsed and not imported.
+    """Reads a source of another package. Its loader is parsed, not imported; the card is next to it.
 
     Raises:
-        CardError: the entry point, the card or the loader is not there or not in order.
+        CardError: The entry point, the card or the loader is missing or invalid.
     """
     package = point.module.rpartition(".")[0]
     if not package or point.attr or not _NAME.fullmatch(point.name):
@@ -109,12 +109,12 @@ def read_plugin(point: installed.EntryPoint) -> Source:
             "'toy_wrist = toy_sources.toy_wrist': a name in small letters, and the module of its loader."
         )
     try:
-        spec = util.find_spec(point.module)  # imports the package around it
+        spec = util.find_spec(point.module)  # imports the package that contains it
         card = (resources.files(package) / f"{point.name}.md").read_text("utf-8")
         read = getattr(spec and spec.loader, "get_source", None)
         code = read(point.module) if read else None
         names = {"examples"} if code is None else _names(ast.parse(code))
-    except Exception as error:  # what others wrote may raise anything
+    except Exception as error:  # third-party code may raise any exception
         raise CardError(f"{point.value} cannot be read: {type(error).__name__}: {error}.") from error
     if spec is None:
         raise CardError(f"Its loader, the module {point.module}, is not there.")

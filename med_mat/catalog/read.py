@@ -1,4 +1,4 @@
-"""Cards and subsets, read strictly: a key that is unknown, missing or of another kind is refused and named."""
+"""Reads cards and subsets strictly: a key that is unknown, missing or of another type is an error that names it."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from med_mat.taxonomy import DRAWN, Access, AnnotationKind, LicenseCertainty, di
 from med_mat.vocabulary import STANDARD, Vocabulary
 
 _LONGEST_PATTERN = 200
-_HIGHEST_ROW = 2**15 - 1  # a record holds its row in 16 bits
+_HIGHEST_ROW = 2**15 - 1  # a record stores its row in 16 bits
 
 
 def read_subsets(text: str) -> dict[int, Subset]:
     """Read ``subsets.yaml``.
 
     Raises:
-        CardError: a key is missing, unknown, or holds what it should not.
+        CardError: A key is missing, unknown, or has an invalid value.
     """
     where = "med_mat/data/subsets.yaml"
     subsets = strict.read(tuple[Subset, ...], strict.yaml_load(text, where), where, context=STANDARD)
     return {subset.number: subset for subset in subsets}
 
 
-#: Keys that the Hub knows in the front matter of a dataset, beside those of :class:`_Front`.
+#: Keys of the Hub in the front matter of a dataset, besides those of :class:`_Front`.
 _HUB_KEYS = (
     "annotations_creators",
     "arxiv",
@@ -82,8 +82,8 @@ class _RowEntry:
     triplet: MAT
     subset: int | None
     kind: AnnotationKind
-    upstream: Upstream | None = None  # required of a row that upstream has
-    labels: tuple[str, ...] | None = None  # of those of the card; without the key, all
+    upstream: Upstream | None = None  # required for upstream's rows
+    labels: tuple[str, ...] | None = None  # a selection of the card's; without the key, all
     instructions: tuple[str, ...] = ()
     always: bool = False
     traced: bool = False
@@ -96,7 +96,7 @@ class _Counts:
     certainty: Certainty
     labels: Mapping[str, int | None] = field(default_factory=dict)
     splits: Mapping[str, int] = field(default_factory=dict)
-    unread: int = 0  # those that give no record by design
+    unread: int = 0  # images that give no record by design
     note: str = ""
 
 
@@ -121,7 +121,7 @@ class _Block:
     citation: str
     license_certainty: LicenseCertainty = "unknown"
     license_read: LicenseRead | None = None
-    labels_redistributable: bool | None = None  # without the key: as the images
+    labels_redistributable: bool | None = None  # without the key: the same as for images
     commercial: bool | None = None
     identifying: tuple[Identifier, ...] | None = None
     labeled_by: LabeledBy | None = None
@@ -149,21 +149,21 @@ def read_card(name: str, text: str, vocabulary: Vocabulary | None = STANDARD) ->
     """Read one card: YAML front matter between two ``---`` lines, then prose.
 
     Args:
-        name: of the source.
-        text: of the card.
-        vocabulary: that has the words of the card's triplets, together with those that the card declares; None leaves
-            them to :func:`check_words`, when the words that other cards declare are known, too.
+        name: Name of the source.
+        text: Text of the card.
+        vocabulary: Vocabulary for the card's triplets, extended by the words that the card declares; None leaves the
+            check to :func:`check_words`, when the words declared by other cards are known too.
 
     Raises:
-        CardError: a fact is missing, misspelt, of another kind or contradicts another; the message names the card, the
-            key and, for an unknown key, the nearest known one.
+        CardError: A fact is missing, misspelled, of another type or contradicts another; the message names the card,
+            the key and, for an unknown key, the nearest known one.
     """
     where = f"The card {name}.md"
     _, found, rest = text.partition("---\n")
     front, closed, prose = rest.partition("\n---\n")
     if not found or not closed:
         raise CardError(f"{where} has no front matter: expected YAML between two lines '---'.")
-    data = strict.yaml_load(f"\n{front}", where)  # so that its lines are counted as in the card
+    data = strict.yaml_load(f"\n{front}", where)  # so that line numbers are those of the card
     if not isinstance(data, dict) or not isinstance(data.get("med_mat"), dict):
         raise CardError(f"{where} has no 'med_mat:' block in its front matter.")
     strict.refuse_unknown(data, [*map(strict.spelt, fields(_Front)), *_HUB_KEYS], where)
@@ -198,7 +198,7 @@ def read_card(name: str, text: str, vocabulary: Vocabulary | None = STANDARD) ->
 
 
 def _check(block: _Block, where: str) -> None:
-    """Raise where facts of a card contradict each other."""
+    """Raises if facts of a card contradict each other."""
     try:
         STANDARD.extended(block.vocabulary)
     except VocabularyError as error:
@@ -256,7 +256,7 @@ def _check(block: _Block, where: str) -> None:
 
 
 def _check_pattern(pattern: str, where: str) -> None:
-    """Raise unless RE2, which runs in linear time, can look for an id by this pattern."""
+    """Raises unless the pattern is valid in RE2, which runs in linear time."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:
@@ -281,7 +281,7 @@ def _row(source: str, entry: _RowEntry, block: _Block) -> Row:
         mat=entry.triplet,
         subset=entry.subset,
         kind=entry.kind,
-        labels=dict(chosen),  # plain, so that it pickles
+        labels=dict(chosen),  # a plain dict, which can be pickled
         upstream=entry.upstream or Upstream("", "", ""),
         instructions=entry.instructions,
         always=entry.always,
@@ -293,10 +293,10 @@ def _row(source: str, entry: _RowEntry, block: _Block) -> Row:
 
 
 def check_words(source: Source, vocabulary: Vocabulary) -> None:
-    """Raise where a triplet of a card has a word that nobody declares.
+    """Raises if a triplet of a card has an undeclared word.
 
     Raises:
-        CardError: the message names the card, the row and the nearest word.
+        CardError: There is such a word; the message names the card, the row and the nearest word.
     """
     for place, row in enumerate(source.rows):
         try:
@@ -306,10 +306,10 @@ def check_words(source: Source, vocabulary: Vocabulary) -> None:
 
 
 def check_named(source: Source, sources: Collection[str], subsets: Collection[int]) -> None:
-    """Raise where a card names a source or a subset that there is not.
+    """Raises if a card names a source or a subset that does not exist.
 
     Raises:
-        CardError: the message names the card, the key and the nearest name.
+        CardError: There is such a name; the message names the card, the key and the nearest name.
     """
     named = [(name, "overlaps") for name in source.overlaps] + [(source.patients_of, "patients_of")]
     for name, key in named:

@@ -1,4 +1,4 @@
-"""Masks and boxes of an example as one label map and boxes of the displayed image, and which of them were lost."""
+"""Renders an example's masks as one label map, places its boxes on the displayed image, and reports lost ones."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ SPECKS = "a mask with specks, which get no box"
 FALLEN_BOXES = "boxes outside the image, without area or not finite left out"
 FALLEN_CONTOURS = "contours or run lengths that mark no pixel of the image left out"
 
-_LEAST = 1e-3  # pixels: a box thinner than that is none, a box that moves by less has not moved
-_FAR = 1e15  # pixels: a point beyond has no exact place
-_SHAPE = 0.01  # how far the scales of width and height may lie apart, beyond what rounding does
-_SPECK = 1e-4  # of the image: where less than that is marked, and in small components alone, it is an accident
+_LEAST = 1e-3  # pixels: a thinner box is lost, and a box that moves by less counts as unmoved
+_FAR = 1e15  # pixels: coordinates beyond this have no exact position
+_SHAPE = 0.01  # how far the scales of width and height may differ, beyond rounding
+_SPECK = 1e-4  # share of the image: less than that, in small components alone, is an accident
 
-_Bounds = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are one beyond
+_Bounds = tuple[int, int, int, int]  # top, bottom, left, right; bottom and right are exclusive
 
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
     """One label map of the displayed image's size, the meaning of its values, and the boxes of its objects.
 
-    ``fallen`` has the label of each contour or RLE that the publisher gives and that marks no pixel, ``unsure`` the
-    labels of masks with nothing but specks: neither can be called absent.
+    ``fallen`` contains the label of each published contour or RLE that marks no pixel, ``unsure`` the labels of masks
+    that contain only specks: neither can be called absent.
     """
 
     png: bytes | None
-    legend: tuple[tuple[int, tuple[str, ...]], ...]  # value -> the labels that hold there; never 0, the background
+    legend: tuple[tuple[int, tuple[str, ...]], ...]  # value -> its labels; never 0, the background
     objects: tuple[Box, ...]
     fallen: tuple[str, ...] = ()
     unsure: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()  # how they were read, where that is not the usual way
+    notes: tuple[str, ...] = ()  # how they were read, if not in the usual way
 
 
-#: An image that nobody annotated with masks.
+#: An image without mask annotations.
 NOTHING = Annotations(None, (), ())
 
 
@@ -78,15 +78,15 @@ class PlacedBoxes:
 
 
 def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: FileCache) -> Annotations:
-    """The masks of an example as one label map that keeps overlaps: a value stands for a set of labels.
+    """Renders the masks of an example as one label map that keeps overlaps: each value stands for a set of labels.
 
     Values count from 1, in the order of the sets' labels, which is the order in which the masks name them. The map has
-    8 bit, or 16 if there are more than 255 sets. No masks (``()``) or empty ones give a map of zeros; None, "not
-    annotated", gives none. There is one object per mask and label (or per connected component); its box bounds its
-    pixels.
+    8 bits, or 16 if there are more than 255 sets. No masks (``()``) or empty masks give a map of zeros; None ("not
+    annotated") gives no map. There is one object per mask and label (or per connected component), with the bounding box
+    of its pixels.
 
     Raises:
-        ReadError: a mask that cannot be read, or is of another size than the image.
+        ReadError: A mask cannot be read, or its size differs from that of the image.
     """
     if masks is None:
         return NOTHING
@@ -94,7 +94,7 @@ def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: File
     order: dict[str, int] = {}
     sets: list[tuple[int, ...]] = [()]
     numbers: dict[tuple[int, ...], int] = {(): 0}
-    codes: NDArray[Any] = np.zeros((stored.height, stored.width), np.uint8)  # which of `sets`; wider where it must be
+    codes: NDArray[Any] = np.zeros((stored.height, stored.width), np.uint8)  # index into `sets`; widened if necessary
     objects: list[Box] = []
     fallen: list[str] = []
     unsure: list[str] = []
@@ -147,10 +147,10 @@ def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: File
 
 
 def place(boxes: Sequence[Box], stored: Stored) -> PlacedBoxes:
-    """Boxes in pixels of the displayed image: scaled if relative, rotated or flipped with the image, clipped to it.
+    """Boxes in pixels of the displayed image: scaled if relative, rotated or flipped with the image, and clipped to it.
 
     Raises:
-        ReadError: one was annotated on an image of another aspect ratio.
+        ReadError: A box was annotated on an image with another aspect ratio.
     """
     placed: list[Box] = []
     fallen: list[str] = []
@@ -188,7 +188,7 @@ def place(boxes: Sequence[Box], stored: Stored) -> PlacedBoxes:
 
 
 def _scale(drawn_on: tuple[int, int] | None, stored: Stored) -> tuple[float, float, bool]:
-    """Factors for x and y, and whether the result lies on the displayed image rather than on the raw matrix."""
+    """Factors for x and y, and whether the result refers to the displayed image rather than to the raw matrix."""
     if drawn_on is None:
         return 1, 1, False
     width, height = drawn_on
@@ -207,10 +207,10 @@ def _scale(drawn_on: tuple[int, int] | None, stored: Stored) -> tuple[float, flo
 
 
 def _parts(mask: BinaryMask, inside: Marked, box: _Bounds, area: int, notes: list[str]) -> list[_Bounds]:
-    """The bounds of each object that a binary mask marks; none where it holds specks alone.
+    """The bounds of each object in a binary mask; none if it contains only specks.
 
-    Where no component is as large as the loader asks for, all are kept unless almost nothing is marked: the mask may
-    belong to a copy of smaller images, for which the loader's sizes do not hold.
+    If no component reaches the loader's minimum size, all are kept unless almost nothing is marked: the mask may belong
+    to a copy with smaller images, to which the loader's sizes do not apply.
     """
     if mask.min_component_size is None and mask.min_side <= 1:
         return [box]
@@ -255,7 +255,7 @@ def _marked(root: Path, mask: Mask, stored: Stored, cache: FileCache, notes: lis
 
 
 def _is_jpeg(root: Path, pixels: Pixels) -> bool:
-    """Whether the values of a mask are only close to those that were saved."""
+    """Whether a mask was compressed lossily, so that its values are only close to the original ones."""
     if not isinstance(pixels, PurePosixPath):
         return False
     with (root / pixels).open("rb") as file:
@@ -271,19 +271,19 @@ def _contour(mask: Polygon, stored: Stored, notes: list[str]) -> Marked:
     if not all(math.isfinite(number) and abs(number) < _FAR for point in points for number in point):
         return np.zeros((stored.height, stored.width), np.bool_)
     filled = _polygon(points, width, height)
-    # points lie in the raw matrix, as boxes do
+    # points refer to the raw matrix, as boxes do
     return filled if upright else _displayed(filled, stored)
 
 
 def _rounded(numbers: NDArray[Any]) -> NDArray[Any]:
-    """Integers: the values of a volume with a scale factor are floats."""
+    """Values rounded to integers: those of a volume with a scale factor are floats."""
     if numbers.dtype.kind != "f":
         return numbers
     return np.rint(np.nan_to_num(numbers.astype(np.float64))).astype(np.int64)
 
 
 def _fit(raw: NDArray[Any], stored: Stored, name: str) -> NDArray[Any]:
-    """A mask of the raw matrix, or of the displayed image, as it lies on the displayed image."""
+    """A mask of the raw matrix or of the displayed image, oriented like the displayed image."""
     height, width = raw.shape
     if (width, height) == (stored.raw_width, stored.raw_height):
         return _displayed(raw, stored)
@@ -293,14 +293,14 @@ def _fit(raw: NDArray[Any], stored: Stored, name: str) -> NDArray[Any]:
 
 
 def _displayed(raw: NDArray[Any], stored: Stored) -> NDArray[Any]:
-    """The raw matrix as it is displayed."""
+    """The raw matrix, oriented for display."""
     exchanged, reverse_x, reverse_y = _ORIENTATIONS[stored.orientation]
     mapped = raw.T if exchanged else raw
     return mapped[:: -1 if reverse_y else 1, :: -1 if reverse_x else 1]
 
 
 def _bounds(marked: NDArray[Any]) -> tuple[int, int, int, int] | None:
-    """Top, bottom, left, right of what is marked; bottom and right are one beyond."""
+    """Top, bottom, left and right of the marked pixels; bottom and right are exclusive."""
     rows = np.flatnonzero(marked.any(axis=1))
     if not rows.size:
         return None
@@ -334,14 +334,14 @@ def _rle(mask: RLE, stored: Stored) -> Marked:
 
 
 def _runs(mask: RLE) -> list[str]:
-    """Its numbers; none if it says that the mask is empty."""
+    """The numbers of an RLE; none if it states that the mask is empty."""
     words = mask.text.split()
     return [] if words == ["-1"] else words
 
 
 def _polygon(points: Sequence[tuple[float, float]], width: int, height: int) -> Marked:
     """The pixels whose centers lie inside, by the even-odd rule."""
-    # each edge flips all that lies right of it in the rows that it spans
+    # each edge flips everything to its right in the rows that it spans
     flips = np.zeros((height, width + 1), np.uint8)
     for (x0, y0), (x1, y1) in zip(points, (*points[1:], *points[:1]), strict=True):
         if y0 == y1:

@@ -11,7 +11,7 @@ _EIGHT = np.ones((3, 3), np.bool_)  # pixels that touch at a corner are connecte
 
 
 class Component(NamedTuple):
-    """Bounds in pixels, of which bottom and right are exclusive, and the number of pixels."""
+    """Bounds in pixels (bottom and right are exclusive) and number of pixels."""
 
     top: int
     bottom: int
@@ -21,7 +21,7 @@ class Component(NamedTuple):
 
 
 def connected_components(marked: NDArray[np.bool_]) -> list[Component]:
-    """The 8-connected components of a mask (rows, columns), in the order of their first pixels, row by row."""
+    """The 8-connected components of a mask, in the order of their first pixels in row-major order."""
     from scipy import ndimage
 
     labels, count = ndimage.label(marked, _EIGHT)

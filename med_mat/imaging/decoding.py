@@ -1,8 +1,8 @@
-"""A reference to pixels -> the image that a record stores, or the values of a mask.
+"""Decodes a reference to pixels into the image that a record stores, or into the values of a mask.
 
-The decoder of a file is looked up in :mod:`med_mat.formats`, here and nowhere else. What a browser shows keeps its
-compressed image data byte for byte, in a container that holds nothing but what shows the picture
-(:mod:`med_mat.imaging.containers`). Everything else becomes a PNG of 8 bit.
+Only this module looks up the decoder of a file in :mod:`med_mat.formats`. Images that browsers can display keep their
+compressed image data byte for byte, in a container stripped of everything that does not affect the display
+(:mod:`med_mat.imaging.containers`). All others become 8-bit PNGs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Check", "FileCache", "Stored", "open_file", "png_bytes", "read", "values", "verify"]
 
-#: Bytes of an image that a record can hold: Arrow counts those of a row group in 32 bit, and other images lie beside.
+#: Maximum bytes of an image in a record: Arrow counts the bytes of a row group, which has several images, in 32 bits.
 MOST_STORED = 2_000_000_000
 
 
@@ -37,14 +37,14 @@ def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode"
     """The stored image of one reference.
 
     Args:
-        root: the raw folder that the reference is relative to.
-        pixels: a file, or a frame, slice or region of one.
-        mat: the triplet of the record; it chooses the window of a CT.
-        check: "header" follows the container of a file that is passed through to its end, "decode" decodes it too.
-        cache: holds opened volumes and multi-frame files between calls.
+        root: The raw folder that the reference is relative to.
+        pixels: A file, or a frame, slice or region of one.
+        mat: The record's triplet, which determines the window of a CT.
+        check: "header" parses the container of a passed-through file to its end; "decode" also decodes its pixels.
+        cache: Keeps opened volumes and multi-frame files between calls.
 
     Raises:
-        ReadError: one sentence that names the path and says what is wrong.
+        ReadError: The image cannot be read; the message is one sentence that names the path.
     """
     with opened.pillow():
         stored = open_file(root, pixels, cache).stored(pixels, mat, check)
@@ -67,21 +67,21 @@ def values(
     on: Stored | None = None,
     notes: list[str] | None = None,
 ) -> Array:
-    """The values of a mask, as its file has them: EXIF orientation ignored, nothing windowed.
+    """The values of a mask as stored in its file: EXIF orientation is ignored, and nothing is windowed.
 
     Args:
-        root: the raw folder that the reference is relative to.
-        pixels: a file, or a frame, slice or region of one.
-        cache: holds opened volumes and multi-frame files between calls.
+        root: The raw folder that the reference is relative to.
+        pixels: A file, or a frame, slice or region of one.
+        cache: Keeps opened volumes and multi-frame files between calls.
         want: "gray" is one number per pixel, colors converted to luminance; "index" is the same, but colors must be
             gray and a palette gives its indices, unless it is a palette of grays; "color" is (rows, columns, 3) of
             uint8; "channels" is everything: (rows, columns) of any number type, or (rows, columns, 2 to 4) of uint8,
             alpha last.
-        on: the image that it marks: if both are slices of volumes, they must lie on one grid.
-        notes: receives how the mask was read if its file does not say it.
+        on: The image that the mask belongs to; if both are slices of volumes, their grids must match.
+        notes: Receives notes on how the mask was read if its file does not determine it.
 
     Raises:
-        ReadError: it cannot be read, or does not hold what is wanted.
+        ReadError: The mask cannot be read, or does not have the requested kind of values.
     """
     name = str(path_of(pixels))
     with opened.pillow():
@@ -106,15 +106,15 @@ def values(
 
 
 def verify(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
-    """Decode a file as a build would, with every frame and slice of it.
+    """Decode every frame and slice of a file as a build would.
 
     Args:
-        root: the raw folder.
-        path: of the file, below the root.
-        mask: whether it is read as a mask.
+        root: The raw folder.
+        path: Path of the file, relative to the root.
+        mask: Whether it is read as a mask.
 
     Raises:
-        ReadError: it cannot be decoded.
+        ReadError: The file cannot be decoded.
     """
     cache = FileCache()
     with opened.pillow():
@@ -130,10 +130,10 @@ def verify(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
 
 
 def open_file(root: Path, reference: Pixels, cache: FileCache) -> OpenFile:
-    """The file of a reference, opened by its decoder; files of several images are kept in the cache.
+    """Opens the file of a reference with its decoder; files with several images are kept in the cache.
 
     Raises:
-        ReadError: it is not there, too large, or of a format that no decoder reads for such a reference.
+        ReadError: The file is missing or too large, or no decoder reads its format for such a reference.
     """
     path = path_of(reference)
     facts = _facts(root, path)
@@ -143,14 +143,14 @@ def open_file(root: Path, reference: Pixels, cache: FileCache) -> OpenFile:
 
 
 def path_of(reference: Pixels) -> PurePosixPath:
-    """The file that a reference leads to."""
+    """The path of a reference's file."""
     return reference if isinstance(reference, PurePosixPath) else reference.path
 
 
 def _facts(root: Path, path: PurePosixPath) -> os.stat_result:
     opened.check_inside(path)
     try:
-        facts = os.stat(f"{root}/{path}")  # noqa: PTH116 - before it is opened, for a pipe would wait for its other end
+        facts = os.stat(f"{root}/{path}")  # noqa: PTH116 - before opening, since opening a pipe would block
     except (OSError, ValueError) as error:
         raise _cannot_be_opened(path, error) from error
     limits.file(path, facts)
@@ -173,7 +173,7 @@ def _opened(root: Path, path: PurePosixPath, reference: Pixels, facts: os.stat_r
             f"{path}: no decoder reads a {type(reference).__name__} of it. Install the package that adds one, by an "
             f"entry point of the group {formats.PLUGINS!r}."
         )
-    if decoder is not formats.PICTURE:  # which notes for itself what it needed
+    if decoder is not formats.PICTURE:  # which records itself what it needed
         cache.used.add(decoder.name)
     try:
         file: OpenFile = importlib.import_module(decoder.module).open_file(raw)

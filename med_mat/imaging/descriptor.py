@@ -1,4 +1,4 @@
-"""A descriptor of an image that shifting, rotating, flipping, inverting and slight scaling hardly change.
+"""An image descriptor that is nearly invariant to shifts, rotations, flips, inversion and slight scaling.
 
 The magnitude of the spectrum does not change with a shift or an inversion; along the angle of its log-polar form, the
 magnitude of a second spectrum does not change with a rotation or a mirror (Casasent and Psaltis 1976). Along the radius
@@ -16,20 +16,21 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-#: Rows and columns of the picture that is described.
+#: Rows and columns of the image that is described.
 SIDE = 64
-#: Numbers of a descriptor: cosines along the radius, times waves around the angle.
+#: Length of a descriptor: cosines along the radius times waves around the angle.
 WAVES = 8
 LENGTH = WAVES * WAVES
 _RADII, _ANGLES = 24, 48
 _FAR = 28  # no frequency beyond this is sampled
 _UNIT = 14_189  # brings the numbers to 64ths: 1024 of the cosines, and 887 of what comes before them
-#: What the mean over the radii of each wave is in pictures of all kinds, in 64ths: what all share tells nothing.
+#: The mean of each wave over the radii, averaged over images of all kinds, in 64ths; common to all, it is
+#: uninformative.
 _MEANS = (116, 96, 82, 74, 65, 60, 54, 50)
 
 
 def descriptor(shades: Array) -> Array:
-    """The descriptor of an image: (LENGTH,) of int8; copies have a small Euclidean distance.
+    """The descriptor of an image, (LENGTH,) of int8; copies have a small Euclidean distance.
 
     Args:
         shades: (SIDE, SIDE) of integers from 0 to 255.
@@ -55,7 +56,7 @@ def descriptor(shades: Array) -> Array:
 
 @functools.cache
 def _tables() -> tuple[Array, tuple[Array, Array], Array, Array, tuple[Array, Array], Array]:
-    """Window, waves of the spectrum, where and how it is sampled, waves around the angle, cosines along the radius."""
+    """The window, the waves of the spectrum, its sampling, the waves around the angle, the cosines along the radius."""
     rows, columns = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
     away = np.minimum(np.hypot(rows, columns) / (SIDE / 2), 1)
     window = np.rint(64 * np.cos(np.pi * away / 2) ** 2)

@@ -1,4 +1,4 @@
-"""Headers of text that describe voxels, in the same file or in one that they name: what NRRD and MetaImage share.
+"""Text headers that describe voxels in the same file or in a file that they name, as in NRRD and MetaImage.
 
 Both are read here and not by ``pynrrd`` or SimpleITK: these open whatever path a header names, wherever it leads, and
 decompress without a limit.
@@ -27,14 +27,14 @@ from med_mat.limits import Unpacking
 
 Packing = Literal["raw", "gzip", "bzip2", "zlib"]
 
-_MOST_HEADER = 1 << 20  # bytes: a header lists numbers and a few words
+_MOST_HEADER = 1 << 20  # maximum bytes: a header contains numbers and a few words
 
 
 def lines(raw: RawFile, ends: Callable[[str], bool]) -> tuple[list[str], int]:
-    """The lines of a header and where it ends in the file; it ends after the line for which ``ends`` is true.
+    """The lines of a header and its end position in the file, after the line for which ``ends`` is true.
 
     Raises:
-        ReadError: it is longer than any header.
+        ReadError: The header exceeds the maximum length.
     """
     found = []
     with raw.stream() as file:
@@ -50,10 +50,10 @@ def lines(raw: RawFile, ends: Callable[[str], bool]) -> tuple[list[str], int]:
 
 
 def beside(raw: RawFile, named: str) -> Path:
-    """The file that a header names, which must lie in the folder of the header or below it.
+    """The file that a header names, which must be in the header's folder or below it.
 
     Raises:
-        ReadError: it leads out of that folder, is not there, or is too large.
+        ReadError: The file is outside that folder, missing or too large.
     """
     try:
         path = raw.path.parent / relative(named, backslashes=True)
@@ -72,7 +72,7 @@ def beside(raw: RawFile, named: str) -> Path:
 
 
 def digest(raw: RawFile, voxels: Path) -> str:
-    """The sha256 of a raw file; of one whose voxels lie in another file: of both, one after the other."""
+    """The sha256 of a raw file; if its voxels are in another file, of both concatenated."""
     if voxels == raw.full:
         return sha256(voxels)
     both = hashlib.sha256()
@@ -84,7 +84,7 @@ def digest(raw: RawFile, voxels: Path) -> str:
 
 
 def unpacking(file: Path, offset: int, packing: Packing) -> Callable[[], AbstractContextManager[Unpacking]] | None:
-    """Opens the stream of what is compressed in a file from ``offset`` on; None where nothing is."""
+    """A function that opens the compressed stream from ``offset`` on; None if the voxels are not compressed."""
     if packing == "raw":
         return None
 
@@ -103,7 +103,7 @@ def unpacking(file: Path, offset: int, packing: Packing) -> Callable[[], Abstrac
 
 
 class _Inflating:
-    """A zlib stream, or a gzip one, which some writers make instead."""
+    """A zlib stream, or a gzip stream, which some writers use instead."""
 
     def __init__(self, packed: IO[bytes]) -> None:
         self._packed, self._inflate = packed, zlib.decompressobj(32 + zlib.MAX_WBITS)
@@ -120,7 +120,7 @@ class _Inflating:
 
 
 def affine_of(directions: Array, origin: Sequence[float]) -> Array:
-    """The affine of a volume: the directions of its axes (columns, millimeters), and the place of its first voxel."""
+    """The affine (4, 4) of a volume from its axis directions (columns, millimeters) and the origin of its voxels."""
     affine = np.eye(4)
     affine[:3, :3], affine[:3, 3] = directions, origin
     return affine
@@ -130,6 +130,6 @@ def numbers(text: str) -> list[float]:
     """The numbers of a field, separated by blanks.
 
     Raises:
-        ValueError: one of them is not a number.
+        ValueError: One of them is not a number.
     """
     return [float(word) for word in text.split()]

@@ -1,4 +1,4 @@
-"""DICOM files, frame by frame: the values, and how the file wants them displayed. Every failure is a ReadError."""
+"""Reads DICOM files frame by frame: values and display transformations. Every failure is a ReadError."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _COLOR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT"})
 _GRAY = "MONOCHROME"  # both gray interpretations begin with it
 _PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
-_RUN = 64  # bytes that a byte of run-length data may become
+_RUN = 64  # maximum decompressed bytes per byte of run-length data
 
 
 def open_file(raw: RawFile) -> DicomFile:
@@ -60,7 +60,7 @@ class DicomFile(PlaneFile):
         return (Frame(path, index) for index in range(frames(self.dataset)))
 
     def plane(self, reference: Pixels) -> Plane:
-        """One frame, with the functions that display it."""
+        """One frame, with the functions that transform it for display."""
         self.used.update(steps(self.dataset))
         return frame(self.dataset, _index(reference), self.name)
 
@@ -105,22 +105,22 @@ def frames(dataset: Dataset) -> int:
         warnings.simplefilter("ignore")
         try:
             return max(1, int(dataset.get("NumberOfFrames") or 1))
-        except Exception:  # pydicom parses an element when it is first asked for; decoding will tell what is wrong
+        except Exception:  # pydicom parses an element on first access; decoding will report what is wrong
             return 1
 
 
 def steps(dataset: Dataset) -> tuple[str, ...]:
-    """What decoding its pixels takes beside this module: steps of :data:`med_mat.formats.STEPS`."""
+    """The steps of :data:`med_mat.formats.STEPS` that decoding its pixels requires in addition to this module."""
     syntax = getattr(getattr(dataset, "file_meta", None), "TransferSyntaxUID", None)
     try:
         plain = syntax is None or syntax.is_private or not syntax.is_compressed
-    except (AttributeError, ValueError):  # no transfer syntax: decoding will tell what is wrong
+    except (AttributeError, ValueError):  # no transfer syntax: decoding will report what is wrong
         plain = False
     return () if plain else ("compressed DICOM",)
 
 
 def frame(dataset: Dataset, index: int, name: str) -> Plane:
-    """One frame: 8-bit color as RGB, everything else as stored, with the functions that display it."""
+    """One frame (8-bit color as RGB, all else as stored), with the functions that transform it for display."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         found = _decoded(dataset, index, name)
@@ -148,8 +148,8 @@ class _Decoded:
     """A frame as stored, colors as RGB."""
 
     values: Array  # (rows, columns) or (rows, columns, 3)
-    bits: int  # that a value may use
-    odd: tuple[str, ...]  # where the header is wrong
+    bits: int  # bits per value
+    odd: tuple[str, ...]  # notes on errors in the header
 
 
 def _decoded(dataset: Dataset, index: int, name: str) -> _Decoded:
@@ -174,7 +174,7 @@ def _decoded(dataset: Dataset, index: int, name: str) -> _Decoded:
             _whole(dataset, index, count, values, name)
     except (ReadError, KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as error:  # a decoder in Rust panics, and that is no Exception
+    except BaseException as error:  # a panic of a Rust decoder is not an Exception
         reason = sentence(error)
         raise ReadError(f"{name}: the pixels of its frame {index} cannot be decoded ({reason}).") from error
     if values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
@@ -320,7 +320,7 @@ def _gray(dataset: Dataset, index: int, found: _Decoded) -> Plane:
 
 
 def _color(found: _Decoded) -> Plane:
-    """Colors of more than 8 bit share one window; colors of fewer are scaled to 8 bit."""
+    """Colors of more than 8 bits share one window; colors of fewer bits are scaled to 8 bits."""
     values = np.ascontiguousarray(found.values[..., :3])
     if found.bits > 8 or values.dtype.kind != "u":
         return Plane(values, hounsfield=False)
@@ -330,7 +330,7 @@ def _color(found: _Decoded) -> Plane:
 
 
 def _padding(dataset: Dataset) -> tuple[float, float] | None:
-    """The stored values that are padding, lowest to highest, in whichever order the header names them."""
+    """The range of padding values as stored, lowest first, whatever the order in the header."""
     ends = [
         number for key in ("PixelPaddingValue", "PixelPaddingRangeLimit") for number in _numbers([dataset], key)[:1]
     ]
@@ -343,11 +343,11 @@ def _padding(dataset: Dataset) -> tuple[float, float] | None:
 
 
 def _spacing(dataset: Dataset, index: int) -> tuple[float, float] | None:
-    """Millimeters per pixel along x and y; None if the file does not say.
+    """Millimeters per pixel along x and y; None if the file does not state it.
 
-    PixelSpacing comes first: it holds in the patient or was calibrated. ImagerPixelSpacing holds on the detector,
+    PixelSpacing comes first: it applies to the patient or was calibrated. ImagerPixelSpacing applies to the detector,
     where a projection is larger by the magnification factor, if that is given. A digitized film has the
-    spacing of its scanner. All of them name the distance of rows, along y, first.
+    spacing of its scanner. All of them list the distance between rows, along y, first.
     """
     measures = [
         item for group in _frame_groups(dataset, index) for item in (group.get("PixelMeasuresSequence") or [])[:1]
@@ -405,7 +405,7 @@ class _Table:
     def __call__(self, real: Array) -> Array:
         from pydicom.pixels.processing import apply_voi
 
-        # beyond its ends a table goes on with its last entries
+        # beyond its ends a table repeats its first or last entry
         item = self.dataset.VOILUTSequence[0]
         first, entries = int(item.LUTDescriptor[1]), int(item.LUTDescriptor[0]) or 1 << 16
         inside = np.clip(np.nan_to_num(np.rint(real)), first, first + entries - 1).astype(np.int64)
@@ -416,7 +416,7 @@ class _Table:
 
 
 def _voi(dataset: Dataset, groups: list[Dataset]) -> Window | _Table | None:
-    """How the file wants its values displayed: its lookup table, else its first window."""
+    """The file's display transformation: its lookup table, else its first window."""
     if dataset.get("VOILUTSequence"):
         return _Table(dataset)
     center, width = _numbers(groups, "WindowCenter"), _numbers(groups, "WindowWidth")
@@ -429,7 +429,7 @@ def _voi(dataset: Dataset, groups: list[Dataset]) -> Window | _Table | None:
 
 
 def _narrow(colors: Array) -> Array:
-    """The colors of a palette in 8 bit: some writers fill only the low byte of 16-bit tables."""
+    """The colors of a palette in 8 bits: some writers fill only the low byte of 16-bit tables."""
     if colors.dtype.itemsize > 1 and int(colors.max(initial=0)) > 255:
         colors = colors >> 8
     return np.ascontiguousarray(colors.astype(np.uint8))

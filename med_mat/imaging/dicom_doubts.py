@@ -1,6 +1,6 @@
 """DICOM headers that contradict their pixels: the pixels win, and a note says so.
 
-Another note reports a header that says that the pixels may identify a person.
+Another note reports a header that states that the pixels may identify a person.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from med_mat.imaging.windowing import Array
 
 _STARTS = (b"\xff\xd8", b"\xff\x4f\xff\x51")  # of a JPEG or JPEG-LS frame, of a JPEG 2000 one
-_OUTSIDE = 0.05  # the share of pixels beyond all colors above which YBR is none
+_OUTSIDE = 0.05  # the share of pixels outside the color space above which YBR is wrong
 _GRAY = 0.5  # the share of gray pixels above which RGB is YBR
 
 
 def bits(values: Array, dataset: Dataset, padding: tuple[float, float] | None) -> tuple[Array, int, str]:
     """The values within BitsStored and HighBit, how many bits they have, and a note if the header is wrong.
 
-    By the standard the other bits are not pixels (they hold overlays), but some writers declare too few. Then the
-    declared bits are the remainder of a larger number: they jump where the others change, and look like noise.
+    By the standard, the other bits are not pixels (they contain overlays), but some writers declare too few bits. Then
+    the declared bits are the remainder of a larger number: they jump where the others change, and look like noise.
 
     Args:
         values: (rows, columns) or (rows, columns, 3), integers as stored.
-        dataset: the header.
-        padding: the padding values, lowest to highest.
+        dataset: The header.
+        padding: The range of padding values, lowest first.
     """
     width, signed = 8 * values.dtype.itemsize, values.dtype.kind == "i"
     stored = int(dataset.get("BitsStored") or width)
@@ -54,7 +54,7 @@ def _remainder(part: Array, whole: Array, beside: Array) -> bool:
     """Whether some bits of the values are not an image of their own, but the remainder of the whole values."""
     measured = ~(beside[:, 1:] | beside[:, :-1])
     steps, others, beyond = (np.abs(np.diff(values, axis=1))[measured] for values in (part, whole, whole - part))
-    across = beyond > 0  # where the bits that are left out change
+    across = beyond > 0  # where the omitted bits change
     if others[across].sum() < steps[across].sum():
         return True
     # of very few bits no jump is larger than a step of the whole values; overlays leave two values, or four
@@ -68,7 +68,7 @@ def _roughness(values: Array, steps: Array) -> float:
     return float(steps.mean() / far) if steps.size and far else 0.0
 
 
-#: Element -> the value of it that is noted, and what it says.
+#: Element -> the value that is noted, and its meaning.
 _PERSONS = {
     "BurnedInAnnotation": ("YES", "text may be burned into its pixels, such as a name"),
     "RecognizableVisualFeatures": ("YES", "a person may be recognised by its pixels"),
@@ -97,11 +97,11 @@ def length(dataset: Dataset, frames: int) -> tuple[str, str]:
             return f"NumberOfFrames is {frames}, its pixels hold {held // one}", ""
         return f"its header declares {expected} bytes of pixels, it holds {held}", ""
     beyond = held - expected
-    if beyond < line:  # filled up by a few bytes
+    if beyond < line:  # padded by a few bytes
         return "", ""
     if beyond >= one and beyond % one < line:
         return "", f"NumberOfFrames is {frames}, its pixels hold {held // one}"
-    if not any(dataset.PixelData[expected:]):  # filled up with zeros, or a black border below a wrong number of columns
+    if not any(dataset.PixelData[expected:]):  # padded with zeros, or a black border below a wrong number of columns
         return "", f"its pixels end with {beyond} bytes of zeros that its header does not count"
     return f"its header declares {expected} bytes of pixels, it holds {held}: Rows or Columns may be wrong", ""
 
@@ -111,7 +111,7 @@ def fragments(dataset: Dataset, frames: int) -> str:
     from pydicom.encaps import generate_fragments
 
     starts = [fragment[:4] for fragment in generate_fragments(dataset.PixelData)]
-    # the first one is the table of offsets
+    # the first fragment is the offset table
     held = sum(start.startswith(_STARTS) for start in starts)
     return f"NumberOfFrames is {frames}, its pixels hold {held}" if held and held != frames else ""
 
@@ -126,7 +126,7 @@ def size(frame: bytes) -> tuple[int, int] | None:
 
 def run_length(frame: bytes) -> int:
     """The decompressed size of a frame of run-length data, in bytes."""
-    at, end, held = 64, len(frame), 0  # after the table of segments
+    at, end, held = 64, len(frame), 0  # after the segment table
     while at < end:
         count = frame[at]
         at += 2 if count > 128 else count + 2 if count < 128 else 1

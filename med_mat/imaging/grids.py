@@ -1,4 +1,4 @@
-"""Whether a mask volume lies on the grid of its image volume: the same voxels at the same places of the patient."""
+"""Checks whether a mask volume has the same voxel grid as its image volume."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from med_mat.errors import ReadError
 if TYPE_CHECKING:
     from med_mat.imaging.windowing import Array
 
-#: What libraries write where they were given nothing: NIfTI's identity, and ITK's in the same coordinates.
+#: Default affines that libraries write: NIfTI's identity, and ITK's in the same coordinates.
 _DEFAULTS = (np.eye(4), np.diag([-1.0, -1, 1, 1]))
-_APART = 0.5  # of the smallest side of a voxel: corners nearer than that are the same
+_APART = 0.5  # of the smallest side of a voxel: corners closer than that count as the same
 _NOTE = "masks whose file does not say where they lie, laid as their image is"
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where the voxels of a volume lie in the patient."""
+    """The voxel grid of a volume in patient coordinates."""
 
     stored: tuple[int, int, int]  # voxels along the stored axes
     axes: tuple[int, int, int]  # RAS+ axis -> stored axis
     flips: tuple[bool, bool, bool]  # by RAS+ axis
-    oriented: bool  # whether the file says how its axes lie
+    oriented: bool  # whether the file states its orientation
     affine: Array  # stored voxel -> RAS+ millimeters, (4, 4)
 
     @property
@@ -39,12 +39,12 @@ class Grid:
 def laid(mask: Grid, image: Grid, name: str, notes: list[str]) -> Grid:
     """The mask with the axes of the image, or with its own if both files agree.
 
-    A mask without an orientation is read in the voxel order of the image. One whose affine is a default, or has its
-    origin at 0, was written without a position: it is accepted if its axes have the directions of the image's, for then
-    it does not matter whether its writer kept that order or reoriented it to RAS+. If not, the order is unknown.
+    A mask without an orientation is read in the voxel order of the image. A mask whose affine is a default, or whose
+    origin is 0, was written without a position: it is accepted if its axes have the directions of the image's, since it
+    then does not matter whether its writer kept that order or reoriented it to RAS+. Otherwise the order is unknown.
 
     Raises:
-        ReadError: it has another grid.
+        ReadError: The mask has another grid.
     """
     same_order = mask.stored == image.stored
     if mask.oriented and image.oriented:
@@ -65,13 +65,13 @@ def laid(mask: Grid, image: Grid, name: str, notes: list[str]) -> Grid:
 
 
 def _distance(mask: Grid, image: Grid) -> float:
-    """The largest distance between corresponding corners of two volumes of one RAS+ shape, in millimeters."""
+    """The largest distance between corresponding corners of two volumes of the same RAS+ shape, in millimeters."""
     corners = itertools.product(*((0, length - 1) for length in image.shape))
     return max(float(np.linalg.norm(_place(mask, corner) - _place(image, corner))) for corner in corners)
 
 
 def _place(grid: Grid, voxel: tuple[int, ...]) -> Array:
-    """The position of a voxel, counted along the RAS+ axes, in the patient."""
+    """The position of a voxel, indexed along the RAS+ axes, in patient coordinates."""
     stored = np.ones(4)
     for axis, index in enumerate(voxel):
         stored[grid.axes[axis]] = grid.shape[axis] - 1 - index if grid.flips[axis] else index
@@ -87,7 +87,7 @@ def _unplaced(affine: Array) -> bool:
 
 
 def _words(grid: Grid) -> str:
-    """Shape, voxel size, directions and origin of a grid."""
+    """Shape, voxel size, directions and origin of a grid, in words."""
     if not grid.oriented:
         return f"{' x '.join(map(str, grid.stored))} without an orientation"
     letters = [""] * 3

@@ -1,10 +1,10 @@
-"""Hashes of an image: of its exact pixels, of its appearance, and what finds and verifies rotated copies.
+"""Image hashes: of the exact pixels and of the appearance, and descriptors that find and verify rotated copies.
 
-``perceptual_hash`` holds the signs of 256 low frequencies of the discrete cosine transform, as pHash and PDQ do
-(Zauner 2010, "Implementation and benchmarking of perceptual image hash functions"), but against zero instead of the
-median: a flipped image then has the same bits except for those of odd frequencies, and a transposed one has them
-transposed, so flipped and rotated copies are found without further hashes. From the decoded pixels on, all sums are of
-integers, hence the same on any machine and with any version of a library.
+``perceptual_hash`` consists of the signs of 256 low frequencies of the discrete cosine transform, as in pHash and PDQ
+(Zauner 2010, "Implementation and benchmarking of perceptual image hash functions"), but thresholded at zero instead of
+the median: flipping an image inverts only the bits of odd frequencies, and transposing it transposes them, so flipped
+and rotated copies are found without further hashes. From the decoded pixels on, all sums are of integers, hence
+identical on every machine and with every library version.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from med_mat.imaging.shades import averaged, blocks, framed
 
 Array = NDArray[Any]
 
-#: Frequencies taken along either axis; the first, 0, is not: it tells brightness and broad gradients, which exposure,
-#: vignetting and windowing change, and which all pictures of one kind share.
+#: Frequencies used along either axis. Frequency 0 is left out: it encodes brightness and broad gradients, which depend
+#: on exposure, vignetting and windowing, and which all images of one kind share.
 FREQUENCIES = range(1, 17)
 BITS = len(FREQUENCIES) ** 2
-#: Standard deviation of the small picture, in shades of 255, below which it has no structure to be known by.
+#: Standard deviation of the small image, in shades of 255, below which it has too little structure to be identified.
 LEAST_STRUCTURE = 4.0
 
 
@@ -35,7 +35,7 @@ class Look(NamedTuple):
     """The hashes of an image; all None if it was not decoded."""
 
     pixel_hash: str | None = None  # see pixel_hash()
-    perceptual_hash: str | None = None  # see perceptual_hash(); None where the picture has no structure
+    perceptual_hash: str | None = None  # see perceptual_hash(); None if the image has no structure
     descriptor: bytes | None = None  # None as perceptual_hash is
     thumbnail: bytes | None = None  # None as perceptual_hash is
 
@@ -52,7 +52,7 @@ def look(picture: Image.Image) -> Look:
 
 
 def canonical(picture: Image.Image) -> Image.Image:
-    """A decoded image in one form, whatever lossless form it had: gray as L, opaque as RGB, else RGBA."""
+    """A decoded image in its canonical mode, whatever its lossless encoding: gray as L, opaque as RGB, else RGBA."""
     if picture.mode in ("1", "LA", "P", "PA", "RGBA") or "transparency" in picture.info:
         alpha = picture.mode not in ("1", "L", "P", "RGB") or "transparency" in picture.info
         picture = picture.convert("RGBA" if alpha else "L" if picture.mode == "1" else "RGB")
@@ -66,9 +66,9 @@ def canonical(picture: Image.Image) -> Image.Image:
 
 
 def pixel_hash(picture: Image.Image) -> str:
-    """XXH3, 128 bits, of size, mode and pixels of an image in :func:`canonical` form, in hexadecimal.
+    """The 128-bit XXH3 hash of size, mode and pixels of an image in :func:`canonical` form, in hexadecimal.
 
-    It finds copies and is not cryptographic, unlike SHA-256, which would take as long here as decoding does.
+    It finds copies and is not cryptographic; SHA-256 would take as long as decoding.
     """
     digest = xxhash.xxh3_128(f"{picture.width} {picture.height} {picture.mode}".encode())
     digest.update(picture.tobytes())
@@ -76,10 +76,10 @@ def pixel_hash(picture: Image.Image) -> str:
 
 
 def perceptual_hash(picture: Image.Image) -> str | None:
-    """64 hexadecimal digits; of images that look alike, few of the 256 bits differ. None without structure.
+    """The perceptual hash, 64 hexadecimal digits; similar images differ in few of its 256 bits. None without structure.
 
     Args:
-        picture: of mode L, RGB or RGBA, of any size; color and transparency are ignored.
+        picture: Image of mode L, RGB or RGBA and any size; color and transparency are ignored.
     """
     return _hashed(blocks(picture))
 
@@ -90,7 +90,7 @@ def _hashed(shades: Array) -> str | None:
     if (small**2).sum() * small.size - small.sum() ** 2 < (LEAST_STRUCTURE * small.size) ** 2:
         return None
     waves = _waves()
-    # whole numbers below 2 ** 53: exact, in whatever order a machine adds them up
+    # integers below 2 ** 53: exact, in whatever order a machine adds them
     return np.packbits(waves @ small @ waves.T > 0).tobytes().hex()
 
 
@@ -101,13 +101,13 @@ def _gray(picture: Image.Image) -> bool:
 
 @functools.cache
 def _waves() -> Array:
-    """The cosines of the frequencies over the columns of the small picture, in 4096ths: (frequency, column)."""
+    """The cosines of the frequencies over the columns of the small image, in 4096ths: (frequency, column)."""
     angles = np.pi * np.outer(FREQUENCIES, 2 * np.arange(SIDE) + 1) / (2 * SIDE)
     return np.asarray(np.rint(4096 * np.cos(angles)))
 
 
 def orientations(hashes: Array) -> Iterator[Array]:
-    """The hashes that the same images would have in all eight orientations, the upright one first.
+    """The hashes of the same images in all eight orientations, starting with the original.
 
     Then flipped left to right, top to bottom, and both (rotated by 180 degrees); then the same four of the transposed
     image, its quarter turns among them.

@@ -1,8 +1,8 @@
-"""Incomplete JPEG files, and those with extra data: libjpeg decodes them silently and fills the rest with gray.
+"""Detects JPEG files that are incomplete or have extra data: libjpeg silently fills missing parts with gray.
 
-A decoder that runs out of data goes on with empty blocks, which come out as 128 in every channel. So a picture whose
-last corner is such a gray is decoded once more with other bytes where its data ended: if that changes a pixel, the
-decoder had read beyond the end. A progressive picture would be blurred, not gray, so it is always decoded twice.
+A decoder that runs out of data continues with empty blocks, which become 128 in every channel. So an image whose last
+corner is such a gray is decoded again with other bytes appended to its data: if that changes a pixel, the decoder had
+read beyond the end. A progressive image would be blurred, not gray, so it is always decoded twice.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _SEQUENTIAL, _PROGRESSIVE = (0xC0, 0xC1), 0xC2
 _FRAMES = frozenset({*range(0xC0, 0xD0), 0xF7}) - {0xC4, 0xC8, 0xCC}  # F7: JPEG-LS
 _READ = _FRAMES | {0xDA, 0xDD}
 _END = b"\xff\xd9"
-_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # in entropy coded data FF is followed by 00 or by RST0 to RST7
+_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # in entropy-coded data FF is followed by 00 or by RST0 to RST7
 _RESTART = re.compile(rb"\xff[\xd0-\xd7]")
-#: What a decoder that reads on is given: no marker, and no pattern that stands for nothing.
+#: Bytes for a decoder that reads beyond the end: no marker, and no pattern that decodes to nothing.
 _BEYOND = bytes((index * 197 + 89) % 251 for index in range(1024))
-_GRAY = range(126, 131)  # 128, but for conversions of color
+_GRAY = range(126, 131)  # 128, apart from color conversion
 
 
 class _Scan(NamedTuple):
     components: tuple[int, ...]
     first: int  # coefficients, first to last
     last: int
-    low: int  # the bit that is still missing below what this scan gives
+    low: int  # the number of low bits still missing after this scan
     start: int  # of its data
     end: int
 
@@ -48,15 +48,15 @@ class _Frame:
     height: int = 0
     components: tuple[int, ...] = ()
     sampling: bytes = b""  # factors of each component, across in the high half and down in the low one
-    interval: int = 0  # units from one restart marker to the next; 0: there are none
+    interval: int = 0  # units from one restart marker to the next; 0: no restart markers
     scans: tuple[_Scan, ...] = ()
 
 
 def decoded(data: bytes, name: object) -> tuple[Image.Image, tuple[str, ...]]:
-    """A JPEG file decoded, and notes on what is odd about its data.
+    """A decoded JPEG file, and notes on oddities of its data.
 
     Raises:
-        ReadError: it cannot be decoded, or a part of its pixels is missing.
+        ReadError: The file cannot be decoded, or a part of its pixels is missing.
     """
     frame = _frame(data)
     plain = len(frame.scans) == 1 and frame.kind in _SEQUENTIAL
@@ -110,7 +110,7 @@ def _reads_on(data: bytes, picture: Image.Image) -> bool:
     try:
         with opened.pillow():
             return Image.open(io.BytesIO(data + _BEYOND + _END)).tobytes() != picture.tobytes()
-    except OSError:  # what follows is no JPEG data, and it was read as such
+    except OSError:  # the appended bytes are not JPEG data, but were read as such
         return True
 
 
@@ -138,7 +138,7 @@ def _frame(data: bytes) -> _Frame:
     at, end = 2, len(data)
     while at + 4 <= end and data[at] == 0xFF:
         marker = data[at + 1]
-        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8:  # fill byte, or no length follows
+        if marker == 0xFF or marker == 0x01 or 0xD0 <= marker <= 0xD8:  # fill byte, or a marker without a length
             at += 1 if marker == 0xFF else 2
             continue
         if marker == 0xD9:
@@ -177,7 +177,7 @@ def _units(frame: _Frame) -> int:
 
 
 def _refined(frame: _Frame) -> bool:
-    """Whether the scans of a progressive picture give every coefficient of every component to its last bit."""
+    """Whether the scans of a progressive image contain every coefficient of every component to its last bit."""
     left = {(component, number): 99 for component in frame.components for number in range(64)}
     for scan in frame.scans:
         for component in scan.components:
@@ -191,7 +191,7 @@ def _last_byte(data: bytes, scan: _Scan) -> int:
 
 
 def _ends_gray(picture: Image.Image) -> bool:
-    """Whether the last corner of a picture is the gray of an empty block; the corner lies within the last block."""
+    """Whether the last corner of an image is the gray of an empty block; the corner is within the last block."""
     width, height = picture.size
     last = picture.getpixel((width - 1, height - 1))
     if not all(value in _GRAY for value in (last if isinstance(last, tuple) else (last,))):

@@ -1,8 +1,8 @@
-"""What a mask image marks, and notes on how it was read if it is not as the card of its source says.
+"""Finds the marked pixels of mask images, and notes how a mask was read if it is not as its card says.
 
-A mask in which nothing exceeds the threshold is not empty as long as it has a foreground: people save masks again as 0
-and 1, as palettes, in color or in the alpha channel. What can be read in only one way is read so, with a note; for
-anything else an error says why it is ambiguous.
+A mask in which nothing exceeds the threshold is not empty if it has a foreground: masks are re-saved as 0 and 1, as
+palettes, in color or in the alpha channel. A mask that can be read in only one way is read with a note; for any other,
+an error says why it is ambiguous.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ ALPHA = "a mask read by its transparency"
 INVERTED = "a mark over most of the image and its border: perhaps an inverted mask"
 STRAY = "a mask with values or colors that no label has, read as background"
 
-_TINT = 48  # channels that lie as near are gray: JPEG parts them by less
-_FAINT = 16  # JPEG makes such steps of nothing
-_NEAR = 16  # from the threshold: JPEG moves values by that
-_HUE = 0.35  # how far the channels of one color may lie apart, the brightest being 1, at the edges of a JPEG
+_TINT = 48  # channels this close are gray: JPEG separates them by less
+_FAINT = 16  # steps that are JPEG artifacts
+_NEAR = 16  # distance from the threshold: JPEG shifts values by that
+_HUE = 0.35  # how far the channels of one color may differ, relative to the brightest, at the edges of a JPEG
 _MOST = 0.5  # of the image
 _BORDER = 0.9  # of its outermost pixels
-_SOME = 8  # numbers of a list that is named
+_SOME = 8  # numbers listed in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,12 @@ def binary(channels: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
 
     Args:
         channels: (rows, columns), or (rows, columns, 2 to 4) of uint8: gray or colors, then alpha.
-        mask: how it is to be read.
-        name: of the file, for errors.
-        lossy: whether the file is a JPEG, whose values are only close to those that were saved.
+        mask: How to read it.
+        name: File name for errors.
+        lossy: Whether the file is a JPEG, whose values are only close to the original ones.
 
     Raises:
-        ReadError: it can be read in more than one way.
+        ReadError: The mask can be read in more than one way.
     """
     if channels.ndim == 2:
         found = _threshold(channels, mask, name, lossy)
@@ -73,7 +73,7 @@ def labels(numbers: Array, mask: LabelMap, name: str) -> tuple[Iterator[tuple[st
     """The pixels of each label in a mask of integers (rows, columns), and notes on how it was read.
 
     Raises:
-        ReadError: its values are not those of the labels and the background.
+        ReadError: The mask has values other than those of the labels and the background.
     """
     there = {int(value) for value in np.unique(numbers)}
     stray = sorted(there - mask.values.keys() - set(mask.others or (0,)))
@@ -96,7 +96,7 @@ def colors(
     """The pixels of each label in a color mask, (rows, columns, 3) of uint8, and notes on how it was read.
 
     Raises:
-        ReadError: it is not black, and has no color that the labels or ``others`` have.
+        ReadError: The mask is not black, and has no color of the labels or of ``others``.
     """
     packed = picture[..., 0].astype(np.uint32) << 16 | picture[..., 1].astype(np.uint32) << 8 | picture[..., 2]
     there, where = np.unique(packed, return_inverse=True)
@@ -113,14 +113,14 @@ def colors(
     labelled = np.any([*by_label.values()], axis=0)
     black = near((0, 0, 0))
     known = np.any([labelled, black, *map(near, mask.others)], axis=0)
-    foreign = not black.all() or (len(there) > 1 and not lossy())  # numbers of classes look like shades of black
+    foreign = not black.all() or (len(there) > 1 and not lossy())  # class numbers look like shades of black
     if foreign and not labelled.any() and not (known & ~black).any():
         raise ReadError(f"{name}: none of its {len(there)} colors is one that its source has: is it another code?")
     return ((label, held[where]) for label, held in by_label.items() if held.any()), () if known.all() else (STRAY,)
 
 
 def _with_alpha(channels: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
-    """With an alpha channel: it is the mask if everything else has a single shade."""
+    """Reads a mask with an alpha channel, which is the mask if everything else has a single shade."""
     shades, alpha = channels[..., :-1], channels[..., -1]
     plain = shades[..., 0] if shades.shape[2] == 1 else shades
     if alpha.min() == alpha.max():
@@ -135,7 +135,7 @@ def _with_alpha(channels: Array, mask: BinaryMask, name: str, lossy: Callable[[]
 
 
 def _colors(picture: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
-    """In color: gray colors are read as numbers; otherwise one color is the foreground, on black or another color."""
+    """Reads a color mask: gray as numbers; otherwise one color is the foreground, on black or another color."""
     red, green, blue = (picture[..., channel] for channel in range(3))
     if np.array_equal(red, green) and np.array_equal(red, blue):
         return _threshold(red, mask, name, lossy)
@@ -156,11 +156,11 @@ def _colors(picture: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
 
 
 def _threshold(gray: Array, mask: BinaryMask, name: str, lossy: Callable[[], bool]) -> Marks:
-    """Numbers: those above the threshold; if that separates nothing, one of two values, or of two modes."""
+    """Reads numbers: those above the threshold; if that separates nothing, one of two values or of two modes."""
     over = gray > mask.threshold
     count = int(np.count_nonzero(over))
     parted = 0 < count < over.size
-    # marks that lie about the threshold itself: JPEG puts some of their pixels over it, and others not
+    # marks near the threshold: JPEG moves some of their pixels above it, and others below
     if parted and (mask.threshold <= _NEAR or _about(gray, mask.threshold) <= count / 2):
         return Marks(over != mask.inverted)
     gray = np.nan_to_num(gray) if gray.dtype.kind == "f" else gray
@@ -184,12 +184,12 @@ def _threshold(gray: Array, mask: BinaryMask, name: str, lossy: Callable[[], boo
 
 
 def _about(gray: Array, level: float) -> int:
-    """How many of the numbers are close to the threshold."""
+    """The number of values close to the threshold."""
     return int(np.count_nonzero((gray >= level - _NEAR) & (gray <= level + _NEAR)))
 
 
 def _dim(gray: Array, mask: BinaryMask, name: str) -> Marks:
-    """Numbers with two modes, of which the upper one lies below the threshold or near it."""
+    """Reads numbers with two modes, the upper of which is below or near the threshold."""
     low, high = float(gray.min()), float(gray.max())
     height = float(np.median(gray[gray > (low + high) / 2])) - low
     marked = gray > low + height / 2
@@ -215,11 +215,11 @@ def _of_two(numbers: Array, mask: BinaryMask, name: str) -> Marked:
 
 
 def _border(picture: Array) -> Array:
-    """Its outermost pixels."""
+    """The outermost pixels of an image."""
     return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
 
 
 def _some(numbers: Iterable[int]) -> str:
-    """Some numbers, in words."""
+    """The first numbers, as text."""
     listed = [str(number) for number in numbers]
     return ", ".join(listed[:_SOME]) + (f" and {len(listed) - _SOME} more" if len(listed) > _SOME else "")

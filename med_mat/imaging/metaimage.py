@@ -1,7 +1,7 @@
 """MetaImage volumes (``.mha``, or ``.mhd`` with a ``.raw`` or ``.zraw`` file), as ITK writes them.
 
-Coordinates are those of ITK: x to the left, y to the back, z to the head of the patient, in millimeters. Read are two
-or three spatial axes, a fourth that counts volumes, and colors of 8 bit.
+Coordinates are those of ITK: x to the left, y to the back, z to the head of the patient, in millimeters. Supported are
+two or three spatial axes, a fourth axis of volumes, and 8-bit colors.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _TYPES = {
     "MET_USHORT": "u2",
     "MET_INT": "i4",
     "MET_UINT": "u4",
-    "MET_LONG": "i4",  # of 32 bit, whatever the machine that wrote it
+    "MET_LONG": "i4",  # 32 bits, on any machine
     "MET_ULONG": "u4",
     "MET_LONG_LONG": "i8",
     "MET_ULONG_LONG": "u8",
     "MET_FLOAT": "f4",
     "MET_DOUBLE": "f8",
 }
-#: Other names of a field -> the one that is used here.
+#: Alias of a field -> the name used here.
 _NAMES = {
     "Orientation": "TransformMatrix",
     "Rotation": "TransformMatrix",
@@ -47,7 +47,7 @@ Fields = dict[str, str]
 
 
 def open_file(raw: RawFile) -> OpenFile:
-    """A volume with its voxels, in the same file or in the one that its header names."""
+    """Opens a volume whose voxels are in the same file or in the one that its header names."""
     name = str(raw.path)
     found, end = detached.lines(raw, lambda line: line.partition("=")[0].strip() == "ElementDataFile")
     fields: Fields = {}
@@ -102,7 +102,7 @@ def _open(raw: RawFile, fields: Fields, end: int, name: str) -> Volume:
 
 def _dtype(fields: Fields, name: str) -> np.dtype[Any]:
     kind = _need(fields, "ElementType", name)
-    kind = kind.removesuffix("_ARRAY")  # which some writers say of colors
+    kind = kind.removesuffix("_ARRAY")  # some writers state this for colors
     if kind not in _TYPES:
         raise ReadError(f"{name}: its voxels are of the type {sentence(kind)!r}, which is not a number that is read.")
     dtype = np.dtype(_TYPES[kind])
@@ -123,7 +123,7 @@ def _true(fields: Fields, key: str) -> bool:
 def _voxels(
     raw: RawFile, fields: Fields, end: int, dtype: np.dtype[Any], shape: tuple[int, ...], name: str
 ) -> tuple[Path, voxels.Voxels]:
-    """The file of the voxels, and what is in it."""
+    """The file of the voxels, and how they are stored in it."""
     if "BinaryData" in fields and not _true(fields, "BinaryData"):
         raise ReadError(f"{name}: its voxels are written as text; save it as binary data.")
     named = _need(fields, "ElementDataFile", name)
@@ -148,7 +148,7 @@ def _unit(fields: Fields) -> float:
 
 
 def _affine(fields: Fields, count: int, sides: tuple[float, float, float]) -> Array:
-    """Stored voxel to RAS+ millimeters: of the axes of an image in space, each row of the matrix is one direction."""
+    """Stored voxel to RAS+ millimeters; each row of the header's matrix is the direction of one axis."""
     matrix = np.eye(3)
     if "TransformMatrix" in fields:
         rows = np.array(numbers(fields["TransformMatrix"])).reshape(count, count)

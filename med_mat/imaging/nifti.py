@@ -1,4 +1,4 @@
-"""NIfTI and Analyze volumes, whose headers nibabel reads."""
+"""Reads NIfTI and Analyze volumes, using nibabel for the headers."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from med_mat.imaging.windowing import Array
 from med_mat.limits import Unpacking
 
 _COMPRESSED = (".gz", ".bz2", ".zst")
-_SAME = 0.01  # how far two sizes of a voxel may differ that mean the same
+_SAME = 0.01  # relative difference up to which two voxel sizes count as equal
 
 
 def open_file(raw: RawFile) -> OpenFile:
-    """A volume that nibabel knows."""
+    """Opens a volume in a format that nibabel supports."""
     name = raw.path.as_posix()
     try:
         return _open(raw.full, name)
     except ReadError:
         raise
     except Exception as error:
-        # the messages of nibabel and of the system hold this machine's folders
+        # messages of nibabel and of the system contain paths of this machine
         reason = getattr(error, "strerror", None) or sentence(error).replace(str(raw.full), raw.path.name)
         raise ReadError(f"{name}: cannot be read as a NIfTI or Analyze volume ({reason}).") from error
 
 
 def shape_of(path: Path) -> tuple[tuple[int, int, int], int]:
-    """Of a file: its shape in the closest RAS+ orientation, and the number of its volumes. Only the header is read.
+    """The shape in the closest RAS+ orientation, and the number of volumes. Only the header is read.
 
     Raises:
-        ReadError: it holds no volume.
-        Exception: whatever nibabel stumbles over.
+        ReadError: The file contains no volume.
+        Exception: Any exception of nibabel.
     """
     import nibabel
 
@@ -107,10 +107,10 @@ def _voxels(image: Any, proxy: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
 
 
 def _zooms(header: Any, affine: Array, *, oriented: bool) -> tuple[float, float, float] | None:
-    """Millimeters per voxel along the stored axes; None where the file gives no unit, or contradicts itself."""
+    """Millimeters per voxel along the stored axes; None if the file gives no unit or contradicts itself."""
     if "xyzt_units" in header:
         unit = MILLIMETERS.get(str(header.get_xyzt_units()[0]), 0.0)
-    else:  # Analyze names the unit in letters
+    else:  # Analyze states the unit as text
         unit = MILLIMETERS.get(bytes(header["vox_units"].item()).rstrip(b"\0 ").decode("latin-1"), 0.0)
     zooms = np.array((*header.get_zooms()[:3], 0.0, 0.0)[:3], dtype=np.float64)
     if oriented and not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), zooms, rtol=_SAME, atol=0):

@@ -1,7 +1,7 @@
-"""NRRD volumes (``.nrrd``, or ``.nhdr`` with a data file), by the definition at teem.sourceforge.net/nrrd/format.html.
+"""Reads NRRD volumes (``.nrrd``, or ``.nhdr`` with a data file); format: teem.sourceforge.net/nrrd/format.html.
 
-Read are three spatial axes, and at most one other: the samples of a color or the volumes of a series. Encodings: raw,
-gzip, bzip2.
+Supported are three spatial axes, at most one other axis (the samples of a color or the volumes of a series), and the
+encodings raw, gzip and bzip2.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ _TYPES = {
     }.items()
     for name in names
 }
-#: Other names of a field -> the one that is used here.
+#: Alias of a field -> the name used here.
 _NAMES = {"datafile": "data file", "lineskip": "line skip", "byteskip": "byte skip"}
 _ENCODINGS: dict[str, Packing] = {"raw": "raw", "gzip": "gzip", "gz": "gzip", "bzip2": "bzip2", "bz2": "bzip2"}
 _ORDERS = {"little": "<", "big": ">"}
-#: Space -> its coordinates to RAS+.
+#: Space -> the signs that convert its coordinates to RAS+.
 _SPACES = {
     **dict.fromkeys(("right-anterior-superior", "ras"), np.eye(4)),
     **dict.fromkeys(("left-anterior-superior", "las"), np.diag([-1.0, 1, 1, 1])),
@@ -62,7 +62,7 @@ Fields = dict[str, str]
 
 
 def open_file(raw: RawFile) -> OpenFile:
-    """A volume with its voxels, in the same file or in the one that its header names."""
+    """Opens a volume whose voxels are in the same file or in the one that its header names."""
     name = str(raw.path)
     found, end = detached.lines(raw, lambda line: not line)
     fields = _fields(found, name)
@@ -75,10 +75,10 @@ def open_file(raw: RawFile) -> OpenFile:
 
 
 def _fields(lines: list[str], name: str) -> Fields:
-    """The fields of a header, by name in lower case and without blanks at the ends."""
+    """The fields of a header, by name, lowercased and stripped."""
     fields: Fields = {}
     for line in lines[1:]:
-        if line.startswith("#") or ":=" in line:  # comments and key/value pairs, which do not concern the pixels
+        if line.startswith("#") or ":=" in line:  # comments and key/value pairs, which do not affect the pixels
             continue
         key, colon, value = line.partition(": ")
         if not colon:
@@ -156,7 +156,7 @@ def _dtype(fields: Fields, name: str) -> np.dtype[Any]:
 
 
 def _directions(fields: Fields) -> list[list[float] | None]:
-    """The direction of each axis in space; None of one that is not spatial."""
+    """The direction of each axis in space; None for an axis that is not spatial."""
     return [
         None if found[0].lower() == "none" else [float(word) for word in found[1].split(",")]
         for found in _VECTOR.finditer(fields.get("space directions", ""))
@@ -164,7 +164,7 @@ def _directions(fields: Fields) -> list[list[float] | None]:
 
 
 def _other_axis(fields: Fields, sizes: tuple[int, ...]) -> int | None:
-    """The axis that is not one of space; None where all are."""
+    """The axis that is not spatial; None if all are."""
     directions = _directions(fields)
     if len(directions) == len(sizes):
         others = [axis for axis, direction in enumerate(directions) if direction is None]
@@ -178,7 +178,7 @@ def _other_axis(fields: Fields, sizes: tuple[int, ...]) -> int | None:
 
 
 def _is_color(fields: Fields, samples: int, dtype: np.dtype[Any]) -> bool:
-    """Whether the samples along the first axis are those of a color of 8 bit."""
+    """Whether the samples along the first axis form an 8-bit color."""
     kinds = fields.get("kinds", "").lower().split()
     return dtype == np.uint8 and samples in _COLORS and (not kinds or kinds[0] in (*_COLORS[samples], "vector", "list"))
 
@@ -186,7 +186,7 @@ def _is_color(fields: Fields, samples: int, dtype: np.dtype[Any]) -> bool:
 def _voxels(
     raw: RawFile, fields: Fields, end: int, dtype: np.dtype[Any], shape: tuple[int, ...], name: str
 ) -> tuple[Path, voxels.Voxels]:
-    """The file of the voxels, and what is in it."""
+    """The file of the voxels, and how they are stored in it."""
     encoding = _need(fields, "encoding", name).lower()
     if encoding not in _ENCODINGS:
         raise ReadError(f"{name}: its encoding is {sentence(encoding)!r}; raw, gzip and bzip2 are read.")
@@ -225,7 +225,7 @@ def _skip(fields: Fields, key: str) -> int:
 
 
 def _affine(fields: Fields, other: int | None, name: str) -> tuple[Array, bool]:
-    """Stored voxel to RAS+ millimeters, and whether the header says how the axes lie in the patient."""
+    """The affine from stored voxels to RAS+ millimeters, and whether the header states the orientation."""
     space = fields.get("space", "").lower()
     every = enumerate(_directions(fields))
     directions = [direction for axis, direction in every if direction is not None and axis != other]
@@ -253,14 +253,14 @@ def _affine(fields: Fields, other: int | None, name: str) -> tuple[Array, bool]:
 
 
 def _unit(fields: Fields) -> float:
-    """Millimeters per unit of the space; without a word they are taken for millimeters, as all writers do."""
+    """Millimeters per unit of the space; unstated units are taken as millimeters, as all writers do."""
     units = _QUOTED.findall(fields.get("space units", ""))
     found = {MILLIMETERS.get(unit.strip(), 0.0) for unit in units[:3] if unit.strip()}
     return found.pop() if len(found) == 1 else 0.0 if found else 1.0
 
 
 def _spacings(fields: Fields, other: int | None) -> list[float]:
-    """The distances of voxels along the axes of space; 0 where they are not known."""
+    """The voxel spacing along the spatial axes; 0 where it is unknown."""
     found = numbers(fields.get("spacings", ""))
     if other is not None:
         found = [side for axis, side in enumerate(found) if axis != other]

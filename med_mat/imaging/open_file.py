@@ -1,4 +1,4 @@
-"""What a decoder opens and returns: raw files, opened files, and the cache of these.
+"""The interface of decoders: raw files, opened files and their cache.
 
 A decoder (:mod:`med_mat.formats`) is a module with ``open_file(raw: RawFile) -> OpenFile``. It reads the header,
 checks it against the limits of :mod:`med_mat.limits`, and raises a ReadError that names the file for anything wrong.
@@ -28,7 +28,7 @@ IN_MEMORY_BYTES = 1 << 30
 HEAD = 1 << 12  # bytes by which a format is recognized
 
 Check = Literal["header", "decode"]
-#: How the values of a mask are wanted: see :func:`med_mat.imaging.decoding.values`.
+#: The requested kind of values of a mask: see :func:`med_mat.imaging.decoding.values`.
 Want = Literal["gray", "index", "color", "channels"]
 
 
@@ -48,7 +48,7 @@ class OpenFile(ABC):
         """The values of one image as stored, for a mask: (rows, columns), or (rows, columns, 2 to 4) of uint8.
 
         Raises:
-            ReadError: there is no such image, or it cannot be decoded.
+            ReadError: The file has no such image, or it cannot be decoded.
         """
 
     @abstractmethod
@@ -56,18 +56,18 @@ class OpenFile(ABC):
         """One image as a record stores it.
 
         Raises:
-            ReadError: there is no such image, or it cannot be decoded.
+            ReadError: The file has no such image, or it cannot be decoded.
         """
 
     def aligned(self, image: OpenFile, notes: list[str]) -> OpenFile:
-        """This file of masks with its axes as those of the file of the image that they belong to.
+        """This file of masks with its axes aligned to those of its image file.
 
         Args:
-            image: the file of the image.
-            notes: receives how the axes were matched, if the files do not say it.
+            image: The image's file.
+            notes: Receives notes on how the axes were matched if the files do not determine it.
 
         Raises:
-            ReadError: they cover different places.
+            ReadError: The grids differ.
         """
         return self
 
@@ -75,17 +75,17 @@ class OpenFile(ABC):
 class PlaneFile(OpenFile):
     """A file whose images are planes of numbers; each is windowed to 8 bit and stored as PNG.
 
-    A decoder of a plug-in has to implement ``references`` and ``plane``, and to name its ``kind``.
+    A plug-in's decoder must implement ``references`` and ``plane``, and set ``kind``.
     """
 
-    kind: str  # of file, for the note "… to PNG"
+    kind: str  # kind of file, for the note "… to PNG"
 
     @abstractmethod
     def plane(self, reference: Pixels) -> Plane:
-        """One image, with what its file says about showing it.
+        """One image, with its file's display transformation.
 
         Raises:
-            ReadError: there is no such image, or it cannot be decoded.
+            ReadError: The file has no such image, or it cannot be decoded.
         """
 
     def values(self, reference: Pixels, want: Want) -> Array:
@@ -99,7 +99,7 @@ class PlaneFile(OpenFile):
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """A raw file that a decoder is asked to open. Its size is within the limits."""
+    """A raw file to be opened by a decoder. Its size is within the limits."""
 
     root: Path
     path: PurePosixPath  # below the root; it stays inside
@@ -110,19 +110,19 @@ class RawFile:
 
     @property
     def full(self) -> Path:
-        """Where it lies."""
+        """Its absolute path."""
         return Path(self.root, self.path)
 
     def stream(self) -> IO[bytes]:
-        """Its content from the start."""
+        """Opens its content."""
         return io.BytesIO(self.head) if self.whole else self.full.open("rb")
 
 
 class FileCache:
-    """The files that were opened last (volumes, multi-frame files), bounded in bytes; one per worker, not shared.
+    """A cache of recently opened files (volumes, multi-frame files), bounded in bytes; one per worker, not shared.
 
-    An image and its masks often are slices of two or three volumes, so several small files are kept. The last one is
-    kept whatever its size.
+    An image and its masks are often slices of two or three volumes, so several small files are kept. The most recent
+    file is kept whatever its size.
 
     ``used`` collects the names of the decoders and steps that were needed (keys of ``med_mat.formats.needs``).
     """
@@ -133,7 +133,7 @@ class FileCache:
         self._entries: OrderedDict[tuple[str, int, int], OpenFile] = OrderedDict()
 
     def get(self, path: str, facts: os.stat_result, opened: Callable[[], OpenFile]) -> OpenFile:
-        """What ``opened`` returns for the file; called again only if the file has changed."""
+        """Returns the result of ``opened`` for the file, which is called again only if the file has changed."""
         key = (path, facts.st_size, facts.st_mtime_ns)
         if key in self._entries:
             self._entries.move_to_end(key)
@@ -147,16 +147,16 @@ class FileCache:
 
     @property
     def bytes(self) -> int:
-        """What the files that are kept take in memory."""
+        """The bytes of memory that the cached files take."""
         return sum(file.size for file in self._entries.values())
 
 
 def raw_file(root: Path, path: PurePosixPath, facts: os.stat_result, used: set[str], *, whole: bool) -> RawFile:
-    """A file, read to its end unless it is large, or only its first bytes.
+    """Reads a file to its end unless it is large, or only its first bytes.
 
     Raises:
-        OSError: it cannot be read.
-        ReadError: it is empty.
+        OSError: The file cannot be read.
+        ReadError: The file is empty.
     """
     # no pathlib, no buffer: this is the inner loop of a build
     with open(f"{root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123

@@ -1,4 +1,4 @@
-"""Pictures opened by Pillow, with its limits and errors; paths inside the raw folder; errors as sentences."""
+"""Opens images with Pillow under our limits, keeps paths inside the raw folder, and words errors as sentences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from med_mat.files import outside
 if TYPE_CHECKING:
     from med_mat.imaging.windowing import Array
 
-_TRANSPOSES = {  # EXIF orientation -> what shows the picture upright
+_TRANSPOSES = {  # EXIF orientation -> the transposition that displays the image upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -39,23 +39,23 @@ def check_inside(path: PurePosixPath) -> None:
 
 
 def sentence(error: object) -> str:
-    """The message of an exception, or a text out of a file, on one line and without a final stop."""
+    """The message of an exception, or a text from a file, on one line and without a final period."""
     printable = "".join(character if character.isprintable() else " " for character in str(error))
     text = " ".join(printable.split()) or type(error).__name__
     return (text if len(text) <= 240 else text[:239] + "…").rstrip(".")
 
 
 def picture(data: bytes, name: object, *, file: io.BytesIO | None = None, otherwise: str = "") -> Image.Image:
-    """A file that Pillow knows, opened and not yet decoded.
+    """Opens a file in a format of Pillow without decoding it.
 
     Args:
-        data: its bytes.
-        name: what it is called in errors.
-        file: hands out these bytes, where it matters which are read.
-        otherwise: what it is where Pillow does not know it.
+        data: The file's bytes.
+        name: Name for errors.
+        file: Stream of these bytes, to track which of them are read.
+        otherwise: Description of the file if Pillow does not recognize it.
 
     Raises:
-        ReadError: it is no image, or none of a sane size.
+        ReadError: The file is not an image, or its size is not plausible.
     """
     try:
         with pillow():
@@ -71,13 +71,13 @@ def picture(data: bytes, name: object, *, file: io.BytesIO | None = None, otherw
 
 
 def known(head: bytes) -> bool:
-    """Whether a file that begins so may be of a format that Pillow reads."""
+    """Whether a file with these first bytes may be in a format that Pillow reads."""
     Image.init()
     return any(accept is not None and accept(head[:16]) for _, accept in Image.OPEN.values())
 
 
 def unknown(data: bytes, name: object, otherwise: str = "") -> ReadError:
-    """That a file is not an image, or not one that a path or a frame refers to."""
+    """The error for a file that is not an image, or not of a kind that a path or frame can refer to."""
     what, decoder = otherwise, formats.recognized(data, PurePosixPath(str(name)))
     if not what and decoder is not None and PurePosixPath not in decoder.reads:
         what = f"a {decoder.name} file: name a {' or a '.join(one.__name__ for one in decoder.reads)} of it"
@@ -86,16 +86,15 @@ def unknown(data: bytes, name: object, otherwise: str = "") -> ReadError:
 
 
 _using = threading.Lock()
-_users: list[ExitStack] = []  # those within, of all threads; what the first one changed is undone by the last one
+_users: list[ExitStack] = []  # nesting depth over all threads: the last one out undoes what the first one in changed
 
 
 @contextmanager
 def pillow() -> Iterator[None]:
-    """Pillow with the limit of :mod:`med_mat.limits` in place of its own, which is that of a screen.
+    """Context manager that replaces Pillow's own pixel limit with that of :mod:`med_mat.limits`.
 
-    It refuses what is twice as large as its limit: so it stops at frames whose size no one knows before they are
-    decoded. Of what it warns nobody is to hear: what is too large or damaged is refused in a sentence, all else is
-    read.
+    Pillow refuses images of twice its limit, so it stops at frames whose size is unknown until they are decoded. Its
+    warnings are silenced: images that are too large or damaged are refused with an error of ours, all others are read.
     """
     with _using:
         if not _users:
@@ -117,7 +116,7 @@ def pillow() -> Iterator[None]:
 
 
 def _too_many(name: object, error: Exception) -> ReadError:
-    """That Pillow found more pixels than are allowed, in its own words."""
+    """The error for more pixels than allowed, in Pillow's words."""
     size = re.search(r"\((\d+) pixels\)", str(error))
     try:
         limits.many_pixels(name, f"{int(size[1]):,}" if size else "too many", int(size[1]) if size else 1 << 62)
@@ -128,10 +127,10 @@ def _too_many(name: object, error: Exception) -> ReadError:
 
 @contextmanager
 def file(path: Path, name: object) -> Iterator[Image.Image]:
-    """A file that Pillow knows, of which only the header is read.
+    """Opens a file in a format of Pillow; only the header is read.
 
     Raises:
-        ReadError: it is no image.
+        ReadError: The file is not an image.
     """
     try:
         with pillow(), Image.open(path) as picture:
@@ -141,10 +140,10 @@ def file(path: Path, name: object) -> Iterator[Image.Image]:
 
 
 def loaded(opened: Image.Image, name: object) -> Image.Image:
-    """The same picture, decoded.
+    """The same image, decoded.
 
     Raises:
-        ReadError: its decoder gives up.
+        ReadError: The image cannot be decoded.
     """
     try:
         with pillow():
@@ -157,10 +156,10 @@ def loaded(opened: Image.Image, name: object) -> Image.Image:
 
 
 def sought(opened: Image.Image, index: int, name: object) -> int:
-    """Go to a frame of an opened picture; how many frames there are.
+    """Seeks to a frame of an opened image; returns the number of frames.
 
     Raises:
-        ReadError: it has no such frame, or cannot go there.
+        ReadError: There is no such frame, or it cannot be reached.
     """
     try:
         with pillow():
@@ -181,16 +180,16 @@ def sought(opened: Image.Image, index: int, name: object) -> int:
 
 
 def no_frame(name: object, index: int, count: int) -> ReadError:
-    """That a file has no such frame."""
+    """The error for a frame that a file does not have."""
     return ReadError(f"{name}: there is no frame {index}; it has {count}.")
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
-    """A picture turned as its EXIF orientation says."""
+    """An image rotated and flipped according to its EXIF orientation."""
     return image if orientation == 1 else image.transpose(_TRANSPOSES[orientation])
 
 
 def native(content: Image.Image | Array) -> Array:
-    """The numbers of a picture, in this machine's order of bytes."""
+    """The values of an image, in native byte order."""
     found = np.asarray(content)
     return found.astype(found.dtype.newbyteorder("="), copy=False)

@@ -1,4 +1,4 @@
-"""What Pillow reads, in a mode of 8-bit PNG; what it would silently narrow or rotate is read as numbers."""
+"""Converts Pillow images to modes of 8-bit PNG; what Pillow would silently narrow or rotate is read as numbers."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 @dataclass(slots=True)
 class Picture:
-    """A decoded image, its EXIF orientation not applied."""
+    """A decoded image, before applying EXIF orientation."""
 
-    kind: str  # Pillow's name of the format
-    content: Image.Image | Array  # (rows, columns) or (rows, columns, samples) where Pillow has no mode for it
+    kind: str  # Pillow's name for the format
+    content: Image.Image | Array  # an array of (rows, columns) or (rows, columns, samples) if Pillow has no mode for it
     frame: int = 0
     frames: int = 1
     orientation: int = 1  # EXIF
-    alpha: bool = False  # whether the last sample of an array is that
-    inverted: str = ""  # what says that the least of its numbers is white, where they are no shades yet
-    notes: list[str] = field(default_factory=list)  # how it was read, where that is not plain
-    odd: tuple[str, ...] = ()  # what may be wrong with it
+    alpha: bool = False  # whether the last sample of an array is alpha
+    inverted: str = ""  # what declares the smallest number white, if they are not yet shades
+    notes: list[str] = field(default_factory=list)  # how it was read, if not in the usual way
+    odd: tuple[str, ...] = ()  # possible defects
 
     @property
     def size(self) -> tuple[int, int]:
@@ -43,10 +43,10 @@ class Picture:
 
 
 def picture(data: bytes, index: int | None, name: object) -> Picture:
-    """One frame of a file; None: the first; in a TIFF the first that is no thumbnail.
+    """Decodes one frame of a file; None: the first, which in a TIFF is the first that is not a thumbnail.
 
     Raises:
-        ReadError: Pillow does not know it, or cannot decode it, or it lacks that frame or a part of its pixels.
+        ReadError: Pillow does not recognize or cannot decode the file, or the frame or part of its pixels is missing.
     """
     if data.startswith(_TIFF):
         return _tiff(data, index, name)
@@ -70,14 +70,14 @@ def picture(data: bytes, index: int | None, name: object) -> Picture:
     try:
         with opened.pillow():
             orientation = int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # an EXIF block that cannot be read turns nothing
+    except Exception:  # an unreadable EXIF block changes no orientation
         orientation = 1
     found.orientation = orientation if 1 <= orientation <= 8 else 1
     return found
 
 
 def deep(found: Picture) -> bool:
-    """Whether it needs a window to become an image of 8 bit."""
+    """Whether it needs a window to become an 8-bit image."""
     content = found.content
     return not isinstance(content, Image.Image) or content.mode in ("F", "I") or content.mode.startswith("I;16")
 
@@ -86,7 +86,7 @@ def shown(found: Picture, mat: MAT | None, name: object, why: str = "") -> tuple
     """The image upright, in a mode of 8-bit PNG, and notes on the conversion; ``why`` browsers do not show the file.
 
     Raises:
-        ReadError: its mode cannot be converted.
+        ReadError: Its mode cannot be converted.
     """
     try:
         if isinstance(found.content, Image.Image) and not deep(found):
@@ -99,7 +99,7 @@ def shown(found: Picture, mat: MAT | None, name: object, why: str = "") -> tuple
 
 
 def numbers(found: Picture) -> Image.Image | Array:
-    """A mask as stored, without alpha if Pillow has no mode for it: gray, or colors of 8 bit."""
+    """A mask as stored, without alpha if Pillow has no mode for it: gray or 8-bit color."""
     if isinstance(found.content, Image.Image):
         return found.content
     values = found.content[..., :-1] if found.alpha else found.content
@@ -132,14 +132,14 @@ def _tiff(data: bytes, index: int | None, name: object) -> Picture:
 
 
 def _deep_png(data: bytes, name: object) -> Array:
-    """(rows, columns, samples) of 16 bit: Pillow returns one of their bytes at a time."""
+    """A 16-bit PNG as (rows, columns, samples): Pillow returns one byte of each value at a time."""
 
     def unpacked(raw: str) -> Array:
         image = opened.picture(data, name)
         image.tile = [tile._replace(args=raw) for tile in image.tile]  # type: ignore[attr-defined]
         return np.asarray(opened.loaded(image, name)).astype(np.uint16)
 
-    if data[25] == 4:  # gray and alpha: both bytes of both are four channels of 8 bit
+    if data[25] == 4:  # gray and alpha: two bytes each, as four 8-bit channels
         four = unpacked("RGBA")
         return four[..., ::2] << 8 | four[..., 1::2]
     mode = "RGB" if data[25] == 2 else "RGBA"
@@ -147,7 +147,7 @@ def _deep_png(data: bytes, name: object) -> Array:
 
 
 def _deep_ppm(data: bytes, image: Image.Image) -> Array | None:
-    """(rows, columns, 3) of 16 bit of a binary PPM that has them; cut short, it is left to Pillow, which says so."""
+    """A binary 16-bit PPM as (rows, columns, 3); else None. Pillow reports a truncated one."""
     if image.format != "PPM" or image.mode != "RGB" or not data.startswith(b"P6"):
         return None
     (tile,) = image.tile  # type: ignore[attr-defined]
@@ -159,7 +159,7 @@ def _deep_ppm(data: bytes, image: Image.Image) -> Array | None:
 
 
 def _cut_to_8_bit(data: bytes, image: Image.Image) -> list[str]:
-    """A note that Pillow keeps the highest 8 bit of the colors of a JPEG 2000 file."""
+    """A note if Pillow keeps only the highest 8 bits of the colors of a JPEG 2000 file."""
     at = data.find(b"\xff\x4f\xff\x51")
     if image.format != "JPEG2000" or image.mode not in ("LA", "RGB", "RGBA") or at < 0:
         return []
@@ -168,11 +168,11 @@ def _cut_to_8_bit(data: bytes, image: Image.Image) -> list[str]:
 
 
 def _narrow(image: Image.Image, orientation: int, why: str) -> tuple[Image.Image, list[str]]:
-    """A picture of 8 bit."""
+    """An 8-bit image, upright, in a mode of PNG, and notes on the conversion."""
     info = image.info
     image = opened.upright(image, orientation)
     if image.mode in _WEB_MODES:
-        # neither EXIF nor gamma nor text: the pixels alone, so that nothing turns them once more
+        # without EXIF, gamma and text: only the pixels, so that nothing rotates them again
         image.info = {key: value for key, value in info.items() if key == "transparency"}
         return image, [f"{why} to 8 bit"] if why else []
     converted = image.convert("RGB")
@@ -181,7 +181,7 @@ def _narrow(image: Image.Image, orientation: int, why: str) -> tuple[Image.Image
 
 
 def _windowed(found: Picture, mat: MAT | None) -> tuple[Image.Image, list[str]]:
-    """Numbers as shades: all color channels share one window, so that no hue changes."""
+    """Windows numbers to shades; all color channels share one window, so that hues do not change."""
     from med_mat.imaging.windowing import Plane, to_8_bit
 
     values = opened.native(found.content)

@@ -1,4 +1,4 @@
-"""Downscaling in integer arithmetic, with the same result on every machine and with every version of a library."""
+"""Downscaling in integer arithmetic, with the same result on every machine and with every library version."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from PIL import Image
 
 Array = NDArray[Any]
 
-#: Blocks of a picture are averaged down to between this and twice as many along its shorter side before all else.
+#: An image is first averaged over blocks, to between this and twice as many along its shorter side.
 _BLOCKS = 128
-#: Shades by which a border may differ from its median.
+#: Maximum difference, in shades, of a border from its median.
 _BORDER = 12
-#: A row or column belongs to the picture where more than one in so many of its pixels differ from the border.
+#: A row or column belongs to the content if more than one in this number of its pixels differ from the border.
 _RARE = 50
-#: Blocks, along either side, below which nothing is cut off.
+#: Minimum number of blocks along either side; cropping stops there.
 _LEAST = 16
 
 
 def blocks(picture: Image.Image) -> Array:
-    """The gray shades of a picture, averaged over square blocks: (rows, columns) of integers, as float64.
+    """The gray shades of an image, averaged over square blocks: (rows, columns) of integers, as float64.
 
     Args:
-        picture: of mode L, RGB or RGBA; color becomes gray by Pillow's integer weights (ITU-R 601-2).
+        picture: Image of mode L, RGB or RGBA; color becomes gray by Pillow's integer weights (ITU-R 601-2).
     """
     size = max(1, min(picture.size) // _BLOCKS)
     if picture.mode == "RGBA":
-        picture = picture.convert("RGB")  # or averages would be weighted by the transparency
+        picture = picture.convert("RGB")  # otherwise averages would be weighted by transparency
     if size > 1:
         columns, rows = picture.width // size, picture.height // size
         left, top = (picture.width - columns * size) // 2, (picture.height - rows * size) // 2
-        # averages of whole blocks in whole numbers, unlike what Pillow's resize computes
+        # exact integer averages of whole blocks, unlike Pillow's resize
         picture = picture.reduce(size, (left, top, left + columns * size, top + rows * size))
     return np.asarray(picture.convert("L"), np.float64)
 
 
 def averaged(shades: Array, rows: int, columns: int) -> Array:
-    """Integer shades averaged over a grid of other cells; each pixel counts by the area that it shares with a cell."""
+    """Integer shades resampled to a grid of cells; each pixel is weighted by the area that it shares with a cell."""
     height, width = shades.shape
     # exact: no sum reaches 2 ** 53
     total = _overlaps(height, rows) @ shades @ _overlaps(width, columns).T
@@ -48,14 +48,14 @@ def averaged(shades: Array, rows: int, columns: int) -> Array:
 
 @functools.lru_cache(maxsize=64)
 def _overlaps(pixels: int, cells: int) -> Array:
-    """What each cell shares with each pixel along one axis, in units of 1 / (pixels * cells): (cells, pixels)."""
+    """The overlap of each cell with each pixel along one axis, in units of 1 / (pixels * cells): (cells, pixels)."""
     cell, pixel = np.arange(cells)[:, None] * pixels, np.arange(pixels) * cells
     shared = np.minimum(cell + pixels, pixel + cells) - np.maximum(cell, pixel)
     return np.asarray(np.maximum(shared, 0), np.float64)
 
 
 def framed(shades: Array, side: int) -> Array:
-    """Cropped of a uniform border, then scaled and centered in a square that is filled with the shade of the border."""
+    """Crops a uniform border, then scales and centers the rest in a square filled with the shade of the border."""
     edge = np.concatenate([shades[0], shades[-1], shades[:, 0], shades[:, -1]])
     ground = float(np.partition(edge, len(edge) // 2)[len(edge) // 2])
     inner = _without_border(shades, ground)

@@ -1,4 +1,4 @@
-"""The image of a record: its bytes and what is known of them; and how planes and pictures become one."""
+"""The stored image of a record (bytes and metadata), and how planes and decoded images become one."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from med_mat.imaging.windowing import Plane
     from med_mat.selection import MAT
 
-#: How zlib compresses new PNGs. After PNG's filters a radiograph, a photograph of tissue or a mask has runs and hardly
-#: any repetition: looking for runs alone (Z_RLE) gives files as small as level 6 (0.86 to 1.01 of them over six real
-#: sources) in a quarter of its time, and smaller ones than level 4 in half of its time.
+#: How zlib compresses new PNGs. After PNG's filters, a radiograph, a tissue photograph or a mask has runs but hardly
+#: any repetition: searching for runs alone (Z_RLE) gives files as small as level 6 (0.86 to 1.01 of their size over six
+#: real sources) in a quarter of the time, and smaller files than level 4 in half of the time.
 PNG_PACKING: Mapping[str, int] = {"compress_level": 6, "compress_type": zlib.Z_RLE}
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """An image as a record holds it. ``width`` and ``height`` are those displayed, with EXIF orientation applied."""
+    """An image as stored in a record. ``width`` and ``height`` are as displayed, with EXIF orientation applied."""
 
     data: bytes
     format: Literal["PNG", "JPEG", "WEBP", "GIF"]
@@ -37,22 +37,22 @@ class Stored:
     height: int
     transform: str  # "none", or what was done, joined by "; "
     sha256: str  # of the raw file
-    pixel_hash: str | None  # of the decoded pixels; None where the bytes were passed through undecoded
-    perceptual_hash: str | None  # of what it looks like; None as pixel_hash is, and where it has no structure
-    descriptor: bytes | None  # finds copies that are rotated, shifted or scaled; None as perceptual_hash is
-    thumbnail: bytes | None  # against which such copies are checked; None as perceptual_hash is
+    pixel_hash: str | None  # of the decoded pixels; None if the bytes were passed through undecoded
+    perceptual_hash: str | None  # of the appearance; None if pixel_hash is, or if the image has no structure
+    descriptor: bytes | None  # finds copies that are rotated, shifted or scaled; None if perceptual_hash is
+    thumbnail: bytes | None  # verifies such copies; None if perceptual_hash is
     raw_width: int  # before EXIF orientation: boxes and masks are given there
     raw_height: int
     orientation: int = 1  # EXIF, 1 to 8
     spacing: tuple[float, float] | None = None  # millimeters per pixel along x and y of the displayed image
-    notes: tuple[str, ...] = ()  # what may be wrong with its pixels, for the ledger
-    encoded: bool = True  # by this library, as PNG; else its compressed image data are the publisher's
-    removed: tuple[str, ...] = ()  # of containers.KINDS: what the publisher's file held beside its picture
-    volume: Any = None  # the OpenFile of the volume that it is a slice of: its masks must lie on the same grid
+    notes: tuple[str, ...] = ()  # possible defects of its pixels, for the ledger
+    encoded: bool = True  # by this library, as PNG; otherwise the compressed image data are the publisher's
+    removed: tuple[str, ...] = ()  # of containers.KINDS: what the publisher's file contained besides its image
+    volume: Any = None  # the OpenFile of the volume that it is a slice of, whose grid its masks must match
 
 
 def png_bytes(picture: Image.Image) -> bytes:
-    """A picture as PNG, the same bytes each time."""
+    """An image as PNG; the same image always gives the same bytes."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", **PNG_PACKING)
     return buffer.getvalue()
@@ -69,17 +69,17 @@ def encoded(
     odd: tuple[str, ...] = (),
     volume: Any = None,
 ) -> Stored:
-    """A decoded picture of 8 bit, upright, as PNG.
+    """Encodes a decoded, upright 8-bit image as PNG.
 
     Args:
-        picture: in a mode that PNG has.
-        notes: what was done to the pixels.
-        sha256: of the raw file.
-        raw_size: width and height before the EXIF orientation was applied; None: those of the picture.
-        orientation: EXIF, 1 to 8.
-        spacing: millimeters per pixel along x and y.
-        odd: what may be wrong with the pixels.
-        volume: the volume that the picture is a slice of.
+        picture: The image, in a mode of PNG.
+        notes: What was done to the pixels.
+        sha256: SHA-256 of the raw file.
+        raw_size: Width and height before EXIF orientation was applied; None: those of the image.
+        orientation: EXIF orientation, 1 to 8.
+        spacing: Millimeters per pixel along x and y.
+        odd: Possible defects of the pixels.
+        volume: The volume that the image is a slice of.
     """
     known = look(picture)
     raw_width, raw_height = raw_size or picture.size
@@ -103,15 +103,15 @@ def encoded(
 def passed(
     clean: Clean, kind: Format, sha256: str, known: Look, *, raw_size: tuple[int, int], orientation: int
 ) -> Stored:
-    """A file whose compressed image data are stored as published.
+    """Stores a file whose compressed image data are kept as published.
 
     Args:
-        clean: the file without metadata.
-        kind: its format.
-        sha256: of the raw file.
-        known: the hashes of its decoded pixels.
-        raw_size: width and height before the EXIF orientation is applied.
-        orientation: EXIF, 1 to 8.
+        clean: The file without metadata.
+        kind: Its format.
+        sha256: SHA-256 of the raw file.
+        known: The hashes of its decoded pixels.
+        raw_size: Width and height before EXIF orientation is applied.
+        orientation: EXIF orientation, 1 to 8.
     """
     width, height = raw_size if orientation < 5 else raw_size[::-1]
     upright = "" if orientation == 1 else f"exif orientation {orientation}, shown upright"
@@ -134,18 +134,18 @@ def passed(
 def from_plane(
     plane: Plane, mat: MAT | None, sha256: str, name: str, notes: Sequence[str] = (), volume: Any = None
 ) -> Stored:
-    """A plane, brought to 8 bit by its own window or that of the triplet, as PNG.
+    """Encodes a plane as PNG, windowed to 8 bits by its own window or that of the triplet.
 
     Args:
-        plane: one image.
-        mat: the triplet of the record; it chooses the window of a CT.
-        sha256: of the raw file.
-        name: of the file, for errors.
-        notes: what is noted before the notes of the plane.
-        volume: the volume that the plane is a slice of.
+        plane: One image.
+        mat: The record's triplet, which determines the window of a CT.
+        sha256: SHA-256 of the raw file.
+        name: File name for errors.
+        notes: Notes that precede those of the plane.
+        volume: The volume that the plane is a slice of.
 
     Raises:
-        ReadError: the values cannot be shown as the header says.
+        ReadError: The values cannot be displayed as the header says.
     """
     from med_mat.imaging.windowing import to_8_bit
 

@@ -1,4 +1,4 @@
-"""The tags of TIFF files, classic and big, of both byte orders: read, and written anew in memory."""
+"""Reads the tags of classic and Big TIFF files in either byte order, and rewrites them in memory."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 SUBFILE, WIDTH, BITS, COMPRESSION, PHOTOMETRIC, ORIENTATION, SAMPLES = 254, 256, 258, 259, 262, 274, 277
 PLANAR, PREDICTOR, PALETTE, TILE_WIDTH, EXTRA, FORMAT, XMP = 284, 317, 320, 322, 338, 339, 700
-#: Where the strips, or the tiles, of the pixels begin, and how long they are.
+#: Offsets and lengths of the strips or tiles.
 PLACES = (273, 279, 324, 325)
-#: Size and, of whole numbers, layout of the types of values.
+#: Size of each value type and, for integers, its struct format.
 _TYPES = {
     1: (1, "B"), 2: (1, ""), 3: (2, "H"), 4: (4, "I"), 5: (8, ""), 6: (1, ""), 7: (1, ""), 8: (2, ""), 9: (4, ""),
     10: (8, ""), 11: (4, ""), 12: (8, ""), 13: (4, "I"), 16: (8, "Q"), 17: (8, ""), 18: (8, "Q"),
@@ -23,7 +23,7 @@ _MOST_NUMBERS = 1 << 22  # of a tag: an image of a quarter of a gigapixel has 2^
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The tags of one page: type, count and values as they stand in the file, by number."""
+    """The tags of one page by number: type, count and values as stored in the file."""
 
     data: bytes
     order: str  # "<" or ">"
@@ -31,7 +31,7 @@ class Directory:
     entries: Mapping[int, tuple[int, int, bytes]]
 
     def numbers(self, tag: int) -> tuple[int, ...]:
-        """The whole numbers of a tag, () where there are none."""
+        """The integers of a tag; () if there are none."""
         kind, count, values = self.entries.get(tag, (0, 0, b""))
         layout = _TYPES.get(kind, (0, ""))[1] if count <= _MOST_NUMBERS else ""
         return struct.unpack(f"{self.order}{count}{layout}", values) if layout else ()
@@ -49,10 +49,10 @@ class Directory:
 
 
 def directories(data: bytes) -> list[Directory]:
-    """The pages of a file, up to the first one that cannot be followed.
+    """The pages of a file, up to the first unreadable one.
 
     Raises:
-        ValueError: their tags hold more than the file does, for many of them stand in one place of it.
+        ValueError: The tags contain more bytes than the file, since many of them overlap.
     """
     order, big = {
         b"II*\0": ("<", False), b"MM\0*": (">", False), b"II+\0": ("<", True), b"MM\0+": (">", True),
@@ -87,16 +87,16 @@ def directories(data: bytes) -> list[Directory]:
                     entries[tag] = kind, number, held[:size]
             found[start] = Directory(data, order, big, entries)
             (at,) = offset.unpack_from(data, at + count * entry.size)
-    except (struct.error, OverflowError):  # cut short, or an offset out of the file
+    except (struct.error, OverflowError):  # truncated, or an offset outside the file
         pass
     return list(found.values())
 
 
 def rewritten(directory: Directory, changes: Mapping[int, Sequence[int]]) -> bytes:
-    """A classic file of that page alone, its pixels where they were, with other numbers; no numbers: without the tag.
+    """A classic file with only that page, its pixels in place and its tags changed; a tag without numbers is removed.
 
     Raises:
-        ValueError: the file is too large for offsets of 32 bit.
+        ValueError: The file is too large for 32-bit offsets.
     """
     order, data = directory.order, directory.data + b"\0" * (len(directory.data) % 2)
     entries = dict(directory.entries)

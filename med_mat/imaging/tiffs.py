@@ -1,7 +1,7 @@
-"""TIFF pages that Pillow refuses, or silently narrows to 8 bit, swaps or rotates; read with other tags in memory.
+"""Reads TIFF pages that Pillow refuses, or silently narrows to 8 bits, swaps or rotates, by changing tags in memory.
 
-Colors declared as gray are declared as RGB; samples that Pillow has no mode for become longer rows of 8 or 16 bit, from
-which they are reassembled. Nothing is inverted or rotated here: the caller does that, and notes it.
+Colors declared as gray are redeclared as RGB; samples that Pillow has no mode for are read as longer rows of 8 or 16
+bits and reassembled. Nothing is inverted or rotated here: the caller does that, and notes it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _REDUCED, _MASK = 1, 4  # bits of the subfile type: a smaller copy of another page, its transparency
-_FAX = (2, 3, 4)  # compressions, of writers that may leave out that white is 0
-_ALPHA = 2  # an extra sample that leaves the colors alone; others are premultiplied, or no alpha
-_UNSIGNED, _SIGNED, _FLOAT, _UNTOLD = 1, 2, 3, 4  # formats of samples
+_FAX = (2, 3, 4)  # compressions whose writers may omit that white is 0
+_ALPHA = 2  # an extra sample that is unassociated alpha; others are premultiplied, or not alpha
+_UNSIGNED, _SIGNED, _FLOAT, _UNTOLD = 1, 2, 3, 4  # sample formats
 _LETTERS = {_UNSIGNED: "u", _SIGNED: "i", _FLOAT: "f", _UNTOLD: "u"}
 _DIFFERENCES, _FLOATS = 2, 3  # predictors
 
@@ -35,21 +35,21 @@ Tags = dict[int, tuple[int, ...]]
 class Page:
     """One decoded page, neither inverted nor rotated."""
 
-    content: Image.Image | Array  # an array of (rows, columns) or (rows, columns, samples) where Pillow has no mode
+    content: Image.Image | Array  # an array of (rows, columns) or (rows, columns, samples) if Pillow has no mode
     index: int
     pages: int
     orientation: int
     bits: int  # of a sample
     white_is_zero: bool
-    alpha: bool  # whether that is the last sample of an array
+    alpha: bool  # whether the last sample of an array is alpha
     notes: list[str] = field(default_factory=list)
 
 
 def page(data: bytes, index: int | None, name: object) -> Page:
-    """One page of a file; None: the first that its tags do not declare a thumbnail or a transparency mask.
+    """Decodes one page of a file; None: the first that is not declared a thumbnail or transparency mask.
 
     Raises:
-        ReadError: no such page, or one that cannot be read.
+        ReadError: There is no such page, or it cannot be read.
     """
     try:
         pages = directories(data)
@@ -65,7 +65,7 @@ def page(data: bytes, index: int | None, name: object) -> Page:
         return _page(pages, index, name)
     except ReadError:
         raise
-    except Exception as error:  # numbers of the directory that do not belong together
+    except Exception as error:  # inconsistent values in the directory
         raise ReadError(f"{name}: the TIFF cannot be decoded ({opened.sentence(error)}).") from error
 
 
@@ -86,7 +86,7 @@ def _page(pages: list[Directory], index: int, name: object) -> Page:
     else:
         content = _decoded(directory, changes, index, name)
         palette = directory.numbers(tag.PALETTE)
-        if content.mode == "P" and palette and max(palette) < 256:  # Pillow takes their high bytes, which are empty
+        if content.mode == "P" and palette and max(palette) < 256:  # Pillow takes the high bytes, which are empty
             content.putpalette(np.reshape(palette, (3, -1)).T.astype(np.uint8).tobytes())
             notes.append("palette of 8 bit")
     orientation = directory.first(tag.ORIENTATION, 1)
@@ -103,7 +103,7 @@ def _page(pages: list[Directory], index: int, name: object) -> Page:
 
 
 def _main(pages: list[Directory]) -> int:
-    """The first page that is no thumbnail or mask; if all are, the first."""
+    """The first page that is neither thumbnail nor mask; if there is none, the first."""
     own = (number for number, one in enumerate(pages) if not one.first(tag.SUBFILE, 0) & (_REDUCED | _MASK))
     return next(own, 0)
 
@@ -129,7 +129,7 @@ def _changes(directory: Directory, notes: list[str]) -> Tags:
     elif said == _WHITE_IS_ZERO:
         changes[tag.PHOTOMETRIC] = (_BLACK_IS_ZERO,)
     if directory.first(tag.ORIENTATION, 1) != 1 or tag.XMP in directory.entries:
-        changes[tag.ORIENTATION] = (1,)  # Pillow would turn it, by its XMP as well
+        changes[tag.ORIENTATION] = (1,)  # Pillow would rotate it, also by its XMP
     return changes
 
 
@@ -150,7 +150,7 @@ def _as_numbers(directory: Directory, meaning: int, colors: int) -> bool:
 
 
 def _decoded(directory: Directory, changes: Tags, index: int, name: object) -> Image.Image:
-    anew = bool(changes) or directory.big  # Pillow does not follow big files of either byte order
+    anew = bool(changes) or directory.big  # Pillow does not support all Big TIFF files in either byte order
     data = rewritten(directory, changes) if anew else directory.data
     picture = opened.picture(data, name, otherwise=str(directory))
     opened.sought(picture, 0 if anew else index, name)
@@ -195,10 +195,12 @@ def _rows(directory: Directory, changes: Tags, samples: int, name: object) -> Ar
         name,
     )
     found = np.asarray(plain)
-    # the words of a sample in the order of the file, each of them in that of this machine
+    # the words of a sample are in file order, each of them in native byte order
     found = found.astype(f"{directory.order}u{min(bits, 16) // 8}").view(f"{directory.order}u{bits // 8}")
     found = found.astype(f"=u{bits // 8}")
-    if directory.first(tag.PREDICTOR, 1) == _DIFFERENCES:  # to the same sample of the pixel before, within a tile
+    if (
+        directory.first(tag.PREDICTOR, 1) == _DIFFERENCES
+    ):  # to the previous pixel of the tile
         parts = [found[:, left : left + (tile or width)] for left in range(0, width, tile or width)]
         sums = [np.cumsum(part.reshape(len(part), -1, samples), axis=1, dtype=found.dtype) for part in parts]
         found = np.concatenate([one.reshape(len(one), -1) for one in sums], axis=1)

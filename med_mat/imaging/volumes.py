@@ -1,4 +1,4 @@
-"""Volumes, one slice at a time, in radiological convention, whatever format they are stored in."""
+"""Reads volumes of any format slice by slice, in radiological convention."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from med_mat.imaging.windowing import Array, Plane
 if TYPE_CHECKING:
     from med_mat.selection import MAT
 
-#: Millimeters per unit, by the names that headers use.
+#: Millimeters per unit, by its name in headers.
 MILLIMETERS = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "meter": 1000.0, "um": 0.001, "micron": 0.001, "µm": 0.001}
 #: LPS coordinates, in which DICOM, NRRD and MetaImage place voxels, to RAS+, in which NIfTI does.
 LPS_TO_RAS = np.diag([-1.0, -1, 1, 1])
@@ -28,31 +28,31 @@ LPS_TO_RAS = np.diag([-1.0, -1, 1, 1])
 
 @dataclass(frozen=True, slots=True)
 class Volume(PlaneFile):
-    """An opened volume: a view of its stored values, and how its axes lie in the patient."""
+    """An opened volume: a view of its stored values, and its orientation in the patient."""
 
     name: str
     sha256: str
-    size: int  # bytes of memory; 0 where the voxels are mapped
-    data: Any  # anything that slices like an array, three or four axes, as stored
+    size: int  # bytes of memory; 0 if the voxels are memory-mapped
+    data: Any  # array-like, three or four axes, as stored
     slope: float
     inter: float
     axes: tuple[int, int, int]  # RAS+ axis -> stored axis
     flips: tuple[bool, bool, bool]  # by RAS+ axis
-    oriented: bool  # whether the file says how its axes lie
+    oriented: bool  # whether the file states its orientation
     affine: Array  # stored voxel -> RAS+ millimeters, (4, 4)
-    zooms: tuple[float, float, float] | None  # millimeters per voxel along the stored axes; None: not known
-    minimum: float  # over a few slices: whether they are Hounsfield units
-    odd: tuple[str, ...] = ()  # what may be wrong with it
+    zooms: tuple[float, float, float] | None  # millimeters per voxel along the stored axes; None: unknown
+    minimum: float  # over a few slices, to tell whether they are Hounsfield units
+    odd: tuple[str, ...] = ()  # possible defects
 
     @property
     def grid(self) -> grids.Grid:
-        """Where its voxels lie."""
+        """Its voxel grid."""
         a, b, c = (int(length) for length in self.data.shape[:3])
         return grids.Grid((a, b, c), self.axes, self.flips, self.oriented, self.affine)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """In RAS+ orientation."""
+        """Its shape in RAS+ orientation."""
         return self.grid.shape
 
     @property
@@ -61,7 +61,7 @@ class Volume(PlaneFile):
         return int(self.data.shape[3]) if len(self.data.shape) > 3 else 1
 
     def slice(self, axis: int, index: int, volume: int = 0) -> Array:
-        """The real values of one slice of the RAS+ volume, shown in radiological convention."""
+        """The real values of one slice of the RAS+ volume, in radiological convention."""
         stored_axis = self.axes[axis]
         where: list[Any] = [slice(None)] * 3
         where[stored_axis] = self.shape[axis] - 1 - index if self.flips[axis] else index
@@ -73,7 +73,7 @@ class Volume(PlaneFile):
         first, second = (other for other in range(3) if other != axis)
         if self.axes[first] > self.axes[second]:
             plane = plane.swapaxes(0, 1)
-        # shown: x to the left and y or z upwards, each the reverse of its RAS+ direction
+        # displayed: x to the left and y or z upwards, each the reverse of its RAS+ direction
         if not self.flips[first]:
             plane = plane[::-1]
         if not self.flips[second]:
@@ -91,7 +91,7 @@ class Volume(PlaneFile):
                 yield Slice(path, index, volume=volume)
 
     def plane(self, reference: Pixels) -> Plane:
-        """The real values of a slice, and how it is to be shown."""
+        """The real values of a slice, with its display transformation."""
         if not isinstance(reference, Slice):
             raise ReadError(f"{self.name}: is a volume: name a Slice of it.")
         axis, index, volume = reference.axis, reference.index, reference.volume
@@ -127,18 +127,18 @@ class Volume(PlaneFile):
 
 
 def axes_of(affine: Array) -> tuple[tuple[int, int, int], tuple[bool, bool, bool]] | None:
-    """Of each RAS+ axis: the stored axis that is closest to it, and whether it runs the other way.
+    """For each RAS+ axis, the closest stored axis and whether it is reversed.
 
     Args:
-        affine: stored voxel -> RAS+ millimeters, (4, 4).
+        affine: Stored voxel -> RAS+ millimeters, (4, 4).
 
     Returns:
-        None where the affine gives no direction to some axis.
+        None if the affine leaves the direction of an axis undefined.
     """
     import nibabel.orientations
 
     io_orientation: Any = nibabel.orientations.io_orientation
-    with np.errstate(all="ignore"):  # numbers that are too large to be squared
+    with np.errstate(all="ignore"):  # numbers too large to be squared
         rows = io_orientation(affine) if np.isfinite(affine).all() else np.full((3, 2), np.nan)
     if np.isnan(rows).any():
         return None
@@ -149,7 +149,7 @@ def axes_of(affine: Array) -> tuple[tuple[int, int, int], tuple[bool, bool, bool
 
 
 def lengths(zooms: Sequence[float], unit: float) -> tuple[float, float, float] | None:
-    """The sides of a voxel in millimeters; None where they are not three positive numbers."""
+    """The sides of a voxel in millimeters; None if they are not three positive numbers."""
     sides = np.array((*zooms, 0.0, 0.0)[:3], dtype=np.float64) * unit
     if not (np.isfinite(sides).all() and (sides > 0).all()):
         return None
@@ -158,7 +158,7 @@ def lengths(zooms: Sequence[float], unit: float) -> tuple[float, float, float] |
 
 
 def lowest(data: Any) -> float:
-    """The least stored value of three slices."""
+    """The smallest stored value in three slices."""
     found = []
     shape = data.shape
     for depth in (0, shape[2] // 2, shape[2] - 1):

@@ -1,4 +1,4 @@
-"""The voxels of a volume: mapped if they lie uncompressed on disk, otherwise decompressed once, within the limits."""
+"""Reads the voxels of a volume: memory-mapped if uncompressed, otherwise decompressed once, within the limits."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _BLOCK = 1 << 20
 class Voxels(NamedTuple):
     """The stored values of a volume."""
 
-    data: Any  # slices like an array of the declared shape; the first axis varies fastest in the file
-    size: int  # bytes of memory that it takes
-    odd: tuple[str, ...]  # what may be wrong with the file
+    data: Any  # array-like of the declared shape; the first axis varies fastest in the file
+    size: int  # bytes of memory
+    odd: tuple[str, ...]  # possible defects of the file
 
 
 def checked_shape(declared: tuple[int, ...], name: str) -> tuple[int, ...]:
-    """A shape of three or four axes, of a volume within the limits.
+    """Checks that a shape has three or four axes and is within the limits.
 
     Raises:
-        ReadError: it has another number of axes, an empty one, or too many pixels in a slice.
+        ReadError: The shape has another number of axes, an empty axis, or too many pixels in a slice.
     """
     shape = tuple(int(length) for length in declared)
     if any(length < 1 for length in shape) or len(shape) < 2 or any(length != 1 for length in shape[4:]):
@@ -51,22 +51,22 @@ def read(
 ) -> Voxels:
     """The voxels of a file.
 
-    A large compressed file is decompressed to a temporary file, which is mapped as well: an image and its mask, of
-    which slices are read in turns, need not both fit into memory.
+    A large compressed file is decompressed to a temporary file, which is memory-mapped too: an image and its mask,
+    whose slices are read in turn, need not both fit into memory.
 
     Args:
-        name: what the volume is called in errors.
-        file: the file that holds the voxels.
-        dtype: of a voxel.
-        shape: of the volume; the third axis is the slowest one of a volume, the fourth, if any, counts volumes.
-        offset: where the voxels begin in an uncompressed file, in bytes.
-        unpacked: opens the stream of decompressed voxels; None: they are not compressed.
+        name: Name of the volume for errors.
+        file: The file that contains the voxels.
+        dtype: Data type of a voxel.
+        shape: Shape of the volume; the third axis is the slowest one, the fourth, if any, counts volumes.
+        offset: Offset of the voxels in an uncompressed file, in bytes.
+        unpacked: Opens the stream of decompressed voxels; None: they are not compressed.
 
     Raises:
-        ReadError: there are too few or too many bytes, or more than the limits allow.
+        ReadError: There are too few or too many bytes, or more than the limits allow.
     """
     length = int(np.prod(shape, dtype=object)) * dtype.itemsize
-    slack = length // shape[2]  # a slice: whatever is longer was declared wrong
+    slack = length // shape[2]  # a slice: with more extra bytes, the declaration is wrong
     if unpacked is None:
         facts = file.stat()
         limits.file(name, facts)
@@ -82,7 +82,7 @@ def read(
         else:
             found = limits.spooled(name, _Part(stream, length))
             held = found.seek(0, os.SEEK_END)
-        # to the end, where the checksum is, or to where there is too much
+        # to the end, where the checksum is, or until there is too much
         while held - length < slack and (block := stream.read(_BLOCK)):
             held += len(block)
     odd = _measured(name, length, held, slack, at_least=True)
@@ -92,7 +92,7 @@ def read(
 
 
 def _measured(name: str, length: int, held: int, slack: int, *, at_least: bool = False) -> tuple[str, ...]:
-    """Refuse voxels of another length than declared; what is odd about them, where they are a little longer."""
+    """Refuses voxels of another length than declared; returns a note if they are slightly longer."""
     if held < length:
         raise ReadError(f"{name}: truncated: {max(held, 0)} bytes of voxels where {length} belong.")
     if held - length >= slack:
@@ -102,7 +102,7 @@ def _measured(name: str, length: int, held: int, slack: int, *, at_least: bool =
 
 
 def _read(stream: Unpacking, length: int) -> bytes:
-    """The next bytes of a stream that may give fewer than it is asked for."""
+    """Reads ``length`` bytes from a stream that may return fewer at a time."""
     blocks = []
     while length and (block := stream.read(length)):
         blocks.append(block)
@@ -117,7 +117,7 @@ class _Part:
         self._stream, self._left = stream, length
 
     def read(self, size: int) -> bytes:
-        """The next ones, none at the end."""
+        """The next bytes; none at the end."""
         found = self._stream.read(min(size, self._left))
         self._left -= len(found)
         return found

@@ -1,4 +1,4 @@
-"""Pictures that Pillow reads. What a browser shows keeps its compressed image data; all else becomes PNG of 8 bit."""
+"""Images that Pillow reads: those that browsers display keep their compressed data, all others become 8-bit PNG."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def open_file(raw: RawFile) -> OpenFile:
-    """A file of whatever format Pillow knows; a large one is read to its end only if it begins like one of these."""
+    """Opens a file in any format of Pillow; a large file is read to its end only if its first bytes match one."""
     name = str(raw.path)
     if raw.whole:
         return PictureFile(name, hashlib.sha256(raw.head).hexdigest(), raw.size, raw.head, raw.used)
@@ -40,7 +40,7 @@ def open_file(raw: RawFile) -> OpenFile:
 
 @dataclass(frozen=True, slots=True)
 class PictureFile(OpenFile):
-    """A picture file in memory, not yet decoded."""
+    """An image file in memory, not yet decoded."""
 
     name: str
     sha256: str
@@ -49,11 +49,11 @@ class PictureFile(OpenFile):
     used: set[str]
 
     def references(self) -> Iterator[Pixels]:
-        """The file as a whole: a build shows the first picture of it unless a loader asks for another."""
+        """The file as a whole: a build uses its first image unless a loader requests another."""
         yield PurePosixPath(self.name)
 
     def stored(self, reference: Pixels, mat: MAT | None, check: Check) -> Stored:
-        """One picture: JPEG, PNG, WEBP and still GIF pass through, all else becomes PNG."""
+        """One image: JPEG, PNG, WEBP and still GIF are passed through, all others become PNG."""
         index = reference.index if isinstance(reference, Frame) else None
         kind = formats.sniff(self.data, self.name)
         if kind != "JPEG" and kind != "PNG":
@@ -66,14 +66,14 @@ class PictureFile(OpenFile):
         return self._through(kind, parts, mat, check)
 
     def values(self, reference: Pixels, want: Want) -> Array:
-        """The values of a mask, its EXIF orientation ignored."""
+        """The values of a mask; EXIF orientation is ignored."""
         content = self._content(reference.index if isinstance(reference, Frame) else None)
         return _matrix(content, want) if isinstance(content, Image.Image) else content
 
     def _through(
         self, kind: Literal["JPEG", "PNG"], parts: jpeg.Parts | png.Parts, mat: MAT | None, check: Check
     ) -> Stored:
-        """A JPEG or PNG that a browser shows: its compressed image data pass through."""
+        """Passes through the compressed image data of a JPEG or PNG that browsers display."""
         try:
             clean = jpeg.clean(self.data, parts) if isinstance(parts, jpeg.Parts) else png.clean(self.data, parts)
         except ValueError as error:
@@ -82,7 +82,7 @@ class PictureFile(OpenFile):
         known = Look()
         if check == "decode" or not clean.complete:
             picture, odd = self._web(clean.data, kind)
-            if odd:  # bytes that nothing shows lie within its image data
+            if odd:  # its image data contain bytes that are never displayed
                 return self._decoded(None, mat, fault=odd[0])
             known = look(opened.upright(picture, header.orientation))
         return passed(
@@ -90,7 +90,7 @@ class PictureFile(OpenFile):
         )
 
     def _web(self, data: bytes, kind: Literal["JPEG", "PNG"]) -> tuple[Image.Image, tuple[str, ...]]:
-        """A JPEG or PNG of 8 bit, decoded, and what may be wrong with it."""
+        """An 8-bit JPEG or PNG, decoded, and its possible defects."""
         odd: tuple[str, ...] = ()
         try:
             if kind == "PNG":
@@ -107,13 +107,13 @@ class PictureFile(OpenFile):
         return picture, odd
 
     def _decoded(self, index: int | None, mat: MAT | None, why: str = "", fault: str = "") -> Stored:
-        """Whatever Pillow reads: the image data of WEBP and still GIF pass through, all else becomes PNG.
+        """Any format of Pillow: the image data of WEBP and still GIF are passed through, all others become PNG.
 
         Args:
-            index: the frame; None: the main one.
-            mat: the triplet of the record.
-            why: what keeps a browser from showing the file.
-            fault: why its container is not to be passed through.
+            index: The frame; None: the main one.
+            mat: The record's triplet.
+            why: Why browsers do not display the file.
+            fault: Why its container must not be passed through.
         """
         from med_mat.imaging import pictures
         from med_mat.imaging.containers import gif, webp
@@ -146,7 +146,7 @@ class PictureFile(OpenFile):
         return encoded(picture, notes, self.sha256, raw_size=found.size, orientation=orientation, odd=found.odd)
 
     def _content(self, index: int | None) -> Image.Image | Array:
-        """A mask as Pillow reads it, or as numbers where it has no mode for them."""
+        """A mask as Pillow reads it, or as an array if Pillow has no mode for it."""
         kind = formats.sniff(self.data, self.name)
         if (kind == "JPEG" or kind == "PNG") and not index and _parts(self.data, kind, self.name).header.showable:
             return self._web(self.data, kind)[0]
@@ -157,7 +157,7 @@ class PictureFile(OpenFile):
 
 
 def _parts(data: bytes, kind: Literal["JPEG", "PNG"], name: str) -> jpeg.Parts | png.Parts:
-    """The container of a JPEG or PNG, and what its header says."""
+    """The container of a JPEG or PNG, with the facts of its header."""
     try:
         found = jpeg.parts(data) if kind == "JPEG" else png.parts(data)
     except (ValueError, IndexError) as error:
@@ -167,12 +167,12 @@ def _parts(data: bytes, kind: Literal["JPEG", "PNG"], name: str) -> jpeg.Parts |
 
 
 def _matrix(picture: Image.Image, want: Want) -> Array:
-    """A decoded mask as numbers or as RGB; alpha is ignored unless all channels are wanted."""
+    """A decoded mask as numbers or as RGB; alpha is ignored unless all channels are requested."""
     if want == "channels" and (picture.mode in ("LA", "RGBA", "PA") or "transparency" in picture.info):
         return np.asarray(picture if picture.mode == "LA" else picture.convert("RGBA"))
     if want == "channels" and picture.mode == "P":
         shown = np.asarray(picture.convert("RGB"))
-        # a palette of one color shows nothing of what its numbers mark
+        # a palette of one color does not show what its indices mark
         return np.asarray(picture) if (shown == shown[0, 0]).all() else shown
     if picture.mode == "P" and want == "index":
         colors = np.asarray(picture.convert("RGB"))

@@ -1,4 +1,4 @@
-"""Planes of numbers, and how they become images of 8 bit: by a window, a lookup table or percentiles."""
+"""Converts planes of numbers to 8-bit images by a window, a lookup table or percentiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from med_mat.selection import MAT
 
 Array = NDArray[Any]
 
-#: Center and width in Hounsfield units by area, those in everyday use
+#: Center and width in Hounsfield units by area, as commonly used
 #: (radiopaedia.org/articles/windowing-ct: lungs W 1500 L -600, brain W 80 L 40, abdominal soft tissue W 400 L 40).
 CT_WINDOWS: dict[str, tuple[float, float]] = {
     "Lung": (-600, 1500),
@@ -24,13 +24,13 @@ CT_WINDOWS: dict[str, tuple[float, float]] = {
 CT_WINDOW = (40, 400)  # soft tissue: every other area
 
 PERCENTILES = (0.5, 99.5)
-_LEAST_MEASURED = 0.01  # of a picture: where less would be left, its padding values are taken for measurements
+_LEAST_MEASURED = 0.01  # share of an image: if less would remain, its padding values count as measurements
 _BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window of a file (DICOM PS3.3 C.11.2)."""
+    """A window stated by a file (DICOM PS3.3 C.11.2)."""
 
     center: float
     width: float
@@ -54,18 +54,18 @@ def _same(stored: Array) -> Array:
 
 @dataclass(slots=True)
 class Plane:
-    """One image as its file stores it. Color of uint8 is displayed unchanged; all else may be of any number type."""
+    """One image as stored in its file. Color of uint8 is displayed unchanged; all else may be of any number type."""
 
     values: Array  # (rows, columns) or (rows, columns, 3): colors share one window
     notes: list[str] = field(default_factory=list)
-    bits: int = 16  # that a value may use; 8 or fewer are kept as they are unless a window says otherwise
+    bits: int = 16  # bits per value; 8 or fewer are kept unchanged unless a window says otherwise
     real: Callable[[Array], Array] = _same  # stored -> real values (rescale, modality lookup table)
-    shown: Callable[[Array], Array] | None = None  # real values -> 0 to 1, as the file wants them shown
+    shown: Callable[[Array], Array] | None = None  # real values -> 0 to 1, as the file wants them displayed
     hounsfield: bool | None = None  # None: decided by the values
-    inverted: str = ""  # what says that the least value is white; "" where the greatest is
-    padding: tuple[float, float] | None = None  # stored values that are no measurements, first to last
-    spacing: tuple[float, float] | None = None  # millimeters per pixel along x and y; None: not known
-    odd: tuple[str, ...] = ()  # what may be wrong with it
+    inverted: str = ""  # what declares the smallest value white; "" if the largest is
+    padding: tuple[float, float] | None = None  # range of stored values that are not measurements, first to last
+    spacing: tuple[float, float] | None = None  # millimeters per pixel along x and y; None: unknown
+    odd: tuple[str, ...] = ()  # possible defects
 
 
 def ct_window(mat: MAT | None) -> tuple[float, float] | None:
@@ -74,7 +74,7 @@ def ct_window(mat: MAT | None) -> tuple[float, float] | None:
 
 
 def to_8_bit(plane: Plane, mat: MAT | None) -> tuple[NDArray[np.uint8], list[str]]:
-    """The image in 8 bit, and notes on the conversion."""
+    """The image in 8 bits, and notes on the conversion."""
     values = plane.values
     if values.ndim == 3 and values.dtype == np.uint8:
         return values, plane.notes
@@ -82,7 +82,7 @@ def to_8_bit(plane: Plane, mat: MAT | None) -> tuple[NDArray[np.uint8], list[str
     domain = values
     low = 0
     if values.dtype.kind in "iu" and values.size:
-        # every step below goes value by value, so it is enough to do it once for each value that can occur
+        # every step below maps single values, so it is done once for each value that can occur
         low, high = int(values.min()), int(values.max())
         if high - low < max(values.size, 256) and high - low < 1 << 17:
             domain = np.arange(low, high + 1)
@@ -101,7 +101,7 @@ def to_8_bit(plane: Plane, mat: MAT | None) -> tuple[NDArray[np.uint8], list[str
 
 
 def _blocks(values: Array) -> Iterator[Array]:
-    """The values in order, as int64, block by block: counting and lookup would convert all of them at once."""
+    """The values in order, as int64, in blocks: counting and lookup would convert all of them at once."""
     flat = values.reshape(-1)
     return (flat[start : start + _BLOCK].astype(np.int64) for start in range(0, flat.size, _BLOCK))
 
@@ -119,7 +119,7 @@ def _share(plane: Plane, mat: MAT | None, domain: Array, real: Array, counts: Ar
         if plane.bits <= 8 or used >= 1e-3 or np.nanmin(real) == np.nanmax(real):
             same = plane.bits == 8 and bool(np.abs(share * 255 - domain).max() < 0.5)
             return share, "" if same else str(plane.shown)
-        # a window for other units than those of the values leaves black and white only
+        # a window in units other than those of the values leaves only black and white
     if plane.bits <= 8:
         top = 2**plane.bits - 1
         return np.clip(domain / top, 0, 1), "" if plane.bits == 8 else f"{plane.bits} bit to 8 bit"
@@ -134,7 +134,7 @@ def _percentiles(plane: Plane, domain: Array, real: Array, counts: Array | None)
     if plane.padding is not None:
         measured = keep & ((domain < plane.padding[0]) | (domain > plane.padding[1]))
         share = measured.mean() if counts is None else counts[measured].sum() / counts.sum()
-        keep = measured if share > _LEAST_MEASURED else keep  # nearly all of a picture is no padding
+        keep = measured if share > _LEAST_MEASURED else keep  # an image that is nearly all padding is implausible
     kept = real[keep]
     if not kept.size:
         return 0.0, 0.0

@@ -70,7 +70,7 @@ def _zip(file: IO[bytes], size: int, head: bytes) -> Members:
             entries = archive.infolist()
     except _TooMuchError:
         return Members(note="its list of names is too long to be read")
-    except Exception:  # zipfile raises anything on hostile or broken files
+    except Exception:  # zipfile may raise any exception on malicious or broken files
         return Members(fault=_not_what_it_is_called(head, (b"PK",)) or "it is cut short or broken: download it again")
     names = [entry.filename for entry in entries if not entry.is_dir()]
     total = sum(entry.file_size for entry in entries)
@@ -89,7 +89,7 @@ def _tar(file: IO[bytes], head: bytes) -> Members:
         with tarfile.open(fileobj=cast(IO[bytes], bounded), mode="r|" if opener else "r:") as archive:
             while len(names) < MAX_NAMES:
                 member = archive.next()
-                archive.members.clear()  # type: ignore[attr-defined]  # it would keep them all
+                archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep all members
                 if member is None:
                     whole = True
                     break
@@ -111,7 +111,7 @@ def _tar(file: IO[bytes], head: bytes) -> Members:
 
 
 def _sorted_out(names: list[str], whole: bool, size: int, fault: str) -> Members:
-    """The list without names that leave the target folder, which are a fault."""
+    """The list without names that would leave the target folder, which are reported as a fault."""
     out = [name for name in names if _leads_out(name)]
     if out:
         fault = f"{len(out):,} of its names lead out of the folder that it is unpacked in: do not unpack it"

@@ -1,4 +1,4 @@
-"""File and folder names as trees, listed from a disk on demand or made from known paths."""
+"""Trees of file and folder names, listed from disk on demand or built from known paths."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from med_mat.raw.patterns import is_hidden
 _SAMPLE = 60
 _OTHER_IMAGES = (".gz", ".hdr", ".raw", ".npy", ".svs")
 
-Parts = tuple[str, ...]  # of a folder's path, below the top of its tree
+Parts = tuple[str, ...]  # parts of a folder's path, relative to the top of its tree
 
 
 class Listing(NamedTuple):
@@ -81,19 +81,19 @@ class Tree:
 
 
 class _Known(Tree):
-    """A tree that is listed already."""
+    """A tree that is already listed."""
 
     def _list(self, parts: Parts) -> Listing:
         return Listing((), ())
 
 
 def known(top: Path, paths: Iterable[str], spelled: Collection[str] = ()) -> Tree:
-    """The tree of some files; of many images in one folder only a sample is kept.
+    """The tree of the given files; if a folder has many images, only a sample is kept.
 
     Args:
-        top: the folder that the paths are relative to.
-        paths: the files.
-        spelled: file names in lower case that sampling keeps.
+        top: The folder that the paths are relative to.
+        paths: The files.
+        spelled: File names in lower case that sampling keeps.
     """
     files: defaultdict[str, list[str]] = defaultdict(list)
     folders: defaultdict[str, set[str]] = defaultdict(set)
@@ -119,7 +119,7 @@ def known(top: Path, paths: Iterable[str], spelled: Collection[str] = ()) -> Tre
 
 
 def levels(tree: Tree, depth: int, claimed: Set[Parts] = frozenset(), start: Parts = ()) -> Iterator[list[Parts]]:
-    """The folders below one, level by level, without those that are claimed when their level is reached."""
+    """The subfolders of a tree, level by level, without those that are claimed when their level is reached."""
     level = [start]
     for _ in range(depth + 1):
         yield level
@@ -135,7 +135,7 @@ def levels(tree: Tree, depth: int, claimed: Set[Parts] = frozenset(), start: Par
 
 
 def sampled(names: list[str]) -> list[str]:
-    """All names except most images: of these a few of each suffix and way of naming are kept."""
+    """All names that are not images, and a few images of each suffix and naming scheme."""
     if len(names) <= _SAMPLE:
         return names
     kept = []

@@ -33,18 +33,18 @@ def locate(
     *,
     follow: bool = True,
 ) -> RawFolder:
-    """The root of a source in a folder or up to four levels below it: the shallowest that fits a layout.
+    """Finds the root of a source in a folder or up to four levels below it: the shallowest folder that fits a layout.
 
     Args:
-        source: the source to find.
-        folder: where to look.
-        reader: the loader's ``examples``. With it, an incomplete copy is accepted: where no layout fits, the first
-            folder in which the loader finds anything is used, and a warning says what is missing there.
-        catalog: all sources; a folder that fits the layout of another one is not used.
-        follow: whether links may lead out of the folder.
+        source: The source to find.
+        folder: The folder to search.
+        reader: The loader's ``examples``. If given, an incomplete copy is accepted: if no layout fits, the first folder
+            in which the loader finds any image is used, and a warning says what is missing there.
+        catalog: All sources; a folder that fits the layout of another source is not used.
+        follow: Whether links may lead out of the folder.
 
     Raises:
-        LayoutError: nothing fits; the message says what was expected, what is there, and what to do.
+        LayoutError: No folder fits; the message says what was expected, what was found, and what to do.
     """
     top = Path(folder).absolute()
     if not top.is_dir():
@@ -64,7 +64,7 @@ def locate(
 
 
 def has_all_parts(source: Source, raw: RawFolder) -> bool:
-    """Whether all parts of a folder's layout are present; further downloads may bring missing ones."""
+    """Whether all parts of a folder's layout are present; further downloads may add missing ones."""
     layout = next(one for one in source.layouts if one.variant == raw.variant)
     return all(matches(Tree(raw.root, follow=raw.follow), (), part) for part in layout.parts)
 
@@ -72,7 +72,7 @@ def has_all_parts(source: Source, raw: RawFolder) -> bool:
 def _readable(
     source: Source, tree: Tree, reader: Reader, catalog: Mapping[str, Source], others: dict[Parts, str]
 ) -> RawFolder | None:
-    """The first folder in which a loader finds anything, with the layout that lacks least.
+    """The first folder in which a loader finds any image, with the most complete layout.
 
     Folders that fit the layout of another source are skipped and noted in ``others``.
     """
@@ -108,20 +108,20 @@ def recognize(
     *,
     follow: bool = True,
 ) -> dict[str, RawFolder]:
-    """Finds the sources below a folder, each at its shallowest place, in the catalog's order.
+    """Finds all sources below a folder, each at its shallowest location, in the catalog's order.
 
     ``folder/<source>`` comes first (that folder may be a link), then any folder that fits a layout. A folder that fits
-    several sources belongs to the one with the most specific layout; on a tie it belongs to none, and a warning says
-    so. Images are sampled by the form of their names, so that a million of them cost little.
+    several sources belongs to the one with the most specific layout; on a tie it belongs to none, with a warning.
+    Images are sampled by the form of their names, so that large folders are fast.
 
     Args:
-        folder: where to look.
-        catalog: the sources to look for.
-        readers: gives the loader of a source, for :func:`locate` where a folder has the source's name.
-        follow: whether links may lead out of the folder.
+        folder: The folder to search.
+        catalog: The sources to look for.
+        readers: Returns the loader of a source, for :func:`locate` if a folder has the source's name.
+        follow: Whether links may lead out of the folder.
 
     Raises:
-        LayoutError: there is no such folder.
+        LayoutError: The folder does not exist.
     """
     top = Path(folder).absolute()
     if not top.is_dir():
@@ -222,7 +222,7 @@ def _count(depth: int) -> str:
 
 
 def _nearest(source: Source, tree: Tree) -> tuple[Parts, Layout, list[str]] | None:
-    """The folder and layout with the largest share present; None where nothing is."""
+    """The folder and layout with the largest share of patterns present; None if none is."""
     best: tuple[float, Parts, Layout, list[str]] | None = None
     for level in levels(tree, LEVELS):
         for parts in level[:2000]:

@@ -60,7 +60,7 @@ def descends(tree: Tree, parts: Parts, branch: Parts) -> bool:
 
 
 def weight(patterns: Iterable[str]) -> int:
-    """The specificity of patterns: their literal characters, for alternatives those of the longest."""
+    """The specificity of patterns: the number of literal characters, counting the longest alternative."""
     return sum(
         max((len(re.sub(r"[*?]", "", "/".join(branch))) for branch in branches(pattern)), default=0)
         for pattern in patterns

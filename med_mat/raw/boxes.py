@@ -1,4 +1,4 @@
-"""Numbers, boxes and sizes from the cells of tables and the entries of annotation files."""
+"""Parses numbers, boxes and sizes from table cells and annotation entries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NOTHING = {"", "nan", "na", "n/a", "none", "null"}
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The top left corner of a box, and its size, in pixels: what files of annotations hold under these keys."""
+    """The top left corner and the size of a box, in pixels, as annotation files give them under these keys."""
 
     x: float
     y: float
@@ -23,10 +23,10 @@ class Place:
 
 
 def number(cell: str) -> float | None:
-    """The number in a cell; None where it is blank or says that there is none (nan, NA, none, null).
+    """The number in a cell; None if it is blank or a word for a missing value (nan, NA, none, null).
 
     Raises:
-        ReadError: it holds something else.
+        ReadError: The cell contains anything else.
     """
     text = str(cell).strip()
     if text.lower() in _NOTHING:
@@ -41,10 +41,10 @@ def number(cell: str) -> float | None:
 
 
 def corners(row: Mapping[str, str], columns: Sequence[str]) -> tuple[float, float, float, float] | None:
-    """The four numbers of a box in a row of a table; None where all four cells are blank.
+    """The four numbers of a box in a table row; None if all four cells are blank.
 
-    A cell of a box that is blank, or holds something else, gives NaN: the box then has no place, which costs or marks
-    the record of its own image alone.
+    A single blank or malformed cell becomes NaN. Such a box cannot be placed, which affects only the record of its own
+    image.
     """
     found = []
     for column in columns:
@@ -59,10 +59,10 @@ def corners(row: Mapping[str, str], columns: Sequence[str]) -> tuple[float, floa
 
 
 def stated_size(width: Any, height: Any) -> tuple[int, int] | None:
-    """Width and height in pixels, as an annotation states those of its image; None where it does not, or has zeros.
+    """Width and height in pixels that an annotation states for its image; None if it states none, or zeros.
 
     Raises:
-        ReadError: one of them is no whole number.
+        ReadError: One of them is not a whole number.
     """
     found = [number("" if side is None else str(side)) for side in (width, height)]
     if any(side is not None and (side < 0 or side != int(side)) for side in found):

@@ -1,4 +1,4 @@
-"""Examples from images whose folder is their class, the most common layout."""
+"""Makes examples from images sorted into one folder per class, the most common layout."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from med_mat.raw.names import folded, spelling
 
 _Patterns = str | Sequence[str]
 
-#: Folder names that publishers give the parts of a split, in lower case -> our names.
+#: Publishers' folder names for the parts of a split, in lower case -> our split names.
 SPLITS: Mapping[str, Split] = {
     "train": "train",
     "training": "train",
@@ -33,22 +33,22 @@ def class_folders(
     patient: Callable[[PurePosixPath], str | None] = lambda path: None,
     raw_label: Callable[[PurePosixPath], str | None] = lambda path: None,
 ) -> Iterator[Example]:
-    """Images whose folder is their class: ``train/glioma/1.jpg``.
+    """Yields an example for each image in a folder named after its class, such as ``train/glioma/1.jpg``.
 
-    The examples are named by split, class and file: wrapper folders, which differ between copies, do not matter. Nor
-    does the case of folders that the pattern spells out: ``label``, ``patient`` and ``raw_label`` are asked with the
+    The examples are named by split, class and file, so wrapper folders, which differ between copies, do not matter. Nor
+    does the case of folders that the pattern spells out: ``label``, ``patient`` and ``raw_label`` are called with the
     path as the pattern writes it (:func:`med_mat.raw.names.spelling`). The result of ``patient`` is case-folded, since
-    its case is that of the disk. Where two files differ in case alone, each is named by its path on the disk.
+    its case comes from the disk. Files whose paths differ only in case are named by their paths on disk.
 
     Args:
-        raw: the folder of the source.
-        pattern: which images, e.g. ``"{train,test}/*/*"``.
-        exclude: images to leave out.
-        splits: folder in lower case -> split, e.g. :data:`SPLITS`; the innermost folder that is named there counts.
+        raw: The source's folder.
+        pattern: Pattern of the images, e.g. ``"{train,test}/*/*"``.
+        exclude: Pattern of images to leave out.
+        splits: Folder name in lower case -> split, e.g. :data:`SPLITS`; the innermost matching folder counts.
             None: the publisher has no split.
-        label: returns the raw label of a path.
-        patient: returns the patient of a path, or None.
-        raw_label: returns what is known of a path beyond its label, or None.
+        label: Returns the raw label for a path.
+        patient: Returns the patient for a path, or None.
+        raw_label: Returns the publisher's finer label for a path, or None.
     """
     written = spelling(pattern)
     for image in raw.images(pattern, exclude=exclude):

@@ -1,4 +1,4 @@
-"""The entries of a JSON annotation file, each read as a dataclass; a bad entry costs only its own image."""
+"""Reads the entries of a JSON annotation file as dataclasses; a bad entry affects only its own image."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ def entries(
     name: str = "",
     images: Mapping[str, PurePosixPath] = MappingProxyType({}),
 ) -> Iterator[T]:
-    """The elements of the list that a JSON file holds, in its order.
+    """The elements of a list in a JSON file, in order.
 
-    An element that is not of the kind is left out and noted in ``faults``, and its image is skipped for it; keys that
-    the kind does not have are passed over.
+    An element that cannot be read as ``kind`` is left out and noted in ``faults``, and its image is skipped with that
+    reason. Keys that ``kind`` does not have are ignored.
 
     Args:
-        raw: the folder of the source.
-        path: the file.
-        kind: a dataclass whose fields are the keys that are needed, as for :func:`med_mat.strict.read`.
-        below: where in the file the list stands, key by key; () where the file is the list.
-        name: the key under which an element names its image; "" where none does.
-        images: name -> path, of those that may be skipped.
+        raw: The source's folder.
+        path: The file.
+        kind: A dataclass whose fields are the required keys, as for :func:`med_mat.strict.read`.
+        below: Keys that lead to the list in the file; () if the file is the list.
+        name: Key under which an element names its image; "" if elements name none.
+        images: Name -> path of the images that may be skipped.
 
     Raises:
-        LayoutError: there is no such file.
-        ReadError: it is no JSON, has no such list, or none of its elements can be read. Names the file.
+        LayoutError: The file does not exist.
+        ReadError: The file is not JSON, has no such list, or none of its elements can be read. The message names the
+            file.
     """
     content = _below(raw, path, below)
     if not isinstance(content, list):
@@ -50,7 +51,7 @@ def entries(
 
 
 def named_entries(raw: RawFolder, path: PurePosixPath | str, kind: type[T]) -> dict[str, T]:
-    """As :func:`entries`, of a file that holds an object: name -> element."""
+    """Like :func:`entries`, for a file that contains an object: name -> element."""
     content = raw.json(path)
     if not isinstance(content, dict):
         raise _wrong(raw, path, (), "an object", content)
@@ -61,7 +62,7 @@ def named_entries(raw: RawFolder, path: PurePosixPath | str, kind: type[T]) -> d
 def _read(
     raw: RawFolder, path: PurePosixPath | str, kind: type[T], content: Iterable[tuple[int | str, Any]]
 ) -> Iterator[tuple[str, Any, T | None]]:
-    """Where each element stands, the element, and what it is read as: None where it is not of the kind."""
+    """The location of each element, the element, and what it was read as: None if it cannot be read as ``kind``."""
     sound, fault = False, ""
     for name, one in content:
         where = f"{PurePosixPath(path).name}, entry {name if isinstance(name, int) else repr(name)[:80]}"

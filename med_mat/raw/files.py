@@ -1,4 +1,4 @@
-"""The files of a raw folder: scanned once, found by patterns, each skip and each missing file with its reason."""
+"""The files of a raw folder: scanned once, found by patterns; skipped and missing files are noted with a reason."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from med_mat.raw.tables import Row
 
 HIDDEN = "hidden file"
 _LEADS_OUT = "a link that leads out of the folder, which --no-follow refuses"
-#: What lies below these is no data: devices, and what the system says of itself.
+#: Folders of the operating system (devices and system state), which contain no data.
 _SYSTEM = ("/dev/", "/proc/", "/sys/", "/run/")
 
 _Key = Callable[[PurePosixPath], str]
@@ -32,29 +32,29 @@ _Self = TypeVar("_Self", bound="Files")
 
 
 class FileFacts(NamedTuple):
-    """Size and time of a file, by which changes are detected."""
+    """Size and modification time of a file, by which changes are detected."""
 
     size: int
     mtime_ns: int
 
 
 class Files:
-    """A source's folder, scanned once, when first asked for.
+    """A source's folder, scanned once, on first use.
 
-    Paths are relative to ``root``, with ``/`` between parts, as they are spelled on the disk. Patterns know ``*``,
-    ``?``, ``**`` (folders, any number) and braces (``{train,test}``), ignore case and the normal form of accents, and
-    take every other character as it is; ``\\`` before ``{`` or ``*`` takes its meaning away. Files are in the order of
-    their paths in NFC and without case, so that copies which differ in these alone have one order. Hidden files (a part
-    that begins with a dot, ``__MACOSX``) match no pattern.
+    Paths are relative to ``root``, with ``/`` between parts, spelled as on disk. Patterns support ``*``, ``?``, ``**``
+    (any number of folders) and braces (``{train,test}``), ignore case and Unicode normal form, and take every other
+    character literally; ``\\`` escapes ``{`` and ``*``. Files are sorted by their case-folded NFC paths, so copies that
+    differ only in case or normal form have the same order. Hidden files (any part begins with a dot, or ``__MACOSX``)
+    match no pattern.
 
-    Links to regular files are read, wherever these lie: so do the Hub's ``snapshot_download``, git-annex and farms of
-    links lay out a folder. Links to folders, links to the system's own files, broken ones, and what is no regular file
-    are noted in ``skipped``.
+    Links to regular files are followed, wherever they lead: the Hub's ``snapshot_download``, git-annex and link farms
+    lay out folders like this. Links to folders, links to system files, broken links and anything that is not a regular
+    file are noted in ``skipped``.
 
     Args:
-        root: the folder that the layout of the card is relative to.
-        variant: the name of the layout of the card that matched; "" where none was asked for.
-        follow: whether links may lead out of the folder.
+        root: The folder that the card's layouts are relative to.
+        variant: Name of the card's layout that matched; "" if no layout was checked.
+        follow: Whether links may lead out of the folder.
     """
 
     def __init__(self, root: Path | str, variant: str = "", *, follow: bool = True) -> None:
@@ -62,18 +62,18 @@ class Files:
         self.variant = variant
         self.follow = follow
         self.read: set[str] = set()
-        self.latest = ""  # the annotation file that was read last
+        self.latest = ""  # the most recently read annotation file
         self.missing: dict[str, str] = {}
-        self.faults: dict[str, str] = {}  # file and line of a row that cannot be read -> why
-        self.notes: dict[str, str] = {}  # file, and line where there is one -> what is odd there and yet read
+        self.faults: dict[str, str] = {}  # file and line of an unreadable row -> reason
+        self.notes: dict[str, str] = {}  # file, and line if known -> what is odd there although it was read
         self._skipped: dict[str, str] = {}
-        self._links: dict[str, str] = {}  # link to a file, which is read -> where it leads, as the link says
+        self._links: dict[str, str] = {}  # followed link to a file -> its target, as written in the link
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r}, {self.variant!r})"
 
     def below(self: _Self, folder: str, variant: str = "") -> _Self:
-        """A folder inside this one as a raw folder of its own, without another scan. "": this one."""
+        """A subfolder as a raw folder of its own, without another scan; "" is this folder."""
         inner = type(self)(self.root / folder, variant, follow=self.follow)
         start = f"{folder}/" if folder else ""
         inside = [path for path in self._alike(start, chr(0x10FFFF)) if path.startswith(start)]
@@ -91,26 +91,26 @@ class Files:
 
     @property
     def files(self) -> Mapping[str, FileFacts]:
-        """Every regular file below the root, hidden ones too, in order."""
+        """Every regular file below the root, including hidden files, in order."""
         return MappingProxyType(self._files)
 
     @functools.cached_property
     def twins(self) -> frozenset[str]:
-        """The files whose path differs from that of another in case or normal form alone: two files, not one."""
+        """Files whose paths differ from another file's only in case or normal form; they are distinct files."""
         by_form = ((folded(path), path) for path in self._files)
-        pairs = itertools.pairwise(by_form)  # they are in the order of that form
+        pairs = itertools.pairwise(by_form)  # they are sorted by that form
         return frozenset(path for one, other in pairs if one[0] == other[0] for path in (one[1], other[1]))
 
     @property
     def links(self) -> Mapping[str, str]:
-        """The files that are read through a link: path -> where it leads, as the link says."""
+        """Files that are read through a link: path -> the link's target, as written."""
         self._files  # noqa: B018  # the scan notes them
         return MappingProxyType(self._links)
 
     @property
     def skipped(self) -> dict[str, str]:
-        """Path -> why it is not read, as the scan or the loader said."""
-        self._files  # noqa: B018  # the scan notes what it turns down
+        """Path -> why it is not read, as noted by the scan or the loader."""
+        self._files  # noqa: B018  # the scan notes what it rejects
         return self._skipped
 
     def skip(self, path: PurePosixPath | str, reason: str) -> None:
@@ -118,19 +118,19 @@ class Files:
         self._skipped.setdefault(str(path), reason)
 
     def miss(self, name: str, where: str) -> None:
-        """Notes an image that an annotation file (``where``) names and the folder does not hold."""
+        """Notes an image that an annotation file (``where``) names and that is not in the folder."""
         self.missing[name] = where
 
     @contextmanager
     def reading(self, row: Row | str, image: PurePosixPath | None = None) -> Iterator[None]:
-        """Around what reads one row of a table: where it cannot be read, it is left out and not its whole source.
+        """Context manager for reading one row of a table: an unreadable row is left out instead of failing the source.
 
-        The row is noted in ``faults``, and the image, where one is given, is skipped with the same reason. Of an image
-        with several rows, ask :meth:`is_skipped` before using the others.
+        The row is noted in ``faults``, and its image, if given, is skipped with the same reason. For an image with
+        several rows, call :meth:`is_skipped` before using the others.
 
         Args:
-            row: of a table; or where an entry of another file stands, in words.
-            image: of the row.
+            row: A table row; or the location, in words, of an entry in another file.
+            image: The row's image.
         """
         where = row if isinstance(row, str) else row.where
         try:
@@ -141,19 +141,19 @@ class Files:
                 self.skip(image, f"{where}: {error}")
 
     def is_skipped(self, path: PurePosixPath) -> bool:
-        """Whether a reason was noted why a file is not read."""
+        """Whether a file is noted as skipped."""
         return str(path) in self._skipped
 
     def absolute(self, path: PurePosixPath | str) -> Path:
-        """Where a file of the folder lies on this machine.
+        """The absolute path of a file in the folder.
 
         Raises:
-            ReadError: the path leads out of the folder.
+            ReadError: The path leads out of the folder.
         """
         relative = PurePosixPath(path)
         full = self.root / relative
         inside = not relative.is_absolute() and ".." not in relative.parts and "\0" not in str(relative)
-        known = inside and str(relative) in self._files  # a link too: the scan has looked where it leads
+        known = inside and str(relative) in self._files  # links included: the scan has checked their targets
         if not inside or not (known or _within(os.path.realpath(full), self._real_root)):
             raise ReadError(
                 f"{str(path)!r} leads out of {self.root}. Paths must be relative and stay inside the folder."
@@ -161,11 +161,11 @@ class Files:
         return full
 
     def glob(self, pattern: Patterns, *, exclude: Patterns | None = None) -> list[PurePosixPath]:
-        """The files that match a pattern, or one of several, and none of ``exclude``."""
+        """The files that match any of the patterns and none of ``exclude``."""
         return [PurePosixPath(path) for path in self._matching(pattern, exclude)]
 
     def images(self, pattern: Patterns = "**", *, exclude: Patterns | None = None) -> list[PurePosixPath]:
-        """The files that match and whose suffix is that of an image (also DICOM), ignoring case."""
+        """The matching files with an image suffix (including DICOM), ignoring case."""
         suffixes = formats.picture_suffixes()
         return [PurePosixPath(path) for path in self._matching(pattern, exclude) if _suffix(path) in suffixes]
 
@@ -177,7 +177,7 @@ class Files:
         """The only file that matches.
 
         Raises:
-            LayoutError: none matches, or several do.
+            LayoutError: No file matches, or several do.
         """
         found = self._matching(pattern, None)
         if len(found) == 1:
@@ -191,12 +191,12 @@ class Files:
         raise LayoutError(f"{self.root} holds no file {wanted}. {self._near(as_tuple(pattern)[0])}")
 
     def siblings(self, path: PurePosixPath, pattern: str) -> list[PurePosixPath]:
-        """The files beside ``path``, itself not among them, whose name is ``pattern``, ignoring case and normal form.
+        """The other files next to ``path`` whose name matches ``pattern``, ignoring case and normal form.
 
-        Case counts where another file has the name of ``path`` in another case: each then has siblings of its own.
+        If another file's name differs from that of ``path`` only in case, case counts: each has its own siblings.
 
-        The pattern may begin with folders (``masks/…``, ``../masks/…``), taken from the folder of ``path``. In it only
-        ``*`` and ``?`` have a meaning, and only in the name, so that names may hold brackets and braces.
+        The pattern may begin with folders (``masks/…``, ``../masks/…``), relative to the folder of ``path``. Only ``*``
+        and ``?`` are wildcards, and only in the file name, so names may contain brackets and braces.
         """
         folder, _, name = pattern.rpartition("/")
         place = posixpath.normpath(posixpath.join(str(path.parent), folder)).removeprefix(".")
@@ -214,15 +214,15 @@ class Files:
     def by_name(
         self, pattern: Patterns = "**", *, exclude: Patterns | None = None, key: _Key = attrgetter("name")
     ) -> dict[str, PurePosixPath]:
-        """File name, in NFC -> path. Where a name comes twice the first path holds, and the others are skipped.
+        """File name, in NFC -> path. If a name occurs more than once, the first path counts and the others are skipped.
 
-        Join such names with those of tables and of other folders by what knows that copies differ in case: by
-        :func:`listed`, :func:`matched`, :func:`paired`, :func:`aligned`.
+        To join these names with those of tables or other folders, use functions that allow for copies that differ in
+        case: :func:`listed`, :func:`matched`, :func:`paired`, :func:`aligned`.
 
         Args:
-            pattern: which files, as for :meth:`glob`.
-            exclude: which of them not.
-            key: what to take instead of the name.
+            pattern: Pattern of the files, as for :meth:`glob`.
+            exclude: Pattern of files to leave out.
+            key: Returns the key to use instead of the file name.
         """
         found: dict[str, PurePosixPath] = {}
         for path in self.glob(pattern, exclude=exclude):
@@ -233,7 +233,7 @@ class Files:
         return found
 
     def by_stem(self, pattern: Patterns = "**", *, exclude: Patterns | None = None) -> dict[str, PurePosixPath]:
-        """File name without its last suffix, in NFC -> path, as :meth:`by_name`."""
+        """File name without its last suffix, in NFC -> path; like :meth:`by_name`."""
         return self.by_name(pattern, exclude=exclude, key=attrgetter("stem"))
 
     # ---- inside
@@ -300,7 +300,7 @@ class Files:
 
     @functools.cached_property
     def _by_folder(self) -> dict[str, list[tuple[str, str]]]:
-        """Folder, folded -> (name, folded, and path), sorted: siblings are asked for image by image."""
+        """Case-folded folder -> sorted (case-folded name, path): siblings are looked up image by image."""
         index: dict[str, list[tuple[str, str]]] = {}
         for path in self._visible:
             folder, _, name = path.rpartition("/")
@@ -310,7 +310,7 @@ class Files:
         return index
 
     def _entries(self, folder: str, start: str) -> Iterator[tuple[str, str]]:
-        """The files of a folder whose name, folded, begins so: the name, folded, and the path."""
+        """The files of a folder whose case-folded name begins with ``start``: that name, and the path."""
         entries = self._by_folder.get(folded(folder), [])
         for name, path in entries[bisect_left(entries, (start,)) :]:
             if not name.startswith(start):
@@ -319,17 +319,17 @@ class Files:
 
     @functools.cached_property
     def _stem_twins(self) -> frozenset[str]:
-        """The files whose path but for the suffix differs from that of another in case alone."""
+        """Files whose paths without suffix differ from another file's only in case."""
         found: set[str] = set()
         for entries in self._by_folder.values():
             bare = [(posixpath.splitext(name)[0], composed(posixpath.splitext(path)[0])) for name, path in entries]
-            first = dict(reversed(bare))  # stem, folded -> its first spelling
+            first = dict(reversed(bare))  # case-folded stem -> its first spelling
             twice = {stem for stem, spelled in bare if first[stem] != spelled}
             found.update(path for (stem, _), (_, path) in zip(bare, entries, strict=True) if stem in twice)
         return frozenset(found)
 
     def _alike(self, path: str, end: str = "\0") -> list[str]:
-        """The files whose path, folded, is this one, or lies between it and itself followed by ``end``."""
+        """The files whose case-folded path is this one, or sorts between it and itself followed by ``end``."""
         start, paths = folded(path), self._paths
         return paths[bisect_left(paths, start, key=folded) : bisect_left(paths, start + end, key=folded)]
 
@@ -343,7 +343,7 @@ class Files:
         return [path for path in found if not refused(path) and not named(path.rpartition("/")[2])]
 
     def _near(self, pattern: str) -> str:
-        """What lies in the folder that resembles a name that was not found."""
+        """The entries of the folder that resemble a name that was not found."""
         import difflib
 
         names: dict[str, str] = {}
@@ -365,12 +365,12 @@ def _suffix(path: str) -> str:
 
 
 def refused_link(place: str, root: str, follow: bool) -> str:
-    """Why a link to a file is not followed, in words; "" where it is.
+    """Why a link to a file is not followed, in words; "" if it is.
 
     Args:
-        place: of the link.
-        root: the folder that is read, without links in its path.
-        follow: whether a link may lead out of it.
+        place: Path of the link.
+        root: The folder that is read, without links in its path.
+        follow: Whether a link may lead out of it.
     """
     target = os.path.realpath(place)
     if _within(target, root):
@@ -385,6 +385,6 @@ def _within(path: str, root: str) -> bool:
 
 
 def some(paths: Sequence[str], count: int = 4) -> str:
-    """The first paths, and the number of the others."""
+    """The first paths and the number of the remaining ones, as text."""
     more = f" and {len(paths) - count} more" if len(paths) > count else ""
     return ", ".join(map(repr, paths[:count])) + more

@@ -1,4 +1,4 @@
-"""A source's folder on disk, read only: its files, found by patterns, and its annotation files, parsed."""
+"""A source's folder on disk, read-only: finds files by patterns and parses annotation files."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
     import pydicom
 
-#: Bytes of memory that a part of an XML or JSON file takes beside its text, about.
+#: Approximate bytes of memory that each element of an XML or JSON file takes in addition to its text.
 _ELEMENT, _ITEM, _LIST, _DICT, _KEY = 150, 40, 72, 200, 32
 
 
 class VolumeShape(NamedTuple):
-    """The shape of a volume, by its header."""
+    """The shape of a volume according to its header."""
 
     shape: tuple[int, int, int]  # in the closest RAS+ orientation
-    volumes: int  # along the fourth axis; 1 where there is none
+    volumes: int  # length of the fourth axis; 1 if there is none
 
 
 class RawFolder(Files):
-    """A source's folder (:class:`~med_mat.raw.files.Files`) whose annotation files are parsed."""
+    """A source's folder (:class:`~med_mat.raw.files.Files`) with parsers for its annotation files."""
 
     def table(
         self,
@@ -43,29 +43,29 @@ class RawFolder(Files):
         replace_header: bool = False,
         sheet: str | None = None,
     ) -> Iterator[tables.Row]:
-        """The rows of a csv, tsv, txt or xlsx file (also .gz, or .zip with one member), as text, one at a time.
+        """Yields the rows of a csv, tsv, txt or xlsx file (also .gz, or .zip with one member) as text.
 
-        Names and cells are stripped of blanks, unseen ones too; blank rows are left out; short rows are filled with "".
-        Cells stay text (ids keep their leading zeros). Formulas are not evaluated: the value that was saved with them
-        counts. A column without a name is called "column N", a name that comes again "name (2)". Before the header may
-        stand Excel's ``sep=;`` and lines that begin with ``#``. A row with too many cells, or with a quote that is
-        never closed, is left out and noted in ``faults``; its neighbours are read. Each row knows where it stands
+        Whitespace, including zero-width characters, is stripped from names and cells; blank rows are left out; short
+        rows are padded with "". Cells stay text (ids keep their leading zeros). Formulas are not evaluated: their saved
+        value is used. A column without a name is called "column N", a repeated name becomes "name (2)". Excel's
+        ``sep=;`` and lines that begin with ``#`` may precede the header. A row with too many cells or an unclosed quote
+        is left out and noted in ``faults``; the rows around it are read. Each row has its file and line
         (:class:`med_mat.raw.tables.Row`).
 
         Args:
-            path: the file.
-            columns: names that must be there.
-            delimiter: what separates cells; found out where None. " " stands for any number of blanks.
-            encoding: that of the text; None: UTF-8 or UTF-16 by its byte order mark, else UTF-8, else Windows-1252,
-                which is a guess and noted.
-            header: the names of the columns, where the file has none.
-            replace_header: the file has a header but ``header`` holds instead of it, column by column.
-            sheet: the sheet of an xlsx file; None: the first one.
+            path: The file.
+            columns: Required column names.
+            delimiter: Cell separator; None: detected. " " stands for any number of blanks.
+            encoding: Text encoding; None: UTF-8 or UTF-16 by the byte order mark, else UTF-8, else Windows-1252, which
+                is a guess and is noted.
+            header: Column names, if the file has no header.
+            replace_header: The file has a header, but ``header`` replaces it, column by column.
+            sheet: Sheet of an xlsx file; None: the first one.
 
         Raises:
-            LayoutError: there is no such file.
-            ReadError: it is no such table, a column is missing, or no row can be read. Names the file and what was
-                found.
+            LayoutError: The file does not exist.
+            ReadError: The file is not such a table, a column is missing, or no row can be read. The message names the
+                file and what was found.
         """
         full = self._open(path)
         if replace_header and header is None:
@@ -83,10 +83,10 @@ class RawFolder(Files):
         )
 
     def text(self, path: PurePosixPath | str, *, encoding: str | None = None) -> str:
-        """The text of a file, decoded as :meth:`table` does."""
+        """The text of a file, decoded as in :meth:`table`."""
         data = self._bytes(path, copies=2)
         if not data.isascii():
-            limits.memory(self._at(path), 5 * len(data))  # four bytes for each character, where one of them needs them
+            limits.memory(self._at(path), 5 * len(data))  # up to four bytes per character
         encoding = encoding or tables.encoding_of((data,))
         if encoding in tables.GUESSES:
             self.notes.setdefault(PurePosixPath(path).name, tables.guessed(encoding))
@@ -96,11 +96,11 @@ class RawFolder(Files):
             raise ReadError(f"{self._at(path)} is not text in {encoding}: {error}.") from error
 
     def lines(self, path: PurePosixPath | str) -> list[str]:
-        """The lines of a text file, stripped, blank ones left out."""
+        """The lines of a text file, stripped, without blank lines."""
         return [line for line in map(str.strip, self.text(path).splitlines()) if line]
 
     def json(self, path: PurePosixPath | str) -> Any:
-        """What a JSON file holds."""
+        """The content of a JSON file."""
         import json
 
         try:
@@ -130,7 +130,7 @@ class RawFolder(Files):
         return root
 
     def dicom(self, path: PurePosixPath | str) -> pydicom.Dataset:
-        """The header of a DICOM file, without its pixels; also of one that lacks the preamble."""
+        """The header of a DICOM file, without its pixels; the preamble may be missing."""
         from med_mat.imaging import dicom_file
 
         full = self._open(path)
@@ -141,14 +141,14 @@ class RawFolder(Files):
             known = "SOPClassUID" in header or "Rows" in header or "Modality" in header
         except ReadError:
             raise
-        except Exception as error:  # pydicom raises anything on a broken file
+        except Exception as error:  # pydicom may raise any exception on a broken file
             raise ReadError(cannot_read(full, error, "is not a DICOM file")) from error
         if not known:
             raise ReadError(f"{self._at(path)} is not a DICOM file: it names no SOP class, modality or size.")
         return header
 
     def volume(self, path: PurePosixPath | str) -> VolumeShape:
-        """The shape of a volume of any format that a decoder reads slices of."""
+        """The shape of a volume in any format whose decoder reads slices."""
         full = self._open(path)
         limits.path(full)
         try:
@@ -163,14 +163,14 @@ class RawFolder(Files):
             found = decoding.open_file(full.parent, Slice(PurePosixPath(full.name), 0), decoding.FileCache())
         except ReadError as error:
             raise ReadError(f"{full.parent}/{error}") from error
-        except Exception as error:  # nibabel lets through whatever its parser stumbles over
+        except Exception as error:  # nibabel passes on any exception of its parser
             raise ReadError(cannot_read(full, error, "is not a NIfTI or Analyze volume")) from error
         if not isinstance(found, volumes.Volume):
             raise ReadError(f"{self._at(path)} is not a volume.")
         return VolumeShape(found.shape, found.volumes)
 
     def _open(self, path: PurePosixPath | str) -> Path:
-        """Where an annotation file lies, noted as read. Its path may differ from that on the disk in case."""
+        """The absolute path of an annotation file, noted as read. Its case may differ from that on disk."""
         full, name = self.absolute(path), str(PurePosixPath(path))
         if name not in self._files:
             alike = self._alike(name)
@@ -198,7 +198,7 @@ class RawFolder(Files):
 
 
 def _json_memory(text: str) -> int:
-    """The bytes that a JSON text takes when it is parsed, about: it may be some ten times its own size."""
+    """Approximate bytes of memory that a parsed JSON text takes, which may be about ten times its size."""
     return (
         len(text) + _ITEM * text.count(",") + _LIST * text.count("[") + _DICT * text.count("{") + _KEY * text.count(":")
     )

@@ -1,6 +1,6 @@
-"""Joins images with their annotations: rows of tables, facts by name, masks by name.
+"""Joins images with their annotations: table rows, annotations by name, masks by name.
 
-Nothing without a partner is lost: an image that no row names is skipped, an image that is not there is missing.
+Nothing is dropped silently: an image without a row is noted as skipped, a row without an image as missing.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ def listed(
     columns: Sequence[str] = (),
     delimiter: str | None = None,
 ) -> Iterator[tuple[Row, PurePosixPath]]:
-    """The rows of a table, each with the image that it names.
+    """Yields the rows of a table, each with the image that it names.
 
-    Names that differ in case or normal form alone are one, where no other is like them. A row whose image is not in
-    the folder is noted as missing, an image that no row names is skipped with that reason.
+    Names match across case and normal form if the match is unambiguous. A row whose image is not in the folder is
+    noted as missing; an image that no row names is skipped with that reason.
 
     Args:
-        raw: the folder of the source.
-        table: the file of the table.
-        images: name -> path, as :meth:`RawFolder.by_stem` and :meth:`RawFolder.by_name` give them.
-        name: the column that names the image, or what makes the name from a row.
-        columns: further columns that must be there.
-        delimiter: what separates cells; found out where None.
+        raw: The source's folder.
+        table: The table file.
+        images: Name -> path, as returned by :meth:`RawFolder.by_stem` and :meth:`RawFolder.by_name`.
+        name: The column that names the image, or a function that returns the name for a row.
+        columns: Further required columns.
+        delimiter: Cell separator; None: detected.
     """
     left = dict(images)
     for key, row in _keyed(raw, table, images, name, columns, delimiter):
@@ -56,15 +56,15 @@ def listed_parts(
     columns: Sequence[str] = (),
     delimiter: str | None = None,
 ) -> Iterator[tuple[Row, PurePosixPath, Split]]:
-    """As :func:`listed`, where all images lie in one place and each part of the split has a table of its own.
+    """Like :func:`listed`, if all images are in one place and each part of the split has its own table.
 
     Args:
-        raw: the folder of the source.
-        tables: pattern of a table -> the part that it lists; a pattern that matches nothing is passed over.
-        images: as for :func:`listed`.
-        name: as for :func:`listed`.
-        columns: as for :func:`listed`.
-        delimiter: as for :func:`listed`.
+        raw: The source's folder.
+        tables: Pattern of a table file -> the part that it lists; a pattern without a match is ignored.
+        images: As for :func:`listed`.
+        name: As for :func:`listed`.
+        columns: As for :func:`listed`.
+        delimiter: As for :func:`listed`.
     """
     left = dict(images)
     found = [(table, split) for pattern, split in tables.items() for table in raw.glob(pattern)]
@@ -77,7 +77,7 @@ def listed_parts(
 
 
 def _in_bad_rows(raw: RawFolder, table: PurePosixPath | str) -> str:
-    """A note for the case that an image is named in a row that could not be read."""
+    """A note that an unmatched image may be named in a row that could not be read."""
     bad = [where for where in raw.faults if where.startswith(f"{PurePosixPath(table).name}, ")]
     return f", but in a row that cannot be read, if at all ({bad[0]})" if bad else ""
 
@@ -90,7 +90,7 @@ def _keyed(
     columns: Sequence[str],
     delimiter: str | None,
 ) -> Iterator[tuple[str, Row]]:
-    """The rows of a table whose image is there, each with the name of the image."""
+    """The rows of a table whose image exists, each with the image's name."""
     needed = [name, *columns] if isinstance(name, str) else list(columns)
 
     def named() -> Iterator[tuple[str, Row]]:
@@ -100,7 +100,7 @@ def _keyed(
     meant: dict[str, str] | None = None
     for key, row in named():
         if key not in images:
-            if meant is None:  # seldom: a table is read twice only where the folder lacks a name as it is spelled
+            if meant is None:  # rare: a table is read twice only if the folder lacks a name in its exact spelling
                 meant = respelled((one for one, _ in named()), images)
             key = meant.get(key, key)
         if key in images:
@@ -117,16 +117,16 @@ def listed_or_skipped(
     *,
     columns: Sequence[str] = (),
 ) -> Iterator[tuple[Row, PurePosixPath]]:
-    """The rows of the table of one part, each with its image, as :func:`listed`; a part need not have been downloaded.
+    """Like :func:`listed`, for the table of one part of a source that need not have been downloaded.
 
-    Without images nothing is missing. Without the table the images are skipped with that reason.
+    If there are no images, nothing is noted as missing. Without the table, the images are skipped with that reason.
 
     Args:
-        raw: the folder of the source.
-        table: pattern of the file of the table; the first that matches counts.
-        images: name -> path.
-        name: the column that names the image, or what makes the name from a row.
-        columns: further columns that must be there.
+        raw: The source's folder.
+        table: Pattern of the table file; the first match is used.
+        images: Name -> path.
+        name: The column that names the image, or a function that returns the name for a row.
+        columns: Further required columns.
     """
     found = raw.first(table)
     if found is not None and images:
@@ -138,7 +138,7 @@ def listed_or_skipped(
 
 
 def lookup(raw: RawFolder, table: _Patterns, key: str, value: str) -> dict[str, str]:
-    """The cells of column ``value`` by those of column ``key``, blank ones left out; empty where there is no table."""
+    """Maps cells of column ``key`` to those of column ``value``, without blank cells; empty if there is no table."""
     found = raw.first(table)
     if found is None:
         return {}
@@ -148,17 +148,17 @@ def lookup(raw: RawFolder, table: _Patterns, key: str, value: str) -> dict[str, 
 def matched(
     raw: RawFolder, where: PurePosixPath | str, facts: Iterable[tuple[str, T]], images: Mapping[str, PurePosixPath]
 ) -> Iterator[tuple[T, PurePosixPath]]:
-    """Pairs each fact of an annotation file with the image that it names, in the file's order.
+    """Pairs each annotation of a file with the image that it names, in the file's order.
 
-    Names that differ in case or normal form alone are one, where no other is like them. A name without an image is
-    noted as missing, an image that no fact names is skipped with that reason. An image that was skipped while its facts
-    were read, for one of them, is left out.
+    Names match across case and normal form if the match is unambiguous. A name without an image is noted as missing; an
+    image without an annotation is skipped with that reason. An image that was already skipped while its annotations
+    were read is left out.
 
     Args:
-        raw: the folder of the source.
-        where: the annotation file.
-        facts: pairs of an image's name and its annotation.
-        images: name -> path, as :meth:`RawFolder.by_stem` and :meth:`RawFolder.by_name` give them.
+        raw: The source's folder.
+        where: The annotation file.
+        facts: Pairs of an image's name and its annotation.
+        images: Name -> path, as returned by :meth:`RawFolder.by_stem` and :meth:`RawFolder.by_name`.
     """
     left, stated = dict(images), list(facts)
     meant = respelled((name for name, _ in stated), images)
@@ -174,7 +174,7 @@ def matched(
 
 
 def skip_unlisted(raw: RawFolder, images: Mapping[str, PurePosixPath], reason: str) -> None:
-    """Skips images that no annotation names, and says so where a name differs in case alone."""
+    """Skips images without an annotation; the reason says if a name differs only in case."""
     missed = {folded(name) for name in raw.missing} if images else set()
     for name, image in images.items():
         unsure = "; a name that differs in case is listed, and of several which are alike none is guessed"
@@ -184,15 +184,15 @@ def skip_unlisted(raw: RawFolder, images: Mapping[str, PurePosixPath], reason: s
 def paired(
     raw: RawFolder, images: Mapping[str, PurePosixPath], masks: Mapping[str, PurePosixPath]
 ) -> Iterator[tuple[PurePosixPath, PurePosixPath]]:
-    """Each image with the mask of its name, by names in which numbers count as such.
+    """Pairs each image with the mask of the same name, in natural sort order.
 
-    Names that differ in case or normal form alone are one, where no other is like them. An image without a mask and a
-    mask without an image are skipped with that reason.
+    Names match across case and normal form if the match is unambiguous. Images without a mask and masks without an
+    image are skipped with that reason.
 
     Args:
-        raw: the folder of the source.
-        images: name -> path, as :meth:`RawFolder.by_stem` and :meth:`RawFolder.by_name` give them.
-        masks: the same for the masks, whose names must be made those of the images.
+        raw: The source's folder.
+        images: Name -> path, as returned by :meth:`RawFolder.by_stem` and :meth:`RawFolder.by_name`.
+        masks: The same for the masks, under the names of their images.
     """
     masks = aligned(masks, images)
     for name in sorted(images, key=natural):

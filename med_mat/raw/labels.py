@@ -1,4 +1,4 @@
-"""Labels from the cells of tables."""
+"""Parses labels from table cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NUMBERS: dict[float, bool | None] = {1.0: True, 0.0: False, -1.0: None}
 
 
 def as_listed(cell: str, known: Iterable[str]) -> str:
-    """The known label that a cell means: itself, or the only one of the same number ("4.0" and "04" mean "4")."""
+    """The known label that a cell means: itself, or the only one with the same number ("4.0" and "04" mean "4")."""
     known = list(known)
     if cell in known or not _NUMBER.fullmatch(cell):
         return cell
@@ -25,7 +25,7 @@ def multi_hot(row: Mapping[str, str], columns: Sequence[str]) -> dict[str, bool 
     """Column -> present (1, true), absent (0, false), or None: unknown (blank, -1, nan).
 
     Raises:
-        ReadError: a column is missing, or a cell says something else.
+        ReadError: A column is missing, or a cell contains anything else.
     """
     return {column: _state(row, column) for column in columns}
 
@@ -33,7 +33,7 @@ def multi_hot(row: Mapping[str, str], columns: Sequence[str]) -> dict[str, bool 
 def joined(cell: str, separator: str, vocabulary: Iterable[str]) -> dict[str, bool | None]:
     """Splits a delimited cell into present and absent labels: one entry for every label of the vocabulary.
 
-    A word that the vocabulary lacks is kept as present: the build checks it against the card.
+    A label that is not in the vocabulary is kept as present: the build checks it against the card.
     """
     words = dict.fromkeys(word for word in map(str.strip, cell.split(separator)) if word)
     found: dict[str, bool | None] = {label: label in words for label in vocabulary}
@@ -41,10 +41,10 @@ def joined(cell: str, separator: str, vocabulary: Iterable[str]) -> dict[str, bo
 
 
 def one_hot(row: Mapping[str, str], columns: Sequence[str]) -> str | None:
-    """The column that is marked in a row, or None where none is.
+    """The column that is marked in a row, or None if no column is.
 
     Raises:
-        ReadError: several are, or a cell is no mark.
+        ReadError: Several columns are marked, or a cell is neither marked nor unmarked.
     """
     marked = [column for column, state in multi_hot(row, columns).items() if state]
     if len(marked) > 1:

@@ -1,4 +1,4 @@
-"""File names: normal forms, matching across spellings, and facts that they hold."""
+"""File names: Unicode normal form, matching across spellings, and extracting facts from names."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ T = TypeVar("T")
 
 
 def composed(text: str) -> str:
-    """The text in the normal form NFC. macOS takes accents apart (NFD) where other systems leave them composed."""
+    """The text in Unicode normal form NFC. macOS decomposes accents (NFD); other systems leave them composed."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def folded(text: str) -> str:
-    """The case-folded NFC form of a text, by which files are ordered and random choices are seeded."""
+    """The case-folded NFC form of a text, by which files are sorted and random choices are seeded."""
     return composed(text).casefold()
 
 
 def respelled(names: Iterable[str], like: Iterable[str]) -> dict[str, str]:
-    """Each name -> the one of ``like`` that is meant by it, where that is sure.
+    """Maps each name to the one of ``like`` that it stands for, if that is unambiguous.
 
-    The name itself comes first, then the only one that differs from it in normal form alone, then the only one that
-    differs in case too. A name is given to one name alone: where several are alike on either side, none is guessed.
+    The name itself is preferred, then the only one that differs only in normal form, then the only one that differs in
+    case too. The mapping is one-to-one: if several names on either side are alike, none is matched.
     """
     left, open_names = dict.fromkeys(like), dict.fromkeys(names)
     found: dict[str, str] = {}
@@ -53,16 +53,16 @@ def _by_form(names: Iterable[str], form: Callable[[str], str]) -> dict[str, list
 
 
 def aligned(facts: Mapping[str, T], names: Iterable[str]) -> dict[str, T]:
-    """Facts by name, under the names that ``names`` has for them (see :func:`respelled`); the others as they are."""
+    """The facts under the spellings of ``names`` (see :func:`respelled`); names without a match are kept."""
     meant = respelled(facts, names)
     return {meant.get(name, name): fact for name, fact in facts.items()}
 
 
 def spelling(patterns: str | Sequence[str]) -> Callable[[PurePosixPath], PurePosixPath]:
-    """Returns a function that writes a path as patterns do: in NFC, literal folders in the pattern's case.
+    """Returns a function that spells a path as the patterns do: in NFC, with literal folders in the pattern's case.
 
-    ``spelling("{train,test}/glioma/*")`` makes ``train/glioma/Tr_1.jpg`` of ``TRAIN/Glioma/Tr_1.jpg``. The name of the
-    file keeps its case.
+    ``spelling("{train,test}/glioma/*")`` turns ``TRAIN/Glioma/Tr_1.jpg`` into ``train/glioma/Tr_1.jpg``. The file name
+    keeps its case.
     """
     import bracex
 
@@ -107,10 +107,10 @@ def in_stem(pattern: str) -> Callable[[PurePosixPath], str | None]:
 
 
 def numbered(kind: str, pattern: str) -> Callable[[PurePosixPath], str | None]:
-    """Returns a function that gives ``kind`` and the number in a regex group at the start of a file name.
+    """Returns a function that returns ``kind`` and the number in a regex group at the start of a file name.
 
-    ``numbered("case", r"case_(\\d+)_")`` gives "case 6" for ``case_006_pt_1.png`` and ``case_6_pt1.png``, and None for
-    other names.
+    ``numbered("case", r"case_(\\d+)_")`` returns "case 6" for ``case_006_pt_1.png`` and ``case_6_pt1.png``, and None
+    for other names.
     """
     match = re.compile(pattern, re.IGNORECASE).match
 

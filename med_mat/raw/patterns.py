@@ -1,4 +1,4 @@
-"""Patterns of paths: ``*``, ``?``, ``**`` and braces, ignoring case and the normal form of accents."""
+"""Path patterns with ``*``, ``?``, ``**`` and braces, ignoring case and Unicode normal form."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from med_mat.errors import ReadError
 from med_mat.raw.names import folded
 
-#: One pattern, or several of which one must match.
+#: One pattern, or several, any of which may match.
 Patterns = str | Sequence[str]
 
 
 def is_hidden(path: str) -> bool:
-    """Whether a part of a relative path begins with a dot, or is what macOS adds to archives."""
+    """Whether any part of a relative path begins with a dot, or is ``__MACOSX``, which macOS adds to archives."""
     return path.startswith((".", "__MACOSX/")) or "/." in path or "/__MACOSX/" in path
 
 
@@ -23,7 +23,7 @@ def matcher(patterns: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
     """Returns a function that matches a relative path against several patterns, ignoring case and normal form.
 
     Raises:
-        ReadError: a pattern is malformed.
+        ReadError: A pattern is malformed.
     """
     from wcmatch import glob
 
@@ -36,18 +36,18 @@ def matcher(patterns: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
             "|".join(translated).replace(r"(?!(?:[/]|^)(?:\.{1,2})(?:$|[/]))", "").replace(r"(?!\.{1,2}(?:$|[/]))", "")
         )
         fullmatch = re.compile(regex or r"(?!)").fullmatch
-    except Exception as error:  # wcmatch does not export what it raises over its limit
+    except Exception as error:  # wcmatch does not export the exception for exceeding its limit
         raise ReadError(f"The pattern {' or '.join(map(repr, patterns))} cannot be used: {error}.") from error
     return lambda path: fullmatch(folded(path))
 
 
 def as_tuple(patterns: Patterns) -> tuple[str, ...]:
-    """The patterns, also where there is one."""
+    """The patterns as a tuple, even if there is only one."""
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
 def is_like(name: str, pattern: str) -> bool:
-    """Whether a name matches a pattern of ``*`` and ``?``. No regex: every image has a pattern of its own."""
+    """Whether a name matches a pattern of ``*`` and ``?``. Not compiled to a regex: every image has its own pattern."""
     if "?" in pattern:
         regex = "".join({"*": ".*", "?": "."}.get(char, re.escape(char)) for char in pattern)
         return re.fullmatch(regex, name, re.DOTALL) is not None

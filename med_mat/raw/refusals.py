@@ -1,4 +1,4 @@
-"""Why an existing file cannot be read, and what to do about it."""
+"""Explains why an existing file cannot be read, and how to fix it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from med_mat.shell import quote
 
 
 def cannot_read(full: Path, error: Exception, otherwise: str = "cannot be read") -> str:
-    """Two sentences: what is wrong with a file, and what to do.
+    """Two sentences: what is wrong with a file, and how to fix it.
 
     Args:
-        full: the file.
-        error: what reading it raised.
-        otherwise: what to say of it where the system does not refuse to open it.
+        full: The file.
+        error: The exception raised by reading it.
+        otherwise: What to say if the operating system did not refuse to open it.
     """
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
         return f"{full} may not be read: {error.strerror}. Allow it: {let_in(full)}"
@@ -24,5 +24,5 @@ def cannot_read(full: Path, error: Exception, otherwise: str = "cannot be read")
 
 
 def let_in(path: Path) -> str:
-    """The command by which its owner may read a file, or look into a folder."""
+    """The command that lets the owner read a file or list a folder."""
     return f"chmod u+r{'x' if path.is_dir() else ''} {quote(str(path))}"

@@ -1,4 +1,4 @@
-"""Tables of text, row by row: csv, tsv, txt and xlsx, also gzipped or alone in a zip."""
+"""Reads tables row by row as text: csv, tsv, txt and xlsx, also gzipped or as the only member of a zip."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from med_mat import limits
 from med_mat.errors import ReadError
 from med_mat.raw.refusals import cannot_read
 
-WORKBOOK_LIMIT = 256 << 20  # bytes that the parts of an xlsx file may unpack to; shared strings are held in memory
-PART_LIMIT = 8 << 20  # bytes of those that openpyxl holds in memory as objects: styles, relations, and the like
-CELL_LIMIT = 20_000_000  # of a table, empty ones too: a few bytes can stand for many thousands of them
+WORKBOOK_LIMIT = 256 << 20  # bytes that the parts of an xlsx file may unpack to; shared strings are kept in memory
+PART_LIMIT = 8 << 20  # bytes of the parts that openpyxl keeps in memory as objects: styles, relations and the like
+CELL_LIMIT = 20_000_000  # cells of a table, including empty ones: a few bytes can stand for many thousands of them
 COLUMN_LIMIT = 1_000_000
-LINE_LIMIT = 16 << 20  # characters, of a line and of a cell: run lengths of a large mask are long
-#: Encodings that nothing in a file proves: every file can be read as Latin-1, and nearly every one as Windows-1252.
+LINE_LIMIT = 16 << 20  # characters of a line and of a cell: the RLE of a large mask is long
+#: Encodings that are always a guess: any file can be decoded as Latin-1, and nearly any as Windows-1252.
 GUESSES = ("cp1252", "latin-1")
 
 _CHUNK = 1 << 20
-_SHOWN = 60  # names of columns, in an error
-_ROWS = ("xl/worksheets/", "xl/sharedStrings")  # parts that openpyxl reads row by row, or as mere text
+_SHOWN = 60  # column names listed in an error
+_ROWS = ("xl/worksheets/", "xl/sharedStrings")  # parts that openpyxl reads row by row, or as plain text
 _DELIMITERS = (",", "\t", ";", "|")
-_UNDEFINED = b"\x81\x8d\x8f\x90\x9d"  # what Windows-1252 has no character for
-_SPAN = 200  # lines that a quoted cell may reach over: more is a quote that is never closed
-_EXACT = 10**15  # from here on a workbook, which keeps 15 digits, may have rounded a number
+_UNDEFINED = b"\x81\x8d\x8f\x90\x9d"  # bytes without a character in Windows-1252
+_SPAN = 200  # lines that a quoted cell may span: beyond that, the quote is unclosed
+_EXACT = 10**15  # from here on a number may be rounded: a workbook keeps 15 digits
 _INVISIBLE = "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"  # zero-width characters that web pages leave in cells
-_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the first line by which Excel tells the delimiter
+_SEPARATOR = re.compile(r'"?sep=(.)"?', re.IGNORECASE)  # the first line by which Excel states the delimiter
 
-#: Line or row number, cells without blanks around them, and why they cannot be trusted, or "".
+#: Line or row number, stripped cells, and why they cannot be trusted, or "".
 _Cells = Iterator[tuple[int, list[str], str]]
-#: Is told what is odd about a table: where in it, and what.
+#: Called with an oddity of a table: its location, and a description.
 Note = Callable[[str, str], object]
 
 
@@ -68,9 +68,9 @@ def rows(
     fault: Note = lambda where, what: None,
     note: Note = lambda where, what: None,
 ) -> Iterator[Row]:
-    """The rows of a table, as :meth:`RawFolder.table` describes.
+    """Yields the rows of a table: see :meth:`RawFolder.table`.
 
-    Rows that are left out are told to ``fault``, what is odd and was read all the same to ``note``.
+    Rows that are left out are reported to ``fault``, oddities that were read nevertheless to ``note``.
     """
     suffix = full.suffix.lower()
     limits.path(full)
@@ -118,7 +118,7 @@ def rows(
 
 
 def encoding_of(chunks: Iterable[bytes]) -> str:
-    """UTF-8 or UTF-16 by the byte order mark, else UTF-8 if it decodes; else a guess (see :data:`GUESSES`)."""
+    """The encoding: UTF-8 or UTF-16 by the byte order mark, else UTF-8 if it decodes, else one of :data:`GUESSES`."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     first = utf8 = western = True
     for chunk in chain(chunks, (b"",)):
@@ -131,11 +131,11 @@ def encoding_of(chunks: Iterable[bytes]) -> str:
                 decoder.decode(chunk, final=not chunk)
         except UnicodeDecodeError:
             utf8 = False
-    return "utf-8-sig" if utf8 else "cp1252" if western else "latin-1"  # the first drops the mark where there is one
+    return "utf-8-sig" if utf8 else "cp1252" if western else "latin-1"  # the first one drops a byte order mark
 
 
 def guessed(encoding: str) -> str:
-    """What is to be said of a text whose encoding is a guess."""
+    """The note on a text whose encoding is a guess."""
     return f"its encoding is neither UTF-8 nor UTF-16: it was read as {encoding}, which is a guess"
 
 
@@ -172,13 +172,13 @@ def _delimited(
 
 
 class _Lines:
-    """The lines of a text, numbered from 1, some of which can be given back to be read again."""
+    """The lines of a text, numbered from 1, with pushback."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._back: list[str] = []
-        self.number = 0  # of the line that was read last
-        self.span: list[str] = []  # what was read since the record began
+        self.number = 0  # number of the last line read
+        self.span: list[str] = []  # lines read since the record began
 
     def __iter__(self) -> _Lines:
         return self
@@ -192,17 +192,17 @@ class _Lines:
         return line
 
     def begin(self) -> None:
-        """A record begins with the next line."""
+        """Start a record at the next line."""
         self.span.clear()
 
     def give_back(self, count: int) -> None:
-        """The last so many lines are read again."""
+        """Push back the last ``count`` lines."""
         for _ in range(count):
             self._back.append(self.span.pop())
         self.number -= count
 
     def peek(self) -> str:
-        """The next line that says something, "" where none does."""
+        """The next nonblank line; "" if there is none."""
         self.begin()
         for line in self:
             if line.strip():
@@ -214,7 +214,7 @@ class _Lines:
 
 
 def _preamble(lines: _Lines, suffix: str, expected: Sequence[str]) -> str | None:
-    """Pass over what stands before the header: Excel's ``sep=;``, which tells the delimiter, and comments (``#``)."""
+    """Skip lines before the header: Excel's ``sep=;``, which states the delimiter, and comments (``#``)."""
     told: str | None = None
     while True:
         line = lines.peek().strip(" \r\n")
@@ -224,14 +224,14 @@ def _preamble(lines: _Lines, suffix: str, expected: Sequence[str]) -> str | None
         elif line.startswith("#"):
             cells = _split(line, told or _delimiter(line, suffix, expected))
             if set(expected) & set(cells) or (not expected and len(cells) > 1):
-                return told  # a header whose first name begins with that sign
+                return told  # a header whose first name begins with "#"
         else:
             return told
         next(lines)
 
 
 def _records(lines: _Lines, delimiter: str) -> _Cells:
-    """The records of a table. Of one that a lost quote mark spoils no other suffers: it is read line by line."""
+    """The records of a table. A record with an unclosed quote does not affect others: it is read line by line."""
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     width = 0
     while True:
@@ -256,7 +256,7 @@ def _records(lines: _Lines, delimiter: str) -> _Cells:
 
 
 def _swallows(span: Sequence[str], delimiter: str, width: int) -> bool:
-    """Whether the further lines of a record are rows of their own: as many cells, and a first one of the same shape."""
+    """Whether the further lines of a record are rows of their own: equally many cells, the first of the same shape."""
     shape = _shape(span[0], delimiter)
     return width > 1 and len(span) > 1 and all(
         line.count(delimiter) == width - 1 and _shape(line, delimiter) == shape for line in span[1:]
@@ -264,12 +264,12 @@ def _swallows(span: Sequence[str], delimiter: str, width: int) -> bool:
 
 
 def _shape(line: str, delimiter: str) -> str:
-    """The first cell of a line with 0 for its numbers and a for its words."""
+    """The first cell of a line with its numbers replaced by 0 and its words by a."""
     return re.sub(r"[^\W\d]+", "a", re.sub(r"\d+", "0", line.partition(delimiter)[0].strip()))
 
 
 def _next(reader: Iterator[list[str]]) -> list[str] | None:
-    """The next record, with cells as long as a line may be; the limit of the csv module is the whole process's."""
+    """The next record, with cells as long as a line may be; the limit of the csv module is global to the process."""
     before = csv.field_size_limit(LINE_LIMIT)
     try:
         return next(reader, None)
@@ -278,7 +278,7 @@ def _next(reader: Iterator[list[str]]) -> list[str] | None:
 
 
 def _mended(lines: _Lines, delimiter: str, width: int) -> list[str] | None:
-    """A single line that is right but for what follows a closing quote, which is taken as it stands; else None."""
+    """The cells of a single line that is valid except for text after a closing quote, which is kept; else None."""
     if len(lines.span) != 1 or lines.span[0].count('"') % 2:
         return None
     cells = _next(csv.reader(lines.span[:], delimiter=delimiter, skipinitialspace=True))
@@ -286,7 +286,7 @@ def _mended(lines: _Lines, delimiter: str, width: int) -> list[str] | None:
 
 
 def _stream(full: Path) -> tuple[Callable[[], IO[bytes]], str]:
-    """What opens the bytes of a table, unpacked, and the suffix that says what they are."""
+    """A function that opens the unpacked bytes of a table, and the suffix that states their format."""
     suffix = full.suffix.lower()
     if suffix == ".gz":
         return lambda: cast("IO[bytes]", gzip.open(full)), PurePath(full.stem).suffix.lower()
@@ -305,13 +305,13 @@ def _stream(full: Path) -> tuple[Callable[[], IO[bytes]], str]:
 
     def member() -> IO[bytes]:
         with zipfile.ZipFile(full) as archive:
-            return archive.open(members[0])  # keeps the archive's file open until it is closed itself
+            return archive.open(members[0])  # keeps the archive open until it is closed itself
 
     return member, inner
 
 
 class _Unpacked(io.RawIOBase):
-    """A stream that refuses to unpack to more than is read of one file."""
+    """A stream that refuses to unpack to more than the limit of a file."""
 
     def __init__(self, packed: IO[bytes], full: Path) -> None:
         super().__init__()
@@ -345,7 +345,7 @@ def _bounded(text: IO[str], full: Path) -> Iterator[str]:
 
 
 def _delimiter(line: str, suffix: str, expected: Sequence[str]) -> str:
-    """The delimiter under which the first line holds the expected names, or else the most cells."""
+    """The delimiter with which the first line contains the expected names, or else the most cells."""
     preferred = ("\t", *_DELIMITERS) if suffix in (".tsv", ".tab") else _DELIMITERS
     split = {candidate: _split(line, candidate) for candidate in preferred}
     best = max(split, key=lambda candidate: (len(set(expected) & set(split[candidate])), len(split[candidate])))
@@ -355,7 +355,7 @@ def _delimiter(line: str, suffix: str, expected: Sequence[str]) -> str:
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    """The cells of one line, none where it is no record."""
+    """The cells of one line; none if it is not a record."""
     try:
         found = _next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
     except csv.Error:
@@ -364,7 +364,7 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 
 def _stripped(cell: str) -> str:
-    """A cell without blanks around it, seen and unseen."""
+    """A cell without surrounding whitespace, including zero-width characters."""
     cell = cell.strip()
     return cell if cell.isascii() else cell.strip(_INVISIBLE + string.whitespace + "\xa0")
 
@@ -383,7 +383,7 @@ def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
     except (OSError, zipfile.BadZipFile) as error:
         raise ReadError(cannot_read(full, error, "is not an xlsx workbook")) from error
     unpacked = sum(sizes.values())
-    if unpacked > WORKBOOK_LIMIT:  # zipfile never unpacks more than is declared
+    if unpacked > WORKBOOK_LIMIT:  # zipfile never unpacks more than declared
         raise ReadError(
             f"{full} would unpack to {unpacked >> 20:,} MiB, over the limit of {WORKBOOK_LIMIT >> 20} MiB. If it is "
             "the publisher's own, save it as .csv."
@@ -396,16 +396,16 @@ def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
             )
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # styles and validations that openpyxl does not know
+            warnings.simplefilter("ignore")  # styles and validations that openpyxl does not support
             book = openpyxl.load_workbook(full, read_only=True, data_only=True, keep_links=False)
-    except Exception as error:  # openpyxl raises anything on a broken file
+    except Exception as error:  # openpyxl may raise any exception on a broken file
         raise ReadError(cannot_read(full, error, "is not an xlsx workbook")) from error
     try:
         pages = {page.title: page for page in book.worksheets}
         if not pages or (sheet is not None and sheet not in pages):
             raise ReadError(f"{full} has no sheet {sheet or ''!r}; it has{_names(list(pages))}.")
         page: Any = pages[sheet] if sheet is not None else next(iter(pages.values()))
-        page.reset_dimensions()  # many writers declare wrong ones
+        page.reset_dimensions()  # many writers declare wrong dimensions
         held = 0
         for number, cells in enumerate(page.iter_rows(values_only=True), 1):
             held += len(cells)
@@ -433,11 +433,11 @@ def _text(cell: object) -> str:
 
 
 def _unique(cells: list[str]) -> list[str]:
-    """Column names, each its own: unnamed ones get their number, repeated ones a count."""
+    """Unique column names: unnamed columns get their number, repeated names a count."""
     while cells and not cells[-1]:
         cells.pop()
     seen: set[str] = set()
-    counts: dict[str, int] = {}  # of names that came again -> the next number that may be free
+    counts: dict[str, int] = {}  # repeated name -> the next number that may be free
     names = []
     for position, cell in enumerate(cells, 1):
         base = re.sub(r"\s+", " ", cell) or f"column {position}"
