@@ -74,7 +74,7 @@ def record() -> str:
         f"Schema version {schema.VERSION}, generated from `med_mat.schema`. "
         "[](../record-notes.md) explains what is easy to misread.\n\n"
         f"{schema.markdown('record')}\n\n## In the index alone\n\n"
-        "`index.parquet` holds every column but `image` and `mask`, and these:\n\n"
+        "`index.parquet` contains every column but `image` and `mask`, and these:\n\n"
         f"{schema.markdown('index')}\n"
     )
 
