@@ -13,19 +13,24 @@ from med_mat.building import Options, build, find
 from med_mat.demo import miniature
 
 READERS = 2
-#: What a reader does: it opens so many times, and says how often that failed, and how many states it saw.
+#: Builds that readers see at least, however fast they open.
+BUILDS = 4
+#: A reader opens a number of times, and until a file exists. It prints how often, how often that failed, and the number
+#: of states that it saw.
 _READ = """
 import sys
+from pathlib import Path
 import med_mat
-failed, sizes = [], set()
-for _ in range(int(sys.argv[2])):
+failed, sizes, opened = [], set(), 0
+while opened < int(sys.argv[2]) or not Path(sys.argv[3]).exists():
+    opened += 1
     try:
         mat = med_mat.open(sys.argv[1])
         assert len(mat) == sum(mat.grid().values())
         sizes.add(len(mat))
     except Exception as error:
         failed.append(f"{type(error).__name__}: {error}")
-print(len(failed), len(sizes), *failed[:1])
+print(opened, len(failed), len(sizes), *failed[:1])
 """
 
 
@@ -35,7 +40,7 @@ class Seen:
 
     opened: int
     failed: int
-    states: int  # numbers of records that a reader saw, at most
+    states: int  # numbers of records that each reader saw, at least
     builds: int  # that were done meanwhile
     first: str  # of the failures
 
@@ -45,12 +50,12 @@ def watch(folder: Path, opens: int) -> Seen:
 
     Args:
         folder: an empty one.
-        opens: how often each reader opens.
+        opens: how often each reader opens at least.
     """
-    raw, out, builds = folder / "raw", folder / "out", 0
+    raw, out, stop, builds = folder / "raw", folder / "out", folder / "stop", 0
     miniature(raw, ["busi", "head_ct"])
     build(find({"busi": None}, raw), out, Options(jobs=1))
-    command = [sys.executable, "-c", _READ, str(out), str(opens)]
+    command = [sys.executable, "-c", _READ, str(out), str(opens), str(stop)]
     readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(READERS)]
     picture = next(raw.rglob("head_ct/0*.png"))
     content = picture.read_bytes()
@@ -62,19 +67,21 @@ def watch(folder: Path, opens: int) -> Seen:
         names = ("busi", "head_ct") if builds % 2 else ("head_ct",)
         build(find(dict.fromkeys(names), raw), out, Options(jobs=1, allow_fewer=True))
         builds += 1
-    told = [(reader.communicate()[0] or "1 0 the reader ended").split(maxsplit=2) for reader in readers]
+        if builds == BUILDS:
+            stop.touch()
+    told = [(reader.communicate()[0] or "0 1 0 the reader ended").split(maxsplit=3) for reader in readers]
     return Seen(
-        opened=opens * READERS,
-        failed=sum(int(one[0]) for one in told),
-        states=max(int(one[1]) for one in told),
+        opened=sum(int(one[0]) for one in told),
+        failed=sum(int(one[1]) for one in told),
+        states=min(int(one[2]) for one in told),
         builds=builds,
-        first=next((one[2].strip() for one in told if len(one) > 2), ""),
+        first=next((one[3].strip() for one in told if len(one) > 3), ""),
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split(":", 1)[0])
-    parser.add_argument("--opens", type=int, default=1000, help="of each reader")
+    parser.add_argument("--opens", type=int, default=1000, help="of each reader, at least")
     with tempfile.TemporaryDirectory(prefix="med-mat-readers-") as folder:
         seen = watch(Path(folder), parser.parse_args().opens)
     print(seen)

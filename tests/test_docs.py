@@ -80,7 +80,9 @@ def test_what_a_page_links_to_is_there(page: Path) -> None:
 
 @each_page
 def test_files_that_a_page_names_exist(page: Path) -> None:
-    named = re.findall(r"`((?:tests|docs(?!/_build)|loaders|dataset_cards|med_mat)/[\w./*-]+)`", page.read_text("utf-8"))
+    named = re.findall(
+        r"`((?:tests|docs(?!/_build)|loaders|dataset_cards|med_mat)/[\w./*-]+)`", page.read_text("utf-8")
+    )
     assert [name for name in named if "NAME" not in name and not list(ROOT.glob(name.rstrip("/")))] == []
 
 

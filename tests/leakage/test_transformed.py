@@ -141,7 +141,7 @@ def test_the_search_is_the_same_in_any_order_and_finds_what_an_exact_one_does(mo
     assert exact == {(n, 1500 + n) for n in range(300)}
     assert pairs(random.permutation(1800)) == exact
     monkeypatch.setattr(candidates_module, "EXACT", 100)
-    monkeypatch.setattr(candidates_module, "_PER_CENTRE", 40)
+    monkeypatch.setattr(candidates_module, "_PER_CENTER", 40)
     some = pairs(np.arange(1800))
     assert some <= exact
     assert some == pairs(random.permutation(1800))
