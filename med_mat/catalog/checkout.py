@@ -24,7 +24,7 @@ def register() -> None:
             continue
         spec = PathFinder.find_spec(
             full, [beside]
-        )  # takes precedence over an editable installation of another checkout
+        )  # before an editable installation elsewhere
         if spec is not None and spec.loader is not None:
             sys.modules[full] = module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)
