@@ -39,6 +39,8 @@ MODULES: Mapping[str, str] = {
     "med_mat.example": "What a loader yields",
     "med_mat.raw": "The loader kit",
     "med_mat.formats": "File formats",
+    "med_mat.imaging.open_file": "What a decoder implements",
+    "med_mat.hosts.base": "Download hosts",
     "med_mat.errors": "Errors",
 }
 
