@@ -52,6 +52,7 @@ def write(folder: Path) -> None:
         "record.md": record(),
         "sources.md": table(sources),
         "sizes.md": sizes(sources),
+        "labeled-by.md": summary.labelers(sources) + "\n",
         "cli.md": commands(cli),
         "api/index.md": api_index(),
         **{f"api/{name}.rst": api(name, title) for name, title in MODULES.items()},

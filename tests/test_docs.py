@@ -14,7 +14,6 @@ import yaml
 from workshop import Workshop
 
 import med_mat
-from med_mat import summary
 from med_mat.catalog import load
 
 ROOT = Path(__file__).parent.parent
@@ -51,12 +50,6 @@ def test_the_code_of_a_page_runs_as_it_stands(
 def test_the_tour_of_experiments_is_short_and_ends_in_a_picture(workshop: Workshop) -> None:
     code = [line for block in blocks(ROOT / "docs" / "experiments.md") for line in block.splitlines() if line.strip()]
     assert len(code) < 60
-
-
-def test_the_page_on_ethics_says_of_every_source_who_gave_its_labels() -> None:
-    page = (ROOT / "docs" / "ethics.md").read_text("utf-8")
-    table = summary.labelers(tuple(load().values()))
-    assert table in page, f"put this into docs/ethics.md:\n{table}"
 
 
 def test_the_page_on_ethics_names_sources_that_there_are_and_the_demographics_that_there_are(

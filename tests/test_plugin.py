@@ -1,4 +1,4 @@
-"""A package outside this repository adds source number 110 by an entry point, without a file of ours being touched."""
+"""A package outside this repository adds source number 900 by an entry point, without a file of ours being touched."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CARD = (PLUGIN / "toy_sources" / "toy_wrist.md").read_text("utf-8")
 #: A second source of the package, whose card names the first.
 SECOND = {
     "entry": "toy_wrist = PACKAGE.toy_wrist; toy_hand = PACKAGE.toy_hand",
-    "toy_hand.md": CARD.replace("number: 110", "number: 111").replace(
+    "toy_hand.md": CARD.replace("number: 900", "number: 901").replace(
         "overlaps: {}", "overlaps: {toy_wrist: The same pictures.}"
     ),
     "toy_hand.py": "from .toy_wrist import examples",
@@ -59,7 +59,7 @@ def run(*arguments: str, cwd: Path, plugin: Path = PLUGIN) -> subprocess.Complet
 
 def test_source_110_is_listed_shown_and_built(tmp_path: Path) -> None:
     assert "toy_wrist" in run("sources", "X-ray/Bones/State", cwd=tmp_path).stdout
-    assert "row 110: X-ray/Bones/State" in run("show", "toy_wrist", cwd=tmp_path).stdout
+    assert "row 900: X-ray/Bones/State" in run("show", "toy_wrist", cwd=tmp_path).stdout
     assert run("miniature", "raw", "toy_wrist", "busi", cwd=tmp_path).returncode == 0
     built = run("build", "--raw", "raw", "--out", "Med-MAT", "--jobs", "2", "--quiet", cwd=tmp_path)
     assert built.returncode == 0, built.stderr
@@ -67,7 +67,7 @@ def test_source_110_is_listed_shown_and_built(tmp_path: Path) -> None:
 
     index = pq.read_table(tmp_path / "Med-MAT" / "index.parquet").to_pylist()
     ours = [record for record in index if record["source"] == "toy_wrist"]
-    assert {record["row"] for record in ours} == {110}
+    assert {record["row"] for record in ours} == {900}
     assert {record["subset"] for record in ours} == {None}
     assert {record["label"] for record in ours} == {"Fractured", "Not fractured"}
     assert all(record["question"].startswith("Is this wrist fractured?\nA: ") for record in ours)
@@ -123,7 +123,7 @@ def catalog_with(monkeypatch: pytest.MonkeyPatch, folder: Path, changes: dict[st
         (
             {
                 "toy_wrist.md": CARD.replace(
-                    "number: 110", "upstream: {modality: a, area: b, task: c}\n      number: 48"
+                    "number: 900", "upstream: {modality: a, area: b, task: c}\n      number: 48"
                 )
             },
             r"cards of 'busi' and 'toy_wrist' both have a row 48",
@@ -134,7 +134,7 @@ def catalog_with(monkeypatch: pytest.MonkeyPatch, folder: Path, changes: dict[st
         ),
         (
             {"toy_wrist.md": CARD.replace("subset: null", "subset: 99")},
-            r"row 110 is in subset 99, and .* they are 1 to 53",
+            r"row 900 is in subset 99, and .* they are 1 to 53",
         ),
         (
             {"toy_wrist.md": CARD.replace("overlaps: {}", "patients_of: odir\n  overlaps: {}")},
@@ -225,12 +225,12 @@ def test_a_card_declares_words_that_the_catalog_knows(
         "State",
     }
     assert words.related("task", "Fracture Detection", "State")
-    facts = RowFacts.of(found["toy_wrist"].row(110), found["toy_wrist"])
+    facts = RowFacts.of(found["toy_wrist"].row(900), found["toy_wrist"])
     assert set(Interpretation(pool_tasks=True).expanded_triplets(facts)) == {
         MAT("X-ray", "Hand", "Fracture"),
         MAT("X-ray", "Hand", "State"),
     }
-    target = find_target({110: facts}, Selection.of("fracture", words), Interpretation())
+    target = find_target({900: facts}, Selection.of("fracture", words), Interpretation())
     assert target.touched({("area", "Bones"), ("task", "State"), ("modality", "CT")}) == {"area", "task"}
     assert "Hand" not in load().vocabulary.area
     assert "Hand" not in STANDARD.area
@@ -315,7 +315,7 @@ def test_two_cards_may_declare_one_word_alike_or_one_of_them_use_it(
     assert not caplog.records
     for found in (both, uses):
         assert {"toy_wrist", "toy_hand"} < set(found)
-        words = RowFacts.of(found["toy_hand"].row(111), found["toy_hand"]).vocabulary  # needs no other card
+        words = RowFacts.of(found["toy_hand"].row(901), found["toy_hand"]).vocabulary  # needs no other card
         assert words.related("area", "Hand", "Bones")
 
 
@@ -347,7 +347,7 @@ def test_a_source_that_is_left_out_takes_no_word_or_row_from_another(
 ) -> None:
     changes = second("vocabulary: {area: {Hand: all of the arm}}", "X-ray/Hand/State")
     assert changes["toy_hand.md"] is not None  # comes first, and contradicts the other
-    changes["toy_hand.md"] = changes["toy_hand.md"].replace("overlaps: {}", "overlaps: {busy: x}").replace("111", "110")
+    changes["toy_hand.md"] = changes["toy_hand.md"].replace("overlaps: {}", "overlaps: {busy: x}").replace("901", "900")
     found = catalog_with(monkeypatch, tmp_path, changes)
     assert {*found} - {*load()} == {"toy_wrist"}
     assert found.vocabulary.area["Hand"] == "the hand and the wrist"
@@ -398,7 +398,7 @@ def test_a_build_with_the_words_of_a_plug_in_opens_without_it(tmp_path: Path) ->
     assert med_mat.open(tmp_path / "Med-MAT").vocabulary.area["Lung"] == STANDARD.area["Lung"]  # ours holds
     del manifest["vocabulary"]
     (tmp_path / "Med-MAT/med_mat.json").write_text(json.dumps(manifest), "utf-8")
-    with pytest.raises(BuildError, match=r"rows\.110\.triplet: 'Hand' is not a Med-MAT area"):
+    with pytest.raises(BuildError, match=r"rows\.900\.triplet: 'Hand' is not a Med-MAT area"):
         med_mat.open(tmp_path / "Med-MAT")
 
 

@@ -1,1 +1,1 @@
-"""A package outside Med-MAT that adds source number 110."""
+"""A package outside Med-MAT that adds source number 900."""
