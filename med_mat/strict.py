@@ -35,8 +35,8 @@ from med_mat.taxonomy import did_you_mean
 _LONGEST_QUOTE = 80
 _WORDS: Mapping[Any, str] = types.MappingProxyType(
     {
-        str: "a text",
-        int: "a whole number",
+        str: "a string",
+        int: "an integer",
         float: "a number",
         bool: "true or false",
         datetime.date: "a date such as 2026-11-30",
@@ -63,7 +63,7 @@ class Parsed(Protocol):
 # ---------------------------------------------------------------------------------------------------------------- YAML
 
 
-def yaml_load(text: str, where: str = "A text of Med-MAT") -> Any:
+def yaml_load(text: str, where: str = "A document of Med-MAT") -> Any:
     """Parse YAML safely, and quickly where libyaml is available.
 
     Raises:
@@ -281,8 +281,8 @@ class _Reader:
         if isinstance(name, str) and not _is_broken(name):
             return name
         if isinstance(name, str):
-            raise self.fault(key, f" has the key {_quoted(name)}, which holds half a character (a lone surrogate).")
-        raise self.fault(key, f" has the key {_quoted(name)}, which YAML does not read as a text: write it in quotes.")
+            raise self.fault(key, f" has the key {_quoted(name)}, which contains a lone surrogate.")
+        raise self.fault(key, f" has the key {_quoted(name)}, which is not a string in YAML: write it in quotes.")
 
     def record(self, kind: Any, data: Mapping[Any, Any], key: str) -> Any:
         """A mapping as a dataclass."""
@@ -305,12 +305,12 @@ class _Reader:
         wants, text = _described(kind), isinstance(data, str)
         hint = ""
         if text and _is_broken(data):
-            hint = " It holds half a character (a lone surrogate)."
-        elif data is not None and not isinstance(data, str | dict | list | tuple) and "a text" in wants:
+            hint = " It contains a lone surrogate."
+        elif data is not None and not isinstance(data, str | dict | list | tuple) and "a string" in wants:
             hint = " Write it in quotes."
-        elif text and ("number" in wants or "true" in wants):
+        elif text and any(word in wants for word in ("integer", "number", "true")):
             hint = " Write it without quotes." if _reads_as(kind, data) else ""
-        return self.fault(key, f" is to be {wants}, and is {_quoted(data)}.{hint}")
+        return self.fault(key, f" must be {wants}, not {_quoted(data)}.{hint}")
 
     def fault(self, key: str, what: str) -> MedMATError:
         """The error to raise; ``what`` is the part of the message after the name of the key."""

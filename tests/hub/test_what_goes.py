@@ -102,7 +102,7 @@ def test_without_pixels_is_names_of_sources(built: Built, given: Any) -> None:
 
 def test_pixels_is_one_of_three_words(built: Built) -> None:
     wrong: Any = "nune"
-    with pytest.raises(HubError, match=r"one of allowed, none, all, and is 'nune'\. Did you mean 'none'"):
+    with pytest.raises(HubError, match=r"one of allowed, none, all, not 'nune'\. Did you mean 'none'"):
         push(built.out, "org/x", pixels=wrong)
 
 
