@@ -1,7 +1,7 @@
-"""A built Med-MAT: open it, look at its index, select records as plain ``datasets`` objects.
+"""A built Med-MAT: open it, read its index, select records as plain ``datasets`` objects.
 
 Opening reads a few columns of ``index.parquet`` and no image. Selecting uses the index alone; the pixels of a selection
-are memory-mapped from one Arrow file per shard, which is made when a shard is first needed and shared by all
+are memory-mapped from one Arrow file per shard, which is created when a shard is first needed and shared by all
 selections.
 """
 
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
     from med_mat.selection import Fields, Selector
     from med_mat.vocabulary import Vocabulary
 
-#: What selects records: a selection in one of its forms, positions in the index, or a mask over all records.
+#: A selection of records: a selector, positions in the index, or a mask over all records.
 Asked: TypeAlias = "Selector | Positions | npt.NDArray[np.bool_] | Sequence[int]"
 #: Types of the arguments of a selection.
 _SELECT = {"streaming": bool, "one_per": Literal["record", "image"], "columns": tuple[str, ...]}
 _QUESTIONS = {"questions": Form, "seed": int}
-#: Seconds to wait for a build that is putting its files in place, one try after the other.
+#: Seconds to wait between attempts while a build is moving its files into place.
 _SWITCHING = (0.05, 0.2, 0.75, 2.0)
 
 
@@ -85,10 +85,10 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
 
 
 class MedMAT:
-    """A built Med-MAT; made by :func:`open`.
+    """A built Med-MAT, returned by :func:`open`.
 
-    Every registered experiment is a method: those of this package by name, so that type checkers and editors know their
-    arguments, and those of plug-ins when they are asked for (see :mod:`med_mat.splits.registry`).
+    Every registered experiment is a method: those of this package are declared here, so that type checkers and editors
+    know their arguments; those of plug-ins are looked up on access (see :mod:`med_mat.splits.registry`).
     """
 
     related = kinds.arms.related
@@ -122,7 +122,7 @@ class MedMAT:
         self._columns: dict[str, pa.ChunkedArray] = {}
         self._views: dict[tuple[Form, int], View] = {}
 
-    if not TYPE_CHECKING:  # for a type checker an unknown name stays a mistake
+    if not TYPE_CHECKING:  # for type checkers, unknown names remain errors
 
         def __getattr__(self, name: str) -> Any:
             """An experiment of a plug-in, by its name."""
@@ -177,7 +177,7 @@ class MedMAT:
 
     @functools.cached_property
     def silent(self) -> npt.NDArray[np.bool_]:
-        """(n,) By position in the index: whether the record has no question, so that its ``target`` is null."""
+        """(n,) bool, by position in the index: whether the record has no question, so that its ``target`` is null."""
         return np.asarray(self._record_facts("target").is_null())
 
     def _let_pillow_read(self) -> None:
@@ -207,17 +207,17 @@ class MedMAT:
 
     @functools.cached_property
     def vocabulary(self) -> Vocabulary:
-        """The words that its triplets are made of: ours, and those that the cards of its sources declare."""
+        """The vocabulary of its triplets: that of Med-MAT, plus the words that the cards of its sources declare."""
         return vocabulary_of(self.manifest)
 
     def values(self, field: str) -> tuple[Any, ...]:
-        """The values of a field that the records here have, sorted, e.g. ``mat.values("label")``; null is left out.
+        """The values of a field in these records, sorted and without null, e.g. ``mat.values("label")``.
 
         Args:
             field: one of :data:`med_mat.selection.FIELDS`.
 
         Raises:
-            VocabularyError: no such field.
+            VocabularyError: there is no such field.
         """
         one = field_type(field)
         facts = self.tags.facts.values()
@@ -234,14 +234,14 @@ class MedMAT:
         return tuple(sorted(found - {None}))
 
     def selection(self, selector: Selector = None, **fields: Unpack[Fields]) -> Selection:
-        """A selection as a tree, checked against what this build knows.
+        """A selection as a tree, checked against the vocabulary and values of this build.
 
         Args:
-            selector: a pattern's text, ``MAT``, ``Selection``, or a list of these (a union).
-            fields: further conditions by name, all of which must hold: see :mod:`med_mat.selection`.
+            selector: a pattern as a string, ``MAT``, ``Selection``, or a list of these (a union).
+            fields: further conditions by name, combined with "and": see :mod:`med_mat.selection`.
 
         Raises:
-            VocabularyError: a word that neither the vocabulary nor this build knows; it suggests the nearest.
+            VocabularyError: a word is neither in the vocabulary nor in this build; the message suggests the closest.
         """
         facts = self.tags.facts.values()
         known: dict[str, Collection[Any]] = {
@@ -254,19 +254,19 @@ class MedMAT:
         return asked.bound(self.vocabulary, known, "This Med-MAT", "mat.values({!r})")
 
     def where(self, selector: Asked = None, *, withheld: bool = False, **fields: Unpack[Fields]) -> Positions:
-        """The positions in the index of the records that fulfil every given condition, ascending.
+        """The positions in the index of the records that meet all conditions, ascending.
 
         Args:
             selector: triplets and conditions, e.g. ``"CT"``, ``"CT|MRI/Brain/*"``, ``"CT/*/* & source=head_ct &
-                width>=256"``; or positions, such as this gives them, or a mask over all records: those of them that
-                fulfil the conditions, in the order in which they are given.
-            withheld: True counts the records that are withheld as train or validation, as their own source has them;
-                else these are of the split "withheld", as for ``load_dataset``.
+                width>=256"``; or positions in the index, or a mask over all records: the conditions then apply to
+                these records, and positions keep their order.
+            withheld: True counts withheld records as train or validation, as in their own source; otherwise they are
+                in the split "withheld", as for ``load_dataset``.
             fields: further conditions by name, e.g. ``split="train"``, ``modality=["CT", "MRI"]``, ``label="Glioma"``,
                 ``subset=24``: see :class:`med_mat.selection.Fields`.
 
         Raises:
-            VocabularyError: a word that neither the vocabulary nor this build knows; it suggests the nearest.
+            VocabularyError: a word is neither in the vocabulary nor in this build; the message suggests the closest.
         """
         strict.arguments({"withheld": bool}, {"withheld": withheld}, "A selection", error=VocabularyError)
         given = positions_in(selector, len(self))
@@ -277,11 +277,11 @@ class MedMAT:
     def where_rows(
         self, rows: frozenset[int], selection: Selection, split: str | None = None, *, withheld: bool = False
     ) -> Positions:
-        """The positions of the records of these rows that a selection keeps, in one split or all, ascending.
+        """The positions of the records of these rows that match a selection, in one split or all, ascending.
 
         Args:
-            rows: numbers of rows.
-            selection: of records.
+            rows: upstream's row numbers.
+            selection: the selection.
             split: "train", "validation", "test", "withheld", or None for all.
             withheld: as for :meth:`where`.
         """
@@ -298,7 +298,7 @@ class MedMAT:
             verdict = selection.resolve({**self.tags.facts[row].as_fields(), "split": known[part]})
             if isinstance(verdict, bool):
                 kept |= verdict & (codes == code)
-            else:  # facts of single records decide
+            else:  # depends on fields of single records
                 places = runs.positions(codes == code)
                 pieces.append(places[verdict.mask(functools.partial(self._column, places), len(places))])
         whole = runs.positions(kept)
@@ -342,26 +342,26 @@ class MedMAT:
         seed: int = SEED,
         **fields: Unpack[Fields],
     ) -> datasets.Dataset | datasets.IterableDataset:
-        """The records that fulfil the conditions of :meth:`where`, as a plain ``datasets.Dataset``.
+        """The records that meet the conditions of :meth:`where`, as a plain ``datasets.Dataset``.
 
-        Its ``info`` (license, citation, homepage, description) says the terms of the sources that it holds, and keeps
-        them through ``map``, ``select`` and ``save_to_disk``. ``push_to_hub`` asks nobody whether they let images be
-        passed on; ``med-mat push`` does.
+        Its ``info`` (license, citation, homepage, description) contains the terms of its sources, and is kept by
+        ``map``, ``select`` and ``save_to_disk``. ``push_to_hub`` does not check whether images may be redistributed;
+        ``med-mat push`` does.
 
         Args:
             selector: triplets and conditions, e.g. ``"CT/*/Cancer"``, or positions, whose order is kept unless
                 ``streaming``: as for :meth:`where`.
-            streaming: True gives an ``IterableDataset`` that reads only the row groups it needs, without a cache.
-            columns: of the record, those to give; none means all. Streaming reads no other.
+            streaming: True returns an ``IterableDataset`` that reads only the row groups it needs, without a cache.
+            columns: the columns to return; none means all. Streaming reads no others.
             withheld: as for :meth:`where`.
-            one_per: "image" gives the first record alone of those that share an image, such as a row of classes and one
-                of masks.
+            one_per: "image" returns only the first of the records that share an image, such as those of a row of
+                classes and a row of masks.
             questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
             fields: further conditions by name, e.g. ``split="train"``: see :meth:`where`.
 
         Raises:
-            VocabularyError: a word that neither the vocabulary nor this build knows, a column that records do not
-                have, or an argument of another kind: ``streaming="no"`` is not taken for yes.
+            VocabularyError: a word is neither in the vocabulary nor in this build, a column does not exist, or an
+                argument has the wrong type: ``streaming="no"`` is refused.
         """
         names = [*columns] if isinstance(columns, Collection) and not isinstance(columns, str) else columns
         given = {"streaming": streaming, "one_per": one_per, "columns": names}
@@ -406,8 +406,8 @@ class MedMAT:
         """The records at these positions, read lazily, in the order of the index.
 
         Args:
-            positions: as :meth:`where` gives them.
-            columns: of the record, those to read; none means all.
+            positions: positions in the index, e.g. from :meth:`where`.
+            columns: the columns to read; none means all.
             questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
         """
         import datasets
@@ -426,11 +426,11 @@ class MedMAT:
     ) -> list[dict[str, Any]]:
         """The records at these positions of the index, in that order, as plain values; an image is bytes and a path.
 
-        Reads the row groups that contain them, and makes no copy on disk: for a few records among many.
+        Reads only the row groups that contain them, without a copy on disk: suited to a few records.
 
         Args:
-            positions: in the index, in any order.
-            columns: of the record, those to read; none means all.
+            positions: positions in the index, in any order.
+            columns: the columns to read; none means all.
             questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
         """
         self._let_pillow_read()
@@ -441,18 +441,18 @@ class MedMAT:
     def questions(self, positions: Positions, form: Form = "default", seed: int = SEED) -> pa.Table:
         """The questions of these records, in that order: the columns of :data:`med_mat.schema.QUESTION_COLUMNS`.
 
-        They are made from the records' columns in the index, the cards of their rows, and the seed, without a build or
-        an image. Those of the form "default" with seed 0 are stored in the build, and are read from it.
+        They are generated from the columns of the index, the cards of the rows, and the seed, without a build or an
+        image. Questions of the form "default" with seed 0 are stored in the build, and are read from it.
 
         Args:
-            positions: in the index, in any order.
+            positions: positions in the index, in any order.
             form: "default"; "row", with distractors from the row's own labels alone; or "paper", by upstream's own
                 rules, where options of findings are the sets of labels that occur in the subset in this build.
-            seed: Random seed, a whole number of any length.
+            seed: random seed, an integer of any size.
 
         Raises:
             CardError: The card of a source is not installed.
-            VocabularyError: An unknown form, or a seed that is not a whole number.
+            VocabularyError: The form is unknown, or the seed is not an integer.
         """
         view = self._view(form, seed)
         if view is None:
@@ -465,8 +465,8 @@ class MedMAT:
         """Columns of the index for these records, in that order. Only the row groups that contain them are read.
 
         Args:
-            positions: in the index, in any order.
-            columns: of the index.
+            positions: positions in the index, in any order.
+            columns: columns of the index.
         """
         order = np.argsort(positions, kind="stable")
         ascending, start = positions[order], 0
@@ -484,7 +484,7 @@ class MedMAT:
         return whole if np.array_equal(ascending, positions) else whole.take(pa.array(np.argsort(order)))
 
     def _view(self, form: Form, seed: int) -> View | None:
-        """The view that makes the questions of a form; None if the build stores them."""
+        """The view that generates the questions of a form; None if the build stores them."""
         given = strict.arguments(_QUESTIONS, {"questions": form, "seed": seed}, "A selection", error=VocabularyError)
         if given == {"questions": "default", "seed": SEED}:
             return None
@@ -494,7 +494,7 @@ class MedMAT:
         return self._views[known]
 
     def _reading(self, once: Positions, columns: Sequence[str], questions: Form, seed: int) -> dict[str, Any]:
-        """The arguments of :func:`med_mat.storage.shards.stream` for these records, given ascending, each once."""
+        """The arguments of :func:`med_mat.storage.shards.stream` for these positions, ascending and unique."""
         view = self._view(questions, seed)
         if view is not None:
             view.columns(np.unique(self.tags.row[once]).tolist())  # a card may be missing
@@ -505,7 +505,7 @@ class MedMAT:
         return {"location": self.location, "pieces": pieces, "columns": tuple(columns), "view": view}
 
     def _column(self, positions: Positions, name: str, wanted: Any) -> npt.NDArray[np.bool_]:
-        """Which of these records have one of the wanted values, or lie within wanted bounds."""
+        """Which of these records have one of the wanted values, or are within the wanted bounds."""
         if name == "label":
             having = np.array([not wanted.isdisjoint(labels) for labels in self.tags.labels], dtype=bool)
             return having[self.tags.label[positions]]
@@ -519,7 +519,7 @@ class MedMAT:
 
     @functools.cached_property
     def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], tuple[str, ...]]:
-        """Where the pixels are: the number of each record's file and its row in that file; the names of the files."""
+        """The location of the pixels: for each record the number of its file and its row there; the file names."""
         table = read_index(self.location, ("file", "position"), read_dictionary=["file"])
         codes, names = encode(table["file"])
         return codes, table["position"].to_numpy(), names

@@ -1,4 +1,4 @@
-"""The whole path in miniature, offline: synthetic raw folders, a build, ``load_dataset``, a CG split and its audit."""
+"""An offline demonstration of all steps: synthetic raw folders, a build, ``load_dataset``, a CG split and its audit."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ TARGET = "CT/Lung/Cancer"
 
 
 def miniature(folder: Path, names: Iterable[str] = ()) -> dict[str, Path]:
-    """Writes ``folder/<source>/``, a tiny synthetic copy of each source's layout.
+    """Write ``folder/<source>/``, a tiny synthetic copy of each source's layout.
 
     Args:
-        folder: created where it is missing.
-        names: sources; none: all whose loader writes a miniature.
+        folder: the parent folder; created if missing.
+        names: the sources; none means all whose loader writes a miniature.
 
     Returns:
         The name of each source -> the folder of its copy.
@@ -29,7 +29,7 @@ def miniature(folder: Path, names: Iterable[str] = ()) -> dict[str, Path]:
     Raises:
         UnknownSourceError: a name is unknown.
         LoaderError: a source has no loader, or its loader writes no miniature or fails.
-        WriteError: the system refuses to write.
+        WriteError: the files cannot be written.
     """
     catalog = load()
     all_ = (source for source in catalog.values() if has_loader(source) and has_miniature(source))
@@ -43,14 +43,14 @@ def demo(raw: Path, out: Path, *, jobs: int | None, say: Callable[[str], None], 
     """Run the demonstration.
 
     Args:
-        raw: where the synthetic raw folders go.
-        out: where the Med-MAT goes.
-        jobs: worker processes.
+        raw: the folder for the synthetic raw folders.
+        out: the folder for the Med-MAT.
+        jobs: number of worker processes.
         say: called with each line of the report.
         progress: whether to show progress bars.
 
     Raises:
-        BuildError: ``load_dataset`` would not open ``out``, or nothing can be built there.
+        BuildError: ``load_dataset`` cannot open a path like ``out``, or the build fails.
     """
     if taken_for_pattern(out):
         raise BuildError(
@@ -90,7 +90,7 @@ Next:
 
 
 def grid_text(counts: dict[tuple[str, str], int]) -> str:
-    """Counts per (modality, area) as a table in text: a line per area, narrow enough for a terminal."""
+    """Counts per (modality, area) as a text table with one line per area, narrow enough for a terminal."""
     modalities = sorted({modality for modality, _ in counts})
     areas = sorted({area for _, area in counts})
     lines = [" " * 13 + "".join(f"{modality:>7}" for modality in modalities)]

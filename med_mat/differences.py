@@ -1,4 +1,4 @@
-"""How one list of raw files differs from another, as data and as text."""
+"""Compares lists of raw files, with the differences as data and as text."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _SHOWN = 5  # files of each kind that the text lists
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """How a list of files differs from a recorded one."""
+    """The differences between a list of files and a recorded one."""
 
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
-    altered: tuple[str, ...] = ()  # another size, or another sha256 where both are known
+    altered: tuple[str, ...] = ()  # different size, or different sha256 if both are known
     moved: tuple[tuple[str, str], ...] = ()  # recorded path, present path of the same file; neither missing nor extra
 
 
@@ -37,7 +37,7 @@ class Validation:
     source: str
     where: str
     level: str
-    files: int  # in the index
+    files: int  # number of files in the index
     missing: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     altered: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ def compare(recorded: Mapping[str, FileIndex], other: Mapping[str, FileIndex]) -
 
 
 def absent(index: FileIndex, where: Path, note: str) -> Validation:
-    """The result for a source of which nothing was found."""
+    """The result for a source of which no file was found."""
     paths = tuple(index.files["path"].to_pylist())
     return Validation(index.source, str(where), "quick", len(paths), missing=paths, note=note)
 
@@ -145,7 +145,7 @@ def to_text(found: Sequence[Validation]) -> str:
 
 
 def _moved(lost: pa.Table, new: pa.Table) -> tuple[tuple[str, str], ...]:
-    """Pairs of a missing and an extra file that are the same, by sha256 or else by name and size."""
+    """Pairs of a missing and an extra file that are the same, by sha256 or otherwise by name and size."""
     candidates: defaultdict[object, list[str]] = defaultdict(list)
     digests: dict[str, str | None] = {}
     for entry in _rows(new):

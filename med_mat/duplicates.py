@@ -1,4 +1,4 @@
-"""What a build knows of duplicates: counts between sources, pairs of records, and a page that shows these."""
+"""Reports the duplicates of a build: counts between sources, pairs of records, and an HTML page that shows them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from med_mat.storage.location import need, read_index, reading
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
 
-#: Links that a build knows and does not list.
+#: The links that a build does not list.
 UNLISTED = (
     "Copies within one patient or file are listed only where they are in different splits or belong to an image whose "
     "labels contradict each other."
@@ -42,20 +42,20 @@ class Side:
     source: str
     split: str
     labels: str
-    place: int  # in the index
+    place: int  # position in the index
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two records that are linked, and why."""
+    """Two linked records, and the reason."""
 
     first: Side
     second: Side
     reason: str
-    distance: int | None  # bits of the perceptual hashes
-    score: float | None  # of the geometric check
+    distance: int | None  # Hamming distance of the perceptual hashes
+    score: float | None  # score of the geometric verification
     kind: str  # "same picture", "same scan" or "same patient"
-    contradictory: bool  # the labels of the two exclude each other
+    contradictory: bool  # the labels of the two are mutually exclusive
 
     @property
     def apart(self) -> bool:
@@ -71,7 +71,7 @@ class Pair:
 
     @property
     def warnings(self) -> list[str]:
-        """What a reader should look into, in words."""
+        """The warnings on the pair, in words."""
         return ["in different splits"] * self.apart + ["labels contradict"] * self.contradictory
 
 
@@ -84,15 +84,15 @@ def links(
     contradictory: bool = False,
     apart: bool = False,
 ) -> pa.Table:
-    """The links of a build (:data:`med_mat.leakage.contradictions.SCHEMA`), all or some.
+    """The links of a build (:data:`med_mat.leakage.contradictions.SCHEMA`), all or filtered.
 
     Args:
-        mat: a built Med-MAT.
-        between: keep those between two sources.
-        reasons: keep those of these reasons ("near" includes flipped and rotated copies); none keeps all.
-        kind: keep those of "same picture", "same scan" or "same patient".
-        contradictory: keep those whose labels contradict each other.
-        apart: keep those whose records are in different splits.
+        mat: an opened Med-MAT.
+        between: keep links between two sources.
+        reasons: keep links with these reasons ("near" includes flipped and rotated copies); none keeps all.
+        kind: keep links of the kind "same picture", "same scan" or "same patient".
+        contradictory: keep links whose labels contradict each other.
+        apart: keep links whose records are in different splits.
 
     Raises:
         BuildError, HubError: the build has no such file.
@@ -113,7 +113,7 @@ def links(
 
 
 def counts(table: pa.Table) -> dict[tuple[str, str], Counter[str]]:
-    """The number of links of each reason between two sources (or within one), most first."""
+    """The number of links of each reason between two sources (or within one), in descending order."""
     found: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     each = table.group_by(["first_source", "second_source", "reason"]).aggregate([([], "count_all")])
     for one in each.to_pylist():
@@ -133,12 +133,12 @@ def _apart(mat: MedMAT, table: pa.Table) -> list[bool]:
 
 
 def _names(table: pa.Table) -> pa.Array:
-    """The ids of all records of some links."""
+    """The ids of all records of the links."""
     return pc.unique(pa.chunked_array([*table["first"].chunks, *table["second"].chunks], pa.string()))
 
 
 def pairs(mat: MedMAT, table: pa.Table) -> list[Pair]:
-    """The records of some links."""
+    """The pairs of records of the links."""
     index = read_index(mat.location, ["id", "source", "split", "label_set"])
     places = np.flatnonzero(pc.is_in(index["id"], _names(table)))
     sides = {
@@ -156,7 +156,7 @@ def pairs(mat: MedMAT, table: pa.Table) -> list[Pair]:
 
 
 def told(mat: MedMAT, table: pa.Table) -> str:
-    """The number of links, of those between splits and of contradictory ones; and what is not listed."""
+    """A summary: the number of links, of those between splits and of contradictory ones, and what is not listed."""
     if not table.num_rows:
         found = "No links between records match."
     else:
@@ -169,7 +169,7 @@ def told(mat: MedMAT, table: pa.Table) -> str:
 
 
 def unseen(mat: MedMAT) -> str:
-    """The records that were not searched for near-duplicates, as a sentence; "" where all were."""
+    """A sentence about records that were not searched for near-duplicates; "" if all were."""
     number = mat.manifest["near_duplicates"].get("records without hash", 0)
     return (
         f"{number:,} of {len(mat):,} records were not searched for near-duplicates: built with '--check header'."

@@ -1,8 +1,8 @@
-"""Files that are whole or not there, names that stay inside a folder, and the sha256 of files.
+"""Atomic writing of files, names that stay inside a folder, and the sha256 of files.
 
-What is being written has a name of a form that only Med-MAT makes, and that no glob of data files finds. It is flushed
-to the disk and renamed when it is whole. A process that is killed leaves such files behind: they are known by their
-names, and removed where something is written next. Nothing else is ever removed.
+A file is written under a temporary name that only Med-MAT uses and that no glob of data files matches, flushed to disk,
+and renamed when it is complete. Temporary files of killed processes are recognized by their names, and removed when
+something is written to the same folder. Nothing else is ever removed.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from pathlib import Path, PurePosixPath
 
 from med_mat.errors import WriteError
 
-#: Machine and process that made it, and what it is to be.
+#: The name of a temporary file: machine and process that created it, and a hash of the thread and the final name.
 _OURS = re.compile(r"\.med-mat-([0-9a-f]{8})-(\d+)-[0-9a-z_]{8,24}\.tmp")
-#: Seconds after which a temporary file that another machine made is nobody's any more.
+#: Seconds after which a temporary file of another machine is considered abandoned.
 _FORGOTTEN = 24 * 3600
 _BLOCK = 1 << 20
 
 
 def temporary_path(path: Path) -> Path:
-    """A name beside ``path`` that no other thread, process or machine uses."""
+    """A path next to ``path`` that no other thread, process or machine uses."""
     of = hashlib.blake2b(b"%d " % threading.get_ident() + os.fsencode(path.name), digest_size=12).hexdigest()
     return path.with_name(f"{_prefix()}{of}.tmp")
 
 
 def is_temporary(name: str) -> bool:
-    """Whether a file of that name is one that Med-MAT had begun."""
+    """Whether a name is that of a temporary file of Med-MAT."""
     return _OURS.fullmatch(name) is not None
 
 
 def write_atomically(path: Path, content: bytes, *, tidy: bool = True) -> None:
-    """Write a file, whole or not at all; what is no file on a disk (``/dev/stdout``) is written to as it is.
+    """Write a file completely or not at all; devices and pipes such as ``/dev/stdout`` are written to directly.
 
     Args:
         path: as for :func:`replacing`.
-        content: its bytes.
+        content: the bytes to write.
         tidy: as for :func:`replacing`.
 
     Raises:
-        WriteError: it cannot be written.
+        WriteError: the file cannot be written.
     """
     if path.exists() and not (path.is_file() or path.is_dir()):
         with writing(path):
@@ -61,15 +61,15 @@ def write_atomically(path: Path, content: bytes, *, tidy: bool = True) -> None:
 
 @contextmanager
 def replacing(path: Path, *, tidy: bool = True, lasting: bool = True) -> Iterator[Path]:
-    """A name under which to write a file, which is flushed to the disk and renamed at the end, if nothing is raised.
+    """Provide a temporary path to write a file to; on success, the file is flushed to disk and renamed at the end.
 
     Args:
-        path: of the file. A link is followed; the folder is made where it is missing.
-        tidy: whether to remove, from the same folder, what processes that were killed have left there.
-        lasting: whether to flush it, so that a power cut leaves it whole; what is made again at need can do without.
+        path: the final path. A link is followed; the folder is created if missing.
+        tidy: whether to remove temporary files of killed processes from the same folder.
+        lasting: whether to flush the file to disk, so that it survives a power failure; not needed for caches.
 
     Raises:
-        WriteError: it cannot be written.
+        WriteError: the file cannot be written.
     """
     with writing(path):
         target = Path(os.path.realpath(path))
@@ -88,10 +88,10 @@ def replacing(path: Path, *, tidy: bool = True, lasting: bool = True) -> Iterato
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """The system's refusals to write a file, or below a folder, as a sentence that names it.
+    """Turn errors of the system while writing a file, or below a folder, into a message that names it.
 
     Raises:
-        WriteError: there is one.
+        WriteError: the system reports an error.
     """
     try:
         yield
@@ -102,13 +102,13 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def flush(path: Path) -> None:
-    """Have the system write out what it holds of a file."""
-    with path.open("r+b") as file:  # Windows flushes only what it may write to
+    """Flush a file to disk."""
+    with path.open("r+b") as file:  # Windows flushes only files that are open for writing
         os.fsync(file.fileno())
 
 
 def sweep(folder: Path) -> None:
-    """Remove from a folder what processes that are gone had begun to write there."""
+    """Remove temporary files of processes that no longer run from a folder."""
     try:
         with os.scandir(folder) as entries:
             begun = [Path(entry) for entry in entries if is_temporary(entry.name)]
@@ -126,7 +126,7 @@ def sweep(folder: Path) -> None:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A folder among the system's temporary ones that nobody else may read, gone afterwards."""
+    """A private folder among the system's temporary files, removed afterwards."""
     top = Path(tempfile.gettempdir())
     sweep(top)
     with tempfile.TemporaryDirectory(prefix=_prefix(), suffix=".tmp", dir=top) as folder:
@@ -134,7 +134,7 @@ def scratch() -> Iterator[Path]:
 
 
 def sha256(path: Path) -> str:
-    """Of a file's bytes, without having them all in memory."""
+    """The sha256 of a file as hexadecimal digits, read in blocks."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(_BLOCK))
     with path.open("rb", buffering=0) as file:
@@ -144,21 +144,21 @@ def sha256(path: Path) -> str:
 
 
 def suspect(path: Path) -> None:
-    """Give a file a new change time, so that the next build reads it; its bytes and its time stay."""
+    """Give a file a new change time, so that the next build hashes it; content and modification time stay the same."""
     with suppress(OSError):
         facts = path.stat()
         os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def relative(name: str, *, backslashes: bool = False) -> PurePosixPath:
-    """A name that somebody else gave, as a path that stays inside the folder it is put in.
+    """A name from outside, as a relative path that stays inside its folder.
 
     Args:
-        name: as an archive, a server or a list gives it.
-        backslashes: take them as separators, as archives made on Windows mean them.
+        name: from an archive, a server or a list.
+        backslashes: whether to treat backslashes as separators, as in archives created on Windows.
 
     Raises:
-        ValueError: it is absolute, leads out, is empty or holds NUL; says which.
+        ValueError: the name is absolute, leads out of the folder, is empty or contains NUL; the message says which.
     """
     plain = name.replace("\\", "/") if backslashes else name
     parts = [part for part in plain.split("/") if part not in ("", ".")]
@@ -174,22 +174,22 @@ def relative(name: str, *, backslashes: bool = False) -> PurePosixPath:
 
 
 def outside(path: PurePosixPath) -> bool:
-    """Whether a path that is to stay inside a folder leads out of it, by its text alone: links are not followed."""
+    """Whether a relative path leads out of its folder, judged by its text alone: links are not followed."""
     return path.is_absolute() or ".." in path.parts
 
 
 def holds(folder: Path, path: Path) -> bool:
-    """Whether a path is a folder or lies in it, by whatever links and names the two are called."""
+    """Whether a path is a folder or inside it, after resolving links and other names of the same folder."""
     there, here = Path(os.path.realpath(folder)), Path(os.path.realpath(path))
     around = (here, *here.parents)
     return there in around or (there.exists() and any(one.exists() and one.samefile(there) for one in around))
 
 
 def left_behind(path: Path) -> bool:
-    """Whether a file or folder is one that Med-MAT had begun, in a process that is gone.
+    """Whether a file or folder is a temporary one of a process of Med-MAT that no longer runs.
 
     Raises:
-        OSError: it is not there any more.
+        OSError: it no longer exists.
     """
     made = _OURS.fullmatch(path.name)
     facts = path.lstat()
@@ -201,7 +201,7 @@ def left_behind(path: Path) -> bool:
 
 
 def _lives(process: int) -> bool:
-    if os.name == "nt":  # there, to ask is to kill
+    if os.name == "nt":  # os.kill would end the process there
         return True
     try:
         os.kill(process, 0)
@@ -218,7 +218,7 @@ def _prefix() -> str:
 
 @functools.cache
 def _machine() -> str:
-    """What tells apart the machines, and the containers, in which numbers of processes mean the same."""
+    """A hash that identifies the machine or container in which process ids are unique."""
     try:
         space = str(Path("/proc/self/ns/pid").readlink())
     except OSError:

@@ -1,4 +1,4 @@
-"""What splits, plots and reports need of an opened Med-MAT: the tags of its records, and ways to look records up."""
+"""The interface of an opened Med-MAT for splits, plots and reports: the tags of its records, and lookups."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Index(Protocol):
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The words of the build: ours, and those that the cards of its sources declare."""
+        """The vocabulary of Med-MAT, plus the words that the cards of the build's sources declare."""
 
     @property
     def silent(self) -> npt.NDArray[np.bool_]:
-        """(n,) Whether a record has nothing to ask, by position."""
+        """(n,) bool, by position: whether the record has no question."""
 
     def __len__(self) -> int: ...
 
@@ -51,7 +51,7 @@ class Index(Protocol):
         """The positions of the selected records, ascending."""
 
     def where_rows(self, rows: frozenset[int], selection: Selection, split: str | None = None) -> Positions:
-        """The positions of the records of these rows that a selection keeps, ascending."""
+        """The positions of the records of these rows that match a selection, ascending."""
 
     def facts(self, positions: Positions, columns: Sequence[str]) -> pa.Table:
         """Columns of the index for these records, in their order."""

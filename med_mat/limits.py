@@ -20,9 +20,9 @@ from typing import IO, Protocol
 from med_mat.errors import ReadError
 
 MAX_FILE = 2_000_000_000
-#: Bytes counted for a pixel: its decoded samples, and those of the copies that hashing and encoding make.
+#: Bytes counted per pixel: its decoded samples, and the copies made by hashing and encoding.
 PIXEL_BYTES = 8
-#: A larger file is not held in memory beside the arrays that are made of it.
+#: A larger file is not kept in memory together with the arrays decoded from it.
 LARGE = 64 << 20
 _BLOCK = 1 << 20
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -32,7 +32,7 @@ _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([KMGT]?)(i?)B?", re.IGNORECASE)
 
 @dataclass(slots=True)
 class Allowance:
-    """The limit, and which sizes were met: any other limit between ``read`` and ``refused`` gives the same result."""
+    """The limit and the sizes checked against it: any limit from ``read`` up to ``refused`` gives the same result."""
 
     most: int  # bytes
     scratch: Path | None = None  # folder of temporary files; None: that of the system
@@ -107,12 +107,12 @@ def unpacked(name: object, size: int, *, at_least: bool = False) -> None:
     """Check the decompressed size of a file.
 
     Args:
-        name: of the file.
-        size: decompressed, in bytes.
+        name: the name of the file.
+        size: its decompressed size in bytes.
         at_least: whether decompression stopped there.
 
     Raises:
-        ReadError: it is beyond the limit.
+        ReadError: the size exceeds the limit.
     """
     words = f"{name}: unpacks to {'over ' if at_least else ''}{told(size)}, more than"
     _within(size, words, "a larger --max-file may read it" if at_least else "")
@@ -121,8 +121,12 @@ def unpacked(name: object, size: int, *, at_least: bool = False) -> None:
 def memory(name: object, size: int) -> None:
     """Check the memory that parsing a text would take.
 
+    Args:
+        name: the name of the file.
+        size: the memory in bytes.
+
     Raises:
-        ReadError: it is beyond the limit.
+        ReadError: the memory exceeds the limit.
     """
     _within(size, f"{name}: would take about {told(size)} of memory when it is parsed, more than")
 
@@ -131,7 +135,7 @@ def pixels(name: object, width: int, height: int) -> None:
     """Check the size of an image in pixels.
 
     Raises:
-        ReadError: it is empty, or beyond the limit.
+        ReadError: the image is empty, or exceeds the limit.
     """
     if min(width, height) < 1:
         raise ReadError(f"{name}: its header declares {width} x {height} pixels; it is damaged.")
@@ -142,7 +146,7 @@ def many_pixels(name: object, words: str, count: int) -> None:
     """Check a number of pixels, which ``words`` describe in errors.
 
     Raises:
-        ReadError: it is beyond the limit.
+        ReadError: the number exceeds the limit.
     """
     most = f"{allowance().most / PIXEL_BYTES / 1e6:,.4g} megapixels"
     _within(count * PIXEL_BYTES, f"{name}: its header declares {words} pixels, more than the {most} that fit in")
@@ -166,7 +170,7 @@ def _kind(mode: int) -> str:
 
 
 def scratch() -> IO[bytes]:
-    """An empty, unnamed file below the folder of the build; it is deleted when it is closed or its process ends."""
+    """An empty, unnamed temporary file in the folder of the build; deleted when it is closed or its process ends."""
     return tempfile.TemporaryFile(dir=allowance().scratch)
 
 
@@ -178,15 +182,15 @@ class Unpacking(Protocol):
 
 
 def spooled(name: object, packed: Unpacking, found: IO[bytes] | None = None) -> IO[bytes]:
-    """Decompress a stream to a temporary file, and rewind that.
+    """Decompress a stream to a temporary file, and rewind the file.
 
     Args:
-        name: of the raw file, for errors.
+        name: the name of the raw file, for errors.
         packed: the stream.
         found: a file to append to; None: a new one (:func:`scratch`).
 
     Raises:
-        ReadError: it is beyond the limit, or the disk is full.
+        ReadError: the decompressed size exceeds the limit, or the disk is full.
     """
     found, size = found or scratch(), 0
     while block := packed.read(_BLOCK):

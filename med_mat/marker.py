@@ -1,4 +1,4 @@
-"""Which files an interrupted check has hashed already."""
+"""Records the files that an interrupted check has already hashed."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from med_mat.raw.folder import RawFolder
 
 
 def marker_path(source: str, raw: RawFolder) -> Path:
-    """Where the marker of a source and its folder is kept: in the user's cache."""
+    """The path of the marker of a source and its folder, in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = hashlib.blake2b(os.fsencode(os.path.realpath(raw.root)), digest_size=8).hexdigest()
     return cache / "med_mat" / "validate" / f"{source}-{name}.jsonl"
 
 
 class Marker:
-    """The files that a run has hashed, one per line, until it ends, so that a run that was killed can be resumed.
+    """The files that a run has hashed, one per line, so that a run that was killed can be resumed.
 
-    An entry is valid only while size and time of the file are unchanged. A run that ends removes the marker, so that
-    the next one reads every file again: a file on a disk can change without its time.
+    An entry is valid only while size and modification time of the file are unchanged. A run that completes removes the
+    marker, so that the next one reads every file again: content on disk can change without a new modification time.
+
+    Args:
+        path: the file of the marker.
+        raw: the raw folder that is checked.
     """
 
     def __init__(self, path: Path, raw: RawFolder) -> None:
@@ -38,7 +42,7 @@ class Marker:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._path.open("a+", encoding="utf-8", errors="replace", buffering=1)
         except OSError:
-            return self  # nowhere to note it: the run starts anew when it is killed
+            return self  # without a marker, a run that is killed starts over
         self._file.seek(0)
         for line in self._file:
             try:
@@ -50,7 +54,7 @@ class Marker:
         return self
 
     def add(self, path: str, facts: FileFacts, digest: str) -> None:
-        """Note a file."""
+        """Record the hash of a file."""
         if self._file is not None:
             try:
                 self._file.write(json.dumps([path, facts.size, facts.mtime_ns, digest]) + "\n")

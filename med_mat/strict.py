@@ -1,8 +1,8 @@
-"""Strict reading of documents that people write by hand: cards, the tables of the paper, manifests, arguments.
+"""Strict validation of hand-written documents and arguments: cards, the tables of the paper, manifests.
 
-YAML becomes plain data (:func:`yaml_load`), and plain data become what the type annotations of a dataclass say
-(:func:`read`). An unknown, duplicate or missing key and a value of another type are errors that name the document and
-the key. Nothing is converted: ``"48"`` is not a number, ``0`` is not ``false``, ``no`` is not a text.
+YAML becomes plain data (:func:`yaml_load`), and plain data become typed objects according to the annotations of a
+dataclass (:func:`read`). Unknown, duplicate and missing keys and values of the wrong type are errors that name the
+document and the key. Nothing is converted: ``"48"`` is not a number, ``0`` is not ``false``, ``no`` is not a string.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from med_mat.taxonomy import did_you_mean
 _LONGEST_QUOTE = 80
 _WORDS: Mapping[Any, str] = types.MappingProxyType(
     {
-        str: "a text",
-        int: "a whole number",
+        str: "a string",
+        int: "an integer",
         float: "a number",
         bool: "true or false",
         datetime.date: "a date such as 2026-11-30",
@@ -47,24 +47,28 @@ _WORDS: Mapping[Any, str] = types.MappingProxyType(
 
 @runtime_checkable
 class Parsed(Protocol):
-    """A class whose instances stand in documents as text."""
+    """A class whose instances are written as strings in documents."""
 
-    described: ClassVar[str]  # what such a text is, as in "a triplet"
+    described: ClassVar[str]  # what such a string is, as in "a triplet"
 
     @classmethod
     def parse(cls, text: str, context: Any = None, /) -> Any:
-        """Read one; it raises a VocabularyError that says what is wrong."""
+        """Parse an instance.
+
+        Raises:
+            VocabularyError: the text is not valid; the message says why.
+        """
 
 
 # ---------------------------------------------------------------------------------------------------------------- YAML
 
 
-def yaml_load(text: str, where: str = "A text of Med-MAT") -> Any:
+def yaml_load(text: str, where: str = "A document of Med-MAT") -> Any:
     """Parse YAML safely, and quickly where libyaml is available.
 
     Raises:
-        CardError: it is not YAML, has a duplicate key, or uses aliases, with which a small text can fill the
-            memory; names ``where``.
+        CardError: the text is not YAML, has a duplicate key, or uses aliases, which can make a small text fill the
+            memory; the message names ``where``.
     """
     import yaml
 
@@ -84,7 +88,7 @@ def only_a_file(path: Path) -> None:
     """Refuse a pipe, a device or a folder in place of a document: reading it might never end.
 
     Raises:
-        OSError: it is one, or does not exist.
+        OSError: the path is not a regular file, or does not exist.
     """
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
@@ -142,21 +146,21 @@ def read(
     newer: bool = False,
     context: Any = None,
 ) -> Any:
-    """Plain data as what a type annotation says.
+    """Validate plain data against a type annotation, and convert them to it.
 
     Args:
-        kind: a dataclass, ``str``, ``int``, ``float`` (takes whole numbers too), ``bool``, ``date``, a class that is
-            read from text (:class:`Parsed`, such as ``MAT``), ``Any``; of these ``tuple[X, ...]`` (a list), ``tuple[X,
-            Y]`` (a list of two), ``Mapping[str, X]`` and unions such as ``X | None``; ``Literal``.
-        data: as YAML or JSON give it.
-        where: the document, as the subject of a sentence.
-        key: where in the document, e.g. ``rows[0].number``.
-        error: what is raised.
-        newer: keep what is known of a dataclass and pass over further keys: a later version may have added them.
-        context: what a class that is read from text is given beside the text, such as the vocabulary of triplets.
+        kind: a dataclass, ``str``, ``int``, ``float`` (accepts integers too), ``bool``, ``date``, a class that is
+            parsed from a string (:class:`Parsed`, such as ``MAT``), ``Any``; of these ``tuple[X, ...]`` (a list),
+            ``tuple[X, Y]`` (a list of two), ``Mapping[str, X]`` and unions such as ``X | None``; ``Literal``.
+        data: parsed YAML or JSON.
+        where: the document, as the subject of the message.
+        key: the position in the document, e.g. ``rows[0].number``.
+        error: the exception to raise.
+        newer: ignore unknown keys of dataclasses: a later version may have added them.
+        context: passed to :meth:`Parsed.parse` with the string, such as the vocabulary of triplets.
 
     Raises:
-        CardError: or ``error``: the data are something else; the message names document and key, and the nearest word.
+        CardError: or ``error``: the data do not match; the message names document and key, and the closest word.
     """
     return _Reader(where, error, newer, context).read(kind, data, key)
 
@@ -167,13 +171,16 @@ def arguments(
     """Check arguments against type annotations; numpy scalars become plain values, nothing else is converted.
 
     Args:
-        kinds: of each argument.
-        given: the arguments, of which each has its kind.
-        where: who is given them, as the subject of a sentence.
-        error: what is raised.
+        kinds: the type annotation of each argument.
+        given: the arguments by name.
+        where: the receiver of the arguments, as the subject of the message.
+        error: the exception to raise.
+
+    Returns:
+        The arguments with their checked values.
 
     Raises:
-        CardError: or ``error``: an argument is of another kind; the message names it.
+        CardError: or ``error``: an argument has the wrong type; the message names it.
     """
     import numpy as np
 
@@ -214,7 +221,7 @@ class _Reader:
             return self.one_of(arguments, data, key)
         if origin is Literal:
             return self.word(arguments, data, key)
-        if origin is Annotated:  # a text, and a function that returns those which are known
+        if origin is Annotated:  # a string, and a function that returns the known ones
             return self.word(arguments[1](), data, key)
         if _is_parsed(kind) and isinstance(data, str):
             return self.parsed(kind, data, key)
@@ -231,7 +238,7 @@ class _Reader:
         raise self.wrong(kind, data, key)
 
     def list(self, kind: Any, data: list[Any], key: str) -> tuple[Any, ...]:
-        """A list as a tuple: of any length if its annotation ends with an ellipsis, else of fixed length."""
+        """A list as a tuple: of any length if its annotation ends with an ellipsis, otherwise of fixed length."""
         kinds = get_args(kind)
         if kinds[-1] is Ellipsis:
             kinds = kinds[:1] * len(data)
@@ -255,7 +262,7 @@ class _Reader:
             plain = kind in (str, int, float, bool, type(None))
             if not plain or type(data) is kind or (kind is float and type(data) is int):
                 return self.read(kind, data, key)
-        raise self.wrong(Union[kinds], data, key)  # noqa: UP007 - made of a tuple
+        raise self.wrong(Union[kinds], data, key)  # noqa: UP007 - built from a tuple
 
     def word(self, known: tuple[Any, ...], data: Any, key: str) -> Any:
         if any(type(data) is type(word) and data == word for word in known):
@@ -274,8 +281,8 @@ class _Reader:
         if isinstance(name, str) and not _is_broken(name):
             return name
         if isinstance(name, str):
-            raise self.fault(key, f" has the key {_quoted(name)}, which holds half a character (a lone surrogate).")
-        raise self.fault(key, f" has the key {_quoted(name)}, which YAML does not read as a text: write it in quotes.")
+            raise self.fault(key, f" has the key {_quoted(name)}, which contains a lone surrogate.")
+        raise self.fault(key, f" has the key {_quoted(name)}, which is not a string in YAML: write it in quotes.")
 
     def record(self, kind: Any, data: Mapping[Any, Any], key: str) -> Any:
         """A mapping as a dataclass."""
@@ -298,15 +305,15 @@ class _Reader:
         wants, text = _described(kind), isinstance(data, str)
         hint = ""
         if text and _is_broken(data):
-            hint = " It holds half a character (a lone surrogate)."
-        elif data is not None and not isinstance(data, str | dict | list | tuple) and "a text" in wants:
+            hint = " It contains a lone surrogate."
+        elif data is not None and not isinstance(data, str | dict | list | tuple) and "a string" in wants:
             hint = " Write it in quotes."
-        elif text and ("number" in wants or "true" in wants):
+        elif text and any(word in wants for word in ("integer", "number", "true")):
             hint = " Write it without quotes." if _reads_as(kind, data) else ""
-        return self.fault(key, f" is to be {wants}, and is {_quoted(data)}.{hint}")
+        return self.fault(key, f" must be {wants}, not {_quoted(data)}.{hint}")
 
     def fault(self, key: str, what: str) -> MedMATError:
-        """An error; ``what`` follows the name of the key and is the rest of the sentence."""
+        """The error to raise; ``what`` is the part of the message after the name of the key."""
         return self.error(f"{self.where}: {key}{what}" if key else f"{self.where}{what}")
 
 
@@ -324,7 +331,7 @@ def _hints(kind: Hashable) -> dict[str, Any]:
 
 
 def _reads_as(kind: Any, text: str) -> bool:
-    """Whether a text would be of a type if it had no quotes."""
+    """Whether a string would have the right type without quotes."""
     try:
         plain = json.loads(text)
     except ValueError:
@@ -351,13 +358,13 @@ def _described(kind: Any) -> str:
 
 
 def _is_broken(text: str) -> bool:
-    """Whether a text contains a lone surrogate, which an escape of JSON or YAML can produce: it cannot be encoded."""
+    """Whether a string contains a lone surrogate, from an escape in JSON or YAML, which cannot be encoded."""
     return not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _quoted(data: Any) -> str:
     try:
         text = repr(data)
-    except ValueError:  # Python does not print whole numbers of more than 4,300 digits
+    except ValueError:  # Python does not print integers of more than 4,300 digits
         text = f"a {type(data).__name__} that is too long to print"
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"

@@ -1,7 +1,7 @@
-"""The columns of an index that selecting and splitting need, as arrays over all records: a dozen bytes per record.
+"""The columns of an index for selecting and splitting, as arrays over all records: a dozen bytes per record.
 
-A build lists its records file by file, so that the records of one row and one split are contiguous. Such a stretch is a
-run; conditions on rows and splits are evaluated once per run, not once per record. ``split`` is a record's own side,
+A build lists its records file by file, so that the records of one row and one split are contiguous. Such a sequence is
+a run; conditions on rows and splits are evaluated once per run, not once per record. ``split`` is the side of a record,
 even if the record is withheld.
 """
 
@@ -29,7 +29,7 @@ Positions = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Stretches of records with the same row, split and withheld flag, in the order of the index.
+    """Runs of contiguous records with the same row, split and withheld flag, in the order of the index.
 
     All arrays have shape (number of runs,).
     """
@@ -42,7 +42,7 @@ class Runs:
 
     @classmethod
     def of(cls, row: npt.NDArray[np.int16], split: npt.NDArray[np.uint8], withheld: npt.NDArray[np.bool_]) -> Runs:
-        """From the arrays over all records."""
+        """The runs of the arrays over all records."""
         if not len(row):
             nothing = np.zeros(0, dtype=np.int64)
             return cls(nothing, nothing, nothing, nothing, nothing.astype(bool))
@@ -67,10 +67,10 @@ class Tags:
     row: npt.NDArray[np.int16]
     split: npt.NDArray[np.uint8]  # position in SPLITS
     label: npt.NDArray[np.int32]  # position in label_sets
-    label_sets: tuple[str, ...]  # a label, or several as one text; "" for none
-    group: npt.NDArray[np.int32]  # a position in the index: that of the group's first record
-    withheld: npt.NDArray[np.bool_]  # in train or validation, and its group is in a held-out part
-    key: npt.NDArray[np.uint64]  # what seeded sampling depends on
+    label_sets: tuple[str, ...]  # a label, or several as one string; "" for none
+    group: npt.NDArray[np.int32]  # position in the index of the group's first record
+    withheld: npt.NDArray[np.bool_]  # in train or validation, and its group is in a held-out split
+    key: npt.NDArray[np.uint64]  # for seeded sampling
     facts: Mapping[int, RowFacts]  # by row number, for rows that have records
 
     @functools.cached_property
@@ -95,7 +95,7 @@ class Tags:
 
     @classmethod
     def read(cls, path: Path, manifest: Mapping[str, Any]) -> Tags:
-        """From ``index.parquet`` and the manifest of a build."""
+        """Read the tags from ``index.parquet`` and the manifest of a build."""
         table = pq.read_table(path, columns=list(COLUMNS), read_dictionary=["split", "label_set"])
         row = table["row"].to_numpy().astype(np.int16, copy=False)
         split, names = encode(table["split"])
@@ -117,7 +117,7 @@ class Tags:
 
 
 def encode(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
-    """A dictionary column as codes and their values."""
+    """A dictionary column as codes (-1 for null) and their values."""
     array = column.unify_dictionaries().combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # no chunk at all
         return np.zeros(0, dtype=np.int32), ()

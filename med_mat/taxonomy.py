@@ -143,13 +143,21 @@ SYNONYMS: Mapping[str, str] = MappingProxyType(
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most similar to ``word``, ignoring case; None if none is similar."""
-    found = _nearest(word, known, 1)
+    found = closest(word, known, 1)
     return found[0] if found else None
 
 
-def _nearest(word: str, known: Iterable[str], most: int) -> list[str]:
+def closest(word: str, known: Iterable[str], most: int, *, cutoff: float = 0.5) -> list[str]:
+    """At most ``most`` of the known words similar to ``word``, ignoring case, the closest first.
+
+    Args:
+        word: the word asked for.
+        known: the words to choose from.
+        most: the maximum number of words.
+        cutoff: the minimum similarity, 0 to 1, as for ``difflib.get_close_matches``.
+    """
     folded = {name.casefold(): name for name in known}
-    return [folded[name] for name in difflib.get_close_matches(word.casefold(), folded, n=most, cutoff=0.5)]
+    return [folded[name] for name in difflib.get_close_matches(word.casefold(), folded, n=most, cutoff=cutoff)]
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -168,7 +176,7 @@ def choices(word: str, known: Collection[str], how: str) -> str:
     hint = did_you_mean(word, known)
     if len(known) <= _LISTED:
         return f"{hint} It has: {', '.join(known)}."
-    near = _nearest(word, known, 4)[1:]
+    near = closest(word, known, 4)[1:]
     also = f" Also near: {', '.join(map(repr, near))}." if near else ""
     return f"{hint}{also} There are {len(known):,}; {how} lists them."
 

@@ -304,10 +304,10 @@ def test_an_unknown_word_is_one_sentence(opened: MedMAT, conditions: dict[str, A
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"streaming": "no"}, "^A selection: streaming is to be true or false, and is 'no'"),
-        ({"withheld": "no"}, "^A selection: withheld is to be true or false, and is 'no'"),
+        ({"streaming": "no"}, "^A selection: streaming must be true or false, not 'no'"),
+        ({"withheld": "no"}, "^A selection: withheld must be true or false, not 'no'"),
         ({"one_per": "file"}, "^A selection: one_per: 'file' is not one of record, image"),
-        ({"columns": "image"}, "^A selection: columns is to be a list, and is 'image'"),
+        ({"columns": "image"}, "^A selection: columns must be a list, not 'image'"),
         ({"columns": ["labell"]}, "^A selection: columns has an unknown key 'labell'. Did you mean 'label'"),
     ],
 )

@@ -255,7 +255,7 @@ def test_a_wrong_value_is_named_by_its_key(path: tuple[Any, ...], value: Any) ->
         ("triplet: OCT/Retina/Diseases", "triplet: OCT/Retina/Deseases", r"parts\[1\]\.triplet: .*'Diseases'"),
         ("shots: 0, ", "", r"few_shot\.rows\[0\] lacks the key 'shots'"),
         ("shots: 0, ", "shot: 0, ", r"few_shot\.rows\[0\] has an unknown key 'shot'"),
-        ("helps: true", "helps: 1", r"two\.rows\[0\]\.helps is to be true, false or null, and is 1"),
+        ("helps: true", "helps: 1", r"two\.rows\[0\]\.helps must be true, false or null, not 1"),
         ("crossmed:", "cross_med:", "expected the keys subsets, two"),
         ("subsets:\n", "subsets: [\n", "is not YAML"),
     ],

@@ -248,12 +248,12 @@ def test_a_card_declares_words_that_the_catalog_knows(
         ("vocabulary: {area: {Cancer: x}}", "X-ray/Cancer/State", "the area 'Cancer' is the task 'Cancer'"),
         ("vocabulary: {area: {Hand: x}, task: {hand: x}}", "X-ray/Hand/State", "is the task 'hand'"),
         ("vocabulary: {area: {Hand: ' '}}", "X-ray/Hand/State", "needs one line that says what it means"),
-        ("vocabulary: {area: {Hand: }}", "X-ray/Hand/State", "vocabulary.area.Hand is to be a text, and is None"),
+        ("vocabulary: {area: {Hand: }}", "X-ray/Hand/State", "vocabulary.area.Hand must be a string, not None"),
         ("vocabulary: {area: {Hand and arm: x}}", "X-ray/Bones/State", "'Hand and arm' cannot be a word of the area"),
         ("vocabulary: {area: {Hand/arm: x}}", "X-ray/Bones/State", "'Hand/arm' cannot be a word of the area"),
         ("vocabulary: {area: {'*': x}}", "X-ray/Bones/State", "cannot be a word of the area"),
         ("vocabulary: {areas: {Hand: x}}", "X-ray/Hand/State", "unknown key 'areas'. Did you mean 'area'"),
-        ("vocabulary: {area: [Hand]}", "X-ray/Hand/State", "vocabulary.area is to be a mapping"),
+        ("vocabulary: {area: [Hand]}", "X-ray/Hand/State", "vocabulary.area must be a mapping"),
         ("vocabulary: {area: {Hand: x}}", "X-ray/Hnd/State", "'Hnd' is not a Med-MAT area. Did you mean 'Hand'"),
         (
             "vocabulary: {task: {Broken: x}, parents: {Broken: Stat}}",
@@ -279,7 +279,7 @@ def test_a_card_declares_words_that_the_catalog_knows(
         ("vocabulary: {task: {A1: x}, parents: {A1: A1}}", "X-ray/Bones/A1", "parents relates 'A1' to itself"),
         ("vocabulary: {overlaps: [[Lung, Skin]]}", "X-ray/Bones/State", "neither of which this card declares"),
         ("vocabulary: {area: {Hand: x}, overlaps: [[Hand, Bone]]}", "X-ray/Hand/State", "has 'Bone', .* mean 'Bones'"),
-        ("vocabulary: {area: {Hand: x}, overlaps: [[Hand]]}", "X-ray/Hand/State", "is to be a list of 2"),
+        ("vocabulary: {area: {Hand: x}, overlaps: [[Hand]]}", "X-ray/Hand/State", "must be a list of 2"),
     ],
 )
 def test_words_that_contradict_ours_leave_the_source_out_and_nothing_else(
@@ -446,5 +446,5 @@ def test_a_bad_card_stops_no_command(tmp_path: Path) -> None:
         done = run(*command, cwd=tmp_path, plugin=tmp_path / "site")
         assert done.returncode == 0, done.stderr
         assert "The source 'toy_wrist' of the package 'toy-sources' is left out. The card toy_wrist.md" in done.stderr
-        assert "redistributable is to be true, false or null, and is 1" in done.stderr
+        assert "redistributable must be true, false or null, not 1" in done.stderr
     assert run("show", "toy_wrist", cwd=tmp_path, plugin=tmp_path / "site").returncode == 1

@@ -34,9 +34,9 @@ def test_facts_that_a_later_version_has_added_are_passed_over() -> None:
     [
         ({"license": ...}, "rows.48 lacks the key 'license'."),
         ({"triplet": ...}, "rows.48 lacks the key 'triplet'."),
-        ({"subset": "24"}, "rows.48.subset is to be a whole number or null, and is '24'. Write it without quotes."),
-        ({"redistributable": 0}, "rows.48.redistributable is to be true, false or null, and is 0."),
-        ({"augmented": "no"}, "rows.48.augmented is to be true or false, and is 'no'."),
+        ({"subset": "24"}, "rows.48.subset must be an integer or null, not '24'. Write it without quotes."),
+        ({"redistributable": 0}, "rows.48.redistributable must be true, false or null, not 0."),
+        ({"augmented": "no"}, "rows.48.augmented must be true or false, not 'no'."),
         ({"triplet": "US/Breast"}, "rows.48.triplet: 'US/Breast' is not a triplet"),
         ({"annotation": "class"}, "rows.48.annotation: 'class' is not one of classes"),
     ],

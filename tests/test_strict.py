@@ -58,31 +58,31 @@ def test_data_of_the_right_kind_are_read() -> None:
         ({"nummer": 1}, "It has an unknown key 'nummer'. Did you mean 'number'? Known: number, share, open, triplet"),
         ({"mat": "CT/Lung/Cancer"}, "It has an unknown key 'mat'."),
         ({5: 1}, "It has an unknown key 5. Known: number"),
-        ({"number": "48"}, "It: number is to be a whole number, and is '48'. Write it without quotes."),
-        ({"number": "many"}, "It: number is to be a whole number, and is 'many'."),
-        ({"number": True}, "It: number is to be a whole number, and is True."),
-        ({"number": 1.0}, "It: number is to be a whole number, and is 1.0."),
-        ({"number": None}, "It: number is to be a whole number, and is None."),
-        ({"share": True}, "It: share is to be a number, and is True."),
-        ({"open": 0}, "It: open is to be true or false, and is 0."),
-        ({"open": "no"}, "It: open is to be true or false, and is 'no'."),
+        ({"number": "48"}, "It: number must be an integer, not '48'. Write it without quotes."),
+        ({"number": "many"}, "It: number must be an integer, not 'many'."),
+        ({"number": True}, "It: number must be an integer, not True."),
+        ({"number": 1.0}, "It: number must be an integer, not 1.0."),
+        ({"number": None}, "It: number must be an integer, not None."),
+        ({"share": True}, "It: share must be a number, not True."),
+        ({"open": 0}, "It: open must be true or false, not 0."),
+        ({"open": "no"}, "It: open must be true or false, not 'no'."),
         ({"triplet": "CT/Lung"}, "It: triplet: 'CT/Lung' is not a triplet: expected MODALITY/AREA/TASK"),
-        ({"triplet": 5}, "It: triplet is to be a triplet, and is 5."),
-        ({"triplet": {"task": "COVID"}}, "It: triplet is to be a triplet, and is {'task': 'COVID'}."),
+        ({"triplet": 5}, "It: triplet must be a triplet, not 5."),
+        ({"triplet": {"task": "COVID"}}, "It: triplet must be a triplet, not {'task': 'COVID'}."),
         ({"word": "fra"}, "It: word: 'fra' is not one of near, far. Did you mean 'far'?"),
         ({"word": True}, "It: word: True is not one of near, far."),
-        ({"parts": {}}, "It: parts is to be a list, and is {}."),
-        ({"parts": ["a"]}, "It: parts[0] is to be a mapping with the keys name, size, and is 'a'."),
+        ({"parts": {}}, "It: parts must be a list, not {}."),
+        ({"parts": ["a"]}, "It: parts[0] must be a mapping with the keys name, size, not 'a'."),
         ({"parts": [{"nam": "a"}]}, "It: parts[0] has an unknown key 'nam'. Did you mean 'name'? Known: name, size."),
         ({"parts": [{"size": 1}]}, "It: parts[0] lacks the key 'name'."),
-        ({"parts": [{"name": False}]}, "It: parts[0].name is to be a text, and is False. Write it in quotes."),
-        ({"parts": [{"name": "a", "size": "b"}]}, "It: parts[0].size is to be a whole number or null, and is 'b'."),
+        ({"parts": [{"name": False}]}, "It: parts[0].name must be a string, not False. Write it in quotes."),
+        ({"parts": [{"name": "a", "size": "b"}]}, "It: parts[0].size must be an integer or null, not 'b'."),
         (
             {"names": {False: "a"}},
-            "It: names has the key False, which YAML does not read as a text: write it in quotes.",
+            "It: names has the key False, which is not a string in YAML: write it in quotes.",
         ),
-        ({"names": {"a": None}}, "It: names.a is to be a text or a whole number, and is None."),
-        ({"names": "x" * 200}, "It: names is to be a mapping, and is 'xxxx"),
+        ({"names": {"a": None}}, "It: names.a must be a string or an integer, not None."),
+        ({"names": "x" * 200}, "It: names must be a mapping, not 'xxxx"),
     ],
 )
 def test_a_fault_is_a_sentence_that_names_the_place(change: dict[Any, Any], message: str) -> None:
@@ -103,7 +103,7 @@ def test_what_a_later_version_adds_is_passed_over_where_that_is_asked_for() -> N
     assert read(Whole, more, "It", newer=True).parts == (Part("a", 2),)
     with pytest.raises(CardError, match="unknown key 'country'"):
         read(Whole, more, "It")
-    with pytest.raises(CardError, match="number is to be"):
+    with pytest.raises(CardError, match="number must be"):
         read(Whole, {**more, "number": "1"}, "It", newer=True)
 
 

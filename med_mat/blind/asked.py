@@ -1,4 +1,4 @@
-"""Single-choice questions as arrays: what blind answerability is measured on, and the form of each option."""
+"""Single-choice questions as arrays, for the measurement of blind answerability, and the form of each option."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from med_mat.errors import SplitError
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int64]
 
-#: The columns of a table of questions that are read, of :data:`med_mat.schema.QUESTION_COLUMNS`.
+#: The columns of a table of questions that are read, from :data:`med_mat.schema.QUESTION_COLUMNS`.
 COLUMNS = ("open_question", "options", "answer")
-#: Scores that differ by so little of their size are alike: sums must not hang on the order of records.
+#: Relative difference up to which scores count as equal: rounding depends on the order of records.
 _ALIKE = 1e-9
 #: What separates the labels of one option.
 _SEPARATOR = ", "
@@ -28,24 +28,24 @@ _DENIES = r"(?i)^(no|none|not|non|normal|negative|healthy|without|absent)\b"
 
 @dataclass(frozen=True)
 class Asked:
-    """Single-choice questions as arrays: those of one table after the other; each option has a place in ``code``."""
+    """Single-choice questions as arrays, table after table. All options are concatenated in ``code``."""
 
-    tables: tuple[int, ...]  # questions of each table
-    place: Codes  # of each question: its row in its table
-    instruction: Codes  # of each question: position in said
-    said: pa.Array  # the different instructions, in alphabetic order
-    count: Codes  # of each question: number of options
-    start: Codes  # of each question: the place of its first option
-    right: Codes  # of each question: the place of the right one
-    code: Codes  # of each option: position in texts
-    texts: pa.Array  # the different options, in alphabetic order
+    tables: tuple[int, ...]  # number of questions of each table
+    place: Codes  # per question: its row in its table
+    instruction: Codes  # per question: position in said
+    said: pa.Array  # the distinct instructions, in alphabetical order
+    count: Codes  # per question: number of options
+    start: Codes  # per question: position of its first option
+    right: Codes  # per question: position of the right option
+    code: Codes  # per option: position in texts
+    texts: pa.Array  # the distinct options, in alphabetical order
 
     @classmethod
     def of(cls, tables: list[pa.Table]) -> Asked:
-        """From tables of questions.
+        """Read tables of questions; rows without options or answer are skipped.
 
         Raises:
-            SplitError: a column is missing, or an answer is no letter of its options.
+            SplitError: a column is missing, or an answer is not a letter of its options.
         """
         kept, places = [], []
         for table in tables:
@@ -91,28 +91,28 @@ class Asked:
 
     @functools.cached_property
     def question(self) -> Codes:
-        """Of each option: its question."""
+        """Per option: its question."""
         return np.repeat(np.arange(len(self)), self.count)
 
     @functools.cached_property
     def label(self) -> Codes:
-        """Of each question: the right option, as a position in ``texts``."""
+        """Per question: the right option, as a position in ``texts``."""
         return self.code[self.right]
 
     @functools.cached_property
     def labels(self) -> sparse.csr_array:
-        """Of each of ``texts``, a row of 0 and 1: the labels that it joins."""
+        """Per text in ``texts``, a row of 0 and 1: the labels that it contains."""
         return holds(pc.split_pattern(pc.utf8_lower(self.texts), _SEPARATOR))
 
     @functools.cached_property
     def offered(self) -> sparse.csr_array:
-        """Of each question, how many of its options have each label."""
+        """Per question, the number of its options that contain each label."""
         ends = np.concatenate((self.start, [len(self.code)]))
         options = sparse.csr_array((np.ones(len(self.code)), self.code, ends), (len(self), len(self.texts)))
         return options @ self.labels
 
     def pick(self, chosen: Codes) -> Asked:
-        """Some of the questions, in the order in which they are named."""
+        """The chosen questions, in the given order."""
         count = self.count[chosen]
         start = np.cumsum(count) - count
         return Asked(
@@ -128,26 +128,26 @@ class Asked:
         )
 
     def places(self, chosen: Codes) -> Codes:
-        """The places of the options of some questions, in the order in which they are named."""
+        """The positions of the options of the chosen questions, in the given order."""
         count = self.count[chosen]
         start = np.cumsum(count) - count
         found: Codes = np.arange(int(count.sum())) + np.repeat(self.start[chosen] - start, count)
         return found
 
     def spread(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """What is known of each question, said of each of its options."""
+        """Values per question, repeated for each of its options."""
         return np.repeat(values, self.count)
 
     def most(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Of each question: the largest of what is known of its options."""
+        """Per question: the maximum of the values of its options."""
         return np.maximum.reduceat(values, self.start) if len(self) else values[:0]
 
     def total(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Of each question: the sum of what is known of its options."""
+        """Per question: the sum of the values of its options."""
         return np.add.reduceat(values, self.start) if len(self) else values[:0]
 
     def best(self, score: npt.NDArray[Any]) -> Floats:
-        """Of each option: the chance that it is guessed, where the highest score of its question is, ties alike."""
+        """Per option: the probability that it is guessed if the highest score wins, with ties broken at random."""
         most = self.most(score)
         top: Floats = (score >= self.spread(most - _ALIKE * np.abs(most))).astype(np.float64)
         top /= self.spread(self.total(top))
@@ -155,7 +155,7 @@ class Asked:
 
 
 def form(asked: Asked) -> Codes:
-    """Of each option: a number for its form beside the other options, whatever words it is made of."""
+    """Per option: a number for its form compared with the other options, independent of its words."""
     length = np.asarray(pc.utf8_length(asked.texts)).astype(np.int64)[asked.code]
     denies = np.asarray(pc.match_substring_regex(asked.texts, _DENIES)).astype(np.int64)[asked.code]
     each = asked.labels[asked.code]
@@ -168,7 +168,7 @@ def form(asked: Asked) -> Codes:
 
 
 def _standing(asked: Asked, values: Codes) -> Codes:
-    """Of each option, 0 to 11: is its value the largest or smallest of its question, and how many others have it."""
+    """Per option, 0 to 11: is its value the largest or smallest of its question, and how many others have it."""
     key = asked.question * (values.max(initial=0) + 1) + values
     _, back, number = np.unique(key, return_inverse=True, return_counts=True)
     largest, smallest = values == asked.spread(asked.most(values)), values == asked.spread(-asked.most(-values))
@@ -177,18 +177,18 @@ def _standing(asked: Asked, values: Codes) -> Codes:
 
 
 def holds(lists: pa.ListArray) -> sparse.csr_array:
-    """Of each list of texts, a row of 0 and 1: the texts that it holds."""
+    """Per list of texts, a row of 0 and 1: the texts that it contains."""
     coded = lists.flatten().dictionary_encode()
     length = np.asarray(pc.list_value_length(lists)).astype(np.int64)
     row = np.repeat(np.arange(len(lists)), length)
     shape = (len(lists), len(coded.dictionary))
     found = sparse.csr_array((np.ones(len(row)), (row, np.asarray(coded.indices))), shape)
-    found.data[:] = 1  # what a list holds twice it holds
+    found.data[:] = 1  # duplicates count once
     return found
 
 
 def _alphabetic(texts: pa.Array) -> tuple[Codes, pa.Array]:
-    """Codes, and what they stand for, in an order that does not hang on that of the records."""
+    """Codes and the distinct texts in alphabetical order, which does not depend on the order of the records."""
     coded = texts.dictionary_encode()
     order = pc.sort_indices(coded.dictionary).to_numpy().astype(np.int64)
     back = np.empty_like(order)

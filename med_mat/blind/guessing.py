@@ -1,28 +1,28 @@
-"""Blind answerability: how many single-choice questions can be answered without their picture.
+"""Blind answerability: how many single-choice questions can be answered without their image.
 
-Each way of guessing sees question and options alone, and what it knows of labels it learned from the training
-questions. Where several options suit it equally well, it is credited with its chance among them, so that no order of
-records or options decides.
+Each way of guessing sees only question and options, and learns about labels from the training questions. If several
+options are tied, it is credited with the probability of guessing right among them, so that the order of records or
+options does not matter.
 
 ==========  ==========================================================================================================
 way         guesses
 ==========  ==========================================================================================================
-commonest   the label that is the commonest answer of train, offered or not
-prior       of the options offered, the one that is the commonest answer of train
-number      the option that is the commonest answer of train among questions with as many options
+commonest   the most frequent answer in train, offered or not
+prior       of the options offered, the one that is the most frequent answer in train
+number      the option that is the most frequent answer in train among questions with the same number of options
 longest     the longest option, in characters
 shortest    the shortest option
-position    the letter that is right most often in train among questions with as many options
-shape       the option whose form is right most often in train: number of options, how its length, its number of labels
-            and the labels that it shares with others compare with those of the other options, whether it denies
-text        what a linear classifier of all words of question and options says (:mod:`med_mat.blind.text`)
+position    the letter that is right most often in train among questions with the same number of options
+shape       the option whose form is right most often in train: number of options; its length, its number of labels and
+            its labels shared with other options, compared with those of the other options; whether it is a negation
+text        the prediction of a linear classifier of all words of question and options (:mod:`med_mat.blind.text`)
 ==========  ==========================================================================================================
 
-A way *tells* where it reaches more than chance and the prior of labels explain, of all questions or where every label
-counts alike. To say the commonest label is no fault of the questions, nor is to prefer the commonest of those offered,
-so the prior explains of a guess what it would reach if, among the options offered, answers fell as they fall in train.
-That options which are never right stand beside it is a fault: one that train never has as an answer counts like the
-average of the others.
+A way *tells* if its accuracy exceeds what chance and the prior of labels explain, over all questions or with every
+label weighted equally. That the most frequent label can be guessed is not a fault of the questions, nor that the most
+frequent of the offered labels can. So the prior explains the accuracy that a guess would have if, among the options
+offered, answers were distributed as in train. Options that are never right are a fault: an option that is never an
+answer in train is given the average weight of the others.
 """
 
 from __future__ import annotations
@@ -39,65 +39,65 @@ import pyarrow.compute as pc
 from med_mat.blind.asked import Asked, Codes, Floats, form
 from med_mat.errors import SplitError
 
-#: A way tells where the lower end of its interval is more than this above what chance and the prior explain.
+#: A way tells if the lower end of its interval exceeds what chance and the prior explain by more than this.
 MARGIN = 0.05
-#: Of the normal distribution, for intervals of 95 %.
+#: Quantile of the normal distribution for intervals of 95 %.
 _Z = 1.959964
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share of the questions, 0 to 1."""
+    """An accuracy with its confidence interval; all values from 0 to 1."""
 
     accuracy: float
-    low: float  # of its 95 % interval (Wilson's)
-    high: float
-    explained: float  # what chance and the prior of labels make of the same guesses
+    low: float  # lower end of the 95 % Wilson interval
+    high: float  # upper end
+    explained: float  # the accuracy that chance and the prior of labels explain
 
     @property
     def tells(self) -> bool:
-        """Whether it is more than is explained."""
+        """Whether the accuracy exceeds what is explained."""
         return self.low > self.explained + MARGIN
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What one way of guessing reaches."""
+    """The accuracy of one way of guessing."""
 
-    all: Share  # of all questions
-    alike: Share  # the same where every label counts alike, in train and in test
+    all: Share  # over all questions
+    alike: Share  # with every label weighted equally, in train and in test
 
     @property
     def tells(self) -> bool:
-        """Whether the questions give their answers away to it."""
+        """Whether this way reveals answers of the questions."""
         return self.all.tells or self.alike.tells
 
 
 @dataclass(frozen=True, slots=True)
 class Blind:
-    """How many of some questions can be answered without their picture."""
+    """The blind answerability of a set of questions."""
 
-    questions: int  # single-choice ones that were asked
-    learned_from: int  # single-choice ones of train
-    labels: int  # different answers
+    questions: int  # number of single-choice questions tested
+    learned_from: int  # number of single-choice questions in train
+    labels: int  # number of distinct answers
     chance: float  # the mean of 1 / number of options
-    alike_chance: float  # the same where every label counts alike
-    folds: int  # 0: train and test are apart; else the folds of one table
+    alike_chance: float  # the same with every label weighted equally
+    folds: int  # 0: train and test are separate; otherwise the number of folds of one table
     ways: Mapping[str, Reached]
 
     @property
     def telling(self) -> tuple[str, ...]:
-        """The ways that tell, the one that reaches most first."""
+        """The ways that tell, in descending order of accuracy."""
         found = [name for name, one in self.ways.items() if one.tells]
         return tuple(sorted(found, key=lambda name: -self.ways[name].all.accuracy))
 
     @property
     def above_chance(self) -> float:
-        """How far above chance the best way surely is: by the lower end of its interval; below 0 where none is."""
+        """The highest lower end of the intervals minus chance; negative if no way is surely better than chance."""
         return max((one.all.low for one in self.ways.values()), default=0.0) - self.chance
 
     def to_data(self) -> dict[str, Any]:
-        """As plain data for JSON, numbers to four digits."""
+        """As plain data for JSON, numbers rounded to four decimals."""
         ways = {
             name: {
                 "tells": one.tells,
@@ -123,16 +123,16 @@ def _told(one: Reached) -> str:
 
 
 def measure(train: pa.Table, test: pa.Table, *, text: bool = False) -> Blind:
-    """How many test questions can be answered without their picture, by what the training questions teach.
+    """Measure how many test questions can be answered without their image, after learning from the training questions.
 
     Args:
-        train: what is learned from: the columns ``open_question``, ``options`` and ``answer``, as
-            :meth:`med_mat.dataset.MedMAT.questions` gives them. Rows without options or answer are passed over.
-        test: what is asked: the same columns.
-        text: also by a classifier of words (the extra ``score``).
+        train: the training questions: the columns ``open_question``, ``options`` and ``answer``, from
+            :meth:`med_mat.dataset.MedMAT.questions`. Rows without options or answer are skipped.
+        test: the test questions: the same columns.
+        text: whether to use a classifier of words too (needs the extra ``score``).
 
     Raises:
-        SplitError: a column is missing, or an answer is no letter of its options.
+        SplitError: a column is missing, or an answer is not a letter of its options.
         MissingExtraError: ``text`` without the extra ``score``.
     """
     asked = Asked.of([train, test])
@@ -141,15 +141,15 @@ def measure(train: pa.Table, test: pa.Table, *, text: bool = False) -> Blind:
 
 
 def cross_measure(questions: pa.Table, folds: npt.NDArray[np.integer[Any]], *, text: bool = False) -> Blind:
-    """The same where no test is apart: each fold is asked by what the other folds teach.
+    """The same by cross-validation, without a separate test set: each fold is tested after learning from the others.
 
     Args:
-        questions: the same columns.
-        folds: a fold for each row; records that belong together have the same one.
+        questions: the same columns as for :func:`measure`.
+        folds: (n,) int: the fold of each row; records of one group must be in the same fold.
         text: as for :func:`measure`.
 
     Raises:
-        SplitError: as for :func:`measure`, or folds of another length.
+        SplitError: as for :func:`measure`, or ``folds`` has another length.
         MissingExtraError: as for :func:`measure`.
     """
     if len(folds) != questions.num_rows:
@@ -163,7 +163,7 @@ def cross_measure(questions: pa.Table, folds: npt.NDArray[np.integer[Any]], *, t
 def _account(
     asked: Asked, turns: list[tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]], *, text: bool, folds: int
 ) -> Blind:
-    """What each way reaches: per turn, the questions to learn from and those to ask, each asked once at most."""
+    """The accuracy of each way; a turn has masks of the questions to learn from and of those to test."""
     forms = np.unique(form(asked), return_inverse=True)[1] if len(asked) else asked.code
     taught, tested = np.zeros((2, len(asked)), dtype=bool)
     guesses: dict[str, Floats] = {}
@@ -207,37 +207,37 @@ def _account(
 
 
 def _share(counts: Floats, reached: Floats) -> float:
-    """The mean over questions that count so much."""
+    """The weighted mean over questions."""
     return float(np.sum(counts * reached)) / max(float(np.sum(counts)), 1e-9)
 
 
 def _effective(counts: Floats) -> float:
-    """As many questions that count alike say as much (L. Kish, 1965)."""
+    """The effective sample size of weighted questions (L. Kish, 1965)."""
     return float(np.sum(counts)) ** 2 / max(float(np.sum(counts**2)), 1e-9)
 
 
 def _worth(asked: Asked, counts: Floats) -> Floats:
-    """Of each option: how much a question counts of which it is the answer; one that is never right, most."""
+    """Per option: the weight of a question whose answer it is; the maximum weight if it is never the answer."""
     found = np.full(len(asked.texts), float(np.max(counts, initial=0.0)))
     found[asked.label[counts > 0]] = counts[counts > 0]
     return found[asked.code]
 
 
 def _expected(asked: Asked, tested: npt.NDArray[np.bool_], chances: Floats, fallen: Floats) -> float:
-    """What guesses would reach if options were right in proportion to this."""
+    """The accuracy of guesses if options were right in proportion to ``fallen``."""
     within = asked.spread(tested)
     return float(np.sum((chances * fallen)[within])) / max(float(np.sum(fallen[within])), 1e-9)
 
 
 def _evened(asked: Asked, chosen: npt.NDArray[np.bool_]) -> Floats:
-    """Of each question: a weight by which every label counts alike among the chosen; they add up to their number."""
+    """Per question: a weight that gives every label among the chosen the same total; the sum is their number."""
     number = np.bincount(asked.label[chosen], minlength=len(asked.texts))
     each = int(np.count_nonzero(chosen)) / max(int(np.count_nonzero(number)), 1)
     return np.where(chosen, each / np.maximum(number, 1)[asked.label], 0.0)
 
 
 def _fall(asked: Asked, answers: Codes) -> Floats:
-    """Of each option: the chance that it is right if, among those offered, answers fall as they do in train."""
+    """Per option: the probability that it is right if, among those offered, answers are distributed as in train."""
     weight = answers[asked.code].astype(np.float64)
     known = asked.total((weight > 0).astype(np.float64))
     usual = np.where(known > 0, asked.total(weight) / np.maximum(known, 1), 1.0)
@@ -247,7 +247,7 @@ def _fall(asked: Asked, answers: Codes) -> Floats:
 
 
 def _guess(asked: Asked, forms: Codes, weight: Floats) -> dict[str, Floats]:
-    """Way -> of each option the chance that it is guessed; questions with weight are learned from."""
+    """Way -> per option the probability that it is guessed; questions with positive weight are learned from."""
     length = np.asarray(pc.utf8_length(asked.texts)).astype(np.int64)[asked.code]
     answers = np.bincount(asked.label, weight, minlength=len(asked.texts))
     top = (answers >= answers.max(initial=0)) & (answers > 0)
@@ -262,20 +262,20 @@ def _guess(asked: Asked, forms: Codes, weight: Floats) -> dict[str, Floats]:
         "longest": asked.best(length),
         "shortest": asked.best(-length),
         "position": asked.best(_rightness(asked, lettered, weight)[0]),
-        # beside what is known, one question more in which the form was right by chance
+        # smoothed by one additional question in which the form was right by chance
         "shape": asked.best((right + 1.0 / asked.spread(asked.count)) / (offered + 1.0)),
     }
 
 
 def _rightness(asked: Asked, key: Codes, weight: Floats) -> tuple[Floats, Floats]:
-    """Of each option: how often options of its key are right in train, and how often they are offered."""
+    """Per option: how often options with its key are right in train, and how often they are offered."""
     right = np.bincount(key[asked.right], weight, minlength=int(key.max(initial=-1)) + 1)
     offered = np.bincount(key, asked.spread(weight), minlength=len(right))
     return right[key].astype(np.float64), offered[key].astype(np.float64)
 
 
 def wilson(accuracy: float, size: float) -> tuple[float, float]:
-    """The 95 % interval of an accuracy over so many questions (E. B. Wilson, 1927); 0 to 1 where there is none."""
+    """The 95 % interval of an accuracy over ``size`` questions (E. B. Wilson, 1927); 0 to 1 if there are none."""
     if not size:
         return 0.0, 1.0
     spread = _Z**2 / size

@@ -1,4 +1,4 @@
-"""Blind answerability of a built Med-MAT: of each subset, each row and each experiment, as text and as data."""
+"""Reports blind answerability of a built Med-MAT for each subset, row and experiment, as text and as data."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from med_mat.questions import Form
     from med_mat.tags import Positions
 
-#: Folds where a subset or row has no test questions.
+#: Number of folds if a subset or row has no test questions.
 FOLDS = 5
-#: Records of a side that are asked or learned from; of more, those whose key is lowest, whatever else is in the build.
+#: Maximum number of records of a side; of more, those with the lowest keys, independent of the rest of the build.
 MOST = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What was measured of one subset, row or experiment."""
+    """The result for one subset, row or experiment."""
 
     name: str
     blind: Blind
@@ -35,14 +35,14 @@ class Entry:
 
 
 def of_rows(mat: Index, rows: Iterable[int], *, text: bool = False) -> Blind:
-    """What the test questions of these rows give away to who has read their training questions.
+    """Measure how far the test questions of these rows can be answered after learning from their training questions.
 
-    Where either part has no single-choice question, the other is divided into :data:`FOLDS` folds by group.
+    If either side has no single-choice question, the other is divided into :data:`FOLDS` folds by group.
 
     Args:
-        mat: a built Med-MAT.
+        mat: an opened Med-MAT.
         rows: upstream's row numbers.
-        text: also by a classifier of words.
+        text: whether to use a classifier of words too.
     """
     numbers, every = frozenset(rows), Selection.of(None)
     side = [_some(mat, mat.where_rows(numbers, every, split)) for split in ("train", "test")]
@@ -55,20 +55,20 @@ def of_rows(mat: Index, rows: Iterable[int], *, text: bool = False) -> Blind:
 
 
 def of_parts(mat: Index, train: Positions, test: Positions, form: Form, *, text: bool = False) -> Blind:
-    """How far the test questions of a split can be answered without the image, after reading its training questions.
+    """Measure how far the test questions of a split can be answered after learning from its training questions.
 
     Args:
         mat: an opened Med-MAT.
         train: positions of the training records.
         test: positions of the test records.
-        form: of the questions.
-        text: also by a classifier of words.
+        form: the form of the questions.
+        text: whether to use a classifier of words too.
     """
     return measure(*(mat.questions(_some(mat, positions), form) for positions in (train, test)), text=text)
 
 
 def of_subsets(mat: Index, *, text: bool = False) -> Iterator[Entry]:
-    """Every subset that has records."""
+    """The results of every subset that has records."""
     subsets: dict[int, list[int]] = {}
     for number, facts in mat.tags.facts.items():
         if facts.subset is not None:
@@ -78,13 +78,13 @@ def of_subsets(mat: Index, *, text: bool = False) -> Iterator[Entry]:
 
 
 def of_each_row(mat: Index, *, text: bool = False) -> Iterator[Entry]:
-    """Every row that has records, as to somebody who knows that a question is of it."""
+    """The results of every row that has records, given that the row of a question is known."""
     for number, facts in mat.tags.facts.items():
         yield Entry(f"row {number} {facts.source}", of_rows(mat, [number], text=text))
 
 
 def _some(mat: Index, positions: Positions) -> Positions:
-    """All of these positions, or as many as are measured, ascending."""
+    """All of these positions, or the :data:`MOST` that are measured, ascending."""
     if len(positions) <= MOST:
         return positions
     by_key = np.argsort(mat.tags.key[positions], kind="stable")  # equal files have one key: the earlier comes first
@@ -98,7 +98,7 @@ def _folds(mat: Index, positions: Positions) -> Positions:
 
 
 def to_text(sections: Mapping[str, Sequence[Entry]]) -> str:
-    """A table for each section, what gives away most first; below them what has no single-choice question.
+    """A table for each section, the most answerable entries first; below, the entries without single-choice question.
 
     Args:
         sections: title -> entries.

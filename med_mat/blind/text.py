@@ -1,8 +1,8 @@
-"""What a classifier makes of the words of question and options alone, without the picture.
+"""A classifier of the words of question and options alone, without the image.
 
-A linear model scores every option, by a logistic regression of which of two options of a question is the right one
-(Bradley and Terry's model of pairs, with features). It is convex, so the same questions give the same scores. Needs
-scikit-learn, the extra ``score``.
+A linear model scores every option: a logistic regression predicts which of two options of a question is the right one
+(a Bradley-Terry model with features). It is convex, so the same questions give the same scores. Needs scikit-learn (the
+extra ``score``).
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from scipy import sparse
 from med_mat.blind.asked import Asked, Codes, Floats, holds
 from med_mat.errors import MissingExtraError
 
-#: Questions to learn from; of more, so many are taken at even distances.
+#: Maximum number of questions to learn from; of more, evenly spaced ones are used.
 MOST = 60_000
 _STEPS = 200
 _WORD = r"[^\w+-]+"
 
 
 def scores(asked: Asked, forms: Codes, weight: Floats, test: npt.NDArray[np.bool_]) -> Floats:
-    """Of each option: its score; 0 where its question is neither learned from nor tested.
+    """Per option: its score; 0 if its question is not tested.
 
     Args:
         asked: the questions.
-        forms: of each option: a number for its form.
-        weight: of each question: how much it counts in learning; 0: not learned from.
-        test: of each question: whether it is to be answered.
+        forms: per option: a number for its form.
+        weight: per question: its weight in learning; 0: not learned from.
+        test: per question: whether it is tested.
 
     Raises:
         MissingExtraError: scikit-learn is not installed.
@@ -49,7 +49,7 @@ def scores(asked: Asked, forms: Codes, weight: Floats, test: npt.NDArray[np.bool
 
 
 def _sorted(asked: Asked, learned: Codes) -> Codes:
-    """The questions to learn from, in an order that follows from what they say alone; of very many, some."""
+    """The questions to learn from, in an order that depends only on their content; at most :data:`MOST`."""
     last = asked.count[learned] - 1
     steps = range(int(asked.count.max(initial=0)))
     options = [asked.code[asked.start[learned] + np.minimum(step, last)] for step in steps]
@@ -58,13 +58,13 @@ def _sorted(asked: Asked, learned: Codes) -> Codes:
 
 
 def features(asked: Asked, forms: Codes) -> sparse.csr_array:
-    """Of each option, a row of 0 and 1: what it says, and what stands beside it."""
+    """Per option, a row of 0 and 1: features of the option itself and of the other options."""
     blocks = [_ones(np.arange(len(asked.code)), column) for column in _facts(asked, forms)]
     return sparse.csr_array(sparse.hstack([*blocks, *_words(asked)], format="csr"))
 
 
 def _facts(asked: Asked, forms: Codes) -> Iterator[Codes]:
-    """Of each option, one number after the other: the columns in which it has a 1."""
+    """For each categorical feature, the column in which each option has a 1."""
     count, number = asked.spread(asked.count), len(asked.texts)
     cross = asked.spread(asked.instruction) * number + asked.code
     pairs, back = np.unique(cross, return_inverse=True)
@@ -98,14 +98,14 @@ def _words(asked: Asked) -> Iterator[sparse.csr_array]:
 
 
 def _ones(row: npt.NDArray[Any], column: npt.NDArray[Any], rows: int | None = None) -> sparse.csr_array:
-    """A 1 in each of these places; columns that nothing has are left out."""
+    """A matrix with a 1 in each of these places, without empty columns."""
     _, column = np.unique(column, return_inverse=True)
     shape = (len(row) if rows is None else rows, int(column.max(initial=-1)) + 1)
     return sparse.csr_array((np.ones(len(row)), (row, column)), shape)
 
 
 def _fit(asked: Asked, seen: sparse.csr_array, weight: Floats) -> Floats:
-    """The weights of the features: of the right option's row less that of a wrong one, the sign is to be told."""
+    """The weights of the features, which predict the sign of differences between rows of right and wrong options."""
     try:
         from sklearn.linear_model import LogisticRegression
     except ImportError as error:
@@ -113,13 +113,13 @@ def _fit(asked: Asked, seen: sparse.csr_array, weight: Floats) -> Floats:
             "The classifier of words needs the package scikit-learn: pip install 'med-mat[score]'."
         ) from error
     wrong = np.setdiff1d(np.arange(len(asked.code)), asked.right)
-    if len(wrong) < 2:  # one pair has one sign
+    if len(wrong) < 2:  # a single pair has a single sign
         return np.zeros(seen.shape[1])
     question = asked.question[wrong]
-    sign = np.where(np.arange(len(wrong)) % 2, -1.0, 1.0)  # either would do: there is no intercept
+    sign = np.where(np.arange(len(wrong)) % 2, -1.0, 1.0)  # alternating: without intercept, both signs are equivalent
     apart = sparse.csr_matrix(sparse.diags_array(sign) @ (seen[asked.right[question]] - seen[wrong]))
-    apart.indices, apart.indptr = apart.indices.astype(np.int32), apart.indptr.astype(np.int32)  # no others are taken
-    # liblinear: one thread, and the same weights from the same rows
+    apart.indices, apart.indptr = apart.indices.astype(np.int32), apart.indptr.astype(np.int32)  # needed by liblinear
+    # liblinear: single-threaded and deterministic
     model = LogisticRegression(solver="liblinear", fit_intercept=False, max_iter=_STEPS)
     model.fit(apart, sign, sample_weight=weight[question])
     return np.asarray(model.coef_[0])

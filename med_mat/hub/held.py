@@ -1,4 +1,4 @@
-"""What a repository holds that a push does not publish: removed from its newest state, but kept in earlier commits."""
+"""Finds data in a repository that a push does not publish: removed from the newest state, but kept in history."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _DATA = re.compile(r"data/([^/]+)/.+")
 
 
 def read_manifest(target: Mapping[str, Any], there: Collection[str]) -> dict[str, Any]:
-    """The manifest of a repository; empty where there is none, or none that can be read.
+    """The manifest of a repository; empty if it is missing or damaged.
 
     Args:
-        target: repository and revision, as the Hub's client takes them.
+        target: repository and revision, as arguments of the Hub's client.
         there: the files of the repository.
 
     Raises:
@@ -44,13 +44,13 @@ def read_manifest(target: Mapping[str, Any], there: Collection[str]) -> dict[str
 
 
 def excess(target: Mapping[str, Any], there: Collection[str], manifest: Mapping[str, Any], staged: Staged) -> str:
-    """What a repository holds of sources beyond what is to be sent, as a sentence; "" where that is nothing.
+    """A sentence about data in a repository that the push does not publish; "" if there is none.
 
     Args:
-        target: repository and revision, as the Hub's client takes them.
+        target: repository and revision, as arguments of the Hub's client.
         there: the files of the repository.
         manifest: its manifest; without one, its data files are assumed to contain images and file names.
-        staged: what is to be sent.
+        staged: the files to upload.
     """
     stripped = _mapping(manifest, WITHOUT_PIXELS)
     held: dict[str, bool] = {}  # source -> whether any of its files has images
@@ -78,6 +78,6 @@ def excess(target: Mapping[str, Any], there: Collection[str], manifest: Mapping[
 
 
 def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A mapping inside another one; empty where it is missing or something else, since anyone may have written it."""
+    """A mapping inside another one; empty if it is missing or of another type, since the manifest is not trusted."""
     found = data.get(key)
     return found if isinstance(found, Mapping) else {}

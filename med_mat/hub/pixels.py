@@ -1,9 +1,9 @@
 """Attaches images and file names to a published dataset from the raw files, and verifies that they are the same.
 
-Attaching builds again from one's own raw files, with the options of the published dataset, and compares every raw file
-by its sha256, every record in all its columns (sha256 and ``pixel_hash``, boxes, mask legend, questions), and every
-Parquet file as a whole. Where other versions of libraries decode or write differently, a warning says so, and the rest
-is compared. Where a source was published without file names, the build is compared as it would be without them
+Attaching rebuilds the dataset from local raw files, with the options of the published dataset, and compares every raw
+file by its sha256, every record in all its columns (sha256 and ``pixel_hash``, boxes, mask legend, questions), and
+every Parquet file as a whole. If other versions of libraries decode or write differently, a warning says so, and the
+rest is compared. If a source was published without file names, the build is compared without them as well
 (:mod:`med_mat.nameless`).
 """
 
@@ -60,14 +60,14 @@ def attach(
     Args:
         dataset: a dataset on the Hub, a folder with its files, or an opened :class:`~med_mat.MedMAT`.
         raw: a folder of raw sources, each as ``raw/<source>`` or under any name: layouts identify them.
-        out: the folder to write to; what is finished there is kept.
-        sources: the sources to attach, with their folders where these are not below ``raw``; none means all.
+        out: the folder to write to; finished parts of an earlier run are kept.
+        sources: the sources to attach, with their folders if these are not below ``raw``; none means all.
         revision: a branch, tag or commit of the dataset on the Hub.
-        partial: whether to leave out sources whose raw files are missing or differ from those that were published, each
-            with a warning that says why, instead of raising.
+        partial: whether to skip sources whose raw files are missing or differ from the published ones, with a warning
+            for each, instead of raising.
         jobs: number of worker processes.
         catalog: the sources' cards and loaders.
-        progress: whether to show a bar.
+        progress: whether to show progress bars.
 
     Raises:
         HubError: a raw file, a record or an image differs from what was published; the message names the first one.
@@ -112,16 +112,16 @@ def attach(
             _compare_records(catalog[name], hidden.get(name, ()), location, out, apart)
             _compare_files_of_records(manifest, name, out, apart, whole=set(found) == set(held))
     except HubError:
-        (out / MANIFEST).unlink(missing_ok=True)  # what is not verified must not be taken for the dataset
+        (out / MANIFEST).unlink(missing_ok=True)  # an unverified build must not pass for the dataset
         raise
     return built.open(out)
 
 
 def _found(name: str, given: Path | None, root: Path | None, recorded: FileIndex, catalog: Catalog) -> RawFolder:
-    """The raw folder of a source, which has all files that the published records were made from, by name and size.
+    """The raw folder of a source with all files that the published records were built from, by name and size.
 
     Raises:
-        HubError, LayoutError: there is none.
+        HubError, LayoutError: there is no such folder.
     """
     folder = find({name: given}, root, catalog)[name]
     if recorded.named:
@@ -134,7 +134,7 @@ def _found(name: str, given: Path | None, root: Path | None, recorded: FileIndex
 def _by_options(
     manifest: Mapping[str, Any], found: Mapping[str, RawFolder], jobs: int | None
 ) -> dict[Options, dict[str, RawFolder]]:
-    """The sources by the options they are built with: as a rule, all have the same."""
+    """The sources grouped by the options of their build; usually all have the same."""
     facts = {name: manifest["sources"][name] for name in found}
     largest = max(one["largest"] for one in facts.values())  # large enough for every source
     seeds = {one["checked"]: one["seed"] or 0 for one in sorted(facts.values(), key=lambda one: one["seed"] or 0)}
@@ -146,7 +146,7 @@ def _by_options(
 
 
 def _used(index: FileIndex) -> pa.Table:
-    """The raw files that the records of a source were made from."""
+    """The raw files that the records of a source were built from."""
     return index.files.filter(pc.not_equal(index.files["role"], "skipped"))
 
 
@@ -161,7 +161,7 @@ def _compare_files(source: str, recorded: pa.Table, here: pa.Table, root: str) -
 
 
 def _compare_sizes(recorded: FileIndex, here: pa.Table, root: str) -> None:
-    """Check that all files of an index without names can be there: for each of them, one of its size."""
+    """Check that every file of an index without names has a candidate, a file of the same size."""
     sizes = Counter(here["bytes"].to_pylist())
     lacking = [one for one in recorded.files.to_pylist() if not _taken(sizes, one["bytes"])]
     if lacking:
@@ -170,7 +170,7 @@ def _compare_sizes(recorded: FileIndex, here: pa.Table, root: str) -> None:
 
 
 def _compare_nameless(recorded: FileIndex, built: FileIndex, root: str) -> None:
-    """Compare the files of an index without names with those that the records here were made from."""
+    """Compare the files of an index without names with those that the records here were built from."""
     wanted, used = recorded.files.to_pylist(), _used(built)
     there = Counter((one["sha256"], one["bytes"], one["role"]) for one in used.to_pylist())
     lacking = [one for one in wanted if not _taken(there, (one["sha256"], one["bytes"], one["role"]))]
@@ -183,20 +183,20 @@ def _compare_nameless(recorded: FileIndex, built: FileIndex, root: str) -> None:
 
 
 def _taken(left: Counter[Any], one: Any) -> bool:
-    """Whether one is left; it is then used up."""
+    """Take one from a counter; whether there was one left."""
     left[one] -= 1
     return left[one] >= 0
 
 
 def _unlike(source: str, root: str, lacking: Sequence[Mapping[str, Any]], found: str, others: pa.Table) -> HubError:
-    """The error for raw files that are not those of a dataset without file names.
+    """The error for raw files that differ from those of a dataset without file names.
 
     Args:
-        source: its name.
-        root: where the raw files lie.
+        source: the name of the source.
+        root: the folder of the raw files.
         lacking: the published files that are missing here.
-        found: what is here instead of the first of these.
-        others: files that are here and were not published.
+        found: a description of what is here instead of the first of these.
+        others: the files here that were not published.
     """
     parts = [f"{root} is not the copy of {source!r} that the published records were made from."]
     if lacking:
@@ -270,12 +270,12 @@ def _compare_files_of_records(
     """Compare the Parquet files, byte for byte. Other versions of libraries may encode the same pixels differently.
 
     Args:
-        manifest: of the published dataset.
+        manifest: the manifest of the published dataset.
         source: one of its sources.
-        out: the build.
+        out: the folder of the build.
         apart: the libraries whose versions differ.
-        whole: whether the build has all sources of the dataset; else other records may be withheld, in other files, and
-            their images are verified only by the hashes of files and pixels in the records.
+        whole: whether the build has all sources of the dataset; otherwise different records may be withheld, in other
+            files, and their images are verified only by the hashes of files and pixels in the records.
     """
     for name, facts in manifest.get("without_pixels", {}).get(source, {}).items():
         there = (out / name).is_file()

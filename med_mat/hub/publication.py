@@ -1,4 +1,4 @@
-"""What is published of a built Med-MAT: which sources, with or without images and file names, as their terms allow.
+"""Decides what is published of a built Med-MAT: which sources, with or without images and file names, by their terms.
 
 :func:`choose` decides, :func:`med_mat.hub.staging.stage` writes the files.
 """
@@ -20,11 +20,11 @@ from med_mat.taxonomy import did_you_mean
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A choice of what to publish."""
+    """The decision on what to publish."""
 
     folder: Path
     manifest: Mapping[str, Any]
-    decisions: tuple[Decision, ...]  # on every source that the folder holds, in the order of the build
+    decisions: tuple[Decision, ...]  # on every source in the folder, in the order of the build
     names: bool  # whether records without images keep file names that identify people
 
     @property
@@ -34,12 +34,12 @@ class Publication:
 
     @property
     def without_pixels(self) -> frozenset[str]:
-        """The names of those published without images."""
+        """The names of the sources that are published without images."""
         return frozenset(one.source.name for one in self.decisions if one.goes == "without pixels")
 
     @property
     def hidden(self) -> dict[str, tuple[str, ...]]:
-        """Those published without file names -> what in them identifies people."""
+        """The sources that are published without file names -> the fields of them that identify people."""
         if self.names:
             return {}
         found = {one.name: identifies(one) for one in self.sources if one.name in self.without_pixels}
@@ -61,20 +61,20 @@ def choose(
     """Decide what is published, within the terms of the sources.
 
     Args:
-        folder: a built Med-MAT.
+        folder: the folder of a built Med-MAT.
         manifest: its manifest.
-        catalog: the cards of the sources, which hold the terms.
+        catalog: the cards of the sources, which contain the terms.
         only: the sources to publish; none means all.
         leave_out: the sources to leave out.
         pixels: "all" publishes every source with images, or refuses; "allowed" publishes images where they may be
             redistributed, records without images where only labels may, and leaves out the rest; "none" publishes
             every source without images, or refuses.
         without_pixels: the sources to publish without images and masks in any case.
-        allow: the sources that you confirm may be redistributed where their terms leave it open.
+        allow: the sources that you confirm may be redistributed although their terms leave it open.
         names: whether records without images keep file names and raw labels that identify people.
 
     Raises:
-        UnknownSourceError: a source that the folder does not hold.
+        UnknownSourceError: a source is not in the folder.
         HubError: nothing is left, something requested may not be redistributed, or an argument is of the wrong type.
     """
     if isinstance(without_pixels, bool | str):

@@ -1,10 +1,10 @@
-"""The files of a publication, as they lie in the repository.
+"""Prepares the files of a publication for upload.
 
-A published dataset is a built Med-MAT: its index, ledger, manifest and cards describe the sources in it. In records
-without images, ``image`` and ``mask`` are null; the manifest then holds, under ``without_pixels``, the size and sha256
-of each complete file, so that :func:`med_mat.hub.pixels.attach` can verify what it attaches, and, under
-``without_names``, the sources published without file names (:mod:`med_mat.nameless`). ``SHA256SUMS`` lists what is
-sent.
+A published dataset is a built Med-MAT: its index, ledger, manifest and cards describe its sources. In records without
+images, ``image`` and ``mask`` are null; the manifest then contains, under ``without_pixels``, the size and sha256 of
+each complete file, so that :func:`med_mat.hub.pixels.attach` can verify the images that it attaches, and, under
+``without_names``, the sources published without file names (:mod:`med_mat.nameless`). ``SHA256SUMS`` lists the uploaded
+files.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ from med_mat.storage.raw_files import read_index, write_index
 
 log = logging.getLogger(__name__)
 
-#: What readers open first; sent last, in this order.
+#: The files that readers open first; uploaded last, in this order.
 LAST = (SUMS, MANIFEST, *HEADS)
 _PICTURE = "grid.png"
-#: The paths in a repository below which every file is written by Med-MAT, and removed when it is stale.
+#: Paths in a repository below which all files belong to Med-MAT; stale ones are removed.
 OURS = ("cards/", "data/", f"{FILES}/", TAGS, DUPLICATES, _PICTURE)
 #: The key of the manifest for the complete files of records published without images.
 WITHOUT_PIXELS = "without_pixels"
@@ -64,23 +64,23 @@ _Change = Callable[[pa.Table], pa.Table]
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What would be sent."""
+    """The files to upload, and the publication that they contain."""
 
-    files: Mapping[str, Path]  # name in the repository -> where it lies, in the order in which to send them
-    entries: tuple[Entry, ...]  # what is published, by source
+    files: Mapping[str, Path]  # name in the repository -> local path, in upload order
+    entries: tuple[Entry, ...]  # what is published of each source
     manifest: Mapping[str, Any]
 
 
 def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
-    """Prepare the files to send.
+    """Prepare the files to upload.
 
     Args:
-        publication: what is published.
-        repo_id: the dataset on the Hub, as the cards name it.
+        publication: the decision on what to publish.
+        repo_id: the dataset on the Hub, for the cards.
         scratch: an empty folder, for files that differ from those of the build.
 
     Raises:
-        BuildError: the folder is not as the build left it: every file is verified before it is sent.
+        BuildError: files of the build are missing or damaged: every file is verified before it is uploaded.
     """
     folder, names = publication.folder, [source.name for source in publication.sources]
     sums = read_sums(folder)
@@ -129,7 +129,7 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
         write_atomically(scratch / name, (json.dumps(content, indent=1) + "\n").encode())
     made = (_LEDGER, *(f"cards/{name}.md" for name in names), *([] if picture is None else [picture]), MANIFEST, *HEADS)
     files |= {name: scratch / name for name in made}
-    known = {name: sums[name] for name, path in files.items() if path == folder / name}  # proven just now
+    known = {name: sums[name] for name, path in files.items() if path == folder / name}  # verified above
     known |= of_files({name: path for name, path in files.items() if name not in known})
     write_atomically(scratch / SUMS, to_bytes(known))
     files[SUMS] = scratch / SUMS
@@ -137,7 +137,7 @@ def stage(publication: Publication, repo_id: str, scratch: Path) -> Staged:
 
 
 def write_tags(index: Path, tags: Path) -> Path:
-    """Write the columns of an index that opening and selecting read, so that they can be downloaded first."""
+    """Write the columns of an index for opening and selecting to a file that can be downloaded separately."""
     pq.write_table(pq.read_table(index, columns=list(TAGS_COLUMNS)), tags, compression="zstd")
     return tags
 
@@ -152,7 +152,7 @@ def _entries(publication: Publication, files: Mapping[str, Path], shards: Mappin
 
 
 def _nameless(publication: Publication) -> Nameless:
-    """How records are published without file names."""
+    """The replacement of file names in records that are published without them."""
     hidden = publication.hidden
     sources = {one.name: one for one in publication.sources if one.name in hidden}
     if not hidden:
@@ -184,14 +184,14 @@ def _write_without_images(whole: Path, part: Path, change: _Change) -> Path:
 def _restricted(whole: Path, part: Path, publication: Publication, columns: Sequence[str], change: _Change) -> Path:
     """A Parquet file with only the rows of the published sources, without file names where these are not published.
 
-    The file itself where nothing changes; else a copy, written batch by batch.
+    Returns the file itself if nothing changes, otherwise a copy, written batch by batch.
     """
     every = all(one.goes != "left out" for one in publication.decisions)
     if every and not publication.hidden:
         return whole
     wanted = pa.array([source.name for source in publication.sources], pa.string())
     with pq.ParquetFile(whole) as reader, open_writer(part, reader.schema_arrow, text_codec="zstd") as writer:
-        links = len(columns) > 1  # links are few, and finding their ends costs as much for one as for all
+        links = len(columns) > 1  # links are few, and each lookup of their records reads the whole index
         for table in (reader.read(),) if links else map(reader.read_row_group, range(reader.num_row_groups)):
             for column in columns:
                 table = table.filter(pc.is_in(table[column], wanted))
@@ -201,7 +201,7 @@ def _restricted(whole: Path, part: Path, publication: Publication, columns: Sequ
 
 
 def _draw_grid(records: pa.Table, path: Path) -> str | None:
-    """Plot the records per triplet for the card; None where the extra for plots is not installed."""
+    """Plot the records per triplet for the card; None if the extra for plots is not installed."""
     from med_mat import plot
 
     counts = records.group_by(["modality", "area", "task"]).aggregate([([], "count_all")]).to_pylist()

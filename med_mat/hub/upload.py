@@ -1,8 +1,9 @@
 """Pushes a built Med-MAT to the Hub; a push can be interrupted at any time.
 
-Files are compared by content: what the Hub already has, from this push or an earlier one, is not sent again. Data files
-are sent first. The commit with the last of them also has the manifest and the card and removes stale files, so a card
-never describes data that is not there yet. A push of up to :data:`FILES_PER_COMMIT` changed files is one commit.
+Files are compared by content: files that the Hub already has, from this push or an earlier one, are not uploaded again.
+Data files are uploaded first. The commit with the last of them also contains the manifest and the card and removes
+stale files, so a card never describes data that is not there yet. A push of up to :data:`FILES_PER_COMMIT` changed
+files is one commit.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ FILES_PER_COMMIT = 256
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """What a push did, or would do."""
+    """The outcome of a push, or of a dry run."""
 
     repo_id: str
-    commit: str | None  # None: nothing was sent
+    commit: str | None  # None: nothing was uploaded
     entries: tuple[Entry, ...]  # what is published of each source of the folder, and why
-    notice: str  # what the repository held that this push does not publish; "" where that is nothing
-    sent: Mapping[str, int]  # file -> bytes
-    kept: tuple[str, ...]  # files that were already there
+    notice: str  # about data in the repository that this push does not publish; "" if there is none
+    sent: Mapping[str, int]  # uploaded file -> size in bytes
+    kept: tuple[str, ...]  # files that the repository already had
     removed: tuple[str, ...]
 
     @property
@@ -50,7 +51,7 @@ class Pushed:
 
     @property
     def without_pixels(self) -> tuple[str, ...]:
-        """Of these, those without images."""
+        """The sources that were published without images."""
         return tuple(one.source for one in self.entries if one.goes == "without pixels")
 
 
@@ -73,7 +74,7 @@ def push(
     """Publish a built Med-MAT as a dataset on the Hub. An interrupted push resumes where it stopped.
 
     Args:
-        folder: a folder that ``med-mat build`` wrote.
+        folder: a folder written by ``med-mat build``.
         repo_id: "org/name"; created if missing.
         only: the sources to publish; none means all.
         leave_out: the sources to leave out.
@@ -81,19 +82,19 @@ def push(
             redistributed, records without images where only labels may, and leaves out the rest; "none" publishes
             every source without images, or refuses.
         without_pixels: the sources to publish without images and masks in any case.
-        allow: the sources that you confirm may be redistributed where their terms leave it open.
+        allow: the sources that you confirm may be redistributed although their terms leave it open.
         names: whether records without images keep file names and raw labels that identify people.
-        private: whether the repository is private, if it is created.
+        private: whether a newly created repository is private.
         revision: a branch, created if missing; None: the main branch.
-        dry_run: whether to send nothing and only find out what would be sent.
-        show: called with the table of what is published, and with what else to know, before anything is sent; for
-            example ``print``.
+        dry_run: whether to upload nothing and only determine what would be uploaded.
+        show: called with the table of what is published, and with notices, before anything is uploaded; for example
+            ``print``.
         catalog: the sources' cards.
 
     Raises:
-        BuildError: the folder holds no finished build.
+        BuildError: the folder does not contain a finished build.
         HubError: the terms of a source forbid it, or the Hub refuses or fails.
-        UnknownSourceError: a source that the folder does not have.
+        UnknownSourceError: a source is not in the folder.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
@@ -153,7 +154,7 @@ def push(
 
 
 def _remote(api: Any, target: Mapping[str, Any]) -> dict[str, RepoFile] | None:
-    """The files of a repository at a revision; None where there is no such repository or revision."""
+    """The files of a repository at a revision; None if the repository or revision does not exist."""
     from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
     from huggingface_hub.hf_api import RepoFile
 

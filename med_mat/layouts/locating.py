@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from med_mat.layouts.archives import is_archive
 from med_mat.layouts.listing import Parts, Tree, levels
 from med_mat.layouts.matching import Candidates, fits, lacking, matches, weight
 from med_mat.raw.folder import RawFolder
+from med_mat.taxonomy import closest
 
 log = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ def _no_folder(source: Source, top: Path) -> str:
         what = "is an archive: unpack it" if is_archive(top.name) else "is a file: name the folder that holds it"
         return f"{top} {what}, and name the folder in which {source.title} ({source.name}) then lies."
     if top.parent.is_dir():
-        near = difflib.get_close_matches(top.name, sorted(one.name for one in top.parent.iterdir()), n=3)
+        near = closest(top.name, sorted(one.name for one in top.parent.iterdir()), 3, cutoff=0.6)
         hint = f" In {top.parent} lies {', '.join(map(repr, near))}: is it meant?" if near else ""
     else:
         hint = f" Nor does {top.parent} exist."

@@ -21,6 +21,7 @@ from med_mat.errors import FolderNotFoundError, LayoutError, ReadError
 from med_mat.raw.names import composed, folded
 from med_mat.raw.patterns import Patterns, as_tuple, is_hidden, is_like, matcher
 from med_mat.raw.tables import Row
+from med_mat.taxonomy import closest
 
 HIDDEN = "hidden file"
 _LEADS_OUT = "a link that leads out of the folder, which --no-follow refuses"
@@ -344,12 +345,10 @@ class Files:
 
     def _near(self, pattern: str) -> str:
         """The entries of the folder that resemble a name that was not found."""
-        import difflib
-
         names: dict[str, str] = {}
         for path in self._visible[:20_000]:
             names.setdefault(folded(posixpath.basename(path)), path)
-        near = difflib.get_close_matches(folded(posixpath.basename(pattern)), names, n=3, cutoff=0.6)
+        near = closest(folded(posixpath.basename(pattern)), names, 3, cutoff=0.6)
         if near:
             return f"Near it lies {some([names[name] for name in near])}: was it renamed or moved?"
         if not self._visible:

@@ -416,13 +416,13 @@ def test_a_dry_run_tells_what_would_be_decoded_copied_and_kept(toy: MakeToy) -> 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"seed": "0"}, "^A build: seed is to be a whole number, and is '0'"),
-        ({"seed": True}, "^A build: seed is to be a whole number"),
+        ({"seed": "0"}, "^A build: seed must be an integer, not '0'"),
+        ({"seed": True}, "^A build: seed must be an integer"),
         ({"check": "decod"}, "^A build: check: 'decod' is not one of .*Did you mean 'decode'"),
         ({"on_error": "ignore"}, "^A build: on_error: 'ignore' is not one of"),
-        ({"jobs": "2"}, "^A build: jobs is to be a whole number or null"),
+        ({"jobs": "2"}, "^A build: jobs must be an integer or null"),
         ({"jobs": 0}, "^A build: jobs must be .*, not 0"),
-        ({"allow_fewer": "no"}, "^A build: allow_fewer is to be true or false, and is 'no'"),
+        ({"allow_fewer": "no"}, "^A build: allow_fewer must be true or false, not 'no'"),
     ],
 )
 def test_an_option_of_a_build_is_of_its_kind(given: dict[str, Any], message: str) -> None:

@@ -149,5 +149,5 @@ def test_other_forms_and_seeds_are_refused(mat: MedMAT) -> None:
     where = mat.where(source="busi")
     with pytest.raises(VocabularyError, match="'papers' is not one of default, paper, row"):
         mat.questions(where, "papers")  # type: ignore[arg-type]
-    with pytest.raises(VocabularyError, match="seed is to be a whole number"):
+    with pytest.raises(VocabularyError, match="seed must be an integer"):
         mat.take(where, seed="3")  # type: ignore[arg-type]

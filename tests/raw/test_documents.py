@@ -44,10 +44,10 @@ def test_each_entry_is_what_the_kind_says_and_further_keys_are_passed_over(tmp_p
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
-        ({"name": "b.png", "boxes": [[0, 1, 2]]}, r"boxes\[0\] is to be a list of 4, and is \[0, 1, 2\]"),
-        ({"name": "b.png", "boxes": {"0": []}}, "boxes is to be a list"),
-        ({"name": "b.png", "boxes": [[0, 0, "9", 9]]}, r"boxes\[0\]\[2\] is to be a number, and is '9'"),
-        ({"name": "b.png", "boxes": [[0, 0, True, 9]]}, "is to be a number, and is True"),
+        ({"name": "b.png", "boxes": [[0, 1, 2]]}, r"boxes\[0\] must be a list of 4, not \[0, 1, 2\]"),
+        ({"name": "b.png", "boxes": {"0": []}}, "boxes must be a list"),
+        ({"name": "b.png", "boxes": [[0, 0, "9", 9]]}, r"boxes\[0\]\[2\] must be a number, not '9'"),
+        ({"name": "b.png", "boxes": [[0, 0, True, 9]]}, "must be a number, not True"),
         ({"name": "b.png", "boxes": [[0, 0, 10**400, 9]]}, "larger than any number"),
     ],
 )

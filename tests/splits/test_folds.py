@@ -67,8 +67,8 @@ def test_folds_take_the_place_of_published_parts_unless_told() -> None:
     [
         ({"k": 7}, r"7 folds of CT/Lung/Cancer need at least 7 groups .*: its 12 records are of 6\. Give a smaller k"),
         ({"k": 1}, "Folds: k must be 2 or more, not 1"),
-        ({"k": 2.0}, "Folds: k is to be a whole number, and is 2.0"),
-        ({"k": True}, "Folds: k is to be a whole number, and is True"),
+        ({"k": 2.0}, "Folds: k must be an integer, not 2.0"),
+        ({"k": True}, "Folds: k must be an integer, not True"),
         ({"over": "test"}, "Folds: over: 'test' is not one of all, train"),
         ({"test_on": "test"}, "Folds test every record once, and do not take test_on='test'"),
         ({"balanced_test": True}, "do not take balanced_test=True.*balance the accuracy"),

@@ -25,14 +25,14 @@ def world() -> World:
 @pytest.mark.parametrize("name", FLAGS)
 @pytest.mark.parametrize("value", ["no", "yes", "false", 0, 1, None, 1.0, [], np.int64(1)])
 def test_a_switch_is_true_or_false(world: World, name: str, value: Any) -> None:
-    with pytest.raises(SplitError, match=rf"^An experiment: {name} is to be true or false, and is "):
+    with pytest.raises(SplitError, match=rf"^An experiment: {name} must be true or false, not "):
         world.mat.single_task(LUNG, **{name: value})
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("value", [True, False, "1", "a", 1.5, 1.0, [], np.float64(1), np.bool_(True)])
 def test_a_number_is_a_whole_number(world: World, name: str, value: Any) -> None:
-    with pytest.raises(SplitError, match=rf"^An experiment: {name} is to be a whole number( or null)?, and is "):
+    with pytest.raises(SplitError, match=rf"^An experiment: {name} must be an integer( or null)?, not "):
         world.mat.related(LUNG, **{name: value})
 
 
@@ -46,7 +46,7 @@ def test_a_number_is_a_whole_number(world: World, name: str, value: Any) -> None
         ({"kinds": "all"}, "kinds: 'all' is not one of matched, any"),
         ({"even": "subsets"}, r"even: 'subsets' is not one of subset, source\. Did you mean 'subset'"),
         ({"among_trian": "source=a"}, r"no option 'among_trian'\. Did you mean 'among_train'"),
-        ({"seed": None}, "seed is to be a whole number, and is None"),
+        ({"seed": None}, "seed must be an integer, not None"),
         ({"test_on": "all of them"}, "test_on: 'all of them' is not one of test, all"),
         ({"test_on": True}, "test_on: True is not one of test, all"),
         ({"triplet_source": "papr"}, r"triplet_source: 'papr' is not one of own, paper\. Did you mean 'paper'"),
@@ -89,9 +89,9 @@ def test_so_many_records_of_the_target_is_a_whole_number(world: World, n: Any) -
     [
         (
             lambda mat: mat.recommend(LUNG, budget="5"),
-            "^A recommendation: budget is to be a whole number or null, and is",
+            "^A recommendation: budget must be an integer or null, not",
         ),
-        (lambda mat: mat.recommend(LUNG, budget=True), "^A recommendation: budget is to be a whole number or null"),
+        (lambda mat: mat.recommend(LUNG, budget=True), "^A recommendation: budget must be an integer or null"),
         (lambda mat: mat.recommend(LUNG, budget=0), "^A recommendation: budget must be at least 1"),
         (lambda mat: mat.combinations(LUNG, elements="2"), "^Combinations: elements: '2' is not one of 2, 3"),
         (lambda mat: mat.combinations(LUNG, elements=4), "^Combinations: elements: 4 is not one of 2, 3"),

@@ -67,7 +67,7 @@ def test_what_cannot_be_repeated_or_compared(world: World) -> None:
     made = world.mat.related(LUNG)
     with pytest.raises(SplitError, match=r"must be different, not \[1, 1\]"):
         made.repeat([1, 1])
-    with pytest.raises(SplitError, match="seed is to be a whole number"):
+    with pytest.raises(SplitError, match="seed must be an integer"):
         made.repeat([1.5])  # type: ignore[list-item]
     with pytest.raises(SplitError, match="none is given"):
         overlap([])

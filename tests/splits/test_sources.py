@@ -100,7 +100,7 @@ def test_each_source_in_turn(world: World, caplog: pytest.LogCaptureFixture) -> 
     [
         (COVID, "aa", r"This Med-MAT has no source 'aa'\. Did you mean 'a'\? Sources here that have some: a, b, c\."),
         (COVID, "d", r"d has no record of CT/Lung/COVID\. Sources here that have some: a, b, c\."),
-        (COVID, None, "leave_source_out: source is to be a text, and is None"),
+        (COVID, None, "leave_source_out: source must be a string, not None"),
         (
             "US/Skin/Level",
             "d",
