@@ -198,9 +198,7 @@ def _rows(directory: Directory, changes: Tags, samples: int, name: object) -> Ar
     # the words of a sample are in file order, each of them in native byte order
     found = found.astype(f"{directory.order}u{min(bits, 16) // 8}").view(f"{directory.order}u{bits // 8}")
     found = found.astype(f"=u{bits // 8}")
-    if (
-        directory.first(tag.PREDICTOR, 1) == _DIFFERENCES
-    ):  # to the previous pixel of the tile
+    if directory.first(tag.PREDICTOR, 1) == _DIFFERENCES:  # to the previous pixel of the tile
         parts = [found[:, left : left + (tile or width)] for left in range(0, width, tile or width)]
         sums = [np.cumsum(part.reshape(len(part), -1, samples), axis=1, dtype=found.dtype) for part in parts]
         found = np.concatenate([one.reshape(len(one), -1) for one in sums], axis=1)

@@ -37,14 +37,14 @@ class _Asked:
     row: Row
     instructions: tuple[str, ...]
     known: frozenset[str]  # its labels
-    drawn: tuple[str, ...]  # those that can have boxes
+    drawn: tuple[str, ...]  # labels that can have boxes
     pools: Mapping[str, classes.Pools]  # classes and grades, by scale
     findings: findings.Findings | None
-    captions: tuple[str, ...]  # what answers of the whole subset read like: the paper's form
+    captions: tuple[str, ...]  # all answers of the subset, for the paper's form
 
 
 class Questioner:
-    """Makes the questions of records of some rows. It holds only plain data and can be pickled."""
+    """Makes the questions of records of some rows. It contains only plain data and can be pickled."""
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ def _prepare(
 
 
 def _pools(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> dict[str, classes.Pools]:
-    """Pools by scale. A grade beyond the end of its scale is asked about together with those of the scale."""
+    """Pools by scale. A grade beyond the end of its scale is asked about together with the grades of the scale."""
     if not row.scales:
         return {_ONE_SCALE: classes.pools(row, siblings, synonyms)}
     raws = list(row.labels)

@@ -121,7 +121,7 @@ def ranks(codes: Codes) -> Codes:
 
 def random_keys(tags: Tags, positions: Positions, seed: int) -> Keys:
     """A random number for each of these records: its key, mixed with the seed (the finalizer of SplitMix64)."""
-    # in hexadecimal digits: of a number of any length, none of which is lost
+    # as hexadecimal digits: exact for integers of any length
     salt = np.frombuffer(hashlib.blake2b(f"{seed:x}".encode(), digest_size=8).digest(), np.dtype("<u8"))
     return _mix(tags.key[positions] ^ salt.astype(np.uint64))
 
