@@ -45,7 +45,7 @@ class Column:
     unit: str = ""
     level: Level = "record"
     role: Role = ""
-    since: int = 5  # the schema version that introduced it
+    since: int = 5  # the schema version that introduced it; 5 for the first release
 
 
 #: In the order of the files.

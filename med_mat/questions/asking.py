@@ -1,7 +1,7 @@
 """Makes the questions of records, in one of three forms.
 
 ``default``: what a build stores. No two options can both be right, a label that is merely unknown is never offered as
-wrong, and neither number nor length of options tells the answer.
+wrong, and neither number nor length of options reveals the answer.
 ``row``: the same with distractors from the row's own labels alone.
 ``paper``: upstream's own rules (arXiv 2412.20070 v2, section 2.1 and Figure 8): distractors are any other labels of the
 whole subset, of findings any other sets of labels that occur in it, and only the answer itself is not repeated.

@@ -45,7 +45,7 @@ def experiment(index: Index, definition: Mapping[str, Any] | str | os.PathLike[s
             arguments and options of that experiment.
 
     Raises:
-        SplitError: The file holds no definition, the experiment or an option is unknown, or the experiment cannot be
+        SplitError: The file contains no definition, the experiment or an option is unknown, or the experiment cannot be
             made.
     """
     given, where = (dict(definition), "The definition") if isinstance(definition, Mapping) else _read(Path(definition))

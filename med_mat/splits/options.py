@@ -193,7 +193,7 @@ class Rule:
         shares: Whether each training record other than the target's must have an element of the target.
         literal: Whether only the first triplet of a row counts as the target's (the paper's combinations, in which
             COVID trains for State).
-        any_part: Whether train may hold records of the test part: those of other folds, or of user-supplied lists.
+        any_part: Whether train may contain records of the test part: those of other folds, or of user-supplied lists.
         left_out: Source of which no record may be trained on.
     """
 

@@ -22,7 +22,7 @@ Codes = npt.NDArray[np.int64]
 Even = Literal["subset", "source"]
 #: Minimum number of label sets of a balanced test of findings, if the records have them: as many as options.
 FEWEST_LABEL_SETS = 4
-#: The largest key that a float holds exactly and that is still one of 64 bits.
+#: The largest 64-bit key that a float represents exactly.
 _MOST = 2.0**64 - 2.0**11
 
 
