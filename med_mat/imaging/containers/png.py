@@ -192,7 +192,7 @@ def _kinds(name: bytes, body: bytes) -> tuple[str, ...]:
 
 
 def _orientation(data: bytes, tells: list[Chunk]) -> int:
-    """The orientation as Pillow reads it: from the last block of each kind; an EXIF chunk, else EXIF as text, else XMP."""
+    """The orientation as Pillow reads it, from the last block of each kind: EXIF chunk, else EXIF text, else XMP."""
     block, profile, xmp = b"", b"", b""
     for chunk in tells:
         name, body = chunk.name, data[chunk.body]
