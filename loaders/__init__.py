@@ -1,1 +1,1 @@
-"""One module per source, of the same name as its card. Each has ``examples(raw)`` and ``miniature(raw)``."""
+"""One module per source, named like its card, with ``examples(raw)`` and ``miniature(raw)``."""

@@ -1,4 +1,4 @@
-"""What the two sources of the radiographs of Kermany et al. share: how file names tell the child."""
+"""Shared by the two sources with the radiographs of Kermany et al.: identifies the child by the file name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tables of NIH ChestX-ray14 and of its sample share."""
+"""Shared by NIH ChestX-ray14 and its sample: reads their tables."""
 
 #: The findings as the tables spell them, and what they say where there is none.
 FINDINGS = (

@@ -1,4 +1,4 @@
-"""ADAM: fundus photographs with or without age-related macular degeneration, the challenge's training part.
+"""ADAM: fundus photographs with or without age-related macular degeneration; the challenge's training set.
 
 AMD-Training400/Training400/
     AMD/A0001.jpg

@@ -1,4 +1,4 @@
-"""AIROGS: fundus photographs from screening with or without referable glaucoma.
+"""AIROGS: fundus photographs from a screening program, with or without referable glaucoma.
 
 train_labels.csv                     # challenge_id,class: NRG or RG
 0/TRAIN000000.jpg                    # folders 0 to 5 are blocks of numbers, no classes; .JPG too

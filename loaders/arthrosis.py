@@ -1,4 +1,4 @@
-"""Arthrosis: joints cut out of radiographs of children's hands, each with its maturity grade (RUS-CHN).
+"""Arthrosis: joints cropped from radiographs of children's hands, each with its maturity grade (RUS-CHN).
 
 DIP/1/DIP_746212.png             # joint, grade: a whole number from 1; not every grade has a folder
 PIPFirst/3/PIPFirst_746212.png

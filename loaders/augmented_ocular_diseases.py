@@ -1,4 +1,4 @@
-"""Augmented Ocular Diseases: fundus photographs of ODIR-5K by disease, the rarer ones multiplied.
+"""Augmented Ocular Diseases: fundus photographs of ODIR-5K by disease, with the rarer diseases augmented.
 
 AMD/43_left.jpg                      # folders in capitals or not
 cataract/0_left.jpg                  # so are diabetes/, glaucoma/, hypertension/, myopia/, normal/

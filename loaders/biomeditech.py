@@ -1,4 +1,4 @@
-"""BioMediTech: phase contrast views of maturing retinal pigment epithelium, cut into subwindows of four classes.
+"""BioMediTech: phase-contrast microscopy of maturing retinal pigment epithelium, cut into patches of four classes.
 
 Images/1_00001.tif                   # whole views: without a class
 Subwindows/1_00001_001_1_1.tif       # <a>_<image>_<subwindow>_<d>_<e>; which of a, d, e is the class is not published

@@ -1,4 +1,4 @@
-"""BCCD: stained blood smears with the kinds of white blood cell that each shows.
+"""BCCD: stained blood smears, labeled with the types of white blood cells that they show.
 
 dataset-master/dataset-master/
     labels.csv                       # ,Image,Category: a number, and kinds joined by commas

@@ -1,4 +1,4 @@
-"""Bone Fracture Multi-Region X-ray Data: limbs, hips, lumbar spine and more, fractured or not.
+"""Bone Fracture Multi-Region X-ray Data: radiographs of limbs, hips, lumbar spine and more, fractured or not.
 
 Bone_Fracture_Binary_Classification/Bone_Fracture_Binary_Classification/     # doubled
     train/fractured/0.jpeg                                  # some hold a PNG, some are cut short

@@ -1,4 +1,4 @@
-"""Brain Tumor MRI Images 17 Classes: slices in six groups of findings, each in up to three sequences.
+"""Brain Tumor MRI Images 17 Classes: MRI slices in six groups of findings, each in up to three sequences.
 
 Glioma (Astrocitoma, Ganglioglioma, Glioblastoma, Oligodendroglioma, Ependimoma) T1/1.jpg      # also T1C+, T2
 Meningioma (de Baixo Grau, Atípico, Anaplásico, Transicional) T1C+/1.jpg

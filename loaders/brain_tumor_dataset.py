@@ -1,4 +1,4 @@
-"""Brain Tumor Dataset: slices of the brain, mostly MRI and some CT, with a tumor or without.
+"""Brain Tumor Dataset: brain slices, mostly MRI and some CT, with or without a tumor.
 
 metadata.csv                             # says no more than the folders
 Brain Tumor Data Set/

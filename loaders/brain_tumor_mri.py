@@ -1,6 +1,6 @@
-"""Brain Tumor MRI: glioma, meningioma, pituitary tumor or none, merged from three collections.
+"""Brain Tumor MRI: MRI slices with glioma, meningioma, pituitary tumor or no tumor, merged from three collections.
 
-Training/glioma/Tr-gl_0010.jpg       # some are grey, some RGB
+Training/glioma/Tr-gl_0010.jpg       # some are gray, some RGB
 Training/notumor/Tr-no_0010.jpg
 Testing/meningioma/Te-me_0010.jpg
 """

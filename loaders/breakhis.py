@@ -1,4 +1,4 @@
-"""BreakHis: breast tumor tissue at four magnifications, in four benign and four malignant types.
+"""BreakHis: histopathology of breast tumors at four magnifications, in four benign and four malignant types.
 
 Folds.csv                                # five folds of the authors, each image in each
 BreaKHis_v1/

@@ -1,4 +1,4 @@
-"""CBIS-DDSM, the JPEG edition: scanned mammograms with proven masses and calcifications.
+"""CBIS-DDSM, JPEG edition: scanned mammograms with biopsy-proven masses and calcifications.
 
 csv/mass_case_description_train_set.csv      # one row per abnormality: patient_id,…,pathology,…,image file path,…
 csv/calc_case_description_test_set.csv       # four of them; some path cells end in a line break

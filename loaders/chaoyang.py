@@ -1,4 +1,4 @@
-"""Chaoyang: patches of colon tissue in four classes, of which three pathologists often disagree in the training part.
+"""Chaoyang: patches of colon tissue in four classes; in the training part, three pathologists often disagree.
 
 chaoyang-data/
     train.json                         # [{"name": "train/353042_4-IMG005x014-1.JPG", "label": 1}, …]

@@ -1,4 +1,4 @@
-"""Chest CT-Scan: three kinds of lung cancer, or normal.
+"""Chest CT-Scan: chest CT slices with one of three types of lung cancer, or normal.
 
 train/adenocarcinoma_left.lower.lobe_T2_N0_M0_Ib/000000 (6).png
 train/normal/2 - Copy - Copy.png

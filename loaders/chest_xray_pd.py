@@ -1,4 +1,4 @@
-"""Chest X-ray PD: chest radiographs with COVID-19, with pneumonia, or normal, gathered from other public sets.
+"""Chest X-ray PD: chest radiographs with COVID-19, with pneumonia, or normal, collected from other public datasets.
 
 COVID19_Pneumonia_Normal_Chest_Xray_PA_Dataset/
     metadata.csv                 # says no more than the folders

@@ -1,4 +1,4 @@
-"""ChestX-Det: chest radiographs of NIH, with a box and a contour of every instance of 13 findings.
+"""ChestX-Det: chest radiographs from NIH, with a box and a contour for every instance of 13 findings.
 
 ChestX_Det_train.json        # a list: file_name, and side by side syms, boxes, polygons
 ChestX_Det_test.json

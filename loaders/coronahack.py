@@ -1,6 +1,6 @@
 """CoronaHack: chest radiographs, normal or with pneumonia by its cause, COVID-19 among them.
 
-Chest_xray_Corona_Metadata.csv               # "Pnemonia", so spelt; TRAIN and TEST
+Chest_xray_Corona_Metadata.csv               # spelled "Pnemonia"; TRAIN and TEST
 Coronahack-Chest-XRay-Dataset/
     Coronahack-Chest-XRay-Dataset/           # once more; may lack
         train/IM-0343-0001.jpeg

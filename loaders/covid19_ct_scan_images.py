@@ -1,4 +1,4 @@
-"""COVID-19-CT SCAN IMAGES: chest radiographs, whatever the title says, with and without COVID-19.
+"""COVID-19-CT SCAN IMAGES: chest radiographs (despite the title) with and without COVID-19.
 
 COVID-19-CT SCAN IMAGES_COVID_datasets/
     COVID-19-CT SCAN IMAGES_Neg_Samples_datasets/IM-0115-0001.jpeg     # also .jpg and .png

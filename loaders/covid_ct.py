@@ -1,4 +1,4 @@
-"""COVID-CT: CT slices cut from papers and MedPix, with and without COVID-19.
+"""COVID-CT: chest CT slices from papers and MedPix, with and without COVID-19.
 
 Images-processed/CT_COVID/2020.02.10.20021584-p6-52%0.png    # the percent sign is part of the name
 Images-processed/CT_NonCOVID/0.jpg

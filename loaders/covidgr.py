@@ -1,4 +1,4 @@
-"""COVIDGR: chest radiographs from Granada of people with a positive or a negative RT-PCR test for COVID-19.
+"""COVIDGR: chest radiographs from Granada of people with a positive or negative RT-PCR test for COVID-19.
 
 COVIDGR_1.0/
     N/0b54ce0c4f7f6ea5862f75c1d1d33311.jpg    # negative

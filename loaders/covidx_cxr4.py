@@ -38,7 +38,7 @@ def miniature(raw: Miniature) -> None:
     for part, first, count in (("train", 0, 10), ("val", 10, 4), ("test", 14, 5)):
         lines = []
         for number in range(first, first + count):
-            # patients 379 and 380 of one collection are not those of another; "rnsa" is "rsna" misspelt
+            # patients 379 and 380 of one collection are not those of another; "rnsa" is a misspelling of "rsna"
             collection = ("cohen", "rsna", "cohen", "rnsa", "ricord")[number % 5]
             name = (f"ARDS severe ({number}).png", f"{number:08x}_jumbo.jpeg", f"MIDRC-RICORD-1C-{number:06d}.png")
             image = name[number % 3]

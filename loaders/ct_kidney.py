@@ -1,4 +1,4 @@
-"""CT Kidney: normal, cyst, tumor or stone, in axial and coronal slices.
+"""CT Kidney: axial and coronal CT slices, normal or with a cyst, tumor or stone.
 
 kidneyData.csv                       # repeats the folder names; its paths match nothing on disk
 CT-KIDNEY-DATASET-Normal-Cyst-Tumor-Stone/

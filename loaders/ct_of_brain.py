@@ -1,4 +1,4 @@
-"""CT of Brain: slices of three studies, one with an aneurysm, one with a cancer, one with a tumor.
+"""CT of Brain: CT slices of three studies, one with an aneurysm, one with a cancer, one with a tumor.
 
 ct_brain.csv                 # dcm,jpg,type; nine rows are blank, and number 19 is missing: the folder is the label
 files/aneurysm/0.dcm         # every slice twice, as DICOM and as JPEG

@@ -3,7 +3,7 @@
 Calculus/Calculus/*.jpg
 Gingivitis/Gingivitis/*.jpg
 hypodontia/hypodontia/*.jpg
-Data caries/Data caries/caries orignal data set/done/*.jpg       # misspelt so
+Data caries/Data caries/caries orignal data set/done/*.jpg       # spelled like this
 Mouth Ulcer/Mouth Ulcer/ulcer original dataset/ulcer original dataset/*.jpg
 Mouth Ulcer/Mouth Ulcer/Mouth_Ulcer_augmented_DataSet/preview/*.jpg
 Tooth Discoloration/Tooth Discoloration /…/*.jpg                 # the blank is lost in some copies, or "_"

@@ -1,4 +1,4 @@
-"""Fundus photographs of a hospital in Paraguay, in seven stages of diabetic retinopathy.
+"""Fundus photographs from a hospital in Paraguay, in seven stages of diabetic retinopathy.
 
 Annotations of the classifications.xlsx      # repeats the folders
 1. No DR signs/<name>.jpg                    # the number counts; the words after it are spelled in several ways

@@ -1,4 +1,4 @@
-"""Digital Knee X-ray Images: knee joints, graded 0 to 4 after Kellgren and Lawrence by two experts.
+"""Digital Knee X-ray Images: radiographs of knees, graded 0 to 4 on the Kellgren-Lawrence scale by two experts.
 
 Knee X-ray Images/
     MedicalExpert-I/

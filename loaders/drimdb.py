@@ -1,4 +1,4 @@
-"""DRIMDB: fundus photographs of good or bad quality, and pictures that show no fundus.
+"""DRIMDB: fundus photographs of good or bad quality, and images that do not show a fundus.
 
 DRIMDB/
     Good/drimdb_good (1).jpg

@@ -1,4 +1,4 @@
-"""Duke Liver: abdominal MRI series, slice by slice, with the liver in a second series of the same length.
+"""Duke Liver: slices of abdominal MRI series, with liver masks in a second series of the same length.
 
 SegmentationKey.csv          # DLDS,Series,Label: the kind of sequence
 Segmentation/                # may lie in a second folder of its name

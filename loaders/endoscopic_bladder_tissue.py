@@ -1,6 +1,6 @@
-"""Endoscopic Bladder Tissue: cystoscopy frames of carcinoma, other lesions and unsuspicious tissue.
+"""Endoscopic Bladder Tissue: cystoscopy frames of carcinoma, other lesions and non-suspicious tissue.
 
-baldder_tissue_classification/       # misspelt so
+baldder_tissue_classification/       # spelled like this
     annotations.csv                  # HLY,imaging type,tissue type,sub_dataset: HLY is the file name
     HGC/case_002_pt_003_frame_0009.png
     LGC/case_005_pt_001_frame_0000.png

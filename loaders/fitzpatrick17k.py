@@ -1,4 +1,4 @@
-"""Fitzpatrick 17k: clinical photographs of 114 skin conditions in nine classes, with the skin type.
+"""Fitzpatrick 17k: clinical photographs of 114 skin conditions in nine classes, with skin types.
 
 fitzpatrick17k.csv                   # md5hash,…,label,nine_partition_label,…,qc,url,url_alphanum; addresses die
 data/finalfitz17k/5e82a45bc5d78bd24ae9202d194423f8.jpg    # named by md5hash; or finalfitz17k/

@@ -1,4 +1,4 @@
-"""ORIGA-light: fundus photographs with or without glaucoma, as a Kaggle user sorted them.
+"""ORIGA-light: fundus photographs with or without glaucoma, as sorted by a Kaggle user.
 
 glaucoma.csv                         # Filename,ExpCDR,Eye,Set,Glaucoma: repeats the folders
 Fundus_Train_Val_Data/Fundus_Scanes_Sorted/

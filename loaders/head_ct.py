@@ -1,4 +1,4 @@
-"""Head CT: 200 single slices, half of them with intracranial hemorrhage.
+"""Head CT: 200 single CT slices, half of them with intracranial hemorrhage.
 
 labels.csv                   # header "id, hemorrhage": the second name begins with a blank
 head_ct/head_ct/000.png      # older copies: head_ct/000.png; a few are RGBA

@@ -1,4 +1,4 @@
-"""HEp-2: single cells from immunofluorescence slides in six staining patterns, as the ICPR 2014 set circulates.
+"""HEp-2: single cells from immunofluorescence slides in six staining patterns; the ICPR 2014 set as redistributed.
 
   gt_training.csv              # header "Image ID,Image class"; despite its name it labels all three folders
   data/training/00001.png      # also named train, tra: a third party's split, not the contest's

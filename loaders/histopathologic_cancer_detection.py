@@ -1,4 +1,4 @@
-"""Histopathologic Cancer Detection: patches of lymph nodes with or without tumor in their center.
+"""Histopathologic Cancer Detection: patches of lymph node sections with or without tumor in their center.
 
 train_labels.csv             # id,label
 sample_submission.csv        # the same columns, all 0

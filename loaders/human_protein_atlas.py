@@ -1,4 +1,4 @@
-"""Human Protein Atlas: fluorescence microscopy; where in the cell the protein of the green channel sits.
+"""Human Protein Atlas: fluorescence microscopy of cells, labeled with the subcellular locations of a protein.
 
 train.csv                    # ID,Label: numbers joined by "|", such as 8|5|0
 train/5c27f04c-bb99-11e8-b2b9-ac1f6b6435d0_green.png     # beside it _red, _blue and _yellow: one stain each

@@ -1,4 +1,4 @@
-"""HuSHeM: single sperm heads, stained and cut out, in four shapes.
+"""HuSHeM: cropped images of stained sperm heads in four shapes.
 
 Human Sperm Head Morphology dataset (HuSHeM)/   # or HuSHeM/
     01_Normal/image_001.BMP

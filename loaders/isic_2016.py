@@ -1,4 +1,4 @@
-"""ISIC 2016: dermoscopy with a diagnosis (Part 3), an outline of the lesion (Part 1), or both (Part 3B).
+"""ISIC 2016: dermoscopy with a diagnosis (Part 3), a mask of the lesion (Part 1), or both (Part 3B).
 
 ISBI2016_ISIC_Part3B_Training_Data/              # in some copies twice; on Kaggle perhaps Training_Data
     ISIC_0000000.jpg

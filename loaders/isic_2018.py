@@ -1,4 +1,4 @@
-"""ISIC 2018, task 3: dermoscopy of seven kinds of pigmented lesion; the training part is HAM10000.
+"""ISIC 2018, task 3: dermoscopy of seven types of pigmented lesions; the training part is HAM10000.
 
 ISIC2018_Task3_Training_Input/ISIC_0024306.jpg       # ATTRIBUTION.txt and LICENSE.txt beside them
 ISIC2018_Task3_Training_GroundTruth/ISIC2018_Task3_Training_GroundTruth.csv    # one-hot; may lie in the root

@@ -1,4 +1,4 @@
-"""ISIC 2019: dermoscopy of eight kinds of skin lesions.
+"""ISIC 2019: dermoscopy of eight types of skin lesions.
 
 ISIC_2019_Training_GroundTruth.csv   # image,MEL,NV,BCC,AK,BKL,DF,VASC,SCC,UNK: one-hot as 0.0 and 1.0
 ISIC_2019_Training_Metadata.csv      # image,age_approx,anatom_site_general,lesion_id,sex; some lesions have no id

@@ -1,4 +1,4 @@
-"""ISIC 2020: dermoscopy of benign and malignant lesions, several of each patient.
+"""ISIC 2020: dermoscopy of benign and malignant lesions, several images per patient.
 
 ISIC_2020_Training_GroundTruth.csv       # image_name,patient_id,…,target; or …_v2.csv; or isic_id for image_name
 ISIC_2020_Training_Duplicates.csv

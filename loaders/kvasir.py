@@ -1,4 +1,4 @@
-"""Kvasir: endoscopy of the digestive tract in eight classes, of landmarks, diseases and the removal of polyps.
+"""Kvasir: endoscopy of the digestive tract in eight classes: anatomical landmarks, diseases and polyp removal.
 
 kvasir-dataset/                      # none, one or two of these
     dyed-lifted-polyps/0053d7cd-549c-48cd-b370-b4ad64a8098a.jpg

@@ -3,7 +3,7 @@
 Kvasir-SEG/
     images/cju0qkwl35piu0993l0dewei2.jpg
     masks/cju0qkwl35piu0993l0dewei2.jpg      # JPEG: grey at the borders
-    kavsir_bboxes.json                       # misspelt so; may lack: then the masks give the boxes
+    kavsir_bboxes.json                       # spelled like this; may be missing: boxes then come from the masks
 """
 
 from __future__ import annotations

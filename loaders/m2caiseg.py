@@ -1,4 +1,4 @@
-"""m2caiSeg: frames of laparoscopic gall bladder surgery; the instruments in a mask of 19 colors.
+"""m2caiSeg: frames of laparoscopic gallbladder surgery, whose instruments are labeled in masks of 19 colors.
 
 m2caiSeg dataset/                # a blank in the name
     train/images/00.jpg

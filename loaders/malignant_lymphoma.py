@@ -1,4 +1,4 @@
-"""Malignant Lymphoma Classification: stained lymph node biopsies of three lymphomas.
+"""Malignant Lymphoma Classification: stained lymph node biopsies of three types of lymphoma.
 
 CLL/sj-03-476_001.tif
 FL/sj-05-588-R1_001.tif     # case, slide where there are several, and image

@@ -1,4 +1,4 @@
-"""mini-MIAS: mammograms of 161 women, both breasts, normal or with one of six abnormalities and a circle around it.
+"""mini-MIAS: mammograms of both breasts of 161 women, normal or with one of six abnormalities and a circle around it.
 
 Info.txt                     # mdb001 G CIRC B 535 425 197: name, tissue, class, severity, circle; prose around it
 all-mias/mdb001.pgm          # the original archive has all in one folder

@@ -1,4 +1,4 @@
-"""Montgomery County: chest films, normal or with tuberculosis, and a mask of each lung.
+"""Montgomery County: chest radiographs, normal or with tuberculosis, with a mask of each lung.
 
 CXR_png/MCUCXR_0001_0.png              # patient, then 0 normal or 1 tuberculosis; Thumbs.db beside them
 ManualMask/leftMask/MCUCXR_0001_0.png  # the names of the films; the left of the patient, so on the right of the film

@@ -1,4 +1,4 @@
-"""MuReD: fundus photographs of ARIA, STARE and RFMiD with twenty findings, several at once.
+"""MuReD: fundus photographs from ARIA, STARE and RFMiD with twenty findings, multi-label.
 
 train_data.csv                       # ID,DR,NORMAL,…,OTHER: 0 or 1; the ID has no suffix
 val_data.csv                         # test_data.csv in a copy on Kaggle

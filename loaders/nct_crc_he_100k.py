@@ -1,4 +1,4 @@
-"""NCT-CRC-HE-100K: patches of colorectal cancer and normal tissue in nine classes, and of other patients for testing.
+"""NCT-CRC-HE-100K: patches of colorectal cancer and normal tissue in nine classes, with other patients for testing.
 
 NCT-CRC-HE-100K/ADI/ADI-AAAFLCLY.tif
 CRC-VAL-HE-7K/TUM/TUM-TCGA-YYKLKLPC.tif

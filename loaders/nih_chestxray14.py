@@ -1,4 +1,4 @@
-"""NIH ChestX-ray14: chest radiographs with 14 findings mined from reports, and boxes on a few of them.
+"""NIH ChestX-ray14: chest radiographs with 14 findings mined from reports; a few have boxes.
 
 Data_Entry_2017_v2020.csv    # older: Data_Entry_2017.csv; commas without quotes in two names of the header
 BBox_List_2017.csv           # may lack; the same fault, and "Infiltrate" for "Infiltration"

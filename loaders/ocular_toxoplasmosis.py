@@ -1,4 +1,4 @@
-"""Ocular toxoplasmosis: fundus photographs from Paraguay, as taken and once more enhanced.
+"""Ocular toxoplasmosis: fundus photographs from Paraguay, each both unprocessed and enhanced.
 
 Data_Processed_Paper/Data_Processed_Paper/   # folders are doubled, or not; one part may lack
     Diseased/GG_100.jpg                      # 100.jpg, enhanced

@@ -1,4 +1,4 @@
-"""Retinal OCT-C8: slices of optical coherence tomography of the retina in eight classes, merged from public sets.
+"""Retinal OCT-C8: slices of optical coherence tomography of the retina in eight classes, merged from public datasets.
 
 RetinalOCT_Dataset/RetinalOCT_Dataset/      # doubled
     train/AMD/amd_train_1001.jpg

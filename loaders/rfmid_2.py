@@ -1,4 +1,4 @@
-"""RFMiD: fundus photographs from India with frequent and rare findings, several at once.
+"""RFMiD: fundus photographs from India with frequent and rare findings, multi-label.
 
 Release 2.0:
   Training_set/RFMiD_2_Training_labels.csv     # Latin-1; ID, then 51 columns of 0 and 1, "ON" with a hard blank

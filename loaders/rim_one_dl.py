@@ -1,4 +1,4 @@
-"""RIM-ONE DL: fundus photographs cropped around the optic disc, with masks of disc and cup.
+"""RIM-ONE DL: fundus photographs cropped around the optic disc, with masks of the disc and the cup.
 
 RIM-ONE_DL_images/
     partitioned_by_hospital/

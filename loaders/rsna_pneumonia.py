@@ -1,4 +1,4 @@
-"""RSNA pneumonia: chest radiographs of NIH, normal, with lung opacity (and its boxes), or else abnormal.
+"""RSNA pneumonia: chest radiographs from NIH: normal, with lung opacity (and boxes), or otherwise abnormal.
 
 stage_2_train_labels.csv             # patientId,x,y,width,height,Target: a row for each box
 stage_2_detailed_class_info.csv      # patientId,class: also repeated for each box

@@ -1,4 +1,4 @@
-"""SIIM-ACR: chest radiographs of NIH, with the run lengths of every pneumothorax.
+"""SIIM-ACR: chest radiographs from NIH, with an RLE mask of every pneumothorax.
 
 siim/
     train-rle.csv            # "ImageId, EncodedPixels", with a blank; a row for each outline; or stage_2_train.csv

@@ -1,4 +1,4 @@
-"""Skin Cancer ISIC: dermoscopy of nine kinds of skin lesions, picked from the ISIC archive.
+"""Skin Cancer ISIC: dermoscopy of nine types of skin lesions, selected from the ISIC archive.
 
 Skin cancer ISIC The International Skin Imaging Collaboration/       # older copies: twice, once in lower case
     Train/actinic keratosis/ISIC_0025780.jpg

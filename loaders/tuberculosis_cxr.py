@@ -1,4 +1,4 @@
-"""Tuberculosis Chest X-Ray Database: chest radiographs, normal or with tuberculosis, gathered from public sets.
+"""Tuberculosis Chest X-Ray Database: chest radiographs, normal or with tuberculosis, collected from public datasets.
 
 TB_Chest_Radiography_Database/
     Normal/Normal-1.png                  # some gray, some RGB

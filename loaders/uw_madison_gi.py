@@ -1,4 +1,4 @@
-"""UW-Madison GI: abdominal MRI slices with run lengths of stomach, small and large bowel.
+"""UW-Madison GI: abdominal MRI slices with RLE masks of the stomach, small bowel and large bowel.
 
 train.csv                    # id,class,segmentation: three rows for each slice, empty where the organ is not in it
 train/case101/case101_day20/scans/slice_0001_266_266_1.50_1.50.png   # 16 bit; id case101_day20_slice_0001

@@ -1,4 +1,4 @@
-"""The vertebrae X-ray image: spines of 338 people, healthy, with scoliosis or with spondylolisthesis.
+"""The vertebrae X-ray image: spine radiographs of 338 people, healthy, with scoliosis or with spondylolisthesis.
 
 xkt857dsxk-1/
     ImagesOriginalSize/

@@ -1,4 +1,4 @@
-"""VinDr-PCXR: chest radiographs of children, with diagnoses of each image and boxes of local findings.
+"""VinDr-PCXR: chest radiographs of children, with diagnoses per image and boxes of local findings.
 
 image_labels_train.csv       # image_id,rad_ID, then a column for each diagnosis: 1.0, 0.0 or blank
 annotations_train.csv        # a row for each box; "No finding" has no corners, or dummy ones

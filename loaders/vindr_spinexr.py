@@ -1,4 +1,4 @@
-"""VinDr-SpineXR: spine radiographs with boxes of seven kinds of lesion, or the word that there is none.
+"""VinDr-SpineXR: spine radiographs with boxes of seven types of lesions, or stated to have none.
 
 annotations/train.csv        # study_id,series_id,image_id,rad_id,lesion_type,xmin,ymin,xmax,ymax: a row for each box
 annotations/test.csv         # "No finding" has no corners

@@ -1,4 +1,4 @@
-"""Monkeypox Skin Image Dataset 2022: photographs from the web of five rashes and of healthy skin.
+"""Monkeypox Skin Image Dataset 2022: web photographs of five types of rash and of healthy skin.
 
 monkeypox dataset/                           # not in all copies
     image_list_with_sources_and_credits.xlsx

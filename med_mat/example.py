@@ -1,4 +1,4 @@
-"""What a loader yields: one :class:`Example` per image. It holds references; no pixels are read to make it.
+"""What a loader yields: one :class:`Example` per image, with references instead of pixels.
 
 Paths are relative to the root of the raw folder and use ``/``, so an example is the same on every machine.
 Image coordinates: origin at the top left corner of the top left pixel, x to the right, y down, in pixels; a pixel in
@@ -15,13 +15,13 @@ from numbers import Real
 from pathlib import PurePosixPath
 from typing import Any, Literal, get_args
 
-#: How a reference to a part of a file ends, as :attr:`Example.frame` writes it; for ``re`` and RE2.
+#: Pattern of the end of a reference to a part of a file (:attr:`Example.frame`); for ``re`` and RE2.
 FRAME = r"#(?:frame=\d+|slice=\d+(?:,axis=\d)?(?:,volume=\d+)?|region=\d+,\d+,\d+,\d+(?:,level=\d+)?)$"
 
 Split = Literal["train", "validation", "test"]
 _SPLITS = get_args(Split)
 _AGE = re.compile(r"0*(\d{1,3})(?:\.\d*)?\+?[\s-]*(?:y|yrs?|years?|(m|mos?|months?|w|wks?|weeks?|d|days?))?")
-_OLDEST = 120  # years; anything greater is an error in the table
+_OLDEST = 120  # years; greater values are errors in the table
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +111,10 @@ class BinaryMask:
     If all values lie on one side of the threshold, the mask is still read if its foreground is unambiguous: two
     values, one color on black, or transparency. Otherwise it is an error; it is never read as an empty mask.
 
-    ``min_component_size``: the mask marks several objects that do not touch; each connected component of at least this
-    many pixels is an object with a box of its own.
-    ``min_side``: components narrower or lower than this many pixels are not objects.
-    Components that these two exclude are specks: they get no box, and a mask with nothing but specks leaves it unknown
+    ``min_component_size``: if given, the mask marks several objects that do not touch: each connected component of at
+    least this many pixels is an object with its own box.
+    ``min_side``: components with fewer pixels than this in width or height are not objects.
+    Components that these two exclude are specks: they get no box, and if a mask contains only specks, it is unknown
     whether the label is present.
     """
 
@@ -130,8 +130,8 @@ class BinaryMask:
 class LabelMap:
     """A mask image whose pixel values are class numbers; values that are not in ``values`` are background.
 
-    ``others``: every further value that may occur, if the publisher says so; any other value is then an error. So is a
-    mask with values other than 0 and none of those in ``values``.
+    ``others``: all further values that may occur, if the publisher states them; any other value is then an error. A
+    mask with nonzero values, none of which is in ``values``, is an error too.
     """
 
     pixels: Pixels
@@ -143,8 +143,8 @@ class LabelMap:
 class ColorMap:
     """A mask image whose colors are classes; a pixel has a color if every channel is within ``tolerance`` of it.
 
-    ``others``: colors that the publisher uses for anything else; black always is background. A mask of other colors
-    alone is an error.
+    ``others``: colors that the publisher uses for anything else; black is always background. A mask that contains only
+    other colors is an error.
     """
 
     pixels: Pixels
@@ -172,7 +172,7 @@ class RLE:
 
 @dataclass(frozen=True, slots=True)
 class Polygon:
-    """A filled polygon: ``((x, y), …)`` in pixels; it is closed. ``drawn_on``: as for a :class:`Box`."""
+    """A filled polygon: ``((x, y), …)`` in pixels, closed automatically. ``drawn_on``: as for a :class:`Box`."""
 
     points: tuple[tuple[float, float], ...]
     label: str  # raw
@@ -184,7 +184,7 @@ Mask = BinaryMask | LabelMap | ColorMap | RLE | Polygon
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What the publisher states about the person and the device: the age as a decade, all else as published.
+    """Attributes of the person and the device: the age as a decade, all others as published.
 
     Use :meth:`of`, which computes the decade.
     """
@@ -203,14 +203,14 @@ class Attributes:
         device: str | None = None,
         view: str | None = None,
     ) -> Attributes | None:
-        """From the values of tables and headers; None if none of them says anything.
+        """From the values of tables and headers; None if all of them are unknown.
 
         Args:
-            age: in years, also as ``"045Y"`` (DICOM) or ``"45.0"``; an age in days, weeks or months counts as 0 years.
-                Anything that is not an age from 0 to 120 years is unknown.
+            age: Age in years, also as ``"045Y"`` (DICOM) or ``"45.0"``; an age in days, weeks or months counts as 0
+                years. Anything that is not an age from 0 to 120 years is unknown.
             sex: "F", "M", "female", "male" in any case; other words are kept, except for blanks and "unknown".
-            device: the camera or scanner.
-            view: the projection, e.g. "PA".
+            device: Camera or scanner.
+            view: Projection, e.g. "PA".
         """
         found = cls(_decade(age), _sex(sex), _stated(device), _stated(view))
         return None if found == cls() else found
@@ -253,9 +253,9 @@ class Example:
     masks: tuple[Mask, ...] | None = None
     patient: str | None = None  # as published; the record has a number instead
     split: Split | None = None  # as published; None if the publisher defines none
-    raw_label: str | None = None  # if the publisher's cell says more than the labels do
+    raw_label: str | None = None  # if the publisher's cell is more specific than the labels
     key: str | None = None  # a stable name inside the source; None: the path and the frame
-    rows: tuple[int, ...] | None = None  # the rows it is for; None: every row that it fits
+    rows: tuple[int, ...] | None = None  # row numbers; None: every row that it fits
     attributes: Attributes | None = None  # age group, sex, device and view, as far as published
 
     @property
@@ -265,7 +265,7 @@ class Example:
 
     @property
     def files(self) -> tuple[PurePosixPath, ...]:
-        """Every file that it refers to, without duplicates: that of its pixels, then those of its masks."""
+        """The unique files that it refers to: that of its pixels, then those of its masks."""
         if not self.masks:
             return (self.path,)
         drawn = (mask.pixels for mask in self.masks if not isinstance(mask, RLE | Polygon))
@@ -296,10 +296,10 @@ class Example:
         return unicodedata.normalize("NFC", self.reference if self.key is None else self.key)
 
     def check(self) -> None:
-        """Check the types of all fields, which come from code of other people.
+        """Check the types of all fields, since loaders may be third-party code.
 
         Raises:
-            TypeError: names the field.
+            TypeError: A field has a wrong type; the message names it.
         """
         for name in ("label", "patient", "raw_label", "key"):
             value = getattr(self, name)
@@ -338,5 +338,5 @@ def _all_of(name: str, values: Any, kind: Any) -> Sequence[Any]:
 
 
 def _is_text(text: str) -> bool:
-    """Whether a text can be encoded: a lone surrogate, which an escape in JSON can produce, cannot."""
+    """Whether a text can be encoded: lone surrogates, which JSON escapes can produce, cannot."""
     return text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)

@@ -1,7 +1,7 @@
 """The results of arXiv 2412.20070 as data: every table with its numbers, and the experiments behind them as splits.
 
-``data/paper.yaml`` holds the tables, each with its source. Numbers are as printed, including contradictions, which are
-named in the ``notes`` of a row. :meth:`PaperCombination.experiment` and similar methods make a published row over a
+``data/paper.yaml`` contains the tables, each with its source. Numbers are as printed, including contradictions, which
+are named in the ``notes`` of a row. :meth:`PaperCombination.experiment` and similar methods make a published row over a
 built Med-MAT, with the paper's own triplets, so that a result can be compared with the published one::
 
     from med_mat import paper
@@ -58,7 +58,7 @@ class Part:
     paper: str  # its words
     triplet: MAT  # by the paper
     subsets: tuple[int, ...] = ()  # several: the paper does not say which; none: any of the triplet
-    sure: Literal["stated", "inferred"] = "inferred"  # how the subsets are known
+    sure: Literal["stated", "inferred"] = "inferred"  # how the subsets were determined
 
     def __str__(self) -> str:
         numbers = " or ".join(f"{number:02d}" for number in self.subsets) or "?"
@@ -73,7 +73,7 @@ class Part:
         """As a part of an experiment: those of its subsets that the build has; without subsets, the triplet.
 
         Raises:
-            SplitError: The build has none of them; the message names the sources that hold them.
+            SplitError: The build has none of them; the message names the sources that have them.
         """
         here = {row.subset for row in mat.tags.facts.values()}
         present = [number for number in self.subsets if number in here]
@@ -105,7 +105,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class PaperCombination:
-    """A published combination: parts to train on, which together hold all elements of the target."""
+    """A published combination: parts to train on, which together have all elements of the target."""
 
     kind: CombinationKind
     number: int  # of the row in its table, from 1
@@ -263,7 +263,7 @@ class Table:
     """A table of the paper."""
 
     title: str
-    source: str  # where it stands
+    source: str  # its place in the paper
     rows: tuple[Any, ...]
     notes: tuple[str, ...] = ()
 
@@ -271,7 +271,7 @@ class Table:
         return f"Table({self.title!r}: {len(self.rows)} rows)"
 
 
-#: Key of ``paper.yaml`` -> what its rows are.
+#: Key of ``paper.yaml`` -> the type of its rows.
 ROWS: Mapping[str, type] = types.MappingProxyType(
     {
         "subsets": SubsetFigures,

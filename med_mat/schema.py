@@ -3,7 +3,7 @@
 :data:`COLUMNS` is the only list of columns: the schema of the files, the index, the Croissant description and the
 documentation follow from it. A new column is one entry there, and the place that fills it
 (:func:`med_mat.building.record.record`). Nullable columns are null where a value is unknown or does not apply; an empty
-list means that somebody looked and found nothing.
+list means "annotated, nothing found".
 
 """
 
@@ -17,21 +17,21 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-#: Raised whenever the meaning of a column changes; part of every build's manifest.
+#: Incremented whenever the meaning of a column changes; recorded in every build's manifest.
 VERSION = 5
 
-#: Where a column is: in the data files (and, but for pixels, in the index), in the index alone, or in neither: a build
-#: keeps private ones of every record for itself, below ``.build``, and never publishes them.
+#: Where a column is stored: in the data files (and, except for pixels, in the index), only in the index, or in neither:
+#: private columns stay below ``.build`` and are never published.
 Level = Literal["record", "index", "private"]
-#: What is special about a column: pixels are not in the index; a tag has one value throughout a data file, so that
-#: readers skip files and row groups by it; questions and answers can be made again from the other columns.
+#: Special roles of a column: pixels are not in the index; a tag has one value throughout a data file, so that readers
+#: skip files and row groups by it; questions and answers can be made again from the other columns.
 Role = Literal["", "pixels", "tag", "question"]
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _STRINGS = pa.list_(pa.string())
 _BOX = pa.struct([*((name, pa.float32()) for name in ("xmin", "ymin", "xmax", "ymax")), ("label", pa.string())])
 _LEGEND = pa.struct([("value", pa.int32()), ("labels", _STRINGS)])
-#: What a publisher may state about the person and the device: see :class:`med_mat.example.Attributes`.
+#: Attributes of the person and the device: see :class:`med_mat.example.Attributes`.
 _ATTRIBUTES = pa.struct([(name, pa.string()) for name in ("age_group", "sex", "device", "view")])
 
 
@@ -41,14 +41,14 @@ class Column:
 
     name: str
     type: pa.DataType
-    meaning: str  # a phrase in Markdown
+    meaning: str  # description, a phrase in Markdown
     unit: str = ""
     level: Level = "record"
     role: Role = ""
-    since: int = 5  # the schema version that introduced it; those of the first release have its version
+    since: int = 5  # the schema version that introduced it; 5 for the first release
 
 
-#: In the order in which the files have them.
+#: In the order of the files.
 COLUMNS: tuple[Column, ...] = (
     Column(
         "id",
@@ -166,7 +166,7 @@ COLUMNS: tuple[Column, ...] = (
         "what seeded sampling depends on: source, row, SHA-256 of the raw file, and frame",
         level="index",
     ),
-    Column("file", pa.string(), "data file that holds the pixels", level="index"),
+    Column("file", pa.string(), "data file that contains the pixels", level="index"),
     Column("position", pa.int32(), "row of that file", level="index"),
     Column(
         "patient_key",
@@ -177,15 +177,17 @@ COLUMNS: tuple[Column, ...] = (
     Column("key", pa.int64(), "what seeded sampling of the record depends on", level="private"),
     Column("image_key", pa.int64(), "the same for its image: what the seeded split depends on", level="private"),
     Column("stratum", pa.string(), "what the seeded split is stratified by", level="private"),
-    Column("ordinal", pa.int32(), "place in the chunk", level="private"),
-    Column("thumbnail", pa.int32(), "place among the thumbnails of the chunk; null if there is none", level="private"),
+    Column("ordinal", pa.int32(), "position in the chunk", level="private"),
+    Column(
+        "thumbnail", pa.int32(), "position among the thumbnails of the chunk; null if there is none", level="private"
+    ),
     Column("format", pa.string(), "format of the stored image", level="private"),
     Column("raw_width", pa.int32(), "width of the raw image", unit="px", level="private"),
     Column("raw_height", pa.int32(), "height of the raw image", unit="px", level="private"),
     Column("orientation", pa.int8(), "EXIF orientation of the raw image", level="private"),
-    Column("notes", _STRINGS, "what may be wrong with its pixels", level="private"),
+    Column("notes", _STRINGS, "possible defects of its pixels", level="private"),
     Column("encoded", pa.bool_(), "whether the stored image is a PNG that the build encoded", level="private"),
-    Column("removed", _STRINGS, "what the raw file held beside its image", level="private"),
+    Column("removed", _STRINGS, "what the raw file contained besides its image", level="private"),
     Column("descriptor", pa.binary(), "finds images that are rotated, shifted or scaled", level="private"),
 )
 
@@ -202,15 +204,15 @@ def _names(role: Role) -> tuple[str, ...]:
 
 
 RECORD_COLUMNS = tuple(one for one in COLUMNS if one.level == "record")
-#: All columns but the pixels, and those that only the index has.
+#: All columns of the index.
 INDEX_COLUMNS = tuple(one for one in COLUMNS if one.level in ("record", "index") and one.role != "pixels")
 FIELDS = _fields(RECORD_COLUMNS)
 INDEX_FIELDS = _fields(INDEX_COLUMNS)
 PRIVATE_FIELDS = _fields([one for one in COLUMNS if one.level == "private"])
 PIXEL_COLUMNS = _names("pixels")
-#: What a record asks, and what the correct answer is.
+#: The question of a record and its correct answer.
 QUESTION_COLUMNS = _names("question")
-#: The columns that all records of a data file share, so that readers skip row groups by them.
+#: The columns that have one value throughout a data file, so that readers skip row groups by them.
 TAG_COLUMNS = _names("tag")
 #: What separates the labels of a ``label_set``; no label contains it.
 LABEL_SEPARATOR = "; "
@@ -220,7 +222,7 @@ def markdown(*levels: Level) -> str:
     """The columns of some levels as a Markdown table: name, type, unit and meaning.
 
     Args:
-        levels: those to list; the published ones if none is given.
+        levels: Levels to list (default: the published ones).
     """
     listed = [one for one in COLUMNS if one.level in (levels or ("record", "index"))]
     lines = [f"| `{one.name}` | {_type_name(one.type)} | {one.unit} | {one.meaning} |" for one in listed]

@@ -2,7 +2,7 @@
 
 Modalities and areas are those of arXiv 2412.20070 v2 (Table 17 and appendix B.1). The paper never lists its 13 tasks:
 the 13 here are ours, coarse, and each of the 53 subsets maps to one of them (``data/subsets.yaml``). The paper pools
-COVID and Cancer into State to obtain more combinations; ``TASK_PARENTS`` holds that hierarchy.
+COVID and Cancer into State to obtain more combinations; ``TASK_PARENTS`` is that hierarchy.
 
 For checking words, and for words declared by cards, see :mod:`med_mat.vocabulary`.
 """

@@ -117,7 +117,7 @@ class Vocabulary:
                 6). With ``pool_tasks``, as State too.
 
         Raises:
-            VocabularyError: no such task.
+            VocabularyError: There is no such task.
         """
         self.check("task", task)
         names = [task]
@@ -131,7 +131,7 @@ class Vocabulary:
         Two kinds of one task, such as COVID and Cancer, are not related.
 
         Raises:
-            VocabularyError: no such task.
+            VocabularyError: There is no such task.
         """
         if one == other:
             return True

@@ -22,7 +22,7 @@ def register() -> None:
         full = f"med_mat.{name}"
         if full in sys.modules or PathFinder.find_spec(full, package.__path__) is not None:
             continue
-        spec = PathFinder.find_spec(full, [beside])  # before an editable installation elsewhere
+        spec = PathFinder.find_spec(full, [beside])  # before an editable installation of another checkout
         if spec is not None and spec.loader is not None:
             sys.modules[full] = module = importlib.util.module_from_spec(spec)
             spec.loader.exec_module(module)

@@ -150,7 +150,7 @@ class Erratum:
 
 @dataclass(frozen=True, slots=True)
 class SharedId:
-    """An id in the paths of a source that others use too: records with the same id share a patient or an image."""
+    """An id in a source's paths that other sources use too: records with the same id share a patient or an image."""
 
     namespace: str  # sources are linked by ids of the same namespace
     pattern: str  # a regular expression with one group, named id, searched for in a path relative to the source's root

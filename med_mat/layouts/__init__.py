@@ -1,1 +1,1 @@
-"""Recognizes which source a folder or an archive holds, by the layouts of the cards."""
+"""Recognizes which source a folder or an archive contains, by the layouts of the cards."""

@@ -25,7 +25,7 @@ def branches(pattern: str) -> tuple[Parts, ...]:
 
 
 def fits(tree: Tree, parts: Parts, layout: Layout) -> bool:
-    """Whether a folder holds all required files of a layout, and at least one of its parts."""
+    """Whether a folder contains all required files of a layout, and at least one of its parts."""
     if not all(matches(tree, parts, pattern) for pattern in layout.files):
         return False
     return any(matches(tree, parts, pattern) for pattern in layout.parts) if layout.parts else bool(layout.files)
@@ -110,9 +110,9 @@ class Candidates:
         """The sources whose layout fits a folder most specifically; several where they tie.
 
         Args:
-            tree: contains the folder.
-            parts: the folder.
-            without: names of sources to leave out.
+            tree: The tree that contains the folder.
+            parts: The folder.
+            without: Names of sources to leave out.
         """
         fitting = [
             (source, layout)

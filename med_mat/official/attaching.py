@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 _STRINGS = pa.list_(pa.string())
 #: The authors' columns, separate from those of :mod:`med_mat.schema`.
 FIELDS: tuple[tuple[str, pa.DataType], ...] = (
-    ("upstream_file", pa.string()),  # below the folder that was named
+    ("upstream_file", pa.string()),  # relative to the given folder
     ("upstream_id", pa.string()),  # within that file
-    ("upstream_subset", pa.int16()),  # as the file is named; null for files of a row
-    ("upstream_row", pa.int16()),  # as the entry says, else as the file is named
-    ("upstream_split", pa.string()),  # as the file is named
+    ("upstream_subset", pa.int16()),  # from the file's name; null for files of a row
+    ("upstream_row", pa.int16()),  # from the entry, else from the file's name
+    ("upstream_split", pa.string()),  # from the file's name
     ("upstream_image", pa.string()),  # the path as printed
     ("upstream_match", pa.string()),  # how it was found: path, renamed folder, or converted
     ("upstream_caption", pa.string()),
-    ("upstream_labels", _STRINGS),  # the caption, taken apart where the row may have several labels
+    ("upstream_labels", _STRINGS),  # the caption, split if the row may have several labels
     ("upstream_question", pa.string()),  # with options and suffix
     ("upstream_options", _STRINGS),
     ("upstream_answer", pa.string()),  # as printed, usually a letter
@@ -53,7 +53,7 @@ def attach(place: Path | str, mat: MedMAT) -> datasets.Dataset:
 
     Args:
         place: A folder of the authors' JSON, or one of its files. If it contains both of their folders, each question
-            is there twice: filter by ``upstream_file``, or give one folder.
+            occurs twice: filter by ``upstream_file``, or give one folder.
         mat: An opened Med-MAT.
 
     Returns:

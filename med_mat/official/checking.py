@@ -34,7 +34,7 @@ FAULTS = {
 }
 _EXAMPLES = 20
 _SHOWN = 3
-#: A part of a caption is rare up to this often; a file has free text from this many different ones on.
+#: A part of a caption is rare up to this count; a file with at least this many different parts has free text.
 _RARE = 2
 _FREE_TEXTS = 5
 _MASK = re.compile(r"(^|[^a-z])masks?([^a-z]|$)", re.IGNORECASE)
@@ -64,7 +64,7 @@ class Contents:
     entries: int
     images: int  # different ones
     labels: int  # different captions
-    outcomes: dict[Outcome, int]  # empty where there is nothing to attach to
+    outcomes: dict[Outcome, int]  # empty if there is nothing to attach to
 
 
 @dataclass(slots=True)
@@ -227,7 +227,7 @@ def _adder(report: Report, file: File) -> _Add:
 
 
 class _Words:
-    """The words of one file's captions against the card's and the question's."""
+    """Compares the words of one file's captions with those of the card and the question."""
 
     def __init__(
         self, rows: dict[int, Row], possible: Sequence[int], captions: Counter[str], synonyms: Synonyms
@@ -267,7 +267,7 @@ class _Words:
                 yield "unnamed label", f"{', '.join(unnamed)} in {entry.open_question!r}"
 
     def _is_asked(self, asked: str, label: str) -> bool:
-        """Whether a question names a label, or what it is the absence of."""
+        """Whether a question names a label, or the finding whose absence it states."""
         thing = label.removeprefix("no ").removeprefix("not ")
         return self._synonyms.means_nothing(label) or _holds(asked, thing)
 
@@ -284,5 +284,5 @@ def _holds(text: str, word: str) -> bool:
 
 
 def _several(rows: Sequence[Row]) -> bool:
-    """Whether a caption of some rows may hold several labels."""
+    """Whether a caption of these rows may contain several labels."""
     return any(row.kind not in ("classes", "grades") for row in rows)

@@ -1,4 +1,4 @@
-"""The authors' JSON, in both layouts that they published, read entry by entry.
+"""Reads the authors' JSON entry by entry, in both published layouts.
 
 December 2024 (``Aggregated_Subsets/Subset--24-train.json``, ``Original_Medical_Datasets/ori--48-train.json``)::
 
@@ -40,7 +40,7 @@ LETTERS = "ABCDEFGH"
 
 _NAME = re.compile(r"(Subset|ori)--?([0-9]{1,3})-(train|test)\.json", re.IGNORECASE)
 _LONGEST = 1 << 20  # characters of one entry; theirs have about 600
-_LARGEST = 1 << 29  # bytes of one file, whose entries are held in memory; theirs have about 10 million
+_LARGEST = 1 << 29  # bytes of one file, whose entries are kept in memory; theirs have about 10 million
 _OLD = ("id", "image", "caption", "Question", "Question-choice", "Answer-choice")
 _NEW = ("id", "image", "caption", "question", "choices")
 
@@ -55,15 +55,15 @@ class Entry:
     caption: str  # the label, or several joined by ", "
     open_question: str
     open_answer: str
-    question: str  # with options and suffix; composed in the same form where the layout leaves that out
+    question: str  # with options and suffix; composed in the same form if the layout omits it
     options: tuple[str, ...]
-    answer: str  # as printed; the letter of the choice that is the caption where the layout has none, else ""
+    answer: str  # as printed; if the layout has none, the letter of the choice that is the caption, else ""
     row: int | None  # as printed
-    located: bool  # whether ``image`` is a path inside a source: the later layout does not tell
+    located: bool  # whether ``image`` is a path inside a source: the later layout does not state it
 
     @property
     def answered(self) -> str | None:
-        """The option that the answer names; None where it names none."""
+        """The option that the answer names; None if it names none."""
         at = LETTERS.find(self.answer) if len(self.answer) == 1 else -1
         return self.options[at] if 0 <= at < len(self.options) else None
 
@@ -73,7 +73,7 @@ class File:
     """One of the authors' files."""
 
     path: Path
-    name: str  # relative to the folder that was named
+    name: str  # relative to the given folder
     subset: int | None  # as its name says
     row: int | None  # as its name says
     split: str  # as its name says
@@ -100,7 +100,7 @@ class File:
         return found
 
     def rows(self, catalog: Catalog) -> tuple[int, ...]:
-        """The rows that its entries may belong to: that of its name, or those of its subset."""
+        """The rows that its entries may belong to: the row in its name, or the rows of its subset."""
         if self.row is not None:
             return (self.row,)
         subset = catalog.subsets.get(self.subset or 0)
@@ -133,12 +133,12 @@ def _file(path: Path, top: Path) -> File | None:
         return None
     kind, number, split = matched[1].lower(), int(matched[2]), matched[3].lower()
     name = path.name if path == top else path.relative_to(top).as_posix()
-    name = name.encode(errors="replace").decode()  # a folder's name need not be text
+    name = name.encode(errors="replace").decode()  # a folder's name may not be valid text
     return File(path, name, number if kind == "subset" else None, number if kind == "ori" else None, split)
 
 
 def _objects(path: Path) -> Iterator[tuple[int, Any]]:
-    """The elements of the list that a file holds, each with its place from 1, parsed as the file is read."""
+    """The elements of the list in a file, each with its position from 1, parsed as the file is read."""
     decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     only_a_file(path)
     with path.open(encoding="utf-8") as file:

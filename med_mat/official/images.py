@@ -1,4 +1,4 @@
-"""Images for the authors' entries, of a build or of raw folders: files by source, records by row and path."""
+"""Images for the authors' entries, from a build or raw folders: files by source, records by row and path."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 #: The part of a record's path after a file that holds several images.
 _FRAME = re.compile(FRAME)
-#: A file with several records of one row, which a path does not tell apart.
+#: A file with several records of one row, which a path does not distinguish.
 SEVERAL = -1
 
 
@@ -82,7 +82,7 @@ class BuiltImages(Images):
             return {}
         try:
             files = read_index(self.mat.location.local(f"{FOLDER}/{source}.parquet")).files
-        except (OSError, MedMATError):  # not pushed to the Hub: what gave records is known nevertheless
+        except (OSError, MedMATError):  # not pushed to the Hub; files with records are known nevertheless
             rows = [row for row in self.rows.values() if row.source == source]
             return {path: "image" for row in rows for path in self._of_row(row)}
         return dict(zip(files["path"].to_pylist(), files["role"].to_pylist(), strict=True))

@@ -1,4 +1,4 @@
-"""Upstream's captions as labels. Several are joined by ", ", which some labels hold themselves."""
+"""Splits upstream's captions into labels. They are joined by ", ", which some labels contain themselves."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _SEPARATOR = ", "
 
 
 def known_labels(rows: Iterable[Row]) -> frozenset[str]:
-    """What the labels of some rows are called, by the publisher or by us, in lower case."""
+    """The publisher's and our names for the labels of some rows, in lower case."""
     return frozenset(name.casefold() for row in rows for name in (*row.labels, *row.labels.values()))
 
 
 def split_labels(caption: str, known: frozenset[str], *, several: bool) -> list[str]:
-    """The labels of a caption: from the left, the longest that is known; else up to the next separator.
+    """The labels of a caption: from the left, the longest known label, or else the text up to the next separator.
 
     Args:
-        caption: e.g. ``Media haze, optic disc pallor``.
-        known: labels in lower case (:func:`known_labels`).
-        several: whether a caption of the row may hold several labels at all.
+        caption: E.g. ``Media haze, optic disc pallor``.
+        known: Known labels in lower case (:func:`known_labels`).
+        several: Whether a caption of the row may contain several labels.
     """
     if not several:
         return [caption]

@@ -44,7 +44,7 @@ class Match:
 
     entry: Entry
     outcome: Outcome
-    row: int | None = None  # upstream's, as the entry or the name of its file says; None where that is unknown
+    row: int | None = None  # upstream's, from the entry or its file's name; None if unknown
     path: str | None = None  # inside the source
     record: int | None = None  # position in the index of a build
 

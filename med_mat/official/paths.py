@@ -1,7 +1,7 @@
-"""Upstream's paths among the files of a source.
+"""Finds upstream's paths among the files of a source.
 
-Upstream prints ``med-mat/<wrapper folders>/<path inside the source>``. How many folders are wrappers is not told, so
-paths are compared from their end: the file that shares most parts with upstream's path is meant, if there is only one.
+Upstream prints ``med-mat/<wrapper folders>/<path inside the source>``. The number of wrapper folders is not stated, so
+paths are compared from their end: the file that shares most parts with upstream's path matches, if it is unique.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import Literal, NamedTuple
 
 from med_mat import formats
 
-#: ``path``: all of the path inside the source is that of upstream. ``renamed folder``: the end is, and the folder in
-#: front of it is one that the source does not have. ``converted``: the same name with another suffix.
+#: ``path``: the whole path inside the source matches upstream's. ``renamed folder``: its end matches, and the folder
+#: before it does not exist in the source. ``converted``: the same name with another suffix.
 How = Literal["path", "renamed folder", "converted", "ambiguous", "missing"]
 
 
 class Found(NamedTuple):
-    """A file of the source that upstream's path means, and how it was told; or no file, and why."""
+    """The file of a source that matches upstream's path, and how it matches; or no file, and the reason."""
 
     path: str | None
     how: How
 
 
 class Paths:
-    """The image files of one source, to be found by their ends. Letter case does not matter.
+    """The image files of one source, searchable by the ends of their paths, ignoring case.
 
     Args:
-        roles: path inside the source -> ``image``, ``mask``, or what else the file is to the build.
+        roles: Path inside the source -> ``image``, ``mask``, or any other role of the file in the build.
     """
 
     def __init__(self, roles: Mapping[str, str]) -> None:
@@ -42,7 +42,7 @@ class Paths:
         }
 
     def find(self, image: str) -> Found:
-        """The file that upstream's path means."""
+        """Finds the file that matches upstream's path."""
         path = image.replace("\\", "/").lower()
         named = self._find(self._names, path)
         if named.how != "missing":
@@ -61,7 +61,7 @@ class Paths:
         whole = [one for one in candidates if one.count("/") + 1 == shared]
         before = parts[-shared - 1] if shared < len(parts) else ""
         if before in self._folders and not (whole and shared > 1):
-            return Found(None, "missing")  # the folder that upstream names is here, and the file is not in it
+            return Found(None, "missing")  # upstream's folder exists here, but without the file
         candidates = whole or candidates
         if len(candidates) > 1:
             return Found(None, "ambiguous")
@@ -69,7 +69,7 @@ class Paths:
 
 
 class _Ends:
-    """Paths sorted by their parts from last to first, so that those with a common end lie side by side."""
+    """Paths sorted by their parts from last to first, so that those with a common end are adjacent."""
 
     def __init__(self, shown: Mapping[str, str]) -> None:
         order = sorted((_turned(text.lower().split("/")), path) for path, text in shown.items())
@@ -77,7 +77,7 @@ class _Ends:
         self._paths = [path for _, path in order]
 
     def longest(self, parts: list[str]) -> tuple[int, list[str]]:
-        """How many parts at the end are shared with any path, and the paths that share so many."""
+        """The largest number of final parts shared with any path, and the paths that share that many."""
         for shared in range(len(parts), 0, -1):
             start = _turned(parts[-shared:])
             low = bisect_left(self._keys, start)

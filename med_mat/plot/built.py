@@ -34,7 +34,7 @@ def picture(
     limit: int | None = None,
     theme: str = "light",
 ) -> Figure | Image.Image:
-    """A figure of selected records of a Med-MAT. For a contact sheet, only the row groups that are needed are read.
+    """A figure of selected records of a Med-MAT. For a contact sheet, only the required row groups are read.
 
     Args:
         mat: An opened Med-MAT.

@@ -1,6 +1,6 @@
-"""What figures are drawn on: lengths are inches from the top left corner, so that text of a fixed size fits its place.
+"""The canvas of figures: coordinates are inches from the top left corner, so that fixed-size text fits.
 
-Matplotlib is imported when a figure is drawn, and not before.
+Matplotlib is imported only when a figure is drawn.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def settings() -> Iterator[None]:
         "savefig.facecolor": "auto",
     }
     with style.context(["default", ours]), warnings.catch_warnings():
-        # an SVG is shown in fonts that have the character, a PNG shows a frame in its place
+        # an SVG viewer falls back to fonts with the character; a PNG shows a box instead
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
         yield
 

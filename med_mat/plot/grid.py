@@ -41,15 +41,15 @@ def mat_grid(
     """The MAT grid: a row per area, a column per modality, in each cell a strip per task with its record count.
 
     Args:
-        cells: complete triplet -> number of records.
-        against: the same of another side, whose numbers are framed, beside the filled ones of ``cells``.
-        target: a triplet to outline; the modality, area and task that it names are marked wherever they stand.
-        title: a line above.
-        sides: what ``cells`` and ``against`` are.
+        cells: Complete triplet -> number of records.
+        against: The same for another side, whose numbers are framed, next to the filled ones of ``cells``.
+        target: Triplet to outline; its modality, area and task are marked wherever they occur.
+        title: Title of the figure.
+        sides: Names of ``cells`` and ``against``.
         theme: "light" or "dark".
 
     Raises:
-        PlotError: nothing to draw, or no such theme.
+        PlotError: Nothing to plot, or an unknown theme.
         MissingExtraError: matplotlib is not installed.
     """
     look = theme_of(theme)
@@ -80,11 +80,11 @@ class _Grid:
     strips: Mapping[tuple[str, str], Sequence[MAT]]  # modality, area -> triplets, in the order of the tasks
     tops: Mapping[str, float]  # area -> upper end of its line
     bottom: float
-    range: tuple[int, int]  # of the filled numbers: from a power of ten to the highest
+    range: tuple[int, int]  # color range of the filled numbers: from a power of ten to the maximum
 
     @classmethod
     def of(cls, mats: set[MAT], given: Sequence[Mapping[MAT, int]], target: MAT | None, look: Theme) -> _Grid:
-        """Lay out the triplets; modalities and areas without any are left out."""
+        """Lay out the triplets; modalities and areas without triplets are left out."""
         if not all(mat.complete for mat in mats):
             raise PlotError("The cells of a grid are complete triplets, such as CT/Lung/Cancer.")
         tasks = in_order("task", (mat.task for mat in mats))
@@ -139,7 +139,7 @@ class _Grid:
         return figure
 
     def _frame(self, axes: Axes) -> None:
-        """Lines, names and sums of modalities and areas; bands where they are the target's."""
+        """Lines, names and totals of modalities and areas, with bands for the target's."""
         look, head = self.look, _TOP - 0.42
         lefts = [_LEFT + self.cell * number for number in range(len(self.modalities))]
         ends = [*self.tops.values(), self.bottom]
@@ -185,14 +185,14 @@ class _Grid:
             box(axes, x - 0.025, y - 0.025, width + 0.05, _STRIP + 0.05, None, edge=look.accent, linewidth=1.8)
 
     def _task(self, axes: Axes, x: float, y: float, task: str) -> None:
-        """A task's mark, filled where it is the target's."""
+        """A task's mark, filled if it is the target's."""
         look, marked = self.look, self._marked("task", task)
         fill, color = (look.accent, ink_on(look.accent)) if marked else (look.paper, look.ink)
         box(axes, x, y, _TASK_WIDTH, _STRIP, fill, edge=look.line, linewidth=0.6)
         write(axes, x + _TASK_WIDTH / 2, y + _STRIP / 2, mark(task), color, 7, ha="center")
 
     def _color(self, count: int) -> str:
-        """Of a number of records, on a logarithmic scale."""
+        """The color for a number of records, on a logarithmic scale."""
         from matplotlib import colormaps
         from matplotlib.colors import to_hex
 

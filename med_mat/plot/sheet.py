@@ -31,24 +31,24 @@ def contact_sheet(
     side: int = 192,
     theme: str = "light",
 ) -> Image.Image:
-    """Thumbnails of records with their boxes and masks, and below each its label and its id.
+    """Thumbnails of records with boxes and masks, each with its label and id below.
 
-    Only the records shown are read and decoded. One whose pixels cannot be read, or are not there, gets an empty place
-    that says so.
+    Only the records shown are read and decoded. A record whose pixels are missing or unreadable gets an empty tile that
+    says so.
 
     Args:
-        dataset: records of :mod:`med_mat.schema`; of these columns, those that are there: image, mask, mask_legend,
-            boxes (corners in pixels of the image as shown, EXIF orientation applied), label, labels, id.
-        columns: thumbnails in a line.
-        limit: at most so many records: spread evenly over a ``Dataset``, the first ones of an ``IterableDataset``.
-        boxes: whether to draw boxes.
-        masks: whether to draw masks: a translucent color for each label, with an outline. After seven labels colors
-            return; each caption names the labels of its record.
-        side: pixels of the square into which a thumbnail is fitted; small images are enlarged.
+        dataset: Records of :mod:`med_mat.schema`. Of its columns, these are used if present: image, mask, mask_legend,
+            boxes (corners in pixels of the displayed image, EXIF orientation applied), label, labels, id.
+        columns: Number of thumbnails per line.
+        limit: Maximum number of records: evenly spaced for a ``Dataset``, the first ones for an ``IterableDataset``.
+        boxes: Whether to draw boxes.
+        masks: Whether to draw masks: a translucent color for each label, with an outline. Colors repeat after seven
+            labels; each caption names the labels of its record.
+        side: Side of a thumbnail's square in pixels; small images are enlarged.
         theme: "light" or "dark".
 
     Raises:
-        PlotError: there is no record, a size is below 1, or no such theme.
+        PlotError: There is no record, a size is below 1, or the theme is unknown.
     """
     import datasets
 
@@ -107,7 +107,7 @@ def _sheet(
         left, top = _MARGIN + number % columns * step[0], _MARGIN + number // columns * step[1]
         sheet.paste(shown, (left, top))
         draw.text((left, top + side + 4), _fitted(label, side, own), look.ink, own)
-        text = _fitted(name, side, own, name.find("/") + 1)  # the source and the end of the path stay
+        text = _fitted(name, side, own, name.find("/") + 1)  # keeps the source and the end of the path
         draw.text((left, top + side + 4 + _LINE), text, look.quiet, own)
     for x, y, color, text in entries:
         draw.rectangle((x, y + 2, x + 11, y + 13), fill=color, outline=look.quiet)

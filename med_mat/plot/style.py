@@ -1,4 +1,4 @@
-"""Colors and words of figures and contact sheets, and the font of the latter."""
+"""Colors and wording of figures and contact sheets, and the font of the latter."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ PALETTE = ("#E69F00", "#56B4E9", "#009E73", "#F0E442", "#D55E00", "#CC79A7", "#0
 
 @dataclass(frozen=True, slots=True)
 class Theme:
-    """The colors of a background and of what is written on it."""
+    """The colors of a background and of the text and shapes on it."""
 
     paper: str
     ink: str
     quiet: str  # less important text
     line: str
-    accent: str  # the target, and what is shared with it
+    accent: str  # the target, and elements shared with it
     tint: str  # the same, behind text
     counts: tuple[
         float, float
-    ]  # positions in the color map of few and of many records; the latter contrasts with the background
+    ]  # color map positions for few and for many records; the latter contrasts with the background
     sides: tuple[str, str]
 
 
@@ -47,7 +47,7 @@ def theme_of(name: str) -> Theme:
     """A theme by its name.
 
     Raises:
-        PlotError: there is none of that name.
+        PlotError: There is no theme of that name.
     """
     if name not in _THEMES:
         raise PlotError(f"There is no theme {name!r}: choose {' or '.join(_THEMES)}.")
@@ -74,7 +74,7 @@ def counted(number: int, what: str) -> str:
 
 
 def font() -> ImageFont.FreeTypeFont:
-    """Pillow's own, for contact sheets, so that no machine's fonts matter.
+    """Pillow's built-in font for contact sheets, so that they do not depend on installed fonts.
 
     Raises:
         PlotError: Pillow was built without FreeType.

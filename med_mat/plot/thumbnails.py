@@ -1,4 +1,4 @@
-"""One record as a small square: its image, with its boxes and masks on it."""
+"""One record as a square thumbnail: its image with boxes and masks."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def thumbnail(record: Mapping[str, Any], *, side: int = 192, theme: str = "light
     """One record with its boxes and masks, fitted into a square.
 
     Args:
-        record: as :meth:`med_mat.dataset.MedMAT.read` gives it, its pictures as bytes.
-        side: pixels of the square.
+        record: A record as returned by :meth:`med_mat.dataset.MedMAT.read`, with its images as bytes.
+        side: Side of the square in pixels.
         theme: "light" or "dark".
 
     Raises:
-        PlotError: no such theme.
+        PlotError: The theme is unknown.
     """
     return square(record, side, theme_of(theme), colors={})
 
@@ -102,7 +102,7 @@ def _regions(
 def _paint(small: Image.Image, region: Image.Image, color: str) -> None:
     """A region in a translucent color with an opaque outline, in place."""
     small.paste(color, mask=region.point(lambda gray: gray * 3 // 10))
-    solid = region.point(lambda gray: 255 if gray >= 64 else 0)  # thin vessels stay
+    solid = region.point(lambda gray: 255 if gray >= 64 else 0)  # keeps thin vessels visible
     small.paste(color, mask=ImageChops.subtract(solid, solid.filter(ImageFilter.MinFilter(3))))
 
 

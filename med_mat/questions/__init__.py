@@ -1,6 +1,6 @@
 """Questions and answers: a record's labels as a multiple-choice and as an open question; boxes as an open question.
 
-A question is a view: a pure function of a record's columns in the index, its row's card, and a seed. The shards hold
+A question is a view: a pure function of a record's columns in the index, its row's card, and a seed. The shards contain
 one form of it, and the index can be asked for others (:mod:`med_mat.questions.view`). See ``docs/questions.md``.
 """
 

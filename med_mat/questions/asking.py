@@ -1,7 +1,7 @@
 """Makes the questions of records, in one of three forms.
 
 ``default``: what a build stores. No two options can both be right, a label that is merely unknown is never offered as
-wrong, and neither number nor length of options tells the answer.
+wrong, and neither number nor length of options reveals the answer.
 ``row``: the same with distractors from the row's own labels alone.
 ``paper``: upstream's own rules (arXiv 2412.20070 v2, section 2.1 and Figure 8): distractors are any other labels of the
 whole subset, of findings any other sets of labels that occur in it, and only the answer itself is not repeated.
@@ -37,14 +37,14 @@ class _Asked:
     row: Row
     instructions: tuple[str, ...]
     known: frozenset[str]  # its labels
-    drawn: tuple[str, ...]  # those that can have boxes
+    drawn: tuple[str, ...]  # labels that can have boxes
     pools: Mapping[str, classes.Pools]  # classes and grades, by scale
     findings: findings.Findings | None
-    captions: tuple[str, ...]  # what answers of the whole subset read like: the paper's form
+    captions: tuple[str, ...]  # all answers of the subset, for the paper's form
 
 
 class Questioner:
-    """Makes the questions of records of some rows. It holds only plain data and can be pickled."""
+    """Makes the questions of records of some rows. It contains only plain data and can be pickled."""
 
     def __init__(
         self,
@@ -197,7 +197,7 @@ def _prepare(
 
 
 def _pools(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> dict[str, classes.Pools]:
-    """Pools by scale. A grade beyond the end of its scale is asked about together with those of the scale."""
+    """Pools by scale. A grade beyond the end of its scale is asked about together with the grades of the scale."""
     if not row.scales:
         return {_ONE_SCALE: classes.pools(row, siblings, synonyms)}
     raws = list(row.labels)

@@ -1,11 +1,11 @@
-"""Distractors where several labels may hold: other sets of labels, of which each is wrong as the list of all findings.
+"""Distractors for images with several labels: other label sets, each of which is wrong as the list of all findings.
 
-A set is wrong where it has a label that is stated to be absent, or lacks one that is present; labels of which nothing
-is stated are in no set. Sets are drawn like answers: as many labels as the source's images bear on average, common
-labels more often, and they may share labels with the answer and with each other. Two things are drawn first, so that
-they do not tell the answer: whether "No finding" is among the sets, and how many of them are longer as text. The latter
-always where the answer is "No finding" or unknown labels leave few others, and else in half of the questions: it keeps
-length from telling where a card knows nothing of how many labels are usual, but makes short labels distractors more
+A set is wrong if it has a label that is stated to be absent, or lacks one that is present; unknown labels are in no
+set. Sets are sampled like answers: as many labels as the source's images have on average, common labels more often, and
+they may share labels with the answer and with each other. Two things are sampled first, so that they do not reveal the
+answer: whether "No finding" is among the sets, and how many sets are longer as text. The latter is sampled always if
+the answer is "No finding" or unknown labels leave few others, and otherwise in half of the questions: it keeps length
+from revealing the answer if the card does not state the usual number of labels, but makes short labels distractors more
 often than answers.
 """
 
@@ -36,13 +36,13 @@ class Findings:
     """A row of findings, prepared for questions."""
 
     names: tuple[str, ...]
-    clashes: Clashes  # label -> those that one image may bear with it, or that mean the same
-    one: Mapping[str, str]  # label -> what stands for all labels of its meaning
-    findings: frozenset[str]  # labels that an image without finding does not bear
+    clashes: Clashes  # label -> labels that may occur with it, or have the same meaning
+    one: Mapping[str, str]  # label -> the representative of all labels with its meaning
+    findings: frozenset[str]  # labels that an image without findings does not have
     nothing: str | None  # the row's own label for "no finding"
-    nothing_text: str  # what to answer where the row has no such label
-    weights: Mapping[str, int]  # label -> how common it is
-    size: int  # labels of an image that bears any, on average, in hundredths
+    nothing_text: str  # the answer if the row has no such label
+    weights: Mapping[str, int]  # label -> its frequency
+    size: int  # mean number of labels of an image with findings, in hundredths
     offered: int  # how often "no finding" is among the distractors, in ten thousandths
 
 
@@ -50,9 +50,9 @@ def prepare(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> Findings:
     """A row of findings, from its card alone.
 
     Args:
-        row: asked about.
-        siblings: the rows of its subset, one of which may have a word for "no finding".
-        synonyms: which labels could both be right.
+        row: The row asked about.
+        siblings: The rows of its subset, one of which may have a word for "no finding".
+        synonyms: Which labels could both be right.
     """
     names = row.names
     nothing = next(filter(synonyms.means_nothing, names), None)
@@ -76,7 +76,7 @@ def prepare(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> Findings:
         nothing_text=nothing or next(shared, NONE),
         weights={name: max(1, seen.get(name, least)) for name in names},
         size=size,
-        # as often as the others where it is right in one of four, and always where it is right more often
+        # as often as the others if it is right in one of four, and always if it is right more often
         offered=min(_WHOLE, 3 * share * _WHOLE // (_WHOLE - share)) if share < _WHOLE else _WHOLE,
     )
 
@@ -84,7 +84,7 @@ def prepare(row: Row, siblings: Sequence[Row], synonyms: Synonyms) -> Findings:
 def truth(asked: Findings, present: Sequence[str], absent: Sequence[str]) -> list[str]:
     """The list of all findings, in the card's order; empty if the labels do not say.
 
-    An image is without finding where that is stated, or where all findings are stated to be absent.
+    An image is without findings if that is stated, or if all findings are stated to be absent.
     """
     held = set(present)
     if held:
@@ -98,8 +98,8 @@ def truth(asked: Findings, present: Sequence[str], absent: Sequence[str]) -> lis
 def distractors(sampler: Sampler, asked: Findings, right: Sequence[str], absent: Sequence[str]) -> list[str]:
     """Up to three sets of labels that are wrong if ``right`` is right, as texts; empty if the labels allow none.
 
-    Where nothing is stated to be absent, all that could be offered are parts of the answer, which would be the longest
-    option: then nothing is.
+    If nothing is stated to be absent, only subsets of the answer could be offered, and the answer would be the longest
+    option: then no distractor is returned.
     """
     answer = joined(right)
     held = set(right)
@@ -132,7 +132,7 @@ class _Sides:
     def __init__(self, answer: str, asked: Findings, right: Sequence[str]) -> None:
         self._answer, self._asked = answer, asked
         self._left = [_MOST, _MOST]
-        self._spare: list[str] = []  # those for which there was no place
+        self._spare: list[str] = []  # sets for which there was no place
         self._known = {self._meaning(right)}
         self.texts: dict[str, None] = {}
 
@@ -141,10 +141,10 @@ class _Sides:
         return len(self.texts) == _MOST
 
     def open(self, sampler: Sampler, first: Sequence[str], *, by_length: bool) -> None:
-        """Take the first set, if there is one, and choose how many of the others must be longer than the answer.
+        """Take the first set, if any, and choose how many of the others must be longer than the answer.
 
-        "No finding" is mostly the shortest option, right or wrong. Offered when it is wrong as often as others are, and
-        before the lengths of the others are drawn, it makes the shortest option right in one of four.
+        "No finding" is usually the shortest option, right or wrong. Offered as a distractor as often as others, and
+        before the lengths of the others are sampled, it makes the shortest option right in one of four questions.
         """
         if first:
             self.add(first)
@@ -153,7 +153,7 @@ class _Sides:
             self._left = [_MOST - len(self.texts) - longer, longer]
 
     def add(self, names: Sequence[str]) -> None:
-        """Keep a set if it is new, differs from the answer, and has a length that is needed."""
+        """Keep a set if it is new, differs from the answer, and has a required length."""
         text = joined(names)
         meaning = self._meaning(names)
         if self.full or meaning in self._known or text in self.texts or text.casefold() == self._answer.casefold():

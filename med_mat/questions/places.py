@@ -1,4 +1,4 @@
-"""Questions for boxes: where one of the labels is visible."""
+"""Questions for boxes and masks: where one of the labels is visible."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def ask_for_boxes(
     """Ask where one of the row's labels is visible.
 
     Args:
-        sampler: of the record.
-        instruction: with a place for the label.
-        names: the row's labels that can have boxes.
-        hidden: labels that may be there without a box: unknown, or present and not drawn. None can be the answer to no
-            question for these.
-        boxes: of the image.
-        size: its width and height in pixels.
+        sampler: The record's sampler.
+        instruction: The wording, with a placeholder for the label.
+        names: The row's labels that can have boxes.
+        hidden: Labels that may be visible without a box: unknown, or present but not drawn. "None" is never the answer
+            to a question about these.
+        boxes: The image's boxes.
+        size: Width and height of the image in pixels.
     """
     boxed = {box[4] for box in boxes}
     unsure = set(hidden)
@@ -42,7 +42,7 @@ def ask_for_boxes(
 
 
 def outermost(boxes: Sequence[Box]) -> list[Box]:
-    """One box per label, around all of its regions: how the paper turns a mask into a box."""
+    """One box per label, around all of its regions, as the paper converts masks to boxes."""
     around: dict[str, Box] = {}
     for left, top, right, bottom, name in boxes:
         west, north, east, south, _ = around.get(name, (left, top, right, bottom, name))

@@ -14,11 +14,11 @@ from med_mat.questions.texts import LETTERS, SUFFIX, for_choice, for_open
 class Question:
     """A question. ``options`` and ``answer`` are empty if no fair choice can be offered."""
 
-    question: str  # upstream's form: instruction, options, suffix
+    question: str  # in upstream's form: instruction, options, suffix
     options: tuple[str, ...]
     answer: str  # a letter
     open_question: str
-    open_answer: str  # "" where the labels do not say
+    open_answer: str  # "" if the labels do not determine it
 
     def columns(self) -> dict[str, Any]:
         """The columns :data:`med_mat.schema.QUESTION_COLUMNS`; null where empty."""
@@ -38,11 +38,11 @@ def single_choice(
     """A question whose options are the answer, at a random position, and the distractors; open if there are none.
 
     Args:
-        sampler: of the record.
-        instruction: what is asked, with what it says of the form of an open answer in brackets.
-        answer: as text.
-        distractors: at most three, in the order in which they stand.
-        verbatim: whether the instruction keeps what it says of the form of an open answer.
+        sampler: The record's sampler.
+        instruction: The instruction, with its remarks on the form of an open answer in brackets.
+        answer: The answer as text.
+        distractors: At most three, in order.
+        verbatim: Whether the instruction keeps its remarks on the form of an open answer.
     """
     whole = for_open(instruction)
     if not distractors:

@@ -21,8 +21,8 @@ class Sampler:
     sample and shuffle stay the same forever.
 
     Args:
-        key: the record's (:mod:`med_mat.schema`).
-        seed: a whole number of any length; all of it counts.
+        key: The record's ``key`` (:mod:`med_mat.schema`).
+        seed: An integer of any length; all of its digits count.
     """
 
     __slots__ = ("_blocks", "_left", "_number")
@@ -33,7 +33,7 @@ class Sampler:
         self._left = 1
 
     def below(self, limit: int) -> int:
-        """A whole number from 0 to ``limit - 1``, all equally likely."""
+        """An integer from 0 to ``limit - 1``, all equally likely."""
         if self._left < limit * _SPARE:
             self._number, self._left = next(self._blocks), 1 << _BITS
         self._left //= limit

@@ -44,8 +44,8 @@ class Synonyms:
     def clash_within(self, row: int, first: str, second: str) -> bool:
         """Whether the two must not be options of one question in this row, which has both.
 
-        A row's labels exclude each other as its publisher uses them, unless they overlap by what they mean; and where
-        they do, they may still be told apart by what the publisher says.
+        A row's labels exclude each other as its publisher uses them, unless their meanings overlap; even then, the
+        publisher's definitions may distinguish them.
         """
         pair = self.one(first), self.one(second)
         return pair in self._never.get(row, ()) or (
@@ -76,7 +76,7 @@ class Synonyms:
         return _fold(name) in self._nothing
 
     def is_finding(self, name: str) -> bool:
-        """Whether an image that shows it is not without finding: a tube, say, is none."""
+        """Whether the label is a finding; a tube, for example, is not."""
         return not self.means_nothing(name) and self.one(name) not in self._no_finding
 
     def one(self, name: str) -> str:

@@ -13,7 +13,7 @@ from med_mat.strict import yaml_load
 
 LETTERS = "ABCD"
 SUFFIX = "Answer with the option's letter from the given choices directly."
-#: Follows every question for boxes. It allows None whatever the answer, so that it reveals nothing.
+#: Follows every question for boxes. It always allows "None" as an answer, so that it reveals nothing.
 BOX_SUFFIX = (
     "Answer with bounding boxes [xmin, ymin, xmax, ymax] in pixel coordinates, separated by semicolons: the origin is "
     "the top left corner, x runs to the right and y down, xmax and ymax lie just past the last pixel, and the image is "
@@ -23,7 +23,7 @@ NONE = "None"
 
 #: First words that keep their capital letter inside a sentence.
 _NAMES = frozenset({"Barrett's", "Bietti", "Bowen's", "Gleason", "Golgi", "Vogt-Koyanagi-Harada"})
-#: What an instruction says about the form of an open answer is in brackets; its wording above options follows a bar.
+#: An instruction's remarks on the form of an open answer are in brackets; the wording above options follows a bar.
 _OPEN_FORM = re.compile(r"\[([^\]|]*)(?:\|([^\]]*))?\]")
 
 
@@ -49,7 +49,7 @@ def paper_instructions(row: Row) -> tuple[str, ...]:
 
 
 def for_choice(instruction: str) -> str:
-    """An instruction as used above options: without what it says about the form of an open answer."""
+    """An instruction as used above options: without remarks on the form of an open answer."""
     return _OPEN_FORM.sub(lambda found: found[2] or "", instruction)
 
 

@@ -1,4 +1,4 @@
-"""Questions as a view: made from the records' columns in the index alone."""
+"""Questions as a view: made only from the records' columns in the index."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BOXED = ("boxes", "masks")
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Makes the questions of a build's records in one form; created by :meth:`of`. It holds only plain data."""
+    """Makes the questions of a build's records in one form; created by :meth:`of`. It contains only plain data."""
 
     rows: Mapping[int, Row]  # of the catalog
     sources: Mapping[int, str]  # of the build, by row number
@@ -34,10 +34,10 @@ class View:
         """For a build.
 
         Args:
-            tags: of the build. In the paper's form the label sets that occur in a whole subset are options.
-            form: of the questions.
+            tags: Tags of the build. In the paper's form, options are label sets that occur in the whole subset.
+            form: Form of the questions.
             seed: Random seed.
-            catalog: that of this installation where it is None.
+            catalog: The catalog (default: that of this installation).
         """
         catalog = load() if catalog is None else catalog
         subsets = {facts.subset for facts in tags.facts.values()}
@@ -50,7 +50,7 @@ class View:
         """The columns of the index that the questions of these rows are made from.
 
         Raises:
-            CardError: the card of a row is not installed.
+            CardError: The card of a row is not installed.
         """
         for number in numbers:
             if number not in self.rows or self.rows[number].source != self.sources[number]:
@@ -69,12 +69,12 @@ class View:
         """The questions of records.
 
         Args:
-            numbers: (n,) row of each record.
-            keys: (n,) key of each record, signed.
-            facts: (n,) records, with the columns that :meth:`columns` names among others.
+            numbers: (n,) Row of each record.
+            keys: (n,) Key of each record, signed.
+            facts: (n,) Records, with at least the columns of :meth:`columns`.
 
         Returns:
-            (n,) records with the columns :data:`med_mat.schema.QUESTION_COLUMNS`.
+            (n,) Records with the columns :data:`med_mat.schema.QUESTION_COLUMNS`.
         """
         asked = [
             self.questioner.ask(key, self.rows[number], **said).columns()

@@ -3,7 +3,7 @@
 >>> MAT(modality="CT") & ~MAT(task="Cancer") & field("source", ["busi", "head_ct"])
 CT/*/* & !*/*/Cancer & source=busi|head_ct
 
-The text, from what binds loosest to what binds tightest::
+The syntax, from lowest to highest precedence::
 
     ,  or  |  ||         any of them         CT/*/*, MRI/Brain/*
     &  and  &&           every one of them   CT/*/* & split=train
@@ -15,16 +15,15 @@ The text, from what binds loosest to what binds tightest::
     pattern              CT|MRI/Brain/*   CT/!Lung/*          MODALITY/AREA/TASK
     condition            source=busi|head_ct   split!=train   width>=256   label in (Glioma, Cyst)
 
-As in Python, "and" binds tighter than "or". Where a text could be read in two ways, as ``split=train & CT | MRI``, it
-is refused, and the message gives the form of each. A value that holds one of ``, & | ( ) ! = < > " \\``, or the word
-"and" or "or", stands in double quotes, in which a backslash keeps the character after it. What is null, such as the
-published split of a source without one, has none of the values. Words may be written in any case; values are taken to
-the letter.
+As in Python, "and" binds tighter than "or". An ambiguous text, such as ``split=train & CT | MRI``, is an error, and the
+message gives the form of each reading. A value that contains one of ``, & | ( ) ! = < > " \\``, or the word "and" or
+"or", must be in double quotes, in which a backslash escapes the next character. A null field, such as the published
+split of a source without one, matches no value. Words are case-insensitive; values are case-sensitive.
 
-``str()`` of a selection is its canonical text, which is read back as the same selection.
+``str()`` of a selection is its canonical text, which parses to the same selection.
 
-The fields, what they hold and what they take: :data:`FIELDS`. Those of the level "card" and "split" hold of all records
-of a row and split, and are decided once for each of these; those of the level "record" are looked up in the index.
+For all fields with their types and values, see :data:`FIELDS`. Fields of level "card" and "split" are the same for all
+records of a row and split, and are evaluated once for each; fields of level "record" are looked up in the index.
 """
 
 from med_mat.selection.algebra import (

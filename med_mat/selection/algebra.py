@@ -1,7 +1,7 @@
 """Selections as trees: triplets, patterns and conditions, combined by and, or, not.
 
-The words of a tree are plain texts until the tree meets what it selects from: a catalog or a build knows its
-vocabulary, and :meth:`Selection.bound` checks them against it.
+The words of a tree are plain text until it is applied to a catalog or a build, against whose vocabulary
+:meth:`Selection.bound` checks them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     Mask = npt.NDArray[np.bool_]
-    #: (field, wanted) -> which records have one of these values (a frozenset), or lie within bounds (least and most)
+    #: (field, wanted) -> which records have one of these values (a frozenset), or are within bounds (minimum, maximum)
     Column = Callable[[str, Any], Mask]
 
 
@@ -34,7 +34,7 @@ Known = Mapping[str, Collection[Any]]  # field -> its values
 
 
 class Algebra:
-    """``&``, ``|`` and ``~`` on whatever selects; each gives a :class:`Selection`."""
+    """The operators ``&``, ``|`` and ``~``; each returns a :class:`Selection`."""
 
     __slots__ = ()
 
@@ -57,11 +57,11 @@ class Algebra:
 class MAT(Elements, Algebra):
     """A Modality, Anatomical area, Task triplet, e.g. ``CT/Lung/Cancer`` (arXiv 2412.20070, section 3).
 
-    An element that is not given is open: ``MAT(modality="CT")`` is ``CT/*/*``. The triplet of a record is complete.
-    Whether the words are known is checked where the triplet is used: a catalog or a build may know more than ours.
+    An omitted element is a wildcard: ``MAT(modality="CT")`` is ``CT/*/*``. The triplet of a record is complete.
+    Words are checked when the triplet is used, since a catalog or a build may have more words than the built-in ones.
 
     Raises:
-        VocabularyError: an element cannot be a word.
+        VocabularyError: An element cannot be a word.
     """
 
     __slots__ = ()
@@ -78,26 +78,27 @@ class Pattern(Parts, Algebra):
 
 
 class Selection(Algebra):
-    """What selects records; made by :meth:`of`, :func:`field`, and ``&``, ``|``, ``~``. It is immutable and hashable.
+    """A condition on records; made by :meth:`of`, :func:`field`, and ``&``, ``|``, ``~``. It is immutable and hashable.
 
-    Its text, ``str(selection)``, is read back by :meth:`parse`.
+    Its text, ``str(selection)``, can be parsed by :meth:`parse`.
     """
 
     __slots__ = ()
 
-    #: How text and arguments become a selection; :mod:`med_mat.selection.reading` sets it, which knows text and trees.
+    #: Converts text and arguments to a selection; set by :mod:`med_mat.selection.reading`, which imports the parser.
     read: ClassVar[Callable[[Any], Selection]]
 
     @staticmethod
     def of(selector: Selector, vocabulary: Vocabulary | None = None) -> Selection:
-        """From text, a :class:`MAT`, a :class:`Pattern`, a selection, or several of these (any of them); None is all.
+        """From text, a :class:`MAT`, :class:`Pattern` or selection, or several of these (their union); None is all.
 
         Args:
-            selector: what selects.
-            vocabulary: that has to have the words; None leaves them unchecked, until what is selected from is known.
+            selector: The selector.
+            vocabulary: Vocabulary to check the words against; None leaves them unchecked until the selection is
+                applied.
 
         Raises:
-            VocabularyError: text that is no selection, or a word that is not in the vocabulary.
+            VocabularyError: The text is not a selection, or a word is not in the vocabulary.
         """
         found = Selection.read(selector)
         return found if vocabulary is None else found.bound(vocabulary)
@@ -107,27 +108,28 @@ class Selection(Algebra):
         """Read the text of a selection.
 
         Args:
-            text: see :mod:`med_mat.selection`.
-            vocabulary: as for :meth:`of`.
+            text: See :mod:`med_mat.selection`.
+            vocabulary: As for :meth:`of`.
 
         Raises:
-            VocabularyError: it says where reading stopped, or which word is unknown.
+            VocabularyError: The text is not a selection; the message says where parsing stopped, or which word is
+                unknown.
         """
         return Selection.of(text, vocabulary)
 
     def bound(
         self, vocabulary: Vocabulary, known: Known = MappingProxyType({}), holder: str = "It", how: str = ""
     ) -> Selection:
-        """The same with words as a vocabulary spells them, after what is asked for was found to be known.
+        """The same selection in a vocabulary's spelling, after checking that its words and values are known.
 
         Args:
-            vocabulary: of what is selected from.
-            known: field -> its values; of other fields any value will do, and null is never refused.
-            holder: what has these values, as the subject of a sentence.
-            how: what lists the values of a field, as the subject of a sentence in which ``{}`` stands for the field.
+            vocabulary: Vocabulary of the catalog or build.
+            known: Field -> its values; other fields accept any value, and null is always accepted.
+            holder: What has these values, as the subject of a sentence.
+            how: What lists the values of a field, as the subject of a sentence in which ``{}`` stands for the field.
 
         Raises:
-            VocabularyError: a word or a value that is not known; the message suggests the nearest.
+            VocabularyError: A word or a value is unknown; the message suggests the nearest.
         """
         found = self.mapped(lambda leaf: leaf.known_to(vocabulary, known))
         refuse_unknown(found.fields(), known, holder, how)
@@ -135,26 +137,26 @@ class Selection(Algebra):
 
     @property
     def depth(self) -> int:
-        """How many "and" and "or" nest in it; at most :data:`MAX_DEPTH`."""
+        """The nesting depth of "and" and "or"; at most :data:`MAX_DEPTH`."""
         return 0
 
     def resolve(self, facts: Mapping[str, Any]) -> bool | Selection:
-        """What is left to ask when these facts are known: True, False, or a smaller selection.
+        """Simplifies the selection, given some facts, to True, False or a smaller selection.
 
         Args:
-            facts: what holds of every record of a row, or of a row and a split, by axis or field: text; a number for
-                ``row`` and ``subset``; True, False or None (unknown) for those of yes and no. What is missing stays a
-                question, and so does every field of the level "record".
+            facts: Facts shared by all records of a row, or of a row and a split, by axis or field: text; a number for
+                ``row`` and ``subset``; True, False or None (unknown) for yes/no fields. Missing facts, and all fields
+                of level "record", stay open.
         """
         raise NotImplementedError
 
     def mask(self, column: Column, length: int) -> Mask:
-        """Which of ``length`` records are selected.
+        """Which of ``length`` records are selected, (length,) of bool.
 
         Args:
-            column: answers ``column(field, wanted)`` with an array of shape (length,), dtype bool. It is asked only for
-                what :meth:`resolve` left open.
-            length: the number of records.
+            column: A function that returns for ``column(field, wanted)`` an array of shape (length,), dtype bool. It is
+                called only for what :meth:`resolve` left open.
+            length: Number of records.
         """
         raise NotImplementedError
 
@@ -163,11 +165,11 @@ class Selection(Algebra):
         raise NotImplementedError
 
     def mapped(self, change: Callable[[Leaf], Selection]) -> Selection:
-        """The same tree with each leaf changed."""
+        """The same tree with each leaf replaced."""
         raise NotImplementedError
 
     def fields(self) -> dict[str, frozenset[Any]]:
-        """Field -> the values that are asked of it; no value where it is asked for bounds."""
+        """Field -> the values in its conditions; empty for bounds."""
         found: dict[str, set[Any]] = {}
         for leaf in self.leaves():
             if isinstance(leaf, Field):
@@ -175,19 +177,19 @@ class Selection(Algebra):
         return {name: frozenset(values) for name, values in found.items()}
 
     def opposite(self) -> Selection:
-        """Everything else."""
+        """The complement."""
         return Not(self)
 
     def __repr__(self) -> str:
         return str(self)
 
 
-#: Text, or a :class:`MAT`, :class:`Pattern` or :class:`Selection`; several of these: any of them; None: everything.
+#: Text, a :class:`MAT`, :class:`Pattern` or :class:`Selection`; several of these: their union; None: everything.
 Selector = str | Algebra | Iterable[str | Algebra] | None
 
 
 class Leaf(Selection):
-    """A selection that is not made of others."""
+    """A selection without parts."""
 
     __slots__ = ()
 
@@ -200,18 +202,18 @@ class Leaf(Selection):
         return change(self)
 
     def known_to(self, vocabulary: Vocabulary, known: Known) -> Selection:
-        """The same with words as a vocabulary spells them; see :meth:`Selection.bound`."""
+        """The same in a vocabulary's spelling; see :meth:`Selection.bound`."""
         return self
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Word(Leaf):
-    """A word that stands alone and is none of ours: whether a card declares it is known where it is used."""
+    """A single word that is not built in: it is checked when the selection is applied, since a card may declare it."""
 
     word: str
 
     def resolve(self, facts: Mapping[str, Any]) -> bool | Selection:
-        """Only a word that a vocabulary knows can be asked for."""
+        """Always raises: a word must be checked against a vocabulary before it can be evaluated."""
         raise unknown_word(self.word, STANDARD, {})
 
     def known_to(self, vocabulary: Vocabulary, known: Known) -> Selection:
@@ -252,7 +254,7 @@ class Triplets(Leaf):
         return Triplets(self.pattern.bound(vocabulary))
 
     def opposite(self) -> Selection:
-        """Everything else."""
+        """The complement."""
         return Triplets(Pattern(self.pattern.parts, self.pattern.negated_parts, not self.pattern.negated))
 
     def __str__(self) -> str:
@@ -261,7 +263,7 @@ class Triplets(Leaf):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Field(Leaf):
-    """The records that have one of the values of a field, or lie within bounds; made by :func:`field`."""
+    """The records whose field has one of the values, or is within bounds; made by :func:`field`."""
 
     name: str
     values: frozenset[Any] = frozenset()
@@ -290,7 +292,7 @@ class Field(Leaf):
 class _Several(Selection):
     parts: tuple[Selection, ...]
 
-    every: ClassVar[bool]  # whether all parts have to hold, or any
+    every: ClassVar[bool]  # whether all parts must hold, or any
 
     def __post_init__(self) -> None:
         if self.depth > MAX_DEPTH:
@@ -298,7 +300,7 @@ class _Several(Selection):
 
     @classmethod
     def join(cls, parts: Iterable[Selection]) -> Selection:
-        """All of the parts, or any; those that are such a list themselves are taken apart."""
+        """All of the parts, or any; nested lists of the same kind are flattened."""
         neutral = EVERYTHING if cls.every else NOTHING
         flat = (one for part in parts for one in (part.parts if isinstance(part, cls) else (part,)))
         kept = tuple(dict.fromkeys(one for one in flat if one != neutral))
@@ -336,7 +338,7 @@ class _Several(Selection):
 
 
 class And(_Several):
-    """What every part selects."""
+    """The intersection of its parts."""
 
     __slots__ = ()
     every = True
@@ -346,7 +348,7 @@ class And(_Several):
 
 
 class Or(_Several):
-    """What any part selects."""
+    """The union of its parts."""
 
     __slots__ = ()
     every = False
@@ -357,7 +359,7 @@ class Or(_Several):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Not(Selection):
-    """What a part does not select."""
+    """The complement of its part."""
 
     part: Selection
 
@@ -384,7 +386,7 @@ class Not(Selection):
         return self.part.mapped(change).opposite()
 
     def opposite(self) -> Selection:
-        """Everything else."""
+        """The complement."""
         return self.part
 
     def __str__(self) -> str:
@@ -396,5 +398,5 @@ NOTHING: Selection = EVERYTHING.opposite()
 
 
 def element(axis: str, *words: str) -> Selection:
-    """What has one of these words on an axis: ``element("area", "Lung")`` is ``*/Lung/*``."""
+    """The triplets with one of these words on an axis: ``element("area", "Lung")`` is ``*/Lung/*``."""
     return Triplets(Pattern.parse("/".join("|".join(sorted(words)) if axis == own else ANY for own in AXES)))

@@ -1,7 +1,7 @@
-"""The fields that a selection can ask for: one table, with the type, the level, the words and the meaning of each.
+"""The fields of selections: one table with the type, level, values and meaning of each.
 
-A new field is one entry of :data:`FIELDS`, and one key of :class:`CardFields` or :class:`Fields`, by which type
-checkers and completion know it.
+A new field is one entry of :data:`FIELDS`, and one key of :class:`CardFields` or :class:`Fields` for type checkers and
+completion.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ANSWERS: Mapping[str, bool | None] = MappingProxyType({"yes": True, "no": False, "unknown": None})
-_LARGEST = 10**9  # of the numbers that can be asked for
+_LARGEST = 10**9  # maximum number in a condition
 
 
 @dataclass(frozen=True, slots=True)
 class FieldType:
-    """What a selection can ask of one field."""
+    """The conditions that a selection supports for one field."""
 
     name: str
     #: "element": a word of the triplet's axis; "text"; "number"; "answer": yes, no or unknown; "pixels": a number that
-    #: can be compared, too.
+    #: also supports comparisons.
     type: Literal["element", "text", "number", "answer", "pixels"]
-    #: Whether it is the same for all records of a row ("card": known without a build), of a row and split, or differs.
+    #: Whether it is the same for all records of a row ("card": known without a build), of a row and split, or varies.
     level: Literal["card", "split", "record"]
     meaning: str
-    words: tuple[str, ...] = ()  # the only values, where these are fixed
-    nullable: bool = False  # whether "none" asks for what has no value
+    words: tuple[str, ...] = ()  # the allowed values, if fixed
+    nullable: bool = False  # whether "none" selects records without a value
 
     def value(self, value: Any) -> Any:
-        """A value as the facts of records hold it.
+        """A value in the type of the records' facts.
 
         Raises:
-            VocabularyError: a value of another type, or none of the fixed ones.
+            VocabularyError: The value has another type, or is not an allowed value.
         """
         if self.type in ("number", "pixels"):
             return None if self.nullable and value in (None, "none") else self.number(value)
@@ -58,10 +58,10 @@ class FieldType:
         return _ANSWERS[value] if self.type == "answer" else value
 
     def number(self, value: Any) -> int:
-        """A whole number.
+        """The value as an integer.
 
         Raises:
-            VocabularyError: something else.
+            VocabularyError: It is not an integer.
         """
         if isinstance(value, str) and re.fullmatch("[0-9]{1,9}", value):
             return int(value)
@@ -70,7 +70,7 @@ class FieldType:
         raise VocabularyError(f"{self.name}: {value!r} is not a whole number below 1,000,000,000.")
 
     def spelled(self, value: Any) -> str:
-        """A value as the text of a selection has it."""
+        """A value as written in the text of a selection."""
         if self.type == "answer":
             return next(word for word, meaning in _ANSWERS.items() if meaning is value)
         return "none" if value is None else str(value)
@@ -81,11 +81,11 @@ class FieldType:
         return (lambda word: (len(word), word)) if self.type == "number" else str
 
     def matches(self, column: pa.ChunkedArray, wanted: Any) -> npt.NDArray[np.bool_]:
-        """Which records of an index column have one of the wanted values, or lie within the wanted bounds.
+        """Which records of an index column have one of the wanted values, or are within the wanted bounds.
 
         Args:
-            column: of the index, for the records in question; that of ``patient`` is asked whether it has a value.
-            wanted: values as a set; for pixels the least and the most, both included, None where open.
+            column: Index column of the records; for ``patient``, whether it has a value.
+            wanted: Values as a set; for pixels, the minimum and maximum, both inclusive, None if unbounded.
         """
         import numpy as np
         import pyarrow as pa
@@ -140,7 +140,7 @@ Answer = bool | str | None | Iterable[bool | None] | Iterable[str]
 
 
 class CardFields(TypedDict, total=False):
-    """Conditions on what a card says of a row: one value, or several of which any will do. None is no condition."""
+    """Conditions on a card's facts of a row: one value, or several, any of which may match. None is no condition."""
 
     modality: Text | None
     area: Text | None
@@ -159,7 +159,7 @@ class CardFields(TypedDict, total=False):
 
 
 class Fields(CardFields, total=False):
-    """Conditions on records: those of :class:`CardFields`, and on what only a build knows."""
+    """Conditions on records: those of :class:`CardFields`, and those that require a build."""
 
     split: Text | None
     label: Text | None
@@ -170,14 +170,14 @@ class Fields(CardFields, total=False):
 
 
 def positions_in(selector: Any, length: int) -> npt.NDArray[np.int64] | None:
-    """What selects by position, as positions: an array or a list of whole numbers, or a mask; None for all else.
+    """Converts an array or list of integers, or a mask, to positions; None for any other selector.
 
     Args:
-        selector: what was given.
-        length: the number of records.
+        selector: The selector.
+        length: Number of records.
 
     Raises:
-        VocabularyError: a position that no record has, a mask of another length, or an array of another kind.
+        VocabularyError: A position is out of range, a mask has another length, or an array has another type.
     """
     import numpy as np
 
@@ -205,7 +205,7 @@ def field_type(name: str) -> FieldType:
     """The field of this name.
 
     Raises:
-        VocabularyError: there is none; the message suggests the nearest.
+        VocabularyError: There is none; the message suggests the nearest.
     """
     if name not in FIELDS:
         raise VocabularyError(

@@ -1,4 +1,4 @@
-"""What messages suggest for texts and arguments that are not a selection, or could be two."""
+"""Suggestions for texts and arguments that are not a selection, or are ambiguous."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from med_mat.vocabulary import STANDARD, Vocabulary
 
 
 def unknown_word(word: str, vocabulary: Vocabulary, known: Mapping[str, Collection[Any]]) -> VocabularyError:
-    """What is said of a word that stands alone and that no axis has."""
+    """The error for a single word that is on no axis."""
     return VocabularyError(
         f"{word!r} is not a modality, an area or a task.{_meant(word, vocabulary, known)} "
         "A selection is made of words and patterns, such as 'CT' and 'CT|MRI/Brain/*', and of conditions, such as "
@@ -24,12 +24,12 @@ def unknown_word(word: str, vocabulary: Vocabulary, known: Mapping[str, Collecti
 def refuse_unknown(
     asked: Mapping[str, Collection[Any]], known: Mapping[str, Collection[Any]], holder: str, how: str
 ) -> None:
-    """Raise where a value is asked for that nothing has; null is never refused.
+    """Raises if a condition has an unknown value; null is always accepted.
 
     Args:
-        asked: field -> values.
-        known: field -> its values; of other fields any value will do.
-        holder, how: as for :meth:`med_mat.selection.Selection.bound`.
+        asked: Field -> values in the conditions.
+        known: Field -> its values; other fields accept any value.
+        holder, how: As for :meth:`med_mat.selection.Selection.bound`.
     """
     for name, values in asked.items():
         one = FIELDS[name]
@@ -42,7 +42,7 @@ def refuse_unknown(
 
 
 def _meant(word: str, vocabulary: Vocabulary, known: Mapping[str, Collection[Any]]) -> str:
-    """The right form of what is not a word of any axis, as far as it can be guessed."""
+    """A guess at the right form of a text that is not a word of any axis."""
     for one in FIELDS.values():
         for value in (*one.words, *map(one.spelled, known.get(one.name, ()))) if one.type == "text" else ():
             if value.casefold() == word.casefold():
@@ -63,7 +63,7 @@ def _meant(word: str, vocabulary: Vocabulary, known: Mapping[str, Collection[Any
 
 
 def refuse_triplet_in_parts(several: Sequence[Any]) -> None:
-    """Raise where a list holds words of several axes, such as ("CT", "Lung", "Cancer"): all of them, or any?"""
+    """Raises if a list contains words of several axes, such as ("CT", "Lung", "Cancer"): it may mean all, or any."""
     places = [STANDARD.find(one) if isinstance(one, str) else None for one in several]
     found = [place for place in places if place]
     if len({axis for axis, _ in found}) > 1:

@@ -1,7 +1,7 @@
-"""Reads the text of a selection, from left to right, once; what is read is built by whoever asks (:class:`Build`).
+"""A single-pass, left-to-right parser for the text of a selection; the caller builds the result (:class:`Build`).
 
-The grammar and its precedence stand in :mod:`med_mat.selection`. Where a text could mean two things it is refused, and
-the message gives the form of each.
+For the grammar and its precedence, see :mod:`med_mat.selection`. An ambiguous text is an error, and the message gives
+the form of each reading.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from med_mat.vocabulary import STANDARD
 
 T = TypeVar("T")
 
-#: How deep parentheses, "and" and "or" may nest: a text comes from a file that anybody may have written.
+#: Maximum nesting of parentheses, "and" and "or": the text may come from an untrusted file.
 MAX_DEPTH = 32
 
 _KEYWORD = r"\s(?:and|or|AND|OR)(?=[\s(!~\"]|$)"
@@ -33,22 +33,22 @@ _EXPECTED = "expected a pattern such as CT|MRI/Brain/*, or a condition such as s
 
 
 class Build(Protocol[T]):
-    """What is made of the parts of a text."""
+    """Builds a result from the parts of a text."""
 
     def any(self, parts: Sequence[T]) -> T:
-        """What any of the parts selects."""
+        """The union of the parts."""
 
     def all(self, parts: Sequence[T]) -> T:
-        """What every part selects."""
+        """The intersection of the parts."""
 
     def negated(self, part: T) -> T:
-        """Everything but that."""
+        """The complement of the part."""
 
     def pattern(self, text: str) -> T:
         """A pattern MODALITY/AREA/TASK."""
 
     def words(self, words: Sequence[str]) -> T:
-        """Words that stand alone, any of which will do."""
+        """Single words, any of which may match."""
 
     def condition(self, name: str, sign: str, values: Sequence[str]) -> T:
         """A field compared with values; the sign is one of ``= != >= <= > <``."""
@@ -58,13 +58,13 @@ def parse(text: str, build: Build[T]) -> T:
     """What a text says.
 
     Raises:
-        VocabularyError: it says where reading stopped, or which word is unknown.
+        VocabularyError: The text is not a selection; the message says where parsing stopped, or which word is unknown.
     """
     return _Parser(text, build).whole()
 
 
 def quoted(value: str) -> str:
-    """A value as the text of a selection has it: in double quotes where it could be read as something else."""
+    """A value as written in the text of a selection: in double quotes if it could be read as something else."""
     if (
         value
         and value == value.strip()
@@ -89,8 +89,8 @@ class _Parser(Generic[T]):
         self.build = build
         self.at = 0
         self.depth = 0
-        self.condition = ""  # the condition just read, where its last value would go on if it held a comma
-        self.words: list[str] = []  # the words that stand alone, just read
+        self.condition = ""  # the condition just read, and where its last value would continue if it contained a comma
+        self.words: list[str] = []  # the single words just read
 
     def whole(self) -> T:
         found = self.union()
@@ -115,8 +115,8 @@ class _Parser(Generic[T]):
         """Terms joined by and.
 
         Args:
-            before: the condition that stands before, to which a word that stands alone may belong.
-            sign: what joins the two.
+            before: The preceding condition, to which a single word may belong.
+            sign: The sign between the two.
         """
         parts, words = [self.one(before, sign)], [self.words]
         while sign := self.accept("&&") or self.accept("&") or self.keyword("and"):
@@ -181,7 +181,7 @@ class _Parser(Generic[T]):
         return self.build.words(pieces)
 
     def alternatives(self, head: str) -> list[str]:
-        """The words and pieces of one pattern that | joins; a whole pattern or a condition that follows is none."""
+        """The words and pieces of one pattern joined by |, without a whole pattern or condition that follows."""
         pieces, slashes = [head], head.count("/")
         while True:
             here = self.at
@@ -219,7 +219,7 @@ class _Parser(Generic[T]):
         return self.build.condition(name, sign, values)
 
     def another(self, here: int) -> bool:
-        """Whether | and a further value of the condition follow; it steps over the |."""
+        """Whether | and a further value of the condition follow; consumes the |."""
         if self.text.startswith("||", self.skip()) or not self.accept("|"):
             return False
         start = self.at
@@ -238,7 +238,7 @@ class _Parser(Generic[T]):
         return False
 
     def value(self) -> tuple[str, bool]:
-        """A value, and whether it stands there without quotes."""
+        """A value, and whether it is unquoted."""
         string = _STRING.match(self.text, self.at)
         if string is not None:
             self.at = string.end()
@@ -270,7 +270,7 @@ class _Parser(Generic[T]):
     # ------------------------------------------------------------------------------------- texts that say two things
 
     def refuse_after(self, before: str, sign: str) -> NoReturn:
-        """A word that stands alone after a condition: a further value of it, the rest of its value, or a word?"""
+        """Refuses a single word after a condition, which may be a further value, the rest of the value, or a word."""
         word = self.words[0]
         name, _, value = before.partition("=")
         place = STANDARD.find(word)
@@ -281,7 +281,7 @@ class _Parser(Generic[T]):
         )
 
     def refuse_comma(self, sign: str, left: Sequence[str], right: Sequence[str]) -> None:
-        """Words of two axes that a comma joins, as in ``CT, Lung``: either, or both?"""
+        """Refuses words of two axes joined by a comma, as in ``CT, Lung``, which may mean either or both."""
         if sign != "," or not left or not right:
             return
         axes = [place[0] for word in (left[-1], right[0]) if (place := STANDARD.find(word))]
@@ -290,7 +290,7 @@ class _Parser(Generic[T]):
             raise self.fault(f"does '{one}, {two}' ask for both or either? Write {one} & {two}, or {one} | {two}")
 
     def refuse_both(self, words: Sequence[Sequence[str]]) -> None:
-        """Alternatives beside "and", as in ``split=train & CT | MRI``; two words of one axis, as in ``CT & MRI``."""
+        """Refuses alternatives next to "and" (``split=train & CT | MRI``) and two words of one axis (``CT & MRI``)."""
         seen: dict[str, str] = {}
         for some in words:
             if len(some) > 1:
@@ -306,11 +306,11 @@ class _Parser(Generic[T]):
     # --------------------------------------------------------------------------------------------------------- tokens
 
     def union_sign(self) -> str:
-        """Step over what joins alternatives, if it comes next, and say what it was."""
+        """Consumes a union sign, if it comes next, and returns it."""
         return self.accept(",") or self.accept("||") or self.accept("|") or self.keyword("or")
 
     def keyword(self, word: str) -> str:
-        """Step over a word of the grammar, if it comes next."""
+        """Consumes a keyword, if it comes next."""
         match = re.compile(rf"\s*(?:{word}|{word.upper()})(?=[\s(!~\"]|$)").match(self.text, self.at)
         if not match:
             return ""
@@ -318,24 +318,24 @@ class _Parser(Generic[T]):
         return word
 
     def take(self, token: re.Pattern[str]) -> str:
-        """Step over a token, which may be empty."""
+        """Consumes a token, which may be empty."""
         start = self.at
         match = token.match(self.text, start)
         self.at = match.end() if match else start
         return self.text[start : self.at]
 
     def skip(self) -> int:
-        """Where the blanks end that come next."""
+        """The position after the next blanks."""
         match = _BLANK.match(self.text, self.at)
         return match.end() if match else self.at
 
     def peek(self) -> str:
-        """The sign that comes next after blanks, over which it steps; nothing at the end."""
+        """The next sign after blanks, which are consumed; "" at the end."""
         self.at = self.skip()
         return self.text[self.at : self.at + 1]
 
     def accept(self, sign: str) -> str:
-        """Step over blanks, and over a sign if it comes next."""
+        """Consumes blanks, and a sign if it comes next."""
         self.at = self.skip()
         if not self.text.startswith(sign, self.at) or (sign == "!" and self.text.startswith("!=", self.at)):
             return ""

@@ -1,4 +1,4 @@
-"""How texts, names and values become selections."""
+"""Converts texts, names and values to selections."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def field(name: str, values: Any = (), *, at_least: int | None = None, at_most: 
     """A condition on a field.
 
     Args:
-        name: one of :data:`~med_mat.selection.FIELDS`.
-        values: a value or several, any of which will do; what is yes, no or unknown, such as ``commercial``, also
-            takes True, False and None.
-        at_least: for width and height, in pixels.
-        at_most: likewise.
+        name: One of :data:`~med_mat.selection.FIELDS`.
+        values: One value, or several, any of which may match; yes/no fields, such as ``commercial``, also accept True,
+            False and None.
+        at_least: Minimum of width or height, in pixels.
+        at_most: Maximum of width or height, in pixels.
 
     Raises:
-        VocabularyError: an unknown field or value, or one of the wrong type.
+        VocabularyError: A field or value is unknown, or has the wrong type.
     """
     one = field_type(name)
     several = [values] if isinstance(values, str) or not isinstance(values, Iterable) else list(values)
@@ -58,7 +58,7 @@ def field(name: str, values: Any = (), *, at_least: int | None = None, at_most: 
 
 
 def conditions(fields: Mapping[str, Any]) -> Selection:
-    """Every one of these conditions by name; None is no condition."""
+    """All of these conditions by name; None is no condition."""
     return And.join(field(name, value) for name, value in fields.items() if value is not None)
 
 
@@ -70,7 +70,7 @@ def _between(name: str, low: int | None, high: int | None) -> Selection:
 
 
 class _Tree:
-    """Builds a selection of what :mod:`med_mat.selection.parser` reads."""
+    """Builds a selection from the parts that :mod:`med_mat.selection.parser` reads."""
 
     def any(self, parts: Sequence[Selection]) -> Selection:
         return Or.join(parts)
@@ -85,7 +85,7 @@ class _Tree:
         return Triplets(Pattern.parse(text))
 
     def words(self, words: Sequence[str]) -> Selection:
-        """Ours of one axis as one pattern; others wait for the vocabulary that knows them."""
+        """Built-in words of one axis become one pattern; others are checked when a vocabulary is known."""
         places = [STANDARD.find(word) for word in words]
         ours = {axis: [place[1] for place in places if place and place[0] == axis] for axis in AXES}
         others = [Word(word) for word, place in zip(words, places, strict=True) if place is None]

@@ -1,4 +1,4 @@
-"""What triplets and patterns are made of, and how their texts are read."""
+"""The elements of triplets and patterns, and their parsers."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Elements:
         """Read ``CT/Lung/Cancer``, or ``CT/*/*``.
 
         Args:
-            text: three elements.
-            vocabulary: that has to have the words, to the letter; None leaves them unchecked.
+            text: Three elements.
+            vocabulary: Vocabulary that must have the words in this exact spelling; None leaves them unchecked.
 
         Raises:
-            VocabularyError: not three elements, or one that cannot be a word or is not in the vocabulary.
+            VocabularyError: There are not three elements, or one cannot be a word or is not in the vocabulary.
         """
         parts = [part.strip() for part in text.split("/")]
         if len(parts) != 3:
@@ -49,17 +49,17 @@ class Elements:
         return found
 
     def check(self, vocabulary: Vocabulary) -> None:
-        """Refuse a word that is not in a vocabulary, to the letter.
+        """Raises unless all words are in a vocabulary, in exact spelling.
 
         Raises:
-            VocabularyError: the message suggests the nearest word.
+            VocabularyError: A word is not; the message suggests the nearest word.
         """
         for axis, word in self.elements:
             vocabulary.check(axis, word)
 
     @property
     def elements(self) -> tuple[tuple[str, str], ...]:
-        """The axis and the word of each element that is not open."""
+        """The axis and word of each element that is not a wildcard."""
         return tuple((axis, getattr(self, axis)) for axis in AXES if getattr(self, axis) != ANY)
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class Elements:
 
     @property
     def complete(self) -> bool:
-        """Whether no element is open."""
+        """Whether no element is a wildcard."""
         return ANY not in (self.modality, self.area, self.task)
 
     def shared(self, other: Elements) -> frozenset[str]:
@@ -85,10 +85,10 @@ class Parts:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a pattern; ``*`` alone stands for ``*/*/*``. Words of ours may be written in any case.
+        """Read a pattern; ``*`` alone stands for ``*/*/*``. Built-in words are case-insensitive.
 
         Raises:
-            VocabularyError: not three parts, or one that cannot be a word.
+            VocabularyError: There are not three parts, or one cannot be a word.
         """
         body = text.strip()
         negated = body.startswith("!")
@@ -105,7 +105,7 @@ class Parts:
         flags: list[bool] = []
         for axis, piece in zip(AXES, pieces, strict=True):
             piece = piece.strip()
-            flag = axis != "modality" and piece.startswith("!")  # before the modality it negates the whole
+            flag = axis != "modality" and piece.startswith("!")  # before the modality, it negates the whole pattern
             names = [name.strip() for name in piece[flag:].split("|")]
             if names == ["*"]:
                 if flag:
@@ -126,10 +126,10 @@ class Parts:
         return all(not words or ((word in words) != flag) for word, words, flag in parts) != self.negated
 
     def bound(self, vocabulary: Vocabulary) -> Self:
-        """The pattern with its words as a vocabulary spells them.
+        """The pattern in a vocabulary's spelling.
 
         Raises:
-            VocabularyError: a word that its axis does not have; the message suggests the nearest.
+            VocabularyError: A word is not on its axis; the message suggests the nearest.
         """
         modality, area, task = (
             frozenset(vocabulary.canonical(axis, word) for word in sorted(words))
@@ -146,10 +146,10 @@ class Parts:
 
 
 def _well_formed(axis: str, word: str) -> str:
-    """A word as ours is spelled, if it is one of ours in whatever case, else as it is.
+    """The canonical spelling of a built-in word given in any case; any other word unchanged.
 
     Raises:
-        VocabularyError: it cannot be a word of any vocabulary.
+        VocabularyError: The text cannot be a word of any vocabulary.
     """
     if is_word(word):
         place = STANDARD.find(word)
@@ -158,7 +158,7 @@ def _well_formed(axis: str, word: str) -> str:
 
 
 def _completed(pieces: Sequence[str]) -> str:
-    """What a message suggests for a pattern with fewer than three parts, such as CT/Lung."""
+    """A suggestion for a pattern with fewer than three parts, such as CT/Lung."""
     closed = [piece.strip() for piece in pieces if piece.strip() != ANY]
     found = dict(place for place in map(STANDARD.find, closed) if place)
     whole = 0 < len(closed) == len(found) and len(pieces) < len(AXES)

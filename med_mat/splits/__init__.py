@@ -1,16 +1,16 @@
-"""Compositional generalization (CG) experiments: which records to train on for a target, and the proof.
+"""Compositional generalization (CG) experiments: which records to train on for a target, and the audit of that choice.
 
-The rules are those of arXiv 2412.20070, section 4. Related data shares elements with the target and together holds all
+The rules are those of arXiv 2412.20070, section 4. Related data shares elements with the target and together covers all
 of them; unrelated data shares none; the target's own triplet is never in train; arms that are compared have the same
 size. Whole groups (same patient, same image, near-duplicates, across all sources) stay on one side.
 
-- ``interpretation``: the triplets that a row stands for, and the elements that these hold
+- ``interpretation``: the triplets that a row stands for, and their elements
 - ``combinations``: the ways to compose a target from other triplets
 - ``kinds``: the experiments, one decorated function each; ``registry``: their names, parameters and options
 - ``options``: the options of all experiments; ``study``: from rows to positions in the index
 - ``sampling``: seeded, balanced sampling; ``divide``: parts by whole groups; ``validation``: the validation part
 - ``split``: the records of a split; ``result``: a split that can be audited, saved, cited and repeated
-- ``audit``: the proof; ``composition``: what arms ask, side by side; ``overlaps``: records in common
+- ``audit``: checks of a split; ``composition``: what arms ask, side by side; ``overlaps``: records in common
 - ``saving``, ``loading``: split files and definitions; ``ids``: records by their ids; ``advice``: what to train on
 """
 

@@ -40,11 +40,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Recommendation:
-    """Rows to train on, the best first. Rows that are not in this build come last, with nothing taken from them."""
+    """Rows to train on, best first. Rows that are not in this build come last, with no records taken from them."""
 
     target: str
     own: int  # training records of the target itself
-    missing: tuple[Element, ...]  # elements that are nowhere in this build
+    missing: tuple[Element, ...]  # elements that this build lacks
     choices: tuple[Choice, ...]
 
     def __str__(self) -> str:
@@ -110,7 +110,7 @@ def recommend(
     facts = index.tags.facts
     left = sorted(counts, key=lambda row: (-study.likeness(facts[row]), -counts[row], row))
     while left:
-        row = max(left, key=lambda one: len(uncovered & interpretation.elements(facts[one])))  # the first of the best
+        row = max(left, key=lambda one: len(uncovered & interpretation.elements(facts[one])))  # on a tie, the first
         new = uncovered & interpretation.elements(facts[row])
         left.remove(row)
         uncovered -= new
@@ -126,7 +126,7 @@ def recommend(
 
 
 def _elsewhere(study: Study, uncovered: set[Element]) -> list[Choice]:
-    """Rows that this build lacks: of the target itself, sharing two elements, or holding one that nothing here has."""
+    """Rows that this build lacks: of the target, sharing two elements, or with an element found nowhere in it."""
     found: list[Choice] = []
     interpretation, target = study.interpretation, study.target
     for source in catalog.load().values():
@@ -151,7 +151,7 @@ def _words(elements: set[Element]) -> str:
 
 
 def _spread(counts: list[int], budget: int | None) -> list[int]:
-    """How many of each: all equally many until one is used up; what does not divide goes to the first."""
+    """How many records to take of each row: equally many until one is used up; remainders go to the first."""
     if budget is None:
         return counts
     takes = [0] * len(counts)

@@ -15,7 +15,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def silent(index: Index, positions: Positions) -> Mask:
-    """Which of these records have no question: their labels do not say of any finding whether it is present."""
+    """Which of these records have no question: their labels do not state of any finding whether it is present."""
     tags = index.tags
     if "" not in tags.label_sets:
         return np.zeros(len(positions), dtype=bool)

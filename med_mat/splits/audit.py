@@ -1,7 +1,7 @@
-"""The audit of a split: the proof that it satisfies its rule. Nothing that the split was made from is trusted.
+"""The audit of a split: checks that it satisfies its rule, without trusting the data from which it was made.
 
-The records are read again: who they are, what they show and what their own columns say (see
-:mod:`med_mat.splits.evidence`), in addition to the groups by which the split was made.
+The records are read again: their identities, their images and their own columns (see :mod:`med_mat.splits.evidence`),
+in addition to the groups by which the split was made.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ from med_mat.tags import Positions
 from med_mat.taxonomy import AXES, DRAWN, SPLITS
 
 _SIDES: tuple[Side, ...] = get_args(Side)
-#: Entries of a list that are shown one by one.
+#: Maximum number of list entries that are shown individually.
 _LISTED = 3
-#: Draws an audit. It stands above this module and needs the extra ``plot``, so it is imported when asked for.
+#: Plots an audit. It depends on this module and needs the extra ``plot``, so it is imported on demand.
 _PLOT = "med_mat.plot"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Audit:
-    """What was checked of an experiment; ``violations`` is empty if it satisfies its rule."""
+    """The results of checking an experiment; ``violations`` is empty if it satisfies its rule."""
 
     definition: Mapping[str, Any]
     fingerprint: str  # of the split: see :class:`~med_mat.splits.split.Split`
     target: Sequence[str]  # triplets
     train: Mapping[str, int]  # triplet -> records
     test: Mapping[str, int]
-    # element of the target -> subset or row that holds it -> train records; empty if the target itself trains
+    # element of the target -> subset or row that has it -> train records; empty if the target itself trains
     covered: Mapping[str, Mapping[str, int]]
     shared: Mapping[str, int]  # groups, patients, files, images, near-duplicates, published ids, links: on both sides
     train_labels: Mapping[str, int]  # label set -> records
@@ -221,7 +221,7 @@ def _target_rows(experiment: Split) -> set[int]:
 
 
 def _covered(experiment: Split, train_rows: Mapping[int, int], of_target: Collection[int]) -> dict[str, dict[str, int]]:
-    """For each element of the target, the subsets or rows that hold it, with their training records."""
+    """For each element of the target, the subsets or rows that have it, with their training records."""
     facts, elements = experiment.mat.tags.facts, experiment.options.interpretation.elements
     covered: dict[str, dict[str, int]] = {}
     for axis in () if experiment.rule.target_records is None else AXES:
@@ -234,7 +234,7 @@ def _covered(experiment: Split, train_rows: Mapping[int, int], of_target: Collec
 
 
 def _build(manifest: Mapping[str, Any], used: Collection[str]) -> dict[str, Any]:
-    """What a manifest says, of its sources only those that are used."""
+    """The facts of a manifest, limited to the sources that are used."""
     said = {key: value for key, value in manifest.items() if key != "rows"}
     for key, value in said.items():
         if isinstance(value, Mapping) and value.keys() & set(used):
@@ -245,7 +245,7 @@ def _build(manifest: Mapping[str, Any], used: Collection[str]) -> dict[str, Any]
 def _of_positions(
     experiment: Split, train_rows: Mapping[int, int], test_rows: Mapping[int, int], of_target: Collection[int]
 ) -> Iterator[str]:
-    """Violations by which records are where."""
+    """Violations in the assignment of records to parts."""
     train, test, allowed = experiment.train_positions, experiment.test_positions, experiment.rule.target_records
     held = sum(count for row, count in train_rows.items() if row in of_target)
     if allowed is not None and held > allowed:
@@ -261,7 +261,7 @@ def _of_positions(
 
 
 def _of_evidence(evidence: Evidence) -> Iterator[str]:
-    """Violations by what was read again."""
+    """Violations found by reading the records again."""
     if evidence.torn:
         yield f"{evidence.torn:,} links join records of different groups: {DUPLICATES} and {INDEX} are not of one build"
     if evidence.target:
@@ -271,7 +271,7 @@ def _of_evidence(evidence: Evidence) -> Iterator[str]:
 
 
 def _of_parts(experiment: Split) -> Iterator[str]:
-    """Violations by the split that records come from."""
+    """Violations in the splits that records come from."""
     split, tested = experiment.mat.tags.split, SPLITS.index("test")
     if not experiment.rule.any_part and np.any(split[experiment.train_positions] == tested):
         yield "train holds records of the test part"
@@ -285,7 +285,7 @@ def _of_elements(
     of_target: Collection[int],
     covered: Mapping[str, Mapping[str, int]],
 ) -> Iterator[str]:
-    """Violations by the elements that training records hold."""
+    """Violations in the elements of training records."""
     facts, rule, target = experiment.mat.tags.facts, experiment.rule, experiment.target
     elements = {row: experiment.options.interpretation.elements(facts[row]) for row in train_rows}
     shared = {row: target.shared(elements[row]) for row in train_rows}
@@ -323,7 +323,7 @@ def _unbalanced(experiment: Split) -> Iterator[str]:
 
 
 def _short(value: Any) -> Any:
-    """A value of a definition in one line: of a long list its length and its first."""
+    """A value of a definition in one line; a long list is shortened to its length and first entry."""
     long = isinstance(value, list) and len(value) > _LISTED
     return f"{len(value):,} entries, the first {value[0]}" if long else value
 
@@ -333,7 +333,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 
 def _cells(experiment: Split, rows: Mapping[int, int]) -> dict[str, int]:
-    """Records per triplet, each row under the first that it stands for."""
+    """Records per triplet; each row counts under its first triplet."""
     interpretation, facts = experiment.options.interpretation, experiment.mat.tags.facts
     counts: dict[MAT, int] = {}
     for row, count in rows.items():
@@ -343,7 +343,7 @@ def _cells(experiment: Split, rows: Mapping[int, int]) -> dict[str, int]:
 
 
 def _labels(experiment: Split, positions: Positions) -> dict[str, int]:
-    """Records per label set, the commonest first."""
+    """Records per label set, the most frequent first."""
     tags = experiment.mat.tags
     counts = np.bincount(tags.label[positions], minlength=len(tags.label_sets))
     codes = np.flatnonzero(counts)

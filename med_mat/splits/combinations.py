@@ -1,6 +1,6 @@
 """The ways to compose a target triplet from others (arXiv 2412.20070, section 3.1 and Tables 3, 10 and 13).
 
-For a target (m, a, t), two parts together hold its three elements while one is constant, or the pair (m, a) is:
+For a target (m, a, t), two parts together have its three elements while one, or the pair (m, a), is constant:
 
 ==================  ==================================
 direction           parts
@@ -11,7 +11,7 @@ fixed task          (m, a', t) and (m', a, t)
 fixed pair          (m, a, t') and (m', a', t)
 ==================  ==================================
 
-Of three parts each holds one element and neither of the others: (m, a', t'), (m', a, t''), (m'', a'', t).
+Of three parts, each has one element and neither of the others: (m, a', t'), (m', a, t''), (m'', a'', t).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DIRECTIONS: tuple[str, ...] = get_args(Direction)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Combination:
-    """Parts that together hold every element of the target, which is none of them."""
+    """Parts that together have every element of the target, without the target itself."""
 
     direction: str  # one of DIRECTIONS
     parts: tuple[MAT, ...]
@@ -57,7 +57,7 @@ def enumerate_combinations(
     parts = sorted(set(triplets) - {target})
     m, a, t = target.modality, target.area, target.task
     provides = {part: any(wide.task == t for wide in read.expanded(part, vocabulary)) for part in parts}
-    # by what a part has in common with the target: modality, area, task
+    # by which elements a part shares with the target: modality, area, task
     same_pair = [p for p in parts if p.modality == m and p.area == a and p.task != t]
     same_modality_task = [p for p in parts if p.modality == m and p.area != a and provides[p]]
     same_area_task = [p for p in parts if p.modality != m and p.area == a and provides[p]]
@@ -76,6 +76,6 @@ def enumerate_combinations(
 
 
 def check_direction(direction: str | None) -> None:
-    """Raise if there is no such direction."""
+    """Raises if there is no such direction."""
     if direction is not None and direction not in DIRECTIONS:
         raise SplitError(f"direction={direction!r} is not one of {', '.join(DIRECTIONS)}.")

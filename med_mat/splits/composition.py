@@ -96,7 +96,7 @@ class Comparison:
     """Several arms side by side."""
 
     arms: Mapping[str, Composition]  # what the training records of each ask
-    differences: Mapping[str, Sequence[str]]  # arm -> in what it differs from the first
+    differences: Mapping[str, Sequence[str]]  # arm -> how it differs from the first
 
     def __str__(self) -> str:
         columns = [("", *self.arms)]

@@ -32,8 +32,8 @@ def folds(tags: Tags, positions: Positions, k: int, seed: int) -> sampling.Codes
     _, of, size = np.unique(tags.group[positions], return_inverse=True, return_counts=True)
     by_rarity = np.lexsort((of_record, np.bincount(of_record)[of_record], of)) if len(of) else of
     rarest = of_record[by_rarity[np.flatnonzero(np.diff(of[by_rarity], prepend=-1))]]
-    # the largest first, dealt in turn: within a stratum an earlier turn never gets less, nor more by more than the
-    # first group holds; and the earliest turn goes to the fold that has least so far: differences do not add up
+    # largest first, dealt in turn: within a stratum, an earlier turn never gets less, and at most the size of the first
+    # group more; the earliest turn goes to the smallest fold so far, so that differences do not add up
     order = np.lexsort((_least(of, keys), -size, rarest))
     stratum = rarest[order]
     turn = sampling.ranks(stratum) % k
@@ -58,10 +58,10 @@ def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.
     if there are smaller ones.
 
     Args:
-        tags: of the build.
-        positions: (n,) in the index.
-        share: of the records, from 0 to 1.
-        seed: of the draw.
+        tags: Tags of the build.
+        positions: (n,) Positions in the index.
+        share: Share of the records, from 0 to 1.
+        seed: Random seed.
 
     Returns:
         (n,) of bool.
@@ -71,7 +71,7 @@ def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.
     _, of, size = np.unique(tags.group[positions], return_inverse=True, return_counts=True)
     key = _least(of, keys)
     strata = int(stratum.max(initial=-1)) + 1
-    cells, counts = np.unique(of * strata + stratum, return_counts=True)  # of each group, what it has of each stratum
+    cells, counts = np.unique(of * strata + stratum, return_counts=True)  # records of each group in each stratum
     first = np.searchsorted(cells, np.arange(len(size) + 1) * strata)
     several = np.diff(first) > 1
     wanted = share * np.bincount(stratum, minlength=strata)
@@ -105,14 +105,14 @@ def set_apart(tags: Tags, positions: Positions, share: float, seed: int) -> npt.
 
 
 def _strata(tags: Tags, positions: Positions, keys: sampling.Keys) -> sampling.Codes:
-    """The stratum of each record, numbered by least keys: an order that other subsets of the build do not change."""
+    """The stratum of each record, numbered by smallest key: an order independent of the build's other subsets."""
     _, stratum = np.unique(sampling.strata(tags, positions), return_inverse=True)
     found: sampling.Codes = np.argsort(np.argsort(_least(stratum, keys), kind="stable"), kind="stable")[stratum]
     return found
 
 
 def _least(codes: sampling.Codes, keys: sampling.Keys) -> sampling.Keys:
-    """The least key of each code."""
+    """The smallest key of each code."""
     found = np.full(int(codes.max(initial=-1)) + 1, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(found, codes, keys)
     return found

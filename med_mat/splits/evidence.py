@@ -1,4 +1,4 @@
-"""What an audit reads again of a split's records: who they are, what they show, and what their own columns say.
+"""The evidence of an audit: the identities, images and own columns of a split's records, read again.
 
 The column ``group`` is not used: shared patients, files, images, near-duplicates, published ids and links are found
 from the other columns of the index, the cards and ``duplicates.parquet``.
@@ -23,7 +23,7 @@ from med_mat.splits.split import Split
 from med_mat.tags import Positions
 from med_mat.taxonomy import AXES
 
-#: What must not be on both sides, in addition to the group that joins it.
+#: What must not be on both sides, in addition to groups.
 IDENTITIES = ("patients", "files", "images", "published ids")
 #: Number of records read together.
 _CHUNK = 65_536
@@ -41,16 +41,16 @@ class Evidence:
     ]  # side -> records whose own columns differ from their row's facts, and the first
     target: int  # training records with the target's triplet that belong to another row
     patients: int  # test records whose patient is known
-    blank: int  # test records of an image without structure, whose equals are not copies
+    blank: int  # test records of images without structure, whose matches are not copies
     common: int  # perceptual hashes on both sides that the build does not link by
     apart: bool  # perceptual hashes were compared bit by bit, not for equality alone
 
 
 @dataclass(frozen=True, slots=True)
 class _Side:
-    """By what the records of one side are identified."""
+    """The identifying values of the records of one side."""
 
-    values: Mapping[str, pa.Array]  # what of -> different values
+    values: Mapping[str, pa.Array]  # kind of value -> different values
     looks: pa.Array  # different perceptual hashes
     said: Mapping[tuple[object, ...], int]  # row, source, subset and triplet, as the records state them -> records
     patients: int
@@ -58,7 +58,7 @@ class _Side:
 
 
 def gather(experiment: Split) -> Evidence:
-    """Read the records of train and test again, a part of the index at a time."""
+    """Reads the records of train and test again, in chunks of the index."""
     tags, links = experiment.mat.tags, experiment.mat.linked
     trained, tested, shared, common = _compared(experiment, experiment.train_positions, experiment.test_positions)
     strange = {name: _strange(experiment, side) for name, side in (("train", trained), ("test", tested))}
@@ -82,7 +82,7 @@ def shared(experiment: Split, first: Positions, second: Positions) -> dict[str, 
 
 
 def _compared(experiment: Split, train: Positions, test: Positions) -> tuple[_Side, _Side, dict[str, int], int]:
-    """Two sides as read again, what is on both, and the hashes on both that the build does not link by."""
+    """Both sides as read again, what they share, and the shared hashes that the build does not link by."""
     index, links = experiment.mat, experiment.mat.linked
     train, test = np.sort(train), np.sort(test)
     apart = len(train) + len(test) <= COMPARED
@@ -161,7 +161,7 @@ def _strange(experiment: Split, side: _Side) -> tuple[int, str]:
 
 
 def _read(experiment: Split, positions: Positions, only: _Side | None = None) -> _Side:
-    """By what the records at these positions are identified.
+    """The identifying values of the records at these positions.
 
     Args:
         experiment: The split whose index is read.

@@ -32,7 +32,7 @@ def known_ids(location: Location) -> pa.ChunkedArray:
 
 
 def ids_of(location: Location, positions: Positions) -> tuple[pa.Array, pa.Array]:
-    """The ids of records in the index, and their public ids, which hold no file names.
+    """The ids of records in the index, and their public ids, which contain no file names.
 
     Args:
         location: Location of a build.
@@ -54,7 +54,7 @@ def places_of(location: Location, ids: pa.Array, public: pa.Array | None = None)
     """The positions of records in the index, by their ids or by their public ids.
 
     Args:
-        location: Location of a build, which may itself hold public ids only.
+        location: Location of a build, which may itself have only public ids.
         ids: (n,) Ids as in some build of the same records; public ids if ``public`` is None.
         public: (n,) Public ids of :func:`med_mat.nameless.public_ids`, if known.
 

@@ -1,4 +1,4 @@
-"""Which triplets a row stands for, and which elements it holds: the catalog's corrected triplets, or the paper's.
+"""Which triplets a row stands for, and which elements it has: the catalog's corrected triplets, or the paper's.
 
 The paper counts some subsets under several tasks (28 as COVID and as Diseases; arXiv 2412.20070, Tables 3 and 10),
 pools COVID and Cancer to State (appendix B.1), and lets a detection subset stand for a classification task (section
@@ -57,7 +57,7 @@ class Interpretation:
         return (mat, *(MAT(mat.modality, mat.area, task) for task in sorted(tasks - {mat.task})))
 
     def elements(self, row: RowFacts) -> frozenset[Element]:
-        """The elements that a row holds."""
+        """The elements of a row."""
         return elements_of(self.expanded_triplets(row))
 
 
@@ -72,7 +72,7 @@ class Target:
 
     @property
     def elements(self) -> frozenset[Element]:
-        """The elements that training data must hold, or must not hold."""
+        """The elements that training data must have, or must not have."""
         return elements_of(self.mats)
 
     def shared(self, elements: Iterable[Element]) -> frozenset[str]:
@@ -82,7 +82,7 @@ class Target:
     def touched(self, elements: Iterable[Element]) -> frozenset[str]:
         """The axes on which some of the elements overlap with the target's, as ``avoid="wide"`` compares them.
 
-        COVID is a kind of State, Cancer Detection finds Cancer, and the chest holds the lungs: see
+        COVID is a kind of State, Cancer Detection detects Cancer, and the chest contains the lungs: see
         :meth:`med_mat.vocabulary.Vocabulary.related`.
         """
         return frozenset(

@@ -1,6 +1,6 @@
 """Experiments from their definitions, and splits from their files.
 
-A definition is a mapping, or a YAML or JSON file that says how to make a split:
+A definition is a mapping, or a YAML or JSON file, that says how to make a split:
 
     experiment: related
     target: CT/Lung/Cancer
@@ -37,7 +37,7 @@ from med_mat.tags import Positions
 
 
 def experiment(index: Index, definition: Mapping[str, Any] | str | os.PathLike[str]) -> Experiment:
-    """Make an experiment from its definition, or from a YAML or JSON file that holds it.
+    """Make an experiment from its definition, or from a YAML or JSON file that contains it.
 
     Args:
         index: An opened Med-MAT.
@@ -45,7 +45,7 @@ def experiment(index: Index, definition: Mapping[str, Any] | str | os.PathLike[s
             arguments and options of that experiment.
 
     Raises:
-        SplitError: The file holds no definition, the experiment or an option is unknown, or the experiment cannot be
+        SplitError: The file contains no definition, the experiment or an option is unknown, or the experiment cannot be
             made.
     """
     given, where = (dict(definition), "The definition") if isinstance(definition, Mapping) else _read(Path(definition))
@@ -96,7 +96,8 @@ def load(index: Index, path: str | os.PathLike[str]) -> Experiment:
     """Open a split file over a build.
 
     Raises:
-        SplitError: no split file, or the build lacks a record of it, or holds another one under the same id.
+        SplitError: The file is not a split file, or the build lacks a record of it, or has another one under the same
+            id.
     """
     try:
         table, said = _parts(Path(path))

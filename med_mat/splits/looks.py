@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 
 class SetAside(NamedTuple):
-    """What the manifest of a build says of perceptual hashes that it does not link by."""
+    """The manifest's counts of perceptual hashes that the build does not link by."""
 
     threshold: int  # maximum number of bits in which near-duplicates differ
     common: int  # records of a hash that many patients share
@@ -40,8 +40,8 @@ class SetAside(NamedTuple):
 COMPARED = 200_000
 #: Number of comparisons up to which brute force is faster than building a hash table of pieces.
 _PLAIN = 4 * 10**9
-#: Of 21 bits that differ, one of 11 pieces has at most one: no pair is missed. An audit asks faiss, not the search that
-#: the build made its groups by (med_mat.leakage.hamming): what that would miss is found here.
+#: With 21 different bits, one of 11 pieces differs in at most one bit: no pair is missed. An audit uses faiss instead
+#: of the build's own search (med_mat.leakage.hamming), so that it finds what that might miss.
 _PIECES, _PIECE_BITS, _FLIPS = 11, 23, 1
 _BATCH = 256
 #: Maximum number of pairs per step: a crowd of identical blank images would fill the memory.
@@ -73,7 +73,7 @@ def shared_looks(train: pa.Array, test: pa.Array, threshold: int = THRESHOLD) ->
     found = [np.zeros((2, 0), np.int64)]
     step = min(max(_FOUND // len(turned), 64), 4096)
     for start in range(0, len(one), step):
-        limits, _, hit = index.range_search(one[start : start + step], threshold + 1)  # faiss means: nearer than that
+        limits, _, hit = index.range_search(one[start : start + step], threshold + 1)  # faiss excludes the limit
         query = np.repeat(np.arange(len(limits) - 1), np.diff(limits.astype(np.int64)))
         found.append(np.unique(np.stack([query + start, hit % len(other)]), axis=1))
     first, second = np.concatenate(found, axis=1)
@@ -83,16 +83,16 @@ def shared_looks(train: pa.Array, test: pa.Array, threshold: int = THRESHOLD) ->
 def set_aside(location: Location, looks: Sequence[str], pairs: tuple[Array, Array], counted: SetAside) -> Array:
     """Which of these hashes a build does not link records by, although they are similar.
 
-    A look that more than :data:`~med_mat.leakage.groups.COMMON_LOOK` patients of a source share joins nobody, nor do
-    its neighbors: where the build has such looks, those of known patients cannot be held against it. The same holds
-    of crowds, of at least :data:`~med_mat.leakage.near.CROWD` pictures within the threshold. This is asked only of
-    looks that lie on both sides, of which an honest build has none but these.
+    A hash shared by more than :data:`~med_mat.leakage.groups.COMMON_LOOK` patients of a source links no records, nor do
+    its neighbors: if the build has such hashes, those of known patients are not violations. The same applies to crowds
+    of at least :data:`~med_mat.leakage.near.CROWD` images within the threshold. Only hashes on both sides are checked;
+    a correct build has no others there.
 
     Args:
-        location: of the build.
-        looks: different perceptual hashes.
-        pairs: positions of looks that are the same.
-        counted: what the build says of how many it set aside.
+        location: Location of the build.
+        looks: Different perceptual hashes.
+        pairs: Positions of matching hashes.
+        counted: The build's counts of hashes that it set aside.
     """
     found = np.zeros(len(looks), dtype=bool)
     if not counted.common and not counted.crowded:
@@ -110,7 +110,7 @@ def set_aside(location: Location, looks: Sequence[str], pairs: tuple[Array, Arra
 
 
 def _neighbors(known: Array, hashes: Array, threshold: int) -> Array:
-    """How many of the known hashes lie within the threshold of each of these, flipped and turned ones included."""
+    """How many of the known hashes are within the threshold of each of these, including flips and rotations."""
     import faiss
 
     index = faiss.IndexBinaryFlat(BITS)

@@ -74,8 +74,8 @@ class Options:
         kinds: Whether training uses only rows whose questions match the target's. With "matched", where all rows of the
             target have labels (classes, grades, findings), rows of boxes and masks are left out, unless ``cross_tasks``
             includes them or a part names them. "any" trains on rows of all kinds.
-        avoid: How unrelated data is told from related data. "wide" also leaves out what names the target's element in
-            other words (State for COVID, Cancer Detection for Cancer, Chest for Lung, Fundus for Retina: see
+        avoid: How unrelated data is distinguished from related data. "wide" also leaves out what names the target's
+            element in other words (State for COVID, Cancer Detection for Cancer, Chest for Lung, Fundus for Retina: see
             :meth:`med_mat.vocabulary.Vocabulary.related`); "literal" compares the words alone, as the paper does.
         questions: Form of the questions in train and test (see docs/questions.md).
         balanced_test: Keep equal numbers of test records per label, so that accuracy is balanced accuracy, as in the
@@ -94,7 +94,7 @@ class Options:
             label set, by whole groups. ``size``, ``max_per_subset`` and ``shots`` count the remaining training records,
             and the validation part is sampled in the same proportion. A publisher's own validation part is neither
             trained on nor tested, unless :func:`~med_mat.splits.kinds.lists.split` is given it.
-        seed: Random seed of all sampling, a whole number of any length from 0.
+        seed: Random seed of all sampling, a nonnegative integer of any length.
 
     Raises:
         SplitError: An option of another type. Nothing is converted: ``balanced_test="no"`` is refused.
@@ -187,13 +187,13 @@ class Rule:
     Args:
         target_records: Maximum number of the target's records in train; None for any number.
         covers: Whether each element of the target must be in some training record.
-        avoids: Axes on which no training record may hold an element of the target.
+        avoids: Axes on which no training record may have an element of the target.
         wide: Whether ``avoids`` includes overlapping elements: see
             :meth:`~med_mat.splits.interpretation.Target.touched`.
-        shares: Whether each training record other than the target's must hold an element of the target.
+        shares: Whether each training record other than the target's must have an element of the target.
         literal: Whether only the first triplet of a row counts as the target's (the paper's combinations, in which
             COVID trains for State).
-        any_part: Whether train may hold records of the test part: those of other folds, or of user-supplied lists.
+        any_part: Whether train may contain records of the test part: those of other folds, or of user-supplied lists.
         left_out: Source of which no record may be trained on.
     """
 

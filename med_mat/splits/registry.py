@@ -135,7 +135,7 @@ def with_options(function: F) -> F:
     given = [one for one in signature.parameters.values() if one.kind is not inspect.Parameter.VAR_KEYWORD]
     named = {one.name for one in given}
     shown = [one for one in options() if one.name not in named]
-    written = {one.name: one.type for one in fields(Options)}  # as in the code: shorter than what the names stand for
+    written = {one.name: one.type for one in fields(Options)}  # as in the source code: shorter than the resolved types
     function.__signature__ = signature.replace(  # type: ignore[attr-defined]  # what inspect and IPython look at
         parameters=[
             *given,
@@ -199,7 +199,7 @@ def _load() -> None:
                 raise SplitError(
                     f"{point.value} is not a function {point.name!r} decorated with @med_mat.splits.experiment()."
                 )
-        except Exception as error:  # what others wrote may raise anything
+        except Exception as error:  # third-party code may raise any exception
             package = point.dist.name if point.dist else point.value
             log.warning("The experiment %r of the package %r is left out: %s", point.name, package, error)
 

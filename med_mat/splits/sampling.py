@@ -22,7 +22,7 @@ Codes = npt.NDArray[np.int64]
 Even = Literal["subset", "source"]
 #: Minimum number of label sets of a balanced test of findings, if the records have them: as many as options.
 FEWEST_LABEL_SETS = 4
-#: The largest key that a float holds exactly and that is still one of 64 bits.
+#: The largest 64-bit key that a float represents exactly.
 _MOST = 2.0**64 - 2.0**11
 
 
@@ -121,7 +121,7 @@ def ranks(codes: Codes) -> Codes:
 
 def random_keys(tags: Tags, positions: Positions, seed: int) -> Keys:
     """A random number for each of these records: its key, mixed with the seed (the finalizer of SplitMix64)."""
-    # in hexadecimal digits: of a number of any length, none of which is lost
+    # as hexadecimal digits: exact for integers of any length
     salt = np.frombuffer(hashlib.blake2b(f"{seed:x}".encode(), digest_size=8).digest(), np.dtype("<u8"))
     return _mix(tags.key[positions] ^ salt.astype(np.uint64))
 

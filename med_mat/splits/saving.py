@@ -1,8 +1,8 @@
 """Split files: which records are in train, validation and test, with a hash of each record's content.
 
-A split file (Parquet or JSON) opens over any build that holds the same records, whatever else the build holds, and
-whether or not it holds their file names: each record is listed with its public id too (:mod:`med_mat.nameless`). As CSV
-it is a plain list for other programs.
+A split file (Parquet or JSON) opens over any build that has the same records, whatever else the build contains, with or
+without file names: each record is listed with its public id too (:mod:`med_mat.nameless`). A CSV file is a plain list
+for other programs.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from med_mat.tags import Positions
 
 VERSION = 4
 PARTS = ("train", "validation", "test")
-#: Key of the metadata of a Parquet file that holds the facts.
+#: Key of the facts in the metadata of a Parquet file.
 KEY = b"med_mat.split"
 COLUMNS = pa.schema([("id", pa.string()), ("part", pa.string()), ("content", pa.binary(8)), ("public_id", pa.string())])
-#: What a record is: if one of these differs, it is another record under the same id.
+#: The identity of a record: if one of these differs, it is another record under the same id.
 _CONTENT = ("split", "modality", "area", "task", "label_set", "sha256", "transform", "question", "answer")
 
 
@@ -44,8 +44,8 @@ def save(made: Split, path: str | os.PathLike[str]) -> None:
 
     Args:
         made: The split.
-        path: Its extension is the format. ``.parquet`` and ``.json`` hold all that
-            :func:`med_mat.splits.loading.load` needs. ``.csv`` has the columns ``id`` and ``part``, for other programs
+        path: Its extension is the format. ``.parquet`` and ``.json`` contain everything that
+        :func:`med_mat.splits.loading.load` needs. ``.csv`` has the columns ``id`` and ``part``, for other programs
             and as a list for :func:`med_mat.splits.kinds.lists.split`.
 
     Raises:

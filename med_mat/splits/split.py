@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TESTED = "their group is tested"
 
 
-@dataclass(frozen=True, eq=False, repr=False)  # compared by what it is: see ``fingerprint``
+@dataclass(frozen=True, eq=False, repr=False)  # compared by content: see ``fingerprint``
 class Split:
     """Records to train on, and records of a target to test on. No pixels are read until they are asked for.
 
@@ -64,7 +64,7 @@ class Split:
     def leaked(self) -> bool:
         """Whether it trains on the target itself, and each of its training records shares a group with a test record.
 
-        Such a source cannot be trained on. That is a finding about it, so the experiment and its audit exist.
+        Such a source cannot be trained on. That is a finding about it, so the experiment is made and can be audited.
         """
         return not len(self.train_positions) and self.rule.target_records is None and TESTED in self.dropped
 

@@ -40,7 +40,7 @@ class Study:
     test: Positions
     dropped_test: Mapping[str, int]  # reason -> records of the target that are not tested
     tested_groups: Mask  # by group number: whether a record of it is tested
-    named: frozenset[int]  # rows that train whatever they ask, because they were named
+    named: frozenset[int]  # rows that train whatever they ask, since they were named
 
     @classmethod
     def of(cls, index: Index, target: Selector, options: Options, named: Collection[int] = ()) -> Study:
@@ -127,7 +127,7 @@ class Study:
         }
 
     def apart(self, rows: Iterable[int], axes: Collection[str]) -> tuple[list[int], list[int]]:
-        """Of some rows, those that hold nothing of the target on these axes, and those that do under another name."""
+        """Of some rows, those without an element of the target on these axes, and those with one under another name."""
         literal = [row for row in rows if not self._shares(row, axes)]
         if self.options.avoid == "literal":
             return literal, []
@@ -230,7 +230,7 @@ class Study:
     ) -> Experiment:
         """The experiment that trains on these records, sampled as its options say: see :meth:`make`.
 
-        ``dropped`` holds the number of records left out so far, by reason.
+        ``dropped`` is the number of records left out so far, by reason.
         """
         tags, options = self.index.tags, self.options
         leaked = rule.target_records is None and TESTED in dropped
@@ -303,7 +303,7 @@ class Study:
                 )
 
     def _unmatched(self, element: Element) -> str:
-        """What a message adds if only rows of boxes and masks hold an element."""
+        """What a message adds if only rows of boxes and masks have an element."""
         facts = self.index.tags.facts
         if not self.matched or not any(
             facts[row].annotation in DRAWN and element in self._elements(row) for row in self.others()
@@ -352,7 +352,7 @@ def _check_labels(
 
 
 def reasons(dropped: Mapping[str, int]) -> str:
-    """What is left out and why, as sentences with a space before each."""
+    """What is left out and why, as sentences, each preceded by a space."""
     return "".join(f" {count:,} are left out: {reason}." for reason, count in dropped.items())
 
 

@@ -1,8 +1,8 @@
-"""Files that browsers show, stripped of metadata: names, places, dates, comments, thumbnails, further images.
+"""Strips metadata (names, places, dates, comments, thumbnails, further images) from image files that browsers display.
 
-A container is parsed from its first byte to its last, and keeps only what its format needs to show the image; the
-compressed image data stay byte for byte, and so do the pixels. A container that cannot be parsed is refused here: what
-else it contains is unknown.
+A container is parsed from its first byte to its last, and keeps only what its format needs to display the image. The
+compressed image data stay the same byte for byte, and so do the pixels. A container that cannot be parsed is refused,
+since its other content is unknown.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 Format = Literal["PNG", "JPEG", "WEBP", "GIF"]
 
-#: What may be removed, in the order in which it is told.
+#: Kinds of content that may be removed, in the order in which they are reported.
 KINDS = (
     *("EXIF", "GPS position", "XMP", "IPTC", "comment", "text", "date", "thumbnail", "further images", "other data"),
     "data after the image",
@@ -24,17 +24,17 @@ class Header(NamedTuple):
 
     width: int
     height: int
-    orientation: int  # as Pillow reads it from EXIF or XMP, 1 where none is given
-    showable: bool  # a browser shows it as it is, in 8 bit
+    orientation: int  # as Pillow reads it from EXIF or XMP; 1 if none is given
+    showable: bool  # browsers display it unchanged, in 8 bits
     note: str = ""  # why it is not showable
 
 
 class Clean(NamedTuple):
     """A file without metadata."""
 
-    data: bytes  # the very same object where there is nothing to remove
+    data: bytes  # the same object if there is nothing to remove
     removed: tuple[str, ...]  # in the order of KINDS
-    complete: bool  # it was followed to its end marker; else only decoding can tell whether all pixels are there
+    complete: bool  # it was parsed to its end marker; otherwise only decoding can tell whether all pixels are present
 
 
 class Edits:
@@ -45,7 +45,7 @@ class Edits:
         self._kinds: set[str] = set()
 
     def drop(self, start: int, end: int, kinds: Iterable[str], instead: bytes = b"") -> None:
-        """Remove or replace a range; ``kinds`` says what is lost."""
+        """Remove or replace a range; ``kinds`` are the kinds of removed content."""
         self._made.append((start, end, instead))
         self._kinds.update(kinds)
 
@@ -62,6 +62,6 @@ class Edits:
 
 
 def told(removed: Iterable[str]) -> str:
-    """What was removed, for a record's ``transform``; "" for nothing."""
+    """The removed content in words, for a record's ``transform``; "" for nothing."""
     names = ", ".join(removed)
     return f"metadata removed ({names})" if names else ""

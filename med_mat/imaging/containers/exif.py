@@ -1,6 +1,6 @@
-"""EXIF blocks and XMP texts, as far as a picture's bytes depend on them: which way up it is shown, and what they tell.
+"""Reads EXIF blocks and XMP texts: the orientation of an image, and the kinds of metadata in them.
 
-The orientation is read as Pillow reads it, and so ``datasets``: what it shows is what boxes and masks are turned to.
+The orientation is read as Pillow, and thus ``datasets``, reads it; boxes and masks are oriented accordingly.
 """
 
 from __future__ import annotations
@@ -9,29 +9,29 @@ import re
 import struct
 from collections.abc import Iterator
 
-#: What an EXIF block of a JPEG file, and sometimes of others, begins with.
+#: Prefix of an EXIF block in JPEG files, and sometimes in others.
 PREFIX = b"Exif\0\0"
 GPS = "GPS position"
 
 _ORIENTATION, _GPS, _THUMBNAIL = 0x0112, 0x8825, 0x0201
-_PLACE = frozenset({2, 4})  # latitude, longitude: the directory often holds its version alone
-_WHOLE = {3: "H", 4: "I", 8: "h", 9: "i"}  # type of an entry -> how a single whole number of it is packed
+_PLACE = frozenset({2, 4})  # latitude, longitude: the directory often contains only its version
+_WHOLE = {3: "H", 4: "I", 8: "h", 9: "i"}  # type of an entry -> struct format of a single integer
 _XMP = re.compile(rb'tiff:Orientation(?:="|>)([0-9])')
 
 
 def minimal(orientation: int) -> bytes:
-    """An EXIF block with that one entry, without prefix, as Pillow writes it."""
+    """An EXIF block with only the orientation, without prefix, as Pillow writes it."""
     return b"MM\0*" + struct.pack(">IHHHIHHI", 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)
 
 
 def is_minimal(block: bytes, orientation: int) -> bool:
-    """Whether a block, without prefix, says nothing but this orientation."""
+    """Whether a block, without prefix, contains only this orientation."""
     little = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)
     return block in (minimal(orientation), little)
 
 
 def orientation(block: bytes, xmp: bytes = b"") -> int:
-    """1 to 8: what the EXIF block says, else the XMP text, else 1."""
+    """The orientation, 1 to 8, from the EXIF block, else from the XMP text, else 1."""
     block = bare(block)
     order = _order(block)
     if order:
@@ -46,7 +46,7 @@ def orientation(block: bytes, xmp: bytes = b"") -> int:
 
 
 def told(block: bytes) -> tuple[str, ...]:
-    """What is removed with an EXIF block, in words."""
+    """The kinds of metadata in an EXIF block."""
     block = bare(block)
     words = ["EXIF"]
     order = _order(block)
@@ -64,21 +64,21 @@ def told(block: bytes) -> tuple[str, ...]:
 
 
 def told_by_xmp(xmp: bytes) -> tuple[str, ...]:
-    """What is removed with an XMP text, in words."""
+    """The kinds of metadata in an XMP text."""
     place = b"GPSLatitude" in xmp or b"GPSLongitude" in xmp
     small = b"xmpGImg:image" in xmp
     return ("XMP", *([GPS] if place else []), *(["thumbnail"] if small else []))
 
 
 def bare(block: bytes) -> bytes:
-    """A block without its prefix; some writers write that twice."""
+    """A block without its prefix, which some writers write twice."""
     while block.startswith(PREFIX):
         block = block[len(PREFIX) :]
     return block
 
 
 def _order(block: bytes) -> str:
-    """How its numbers are packed; '' where it is no EXIF block."""
+    """The byte order of a block; '' if it is not an EXIF block."""
     return {b"II*\0": "<", b"MM\0*": ">"}.get(block[:4], "") if len(block) >= 14 else ""
 
 
@@ -92,6 +92,6 @@ def _count(block: bytes, order: str, at: int) -> int:
 
 
 def _entries(block: bytes, order: str, at: int) -> Iterator[tuple[int, int, int, bytes]]:
-    """Tag, type, count and the four bytes of the value of each entry of a directory, as far as it goes."""
+    """Tag, type, count and the four value bytes of each entry of a directory, up to its end or that of the block."""
     entries = block[at + 2 : at + 2 + 12 * _count(block, order, at)]
     yield from struct.iter_unpack(order + "HHI4s", entries[: len(entries) // 12 * 12])

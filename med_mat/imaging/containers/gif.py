@@ -1,4 +1,4 @@
-"""GIF: its blocks followed to the trailer, and those kept that show the picture."""
+"""Strips GIF files: parses the blocks up to the trailer and keeps those needed for display."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _ICC, _XMP = b"ICCRGBG1012", b"XMP DataXMP"
 
 
 def clean(data: bytes) -> Clean:
-    """The file with nothing but what shows its picture, a still one.
+    """A file with a still image, reduced to what is needed for display.
 
     Raises:
-        ValueError: its blocks cannot be followed; it says why.
+        ValueError: Its blocks cannot be parsed; the message says why.
     """
     edits = Edits()
     images = 0
@@ -47,19 +47,19 @@ def _one(found: Clean, images: int) -> Clean:
 
 
 def _palette(flags: int) -> int:
-    """How many bytes a table of colors takes, by the flags that announce it."""
+    """The size of a color table in bytes, from its flags."""
     return 3 << (flags & 7) + 1 if flags & 0x80 else 0
 
 
 def _end(data: bytes, at: int) -> int:
-    """Where the sub-blocks that begin there end."""
+    """The end of the sub-blocks that begin at ``at``."""
     while data[at]:
         at += 1 + data[at]
     return at + 1
 
 
 def _kind(data: bytes, start: int, end: int, *, late: bool) -> str:
-    """What an extension is that shows nothing of the picture; '' where it shows something."""
+    """The kind of an extension that does not affect the display; '' if it does."""
     label, length = data[start + 1], data[start + 2]
     body = data[start + 3 : start + 3 + length]
     if label == _CONTROL and end - start == 8 and length == 4 and not late:
@@ -72,7 +72,7 @@ def _kind(data: bytes, start: int, end: int, *, late: bool) -> str:
 
 
 def _joined(data: bytes, at: int) -> bytes:
-    """What sub-blocks hold."""
+    """The content of sub-blocks."""
     pieces = []
     while data[at]:
         pieces.append(data[at + 1 : at + 1 + data[at]])

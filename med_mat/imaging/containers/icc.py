@@ -1,10 +1,10 @@
-"""Color profiles: what is one, so that nothing else is kept in its place."""
+"""Recognizes color profiles, so that nothing else is kept in their place."""
 
 from __future__ import annotations
 
 
 def is_profile(data: bytes) -> bool:
-    """Whether these bytes are one ICC profile, to the last; it may be filled up to a multiple of four."""
+    """Whether these bytes are exactly one ICC profile, possibly padded to a multiple of four."""
     return (
         data[36:40] == b"acsp"
         and 128 <= int.from_bytes(data[:4], "big") <= len(data) <= int.from_bytes(data[:4], "big") + 3

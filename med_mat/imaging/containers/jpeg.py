@@ -1,4 +1,4 @@
-"""JPEG: its segments followed to the end marker, and those kept that show the picture."""
+"""Strips JPEG files: parses the segments up to the end marker and keeps those needed for display."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SOI, _EOI, _SOS, _DNL, _COM = 0xD8, 0xD9, 0xDA, 0xDC, 0xFE
 _XMP = (b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0")
 _ICC = b"ICC_PROFILE\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
-_WINDOW = 1 << 16  # bytes looked at together: they, and what is found in them, stay in the processor's cache
+_WINDOW = 1 << 16  # bytes searched at once: they and the results fit in the processor's cache
 
 
-#: The second byte of a marker; where it starts, with the fill bytes before it; where its body starts; where it ends.
+#: The second byte of a marker; its start, including fill bytes; the start of its body; its end.
 Segment = tuple[int, int, int, int]
 
 
@@ -32,15 +32,15 @@ class Parts(NamedTuple):
 
     header: Header
     segments: list[Segment]
-    scan: Segment | None  # the header of the first scan; None where it cannot be reached
+    scan: Segment | None  # the header of the first scan; None if it cannot be reached
     exif: bytes  # all EXIF blocks in a row, as Pillow joins them
 
 
 def parts(data: bytes) -> Parts:
-    """Follow the segments up to the first scan.
+    """Parse the segments up to the first scan.
 
     Raises:
-        ValueError: there is no frame header, or what precedes it is damaged.
+        ValueError: There is no frame header, or a segment before it is damaged.
     """
     segments: list[Segment] = []
     scan: Segment | None = None
@@ -77,10 +77,10 @@ def parts(data: bytes) -> Parts:
 
 
 def clean(data: bytes, found: Parts) -> Clean:
-    """The file with nothing but what shows its picture.
+    """A file reduced to what is needed for display.
 
     Raises:
-        ValueError: its segments cannot be followed; it says why.
+        ValueError: Its segments cannot be parsed; the message says why.
     """
     if found.scan is None:
         raise ValueError("its segments end before its pixels begin")
@@ -116,7 +116,7 @@ def clean(data: bytes, found: Parts) -> Clean:
 
 
 def _scans(data: bytes, scan: Segment, edits: Edits) -> Clean:
-    """Follow the scans, and drop what lies between them and after them."""
+    """Parse the scans, and drop what is between and after them."""
     marks = _marks(data, scan[3])
     segment: Segment | None = scan
     while segment is not None:
@@ -140,7 +140,7 @@ def _scans(data: bytes, scan: Segment, edits: Edits) -> Clean:
 
 
 def _segment(data: bytes, start: int) -> Segment | None:
-    """The segment that begins there; None where none does, or where the file ends before its length."""
+    """The segment that begins at ``start``; None if there is none, or if the file ends before its length."""
     at, size = start, len(data)
     while at + 1 < size and data[at] == data[at + 1] == 0xFF:  # fill bytes
         at += 1
@@ -156,14 +156,14 @@ def _segment(data: bytes, start: int) -> Segment | None:
 
 
 def _marks(data: bytes, start: int) -> list[int]:
-    """Where a marker stands, from there on: in entropy coded data FF is followed by 00 or by RST0 to RST7."""
+    """The positions of markers from ``start`` on: in entropy-coded data, FF is followed by 00 or by RST0 to RST7."""
     values = np.frombuffer(data, np.uint8)
     marks: list[int] = []
     for at in range(start, len(data) - 1, _WINDOW):
         end = min(at + _WINDOW, len(data) - 1)
         found = values[at:end] == 0xFF
         numbers = found.view(np.uint8)
-        np.minimum(numbers, values[at + 1 : end + 1], out=numbers)  # and what follows is not 0
+        np.minimum(numbers, values[at + 1 : end + 1], out=numbers)  # and the next byte is not 0
         first = int(found.argmax())
         if found[first]:
             places: Array = np.flatnonzero(found[first:]) + (at + first)
@@ -177,7 +177,7 @@ def _packed(marker: int, body: bytes) -> bytes:
 
 
 def _placed(data: bytes, found: Parts) -> int:
-    """Among the segments, that in whose place the orientation stands; -1 where the picture is upright."""
+    """The index of the segment that the orientation replaces; -1 if the image is upright."""
     tells = [
         number
         for number, (marker, _, body, _) in enumerate(found.segments)
@@ -192,7 +192,7 @@ def _placed(data: bytes, found: Parts) -> int:
 
 
 def _profile(data: bytes, segments: list[Segment]) -> bool:
-    """Whether the pieces of a color profile make up one."""
+    """Whether the pieces form one complete color profile."""
     pieces = sorted(
         data[body + len(_ICC) : end]
         for marker, _, body, end in segments
@@ -203,10 +203,10 @@ def _profile(data: bytes, segments: list[Segment]) -> bool:
 
 
 def _kinds(marker: int, body: bytes) -> tuple[str, ...]:
-    """What a segment is that shows nothing of the picture.
+    """The kinds of content of a segment that does not affect the display.
 
     Raises:
-        ValueError: it is none that may simply go.
+        ValueError: The segment must not simply be removed.
     """
     if marker == _COM:
         return ("comment",)

@@ -1,4 +1,4 @@
-"""PNG: its chunks followed to the end chunk, and those kept that show the picture."""
+"""Strips PNG files: parses the chunks up to the end chunk and keeps those needed for display."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 _TEXT = (b"tEXt", b"zTXt", b"iTXt")
 _ANIMATION = (b"acTL", b"fcTL", b"fdAT")
-#: Chunk that says how colors are meant -> its length in bytes, by color type where that counts.
+#: Chunk that defines the meaning of colors -> its length in bytes, by color type if it depends on that.
 _COLOUR: dict[bytes, dict[int, int] | int] = {
     b"gAMA": 4,
     b"cHRM": 32,
@@ -24,15 +24,15 @@ _COLOUR: dict[bytes, dict[int, int] | int] = {
     b"sBIT": {0: 1, 2: 3, 3: 3, 4: 2, 6: 4},
     b"bKGD": {0: 2, 2: 6, 3: 1, 4: 2, 6: 6},
 }
-#: What writers of PNG call any color profile. Other names may be a person's.
+#: Generic profile names of PNG writers. Other names may be a person's.
 _PROFILE_NAMES = (b"ICC Profile", b"ICC profile", b"icc", b"Photoshop ICC profile", b"sRGB IEC61966-2.1")
 _MOST = 1 << 24  # bytes of a profile or a text, unpacked
-_MOST_TEXTS = 64  # that say which way up a picture is shown, or might: each is unpacked
+_MOST_TEXTS = 64  # chunks that state or may state the orientation: each is unpacked
 _XMP_KEY, _EXIF_KEYS = b"XML:com.adobe.xmp", (b"Raw profile type exif", b"Raw profile type APP1")
 
 
 class Chunk(NamedTuple):
-    """A chunk: its name, where it begins and how long its body is."""
+    """A chunk: its name, its start and the length of its body."""
 
     name: bytes
     start: int
@@ -40,12 +40,12 @@ class Chunk(NamedTuple):
 
     @property
     def body(self) -> slice:
-        """Where its body lies."""
+        """The range of its body."""
         return slice(self.start + 8, self.start + 8 + self.length)
 
     @property
     def end(self) -> int:
-        """Where the next one begins."""
+        """The start of the next chunk."""
         return self.start + 12 + self.length
 
 
@@ -55,14 +55,14 @@ class Parts(NamedTuple):
     header: Header
     color: int  # its color type
     chunks: list[Chunk]  # all up to the end chunk
-    fault: str  # why they cannot be followed further, or ''
+    fault: str  # why they cannot be parsed further, or ''
 
 
 def parts(data: bytes) -> Parts:
-    """Follow the chunks.
+    """Parse the chunks.
 
     Raises:
-        ValueError: the first one is not the header that it should be.
+        ValueError: The first chunk is not a valid header.
     """
     if len(data) < 33 or data[12:16] != b"IHDR":
         raise ValueError("its PNG header is cut short")
@@ -90,10 +90,10 @@ def parts(data: bytes) -> Parts:
 
 
 def clean(data: bytes, found: Parts) -> Clean:
-    """The file with nothing but what shows its picture.
+    """A file reduced to what is needed for display.
 
     Raises:
-        ValueError: its chunks cannot be followed; it says why.
+        ValueError: Its chunks cannot be parsed; the message says why.
     """
     if found.fault:
         raise ValueError(found.fault)
@@ -140,10 +140,10 @@ def packed(name: bytes, body: bytes) -> bytes:
 
 
 def _shows(chunk: Chunk, color: int, seen: dict[bytes, int]) -> bool:
-    """Whether a chunk is of those that show the picture.
+    """Whether a chunk is needed for display.
 
     Raises:
-        ValueError: it is, and it is not as it should be.
+        ValueError: The chunk is needed, but malformed.
     """
     name, _, length = chunk
     late = b"IDAT" in seen
@@ -166,10 +166,10 @@ def _shows(chunk: Chunk, color: int, seen: dict[bytes, int]) -> bool:
 
 
 def _kinds(name: bytes, body: bytes) -> tuple[str, ...]:
-    """What a chunk is that shows nothing of the picture.
+    """The kinds of content of a chunk that does not affect the display.
 
     Raises:
-        ValueError: it is none that may simply go.
+        ValueError: The chunk must not simply be removed.
     """
     if name == b"eXIf":
         return exif.told(body)
@@ -186,13 +186,13 @@ def _kinds(name: bytes, body: bytes) -> tuple[str, ...]:
         return ("date",)
     if name in _ANIMATION:
         return ("further images",)
-    if name[0] & 32 or name == b"PLTE":  # ancillary; or a palette that is but suggested
+    if name[0] & 32 or name == b"PLTE":  # ancillary, or a palette that is only a suggestion
         return ("other data",)
     raise ValueError(f"its chunk {name.decode()!r} belongs elsewhere, or nowhere")
 
 
 def _orientation(data: bytes, tells: list[Chunk]) -> int:
-    """As Pillow reads it: the last block of each kind; an EXIF chunk, else one as text, else XMP."""
+    """The orientation as Pillow reads it, from the last block of each kind: EXIF chunk, else EXIF text, else XMP."""
     block, profile, xmp = b"", b"", b""
     for chunk in tells:
         name, body = chunk.name, data[chunk.body]
@@ -207,7 +207,7 @@ def _orientation(data: bytes, tells: list[Chunk]) -> int:
 
 
 def _placed(data: bytes, found: Parts) -> int:
-    """Among the chunks, that in whose place the orientation stands; -1 where the picture is upright."""
+    """The index of the chunk that the orientation replaces; -1 if the image is upright."""
     tells = [
         number
         for number, chunk in enumerate(found.chunks)
@@ -222,7 +222,7 @@ def _placed(data: bytes, found: Parts) -> int:
 
 
 def _text(name: bytes, body: bytes) -> bytes:
-    """What a text chunk says; empty where it cannot be unpacked."""
+    """The text of a text chunk; empty if it cannot be unpacked."""
     _, _, rest = body.partition(b"\0")
     if name == b"tEXt":
         return rest
@@ -240,7 +240,7 @@ def _unpacked(body: bytes) -> bytes:
 
 
 def _raw_profile(text: bytes) -> bytes:
-    """The EXIF block that ImageMagick writes as a text of hexadecimal digits, after three lines of its own."""
+    """The EXIF block that ImageMagick writes as hexadecimal text, after three lines of its own."""
     try:
         return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
     except ValueError:
@@ -248,7 +248,7 @@ def _raw_profile(text: bytes) -> bytes:
 
 
 def _profile_name(body: bytes) -> bytes:
-    """The name of a color profile; empty where it is none."""
+    """The name of a color profile; empty if there is none."""
     name, _, packed_profile = body.partition(b"\0")
     try:
         inflating = zlib.decompressobj()

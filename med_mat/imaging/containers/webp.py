@@ -1,24 +1,24 @@
-"""WebP: its chunks followed to the end that its head states, and those kept that show the picture."""
+"""Strips WebP files: parses the chunks up to the end stated in the header and keeps those needed for display."""
 
 from __future__ import annotations
 
 from med_mat.imaging.containers import KINDS, Clean, exif, icc
 
 _BITSTREAMS = (b"VP8 ", b"VP8L")
-_EXTENDED = (b"ICCP", b"ALPH", b"EXIF")  # what may stand there only where a chunk VP8X announces it
+_EXTENDED = (b"ICCP", b"ALPH", b"EXIF")  # chunks that are allowed only if a VP8X chunk announces them
 _FLAGS = {b"ICCP": 0x20, b"ALPH": 0x10, b"EXIF": 0x08}
 _ALPHA = 0x10
 
 
 def clean(data: bytes, orientation: int) -> Clean:
-    """The file with nothing but what shows its picture, a still one.
+    """A file with a still image, reduced to what is needed for display.
 
     Args:
-        data: the file.
-        orientation: as Pillow reads it.
+        data: The file.
+        orientation: Orientation as Pillow reads it.
 
     Raises:
-        ValueError: its chunks cannot be followed; it says why.
+        ValueError: Its chunks cannot be parsed; the message says why.
     """
     size = 8 + int.from_bytes(data[4:8], "little")
     removed = {"data after the image"} if len(data) > size else set()
@@ -54,7 +54,7 @@ def clean(data: bytes, orientation: int) -> Clean:
     made = b"RIFF" + (len(made) + 4).to_bytes(4, "little") + b"WEBP" + made
     if made == data:
         return Clean(data, (), complete=True)
-    # reserved bits and filling may be all that changed
+    # only reserved bits and padding may have changed
     return Clean(made, tuple(kind for kind in KINDS if kind in (removed or {"other data"})), complete=True)
 
 

@@ -1,6 +1,6 @@
-"""Writing a tiny copy of a source's layout with synthetic pictures: for tests, for the demo, and as documentation.
+"""Writes a tiny copy of a source's layout with synthetic images: for tests, for the demo, and as documentation.
 
-The same calls give the same bytes: pictures, places and identifiers follow from the path, dates are fixed.
+The same calls give the same bytes: images, positions and identifiers are derived from the path, and dates are fixed.
 """
 
 from med_mat.raw.miniature.dicom import Dicoms

@@ -1,4 +1,4 @@
-"""DICOM files, with identifiers that follow from the path."""
+"""Writes synthetic DICOM files whose identifiers are derived from the path."""
 
 from __future__ import annotations
 
@@ -49,25 +49,25 @@ class Dicoms(Folder):
         pixels: NDArray[Any] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> None:
-        """A DICOM file, with identifiers that follow from the path.
+        """Write a DICOM file whose identifiers are derived from the path.
 
         Args:
-            path: where it is written.
-            size: width and height.
-            bits: stored bits of a sample.
+            path: Path of the file.
+            size: Width and height.
+            bits: Bits stored per sample.
             photometric: "MONOCHROME1", "MONOCHROME2" or "RGB" (8 bits).
             modality: "CR", "CT", "DX", "MG", "MR", "US"…
-            patient: patient id.
-            window: centre and width.
-            slope: of the rescale to the modality's unit.
-            intercept: of the same.
-            compressed: as baseline JPEG (8 bits).
-            series: a name; files of one series share its identifier. "": one per file.
-            instance: the number in the series.
-            frames: how many.
-            pixels: what to store instead of a synthetic picture: (rows, columns), (rows, columns, 3), or either with
-                the frames in front.
-            tags: further elements, by keyword: ``{"PatientSex": "F"}``.
+            patient: Patient id.
+            window: Window center and width.
+            slope: Rescale slope.
+            intercept: Rescale intercept.
+            compressed: Whether to compress as baseline JPEG (8 bits).
+            series: Name of the series, whose files share an identifier; "": one series per file.
+            instance: Number in the series.
+            frames: Number of frames.
+            pixels: Array to store instead of a synthetic image: (rows, columns), (rows, columns, 3), or either with a
+                leading axis of frames.
+            tags: Further elements by keyword: ``{"PatientSex": "F"}``.
         """
         import numpy as np
 
@@ -109,13 +109,13 @@ class Dicoms(Folder):
         series: str = "",
         instance: int = 1,
     ) -> None:
-        """A DICOM file of 16 bit whose pixels are a mask, as :meth:`mask` draws it; all else as for :meth:`dicom`."""
+        """Write a 16-bit DICOM file whose pixels are a mask as drawn by :meth:`mask`; otherwise like :meth:`dicom`."""
         values = drawn.filled(size, str(path), shape=shape, value=value, empty=empty, dtype="uint16")
         self.dicom(path, bits=16, modality=modality, patient=patient, series=series, instance=instance, pixels=values)
 
 
 def _identified(path: str, modality: str, patient: str, series: str, *, compressed: bool) -> FileDataset:
-    """A file without pixels: what it is, and of whom."""
+    """A file without pixels: its identifiers and those of the patient."""
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.uid import UID, ExplicitVRLittleEndian, JPEGBaseline8Bit
 
@@ -138,7 +138,7 @@ def _identified(path: str, modality: str, patient: str, series: str, *, compress
 
 
 def _fill(header: FileDataset, stored: NDArray[Any], bits: int, photometric: str, *, compressed: bool) -> None:
-    """Give a file its frames: (frames, rows, columns) or (frames, rows, columns, 3)."""
+    """Add frames to a file: (frames, rows, columns) or (frames, rows, columns, 3)."""
     from pydicom.encaps import encapsulate
 
     color = stored.ndim == 4

@@ -1,4 +1,4 @@
-"""What is drawn: arrays, places and shapes that follow from a text."""
+"""Synthetic image content: arrays, boxes and shapes derived from a seed text."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 Shape = Literal["ellipse", "rectangle", "ring"]
 Color = tuple[int, int, int]
 Size = tuple[int, int]  # width, height
-Place = tuple[int, int, int, int]  # left, top, right, bottom, in whole pixels
+Place = tuple[int, int, int, int]  # left, top, right, bottom, in pixels
 
-SIZE: Size = (96, 80)  # of what no size is given for
+SIZE: Size = (96, 80)  # default size
 
 
 def generator(seed: str) -> np.random.Generator:
-    """Random numbers that follow from a text."""
+    """A random generator seeded by a text."""
     import numpy as np
 
     return np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
@@ -50,7 +50,7 @@ def texture(size: Size, seed: str, *, color: bool) -> NDArray[Any]:
 
 
 def place(size: Size, seed: str) -> Place:
-    """The place that follows from a text, a quarter to nearly half of the picture wide and high."""
+    """The box derived from a seed text, with sides from a quarter to nearly half of the image's."""
     width, height = size
     random = generator(f"place {seed}")
     across, down = (max(1, round(length * random.uniform(0.25, 0.45))) for length in size)
@@ -69,7 +69,7 @@ def filled(
     dtype: DTypeLike = "uint8",
     empty: bool = False,
 ) -> NDArray[Any]:
-    """An array (rows, columns) in which one shape, in the place of a text, has a value. ``empty`` leaves it out."""
+    """An array (rows, columns) in which one shape, in the box of a seed text, has a value; ``empty`` omits it."""
     import numpy as np
 
     values = np.full((size[1], size[0]), background, dtype)
@@ -86,7 +86,7 @@ def side_by_side(
     background: int | Color = 0,
     dtype: DTypeLike = "uint8",
 ) -> NDArray[Any]:
-    """An array (rows, columns), of colours (rows, columns, 3), in which every value has an ellipse."""
+    """An array (rows, columns), or (rows, columns, 3) for colors, with an ellipse for every value."""
     import numpy as np
 
     drawn = np.full((size[1], size[0], *np.shape(background)), background, dtype)
@@ -96,7 +96,7 @@ def side_by_side(
 
 
 def inside(size: Size, box: Place, shape: Shape) -> NDArray[np.bool_]:
-    """Which pixels a shape that fills a box covers, (rows, columns)."""
+    """The pixels covered by a shape that fills a box, (rows, columns) of bool."""
     import numpy as np
 
     left, top, right, bottom = box

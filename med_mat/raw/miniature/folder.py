@@ -1,4 +1,4 @@
-"""The folder that a miniature is written to, and never out of."""
+"""The folder that a miniature is written to; paths cannot leave it."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Folder:
         return f"{type(self).__name__}({str(self.root)!r})"
 
     def write(self, path: AnyPath, data: bytes) -> None:
-        """A file of any bytes; gzipped where the path ends with .gz.
+        """Write a file of any bytes; gzipped if the path ends with .gz.
 
         Raises:
-            ReadError: the path leads out of the folder.
+            ReadError: The path leads out of the folder.
         """
         target = self._target(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(gzip.compress(data, mtime=0) if target.suffix.lower() == ".gz" else data)
 
     def corrupt(self, path: AnyPath, *, keep: float = 0.6) -> None:
-        """Cut a file that is already written down to its first part."""
+        """Truncate an existing file to its first part."""
         target = self._target(path)
         data = target.read_bytes()
         target.write_bytes(data[: int(len(data) * keep)])

@@ -1,4 +1,4 @@
-"""Pictures, masks and maps as Pillow writes them, in every mode and format that publishers use."""
+"""Writes synthetic images, masks and label maps with Pillow, in every mode and format that publishers use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Mode = Literal["L", "RGB", "RGBA", "I;16", "P", "CMYK", "1", "LA"]
 
 
 class Pictures(Folder):
-    """Writes image files, and says where their shapes lie."""
+    """Writes image files, and gives the boxes of their shapes."""
 
     def image(
         self,
@@ -34,16 +34,16 @@ class Pictures(Folder):
         seed: str | None = None,
         photometric: int | None = None,
     ) -> None:
-        """A smooth picture with blobs, speckle and a dark rim, different for each path.
+        """Write a smooth image with blobs, speckle and a dark rim, different for each path.
 
         Args:
-            path: where it is written.
-            size: width and height.
-            mode: Pillow's: "L", "RGB", "RGBA", "I;16", "P", "CMYK", "1" or "LA".
-            format: Pillow's name of the format; None: by the suffix. A .jpg may hold a PNG.
+            path: Path of the file.
+            size: Width and height.
+            mode: Pillow mode: "L", "RGB", "RGBA", "I;16", "P", "CMYK", "1" or "LA".
+            format: Pillow's name for the format; None: by the suffix. A .jpg may contain a PNG.
             orientation: EXIF orientation, 1 to 8; 1 writes none.
-            seed: what the picture follows from, instead of the path: two paths of one seed hold the same picture.
-            photometric: the photometric interpretation that a TIFF states, where it is not that of its pixels.
+            seed: Seed text instead of the path: paths with the same seed have the same image.
+            photometric: Photometric interpretation stated by a TIFF, if it differs from that of its pixels.
         """
         picture = _picture(size, mode, seed or str(path))
         if photometric is None:
@@ -66,20 +66,21 @@ class Pictures(Folder):
         speck: bool = False,
         line: bool = False,
     ) -> None:
-        """A picture of ``background`` in which one shape has ``value``, in :meth:`box` of the path (or of ``seed``).
+        """Write an image of ``background`` with a shape of ``value`` in the :meth:`box` of the path (or ``seed``).
 
         Args:
-            path: where it is written.
-            size: width and height.
+            path: Path of the file.
+            size: Width and height.
             shape: "ellipse", "rectangle" or "ring".
-            value: that of the shape.
-            background: that of all else.
-            empty: leave the shape out.
-            mode: Pillow's; in "RGB" and the like all channels hold the value.
-            format: Pillow's name of the format; None: by the suffix.
-            seed: what the place follows from, instead of the path.
-            speck: four stray pixels have the value too, at the top left or, where the shape is there, bottom right.
-            line: the bottom row has the value too, whether there is a shape or not.
+            value: Value of the shape.
+            background: Value of all other pixels.
+            empty: Whether to omit the shape.
+            mode: Pillow mode; in modes such as "RGB" all channels have the value.
+            format: Pillow's name for the format; None: by the suffix.
+            seed: Seed text for the box instead of the path.
+            speck: Whether four stray pixels have the value too, at the top left or, if the shape is there, bottom
+                right.
+            line: Whether the bottom row has the value too, with or without a shape.
         """
         seed = seed or str(path)
         values = drawn.filled(size, seed, shape=shape, value=value, background=background, empty=empty)
@@ -100,7 +101,7 @@ class Pictures(Folder):
         mode: Mode = "L",
         format: str | None = None,  # noqa: A002
     ) -> None:
-        """A picture in which every one of ``values`` has an ellipse, side by side, on a background of 0."""
+        """Write an image with an ellipse for each of ``values``, side by side, on a background of 0."""
         labels = drawn.side_by_side(size, str(path), values, dtype="uint16" if mode == "I;16" else "uint8")
         self._save(path, in_mode(labels, mode), format)
 
@@ -113,7 +114,7 @@ class Pictures(Folder):
         background: Color = (0, 0, 0),
         format: str | None = None,  # noqa: A002
     ) -> None:
-        """A colour picture in which every one of ``colors`` has an ellipse, side by side."""
+        """Write a color image with an ellipse for each of ``colors``, side by side."""
         self._save(path, in_mode(drawn.side_by_side(size, str(path), colors, background=background), "RGB"), format)
 
     def pages(
@@ -125,7 +126,7 @@ class Pictures(Folder):
         empty: Sequence[bool] = (),
         value: int = 255,
     ) -> None:
-        """A TIFF of ``n`` pages, each a mask. ``empty`` says, page by page, which hold nothing; missing flags: full."""
+        """Write a TIFF of ``n`` pages, each a mask. ``empty`` flags the empty pages; missing flags mean not empty."""
         flags = [*empty[:n], *[False] * (n - len(empty))]
         first, *others = (
             in_mode(drawn.filled(size, f"{path}#{page}", value=value, empty=flag), "L")
@@ -137,7 +138,7 @@ class Pictures(Folder):
 
     @staticmethod
     def box(size: Size, seed: str) -> Place:
-        """Left, top, right and bottom, in whole pixels, of the place that follows from a text (a mask's: its path)."""
+        """Left, top, right and bottom, in pixels, of the box derived from a seed text (for a mask, its path)."""
         return drawn.place(size, seed)
 
     @staticmethod
@@ -149,7 +150,7 @@ class Pictures(Folder):
         relative: bool = False,
         first: int = 1,
     ) -> str:
-        """The run lengths of an ellipse in :meth:`box` of the seed, as ``RLE`` of med_mat.example reads them."""
+        """The RLE of an ellipse in the :meth:`box` of the seed, in the form of :class:`med_mat.example.RLE`."""
         import numpy as np
 
         inside = drawn.inside(size, drawn.place(size, seed), "ellipse")
@@ -170,7 +171,7 @@ class Pictures(Folder):
 
 
 def in_mode(values: NDArray[Any], mode: Mode) -> Image.Image:
-    """An array as a picture: of one channel (rows, columns), of three (rows, columns, 3)."""
+    """An array (rows, columns) or (rows, columns, 3) as an image in a mode."""
     from PIL import Image
 
     if mode == "1":
@@ -187,7 +188,7 @@ def in_mode(values: NDArray[Any], mode: Mode) -> Image.Image:
 
 
 def encoded(image: Image.Image, format: str, orientation: int = 1) -> bytes:  # noqa: A002
-    """A picture as a file of Pillow's format. An EXIF orientation of 1 is left out."""
+    """An image encoded in a Pillow format. An EXIF orientation of 1 is omitted."""
     from PIL import Image
 
     options: dict[str, Any] = {}
@@ -205,7 +206,7 @@ def encoded(image: Image.Image, format: str, orientation: int = 1) -> bytes:  # 
 
 
 def _restated(data: bytes, photometric: int) -> bytes:
-    """A TIFF as Pillow writes it, in little endian, of another photometric interpretation."""
+    """A little-endian TIFF of Pillow with another photometric interpretation."""
     (start,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, start)
     changed = bytearray(data)
@@ -216,7 +217,7 @@ def _restated(data: bytes, photometric: int) -> bytes:
 
 
 def _picture(size: Size, mode: Mode, seed: str) -> Image.Image:
-    """A synthetic picture that follows from a text."""
+    """A synthetic image derived from a seed text."""
     from PIL import Image
 
     values = drawn.texture(size, seed, color=mode in ("RGB", "RGBA", "CMYK", "P"))

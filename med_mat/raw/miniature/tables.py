@@ -1,4 +1,4 @@
-"""Tables, and other files of text."""
+"""Writes tables and other text files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Tables(Folder):
         newline: str = "\n",
         bom: bool = False,
     ) -> None:
-        """A table of text. A ``header`` that is one text is written as it stands, unquoted."""
+        """Write a text table. A ``header`` that is a single string is written verbatim, unquoted."""
         buffer = io.StringIO(newline="")
         writer = csv.writer(buffer, delimiter=delimiter, lineterminator=newline)
         if isinstance(header, str):
@@ -44,7 +44,7 @@ class Tables(Folder):
     def xlsx(
         self, path: AnyPath, rows: Iterable[Sequence[object]], header: Sequence[str] | None, *, sheet: str = "Sheet1"
     ) -> None:
-        """An Excel workbook of one sheet."""
+        """Write an Excel workbook with one sheet."""
         import openpyxl
 
         book = openpyxl.Workbook()
@@ -57,15 +57,15 @@ class Tables(Folder):
         self.write(path, _without_dates(buffer.getvalue()))
 
     def json(self, path: AnyPath, obj: object) -> None:
-        """A JSON file."""
+        """Write a JSON file."""
         self.text(path, json.dumps(obj, ensure_ascii=False, indent=1) + "\n")
 
     def text(self, path: AnyPath, text: str, *, encoding: str = "utf-8", bom: bool = False) -> None:
-        """A text file; gzipped where the path ends with .gz."""
+        """Write a text file; gzipped if the path ends with .gz."""
         self.write(path, (codecs.BOM_UTF8 if bom else b"") + text.encode(encoding))
 
     def voc(self, path: AnyPath, boxes: Sequence[Box], *, image: str, size: Size = SIZE) -> None:
-        """A Pascal VOC file: the boxes of one image."""
+        """Write a Pascal VOC file with the boxes of one image."""
         from xml.sax.saxutils import escape
 
         objects = "".join(
@@ -82,7 +82,7 @@ class Tables(Folder):
 
 
 def _without_dates(data: bytes) -> bytes:
-    """The same workbook, zipped at a fixed time and created at one."""
+    """The same workbook with fixed times of creation and compression."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(buffer, "w") as new:
         for entry in old.infolist():

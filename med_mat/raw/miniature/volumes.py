@@ -1,4 +1,4 @@
-"""NIfTI volumes."""
+"""Writes synthetic NIfTI volumes."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class Volumes(Folder):
         axes: str = "RAS",
         seed: str | None = None,
     ) -> None:
-        """A NIfTI volume (.nii or .nii.gz) of Hounsfield-like values, or of labels.
+        """Write a NIfTI volume (.nii or .nii.gz) of Hounsfield-like values, or of labels.
 
         Args:
-            path: where it is written.
-            shape: its lengths along the three axes of the file, and a fourth where there are several volumes.
-            labels: a label map, in which every one of ``values`` has a ball.
-            values: those of the label map.
-            axes: the direction of each axis of the file, e.g. "LPS".
-            seed: what the content follows from, instead of the path.
+            path: Path of the file.
+            shape: Lengths of the three axes of the file, and of a fourth if there are several volumes.
+            labels: Whether to write a label map, with a ball for each of ``values``.
+            values: Values of the label map.
+            axes: Direction of each axis of the file, e.g. "LPS".
+            seed: Seed text instead of the path.
         """
         import nibabel
         import numpy as np
@@ -51,7 +51,7 @@ class Volumes(Folder):
 
 
 def _balls(shape: Sequence[int], values: Sequence[int]) -> NDArray[Any]:
-    """A label map in which every value has a ball, one beside the other along the first axis."""
+    """A label map with a ball for every value, side by side along the first axis."""
     import numpy as np
 
     data = np.zeros(shape, np.uint8)
@@ -62,7 +62,7 @@ def _balls(shape: Sequence[int], values: Sequence[int]) -> NDArray[Any]:
 
 
 def _body(shape: Sequence[int], seed: str) -> NDArray[Any]:
-    """An ellipsoid of soft tissue with blobs in it, in air, as a CT would show it."""
+    """An ellipsoid of soft tissue with blobs, surrounded by air, in CT values."""
     import numpy as np
 
     random = generator(seed)
@@ -75,7 +75,7 @@ def _body(shape: Sequence[int], seed: str) -> NDArray[Any]:
 
 
 def _distance(shape: Sequence[int], center: Sequence[float], extent: Sequence[float] = (1, 1, 1)) -> NDArray[Any]:
-    """The square of every voxel's distance from a point, where each axis goes from -1 to 1."""
+    """The squared distance of every voxel from a point, with axes from -1 to 1."""
     import numpy as np
 
     grid: list[NDArray[Any]] = list(np.ogrid[tuple(slice(-1, 1, complex(0, length)) for length in shape)])

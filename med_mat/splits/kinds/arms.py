@@ -26,9 +26,9 @@ Axis = Literal["modality", "area", "task"]
 
 @experiment()
 def related(index: Index, target: Selector, **options: Unpack[ExperimentOptions]) -> Experiment:
-    """Train on the rows most similar to the target that together hold all of its elements.
+    """Train on the rows most similar to the target that together have all of its elements.
 
-    These are the rows that share two elements with the target (the paper's two-element combinations) if they hold all
+    These are the rows that share two elements with the target (the paper's two-element combinations) if they have all
     three; otherwise all rows that share at least one.
 
     Args:
@@ -170,7 +170,7 @@ def disruption(index: Index, target: Selector, **options: Unpack[ExperimentOptio
 def train_apart(
     study: Study, name: str, rows: Iterable[int], axes: Sequence[str], *, shares: bool = False, **arguments: Any
 ) -> Experiment:
-    """The experiment that trains on those of some rows that hold nothing of the target on these axes."""
+    """The experiment that trains on those of the given rows that have no element of the target on these axes."""
     sure, overlapping = study.apart(rows, axes)
     rule = Rule(avoids=tuple(axes), wide=study.options.avoid == "wide", shares=shares)
     return study.make(name, sure, rule, left_out={OVERLAPPING: overlapping}, **arguments)

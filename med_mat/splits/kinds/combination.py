@@ -1,4 +1,4 @@
-"""Combinations: training data that holds the target's elements in two or three parts."""
+"""Combinations: training data that has the target's elements in two or three parts."""
 
 from __future__ import annotations
 

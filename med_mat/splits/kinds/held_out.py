@@ -27,7 +27,7 @@ Over = Literal["triplet", "modality", "area", "task", "source"]
 
 @experiment()
 def held_out(index: Index, target: Selector, **options: Unpack[ExperimentOptions]) -> Experiment:
-    """Test on a target, train on everything that does not hold it.
+    """Test on a target, train on everything that does not contain it.
 
     For a triplet, or a selection of sources, that is everything except the triplet; for ``CT/*/*`` everything except
     CT, and for ``*/Lung/*`` everything except the lungs and the chest: see ``avoid``.
@@ -55,7 +55,7 @@ def _only_axis(target: Selector) -> tuple[str, ...]:
 def leave_one_out(
     index: Index, over: Over = "triplet", *, target: Selector = None, **options: Unpack[ExperimentOptions]
 ) -> Iterator[Experiment]:
-    """For each triplet, or each word of an axis: test on it, train on everything that does not hold it.
+    """For each triplet, or each word of an axis: test on it, train on everything that does not contain it.
 
     Over "source": for each source of ``target``, test on it and train on the target in all others (see
     :func:`~med_mat.splits.kinds.sources.leave_source_out`). Whatever has no test records, or leaves nothing to

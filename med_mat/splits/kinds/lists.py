@@ -1,4 +1,4 @@
-"""A split by user-supplied lists of records, taken as given: the audit tells what leaks."""
+"""A split by user-supplied lists of records, taken as given: the audit reports what leaks."""
 
 from __future__ import annotations
 

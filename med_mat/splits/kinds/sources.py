@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @with_options
 def each_source_left_out(index: Index, target: Selector, **options: Unpack[ExperimentOptions]) -> Iterator[Experiment]:
-    """:func:`leave_source_out` for each source that holds the target, in alphabetical order.
+    """:func:`leave_source_out` for each source that has the target, in alphabetical order.
 
     A source without test records, or without which nothing is left to train on, is skipped, and the reason is logged.
 
@@ -103,6 +103,6 @@ def _check_source(index: Index, wanted: Selection, source: str, holding: set[str
 
 
 def _holders(wanted: Selection, options: Options) -> set[str]:
-    """The sources of the catalog that hold the target."""
+    """The sources of the catalog that have the target."""
     facts = {row.number: RowFacts.of(row, one) for one in catalog.load().values() for row in one.rows}
     return {facts[row].source for row in find_target(facts, wanted, options.interpretation).rows}
