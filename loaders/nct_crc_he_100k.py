@@ -2,7 +2,7 @@
 
 NCT-CRC-HE-100K/ADI/ADI-AAAFLCLY.tif
 CRC-VAL-HE-7K/TUM/TUM-TCGA-YYKLKLPC.tif
-NCT-CRC-HE-100K-NONORM/ADI/ADI-AAAFLCLY.tif     # the training part in its own colours
+NCT-CRC-HE-100K-NONORM/ADI/ADI-AAAFLCLY.tif     # the training part in its own colors
 or each part in a folder of its name
 NCT-CRC-HE-100K/NCT-CRC-HE-100K/ADI/ADI-AAAFLCLY.tif
 """
@@ -20,7 +20,7 @@ _SPLITS: dict[str, Split] = {"nct-crc-he-100k": "train", "crc-val-he-7k": "test"
 
 def examples(raw: RawFolder) -> Iterator[Example]:
     for image in raw.images("**/NCT-CRC-HE-100K-NONORM/**"):
-        raw.skip(image, "a patch of NCT-CRC-HE-100K once more, without normalized colours")
+        raw.skip(image, "a patch of NCT-CRC-HE-100K once more, without normalized colors")
     classes = ",".join(_CLASSES)
     pattern = f"{{NCT-CRC-HE-100K,CRC-VAL-HE-7K}}/**/{{{classes}}}/*.tif"
     yield from class_folders(raw, pattern, exclude="**/NCT-CRC-HE-100K-NONORM/**", splits=_SPLITS)

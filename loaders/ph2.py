@@ -4,7 +4,7 @@ PH2 Dataset images/                              # blanks in the name; or the ro
     IMD003/
         IMD003_Dermoscopic_Image/IMD003.bmp
         IMD003_lesion/IMD003_lesion.bmp
-        IMD003_roi/IMD003_R1_Label4.bmp          # some cases: regions of one colour
+        IMD003_roi/IMD003_R1_Label4.bmp          # some cases: regions of one color
 PH2_dataset.txt  PH2_dataset.xlsx                # diagnoses
 """
 
@@ -22,7 +22,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for image, mask in paired(raw, images, masks):
         yield Example(image, masks=(BinaryMask(mask, "lesion", threshold=127),), key=image.name)
     for region in raw.images("**/IMD*_roi/*"):
-        raw.skip(region, "marks a region of one colour, not the lesion")
+        raw.skip(region, "marks a region of one color, not the lesion")
 
 
 def miniature(raw: Miniature) -> None:

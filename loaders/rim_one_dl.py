@@ -44,7 +44,7 @@ def examples(raw: RawFolder) -> Iterator[Example]:
     for image in raw.images(f"{_IMAGES}/{_PARTITIONS[1]}/**" if used == _PARTITIONS[0] else ()):
         raw.skip(image, f"the images of {used} once more, under another split")
     for image in raw.images([f"{_IMAGES}/**/*licen?e*", f"{_MASKS}/**/*licen?e*"]):
-        raw.skip(image, "the licence, not a photograph")
+        raw.skip(image, "the license, not a photograph")
 
 
 def miniature(raw: Miniature) -> None:

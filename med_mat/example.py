@@ -304,13 +304,13 @@ class Example:
         for name in ("label", "patient", "raw_label", "key"):
             value = getattr(self, name)
             if not (value is None or (isinstance(value, str) and _is_text(value))):
-                raise TypeError(f"{name} is to be a text or None, and is {value!r:.80}")
+                raise TypeError(f"{name} must be a text or None, not {value!r:.80}")
         if not isinstance(self.pixels, Pixels):
-            raise TypeError(f"pixels is to be a path, a Frame, a Slice or a Region, and is {self.pixels!r:.80}")
+            raise TypeError(f"pixels must be a path, a Frame, a Slice or a Region, not {self.pixels!r:.80}")
         if self.split is not None and self.split not in _SPLITS:
-            raise TypeError(f"split is to be one of {', '.join(_SPLITS)} or None, and is {self.split!r:.80}")
+            raise TypeError(f"split must be one of {', '.join(_SPLITS)} or None, not {self.split!r:.80}")
         if not isinstance(self.labels, Mapping):
-            raise TypeError(f"labels is to be a mapping, and is {self.labels!r:.80}")
+            raise TypeError(f"labels must be a mapping, not {self.labels!r:.80}")
         for label, state in self.labels.items():
             if not (isinstance(label, str) and _is_text(label)) or not (state is None or isinstance(state, bool)):
                 raise TypeError(
@@ -323,14 +323,14 @@ class Example:
         _all_of("masks", self.masks, Mask)
         _all_of("rows", self.rows, int)
         if not isinstance(self.attributes, Attributes | None):
-            raise TypeError(f"attributes is to be made by Attributes.of, and is {self.attributes!r:.80}")
+            raise TypeError(f"attributes must be made by Attributes.of, not {self.attributes!r:.80}")
 
 
 def _all_of(name: str, values: Any, kind: Any) -> Sequence[Any]:
     if values is None:
         return ()
     if not isinstance(values, tuple | list):
-        raise TypeError(f"{name} is to be a tuple, a list or None, and is {values!r:.80}")
+        raise TypeError(f"{name} must be a tuple, a list or None, not {values!r:.80}")
     for one in values:
         if not isinstance(one, kind):
             raise TypeError(f"{name} holds {one!r:.80}, which does not belong there")

@@ -203,5 +203,5 @@ def examples(
     known = catalog[source]
     for name, value, allowed in (("check", check, ("decode", "header")), ("on_error", on_error, ("skip", "raise"))):
         if value not in allowed:
-            raise ReadError(f"{name} is {value!r}, and is to be one of {', '.join(allowed)}.")
+            raise ReadError(f"{name} is {value!r}, and must be one of {', '.join(allowed)}.")
     return Items(known, locate(known, folder, examples_of(known), catalog, follow=follow), check, on_error)

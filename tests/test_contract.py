@@ -80,7 +80,7 @@ WRITES = 'raw.image(f"{label}/{number}.png")'
         (LAYOUT, 'files: ["./broken/*.png"]', "set of patterns", r"relative to the source's root"),
         (LAYOUT, 'parts: ["benign/benign (*).png", "malignant/malignant (*).png"]', "set of patterns", r"that of busi"),
         ("## Pitfalls", "## Traps", "prose has all its sections", r"Layout, Labels, .*Traps.* Expected: .*Pitfalls"),
-        ("overlaps: {}", "overlaps: {busi: some}", "Overlaps", r"with busi is to be a sentence, and is 'some'"),
+        ("overlaps: {}", "overlaps: {busi: some}", "Overlaps", r"with busi must be a sentence, not 'some'"),
         ('patients: ""', 'patients: ""\n  patients_of: busi', "Overlaps", r"patients_of names busi"),
         # loader
         ("from med_mat.example", "import os\nfrom med_mat.example", "only parses", r"Line \d+ imports os"),

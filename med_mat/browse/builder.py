@@ -176,7 +176,7 @@ def definition(query: Query) -> dict[str, Any]:
     """What the form says, as :meth:`med_mat.dataset.MedMAT.experiment` takes it; empty fields are left out.
 
     Raises:
-        BrowseError: a field that is to be a number is none.
+        BrowseError: a field that must be a number is none.
     """
     name = chosen(query)
     given: dict[str, Any] = {"experiment": name}
@@ -301,7 +301,7 @@ def _value(parameter: Parameter, text: str) -> Any:
     """The text of a field, as the experiment takes it.
 
     Raises:
-        BrowseError: it is to be a number, and is none.
+        BrowseError: it must be a number, but is not.
     """
     kind, number = _kind(parameter, parameter.choices), parameter.scalar
     if kind == "check":

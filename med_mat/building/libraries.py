@@ -78,7 +78,7 @@ def _texture(height: int, width: int, kind: int) -> NDArray[Any]:
     return np.asarray(shades % 256, np.uint8)
 
 
-def _colours(height: int, width: int) -> NDArray[Any]:
+def _colors(height: int, width: int) -> NDArray[Any]:
     """A uint8 test image of shape (rows, columns, 4): one texture per channel, with alpha."""
     return np.dstack([_texture(height, width, kind) for kind in (0, 1, 2, 1)])
 
@@ -86,16 +86,16 @@ def _colours(height: int, width: int) -> NDArray[Any]:
 def _jpeg_decoding() -> Iterator[bytes]:
     """Baseline and progressive, in gray and color, with every common subsampling, with complete and partial blocks."""
     for size in ((64, 64), (61, 47)):
-        colours = Image.fromarray(_colours(*size)[..., :3])
-        for picture in (Image.fromarray(_texture(*size, 0)), colours):
-            for subsampling in ("4:4:4", "4:2:2", "4:2:0") if picture is colours else ("4:4:4",):
+        colors = Image.fromarray(_colors(*size)[..., :3])
+        for picture in (Image.fromarray(_texture(*size, 0)), colors):
+            for subsampling in ("4:4:4", "4:2:2", "4:2:0") if picture is colors else ("4:4:4",):
                 for progressive in (False, True):
                     buffer = io.BytesIO()
                     picture.save(buffer, "JPEG", quality=80, subsampling=subsampling, progressive=progressive)
                     yield from _decoded(buffer.getvalue())
     for written, read in ((0x21, 0x12), (0x22, 0x41)):  # 4:4:0 and 4:1:1: as many blocks in another arrangement
         buffer = io.BytesIO()
-        Image.fromarray(_colours(64, 64)[..., :3]).save(buffer, "JPEG", subsampling=1 if written == 0x21 else 2)
+        Image.fromarray(_colors(64, 64)[..., :3]).save(buffer, "JPEG", subsampling=1 if written == 0x21 else 2)
         yield from _decoded(buffer.getvalue().replace(bytes((1, written, 0)), bytes((1, read, 0)), 1))
 
 
@@ -106,24 +106,24 @@ def _decoded(data: bytes) -> Iterator[bytes]:
 
 def _png_encoding() -> Iterator[bytes]:
     """Every mode that is written, with textures for which the encoder chooses different filters and packing."""
-    colours = _colours(211, 307)
+    colors = _colors(211, 307)
     for kind in range(3):
         shades = _texture(211, 307, kind)
         yield png_bytes(Image.fromarray(shades))
         yield png_bytes(Image.fromarray(shades > 127))
         yield png_bytes(Image.fromarray(shades.astype(np.uint16) * 257))
-    picture = Image.fromarray(colours)
+    picture = Image.fromarray(colors)
     for mode in ("LA", "RGB", "RGBA"):
         yield png_bytes(picture.convert(mode))
-    indexed = Image.fromarray(colours[..., 2])
-    indexed.putpalette(colours[0, :256, :3].tobytes())
+    indexed = Image.fromarray(colors[..., 2])
+    indexed.putpalette(colors[0, :256, :3].tobytes())
     yield png_bytes(indexed)
 
 
 def _picture_hashes() -> Iterator[bytes]:
     """Portrait and landscape, smaller and larger than the reduced size, in every mode that is hashed."""
     for size in ((80, 60), (60, 83), (301, 517)):
-        picture = Image.fromarray(_colours(*size))
+        picture = Image.fromarray(_colors(*size))
         for mode in ("L", "RGB", "RGBA", "LA", "1") if max(size) < 100 else ("RGB",):
             yield repr(look(picture.convert(mode, dither=Image.Dither.NONE))).encode()
 

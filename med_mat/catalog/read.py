@@ -247,7 +247,7 @@ def _check(block: _Block, where: str) -> None:
     stated = block.license_certainty == "confirmed"
     if read is not None and (block.license_certainty == "unknown" or stated != (read.by in ("publisher", "article"))):
         raise CardError(
-            f"{where}: license_read says that the licence is stated by {read.by!r}, and license_certainty is "
+            f"{where}: license_read says that the license is stated by {read.by!r}, and license_certainty is "
             f"{block.license_certainty!r}. What the publisher or its article states is confirmed, what others state is "
             "reported, and of an unknown one there is nothing to read."
         )

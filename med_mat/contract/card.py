@@ -87,7 +87,7 @@ def laid_out(subject: Subject) -> Iterator[str]:
             yield f"layout {layout.variant} has neither files nor parts: nothing identifies it."
         for pattern in (*layout.patterns, *layout.beside):
             if pattern.startswith(("/", "./", "~")) or ".." in pattern or "\\" in pattern:
-                yield f"layout {layout.variant}: {pattern!r} is to be relative to the source's root, with / in it."
+                yield f"layout {layout.variant}: {pattern!r} must be relative to the source's root, with / in it."
             if not re.search("[A-Za-z]{2}", pattern):
                 yield f"layout {layout.variant}: {pattern!r} fits anything: spell out a name or a suffix."
 
@@ -97,7 +97,7 @@ def prose(subject: Subject) -> Iterator[str]:
     """The page for people."""
     text = re.sub(r"(?ms)^```.*?^```$", "", subject.source.prose)
     if not text.startswith("# "):
-        yield "The prose is to begin with a title: '# Name of the source'."
+        yield "The prose must begin with a title: '# Name of the source'."
     found = tuple(re.findall(r"(?m)^## (.*)$", text))
     if found != SECTIONS:
         yield f"The sections of the prose are {', '.join(found) or 'none'}. Expected: {', '.join(SECTIONS)}."
@@ -118,7 +118,7 @@ def overlapping(subject: Subject) -> Iterator[str]:
     source = subject.source
     for other, what in source.overlaps.items():
         if not what.strip().endswith("."):
-            yield f"overlaps: what is shared with {other} is to be a sentence, and is {what!r}."
+            yield f"overlaps: what is shared with {other} must be a sentence, not {what!r}."
     if source.patients_of != source.name and not (source.patients and source.patients_of in source.overlaps):
         yield f"patients_of names {source.patients_of}: say under 'patients' how, and name it under 'overlaps' too."
 

@@ -63,10 +63,10 @@ def documented(subject: Subject) -> Iterator[str]:
     """One sentence, a blank line, the tree."""
     summary, _, layout = (subject.module.__doc__ or "").partition("\n")
     if not summary.endswith(".") or len(summary) >= _LONGEST_SUMMARY:
-        yield f"Its first line is to be one sentence of less than {_LONGEST_SUMMARY} characters, and is {summary!r}."
+        yield f"Its first line must be one sentence of less than {_LONGEST_SUMMARY} characters, not {summary!r}."
     shown = layout.lower()
     if sum(map(bool, map(str.strip, layout.splitlines()))) < 2 or not _IMAGE.search(shown):
-        yield "After it, the tree is to be shown as it lies on the disk: two lines or more, with the images' suffix."
+        yield "After it, the tree must be shown as it lies on the disk: two lines or more, with the images' suffix."
     spelled = [
         {word for pattern in some for word in re.split(r"[/*?{},]+", pattern.lower()) if len(word) >= _WORD}
         for one in subject.source.layouts
