@@ -203,10 +203,13 @@ def test_what_an_open_build_says_of_itself(mat: MedMAT, workshop: Workshop) -> N
     ("damage", "message"),
     [
         (lambda out: shutil.rmtree(out), r"^There is no folder .*Med-MAT\. Name a folder that 'med-mat build' wrote"),
-        (lambda out: (out / "med_mat.json").unlink(), r"holds an unfinished build: run the same 'med-mat build' again"),
+        (
+            lambda out: (out / "med_mat.json").unlink(),
+            r"contains an unfinished build: run the same 'med-mat build' again",
+        ),
         (
             lambda out: ((out / "med_mat.json").unlink(), shutil.rmtree(out / ".build")),
-            r"holds no Med-MAT: expected med_mat\.json and index\.parquet",
+            r"contains no Med-MAT: expected med_mat\.json and index\.parquet",
         ),
         (lambda out: (out / "med_mat.json").write_text("{"), r"med_mat\.json is missing, or not one that"),
         (lambda out: (out / "med_mat.json").write_text("[]"), r"med_mat\.json is missing, or not one that"),

@@ -52,7 +52,7 @@ def test_every_error_stands_in_the_tree_with_its_builtin_base(kind: type[errors.
 
 def test_what_is_missing_is_not_found_in_the_sense_of_python(tmp_path: Path) -> None:
     for place in (tmp_path / "nope", tmp_path):
-        with pytest.raises(FileNotFoundError, match=r"There is no folder|holds no Med-MAT"):
+        with pytest.raises(FileNotFoundError, match=r"There is no folder|contains no Med-MAT"):
             med_mat.open(place)
     with pytest.raises(LookupError, match="busii"):
         med_mat.catalog.load()["busii"]

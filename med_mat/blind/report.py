@@ -117,12 +117,12 @@ def to_text(sections: Mapping[str, Sequence[Entry]]) -> str:
 
 
 _LEGEND = f"""\
-Share of the questions that are answered right without the picture. Under "alike" the best way, its share and chance
-where every label counts alike.
+Share of the questions that are answered correctly without the image. Under "alike": the best way, its share and chance
+with every label weighted equally.
 *  the questions give answers away: by over {MARGIN} more than chance and the prior of labels explain, even at the lower
    end of the 95 % interval;
 ~  the same, but only where every label counts alike.
-+  cross-validated by group, for want of test or training questions."""
++  cross-validated by group, because test or training questions are missing."""
 
 
 def _table(title: str, asked: Sequence[Entry]) -> list[str]:

@@ -240,7 +240,7 @@ def move_chunk(made: Result, places: Places, store: Store) -> Result:
     for name, file in made.files.items():
         if not store.is_whole(name, *file, read=not (store.next / name).is_file()):
             suspect(store.path(name))
-            raise BuildError(f"{store.path(name)} is damaged. Run the same command again: it is made anew.")
+            raise BuildError(f"{store.path(name)} is damaged. Run the same command again: it is rebuilt.")
     result = Result.from_json(made.to_json())
     result.libraries |= libraries.writer()
     result.files = {name: file for name, file in made.files.items() if name == made.thumbnails}
@@ -338,5 +338,5 @@ class _Files:
 def _unwritable(source: str, chunk: str, store: Store, error: OSError) -> BuildError:
     return BuildError(
         f"Cannot write chunk {chunk} of {source!r} below {store.out}: {error.strerror or error}. "
-        "Free some space or mend the disk, then run the same command: finished chunks are kept."
+        "Free some space or repair the disk, then run the same command: finished chunks are kept."
     )

@@ -63,6 +63,6 @@ def refusal(gone: Collection[str], out: Path, before: int, reasons: Mapping[str,
     are = "records" if len(gone) != 1 else "record"
     return BuildError(
         f"{len(gone):,} {are} of {before:,} that {out.absolute()} had of these sources would no longer be there: "
-        f"{printable(', '.join(first))}{more}. Nothing was replaced: the build is as it was. Mend or bring back the "
+        f"{printable(', '.join(first))}{more}. Nothing was replaced: the build is as it was. Repair or restore the "
         "raw files, or pass --allow-fewer (allow_fewer=True) if they are meant to go."
     )

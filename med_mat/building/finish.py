@@ -97,7 +97,7 @@ def _ledgers(store: Store, catalog: Catalog, made: Mapping[str, Ledger]) -> dict
                 old.append(name)
     if old:
         raise BuildError(
-            f"{store.out.absolute()} holds sources with records of an earlier schema: {', '.join(old)}. Build these "
+            f"{store.out.absolute()} contains sources with records of an earlier schema: {', '.join(old)}. Build these "
             "again."
         )
     return ledgers
@@ -110,7 +110,7 @@ def _results(store: Store, source: str) -> list[Result]:
     if not names or None in found:
         raise BuildError(
             f"{store.out.absolute()} lacks files of {source!r}, which an earlier run built, or they are damaged. Name "
-            f"{source} in the same build: they are made anew."
+            f"{source} in the same build: they are rebuilt."
         )
     return [one for one in found if one is not None]
 

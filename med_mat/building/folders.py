@@ -92,14 +92,12 @@ def claim(out: Path, raw: Iterable[RawFolder]) -> None:
     strange = out.is_dir() and any(out.iterdir()) and not (out / ".build").is_dir()
     if strange and (out / MANIFEST).is_file():
         raise BuildError(
-            f"{out.absolute()} holds a Med-MAT without its folder .build: one that was published, or whose .build was "
+            f"{out.absolute()} contains a Med-MAT without its folder .build: published, or its .build was "
             "removed. It can be opened as it is, but no build can continue there: choose an empty or new folder for "
             "the output."
         )
     if strange:
-        raise BuildError(
-            f"{out.absolute()} holds files that are not a Med-MAT build. Choose an empty or new folder for the output."
-        )
+        raise BuildError(f"{out.absolute()} contains files that are not a Med-MAT build. Choose a new or empty folder.")
     try:
         (out / ".build").mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -69,7 +69,7 @@ class Store:
         except (OSError, pa.ArrowException) as error:
             suspect(self.path(name))
             raise BuildError(
-                f"{self.path(name)} is damaged ({error}). Run the same command again: it is made anew."
+                f"{self.path(name)} is damaged ({error}). Run the same command again: it is rebuilt."
             ) from error
 
     def touched(self, name: str, since: int) -> bool | None:

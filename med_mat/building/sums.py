@@ -168,16 +168,16 @@ def check_others(folder: Path, sources: Collection[str]) -> None:
         sums = read(folder)
     except BuildError as error:
         raise BuildError(
-            f"{folder.absolute()} holds {', '.join(sources)} too, and nothing says whether their files are as they "
-            f"were written: {SUMS} is missing or damaged. Name these sources in the same build."
+            f"{folder.absolute()} also contains {', '.join(sources)}, and their files cannot be verified: "
+            f"{SUMS} is missing or damaged. Name these sources in the same build."
         ) from error
     for source in sources:
         listed = {name: sums[name] for name in beside(source) if name in sums}
         wrong = [name for name, right in _right(folder, listed, 1) if not right]
         if wrong:
             raise BuildError(
-                f"{folder.absolute()} holds {source} too, of which {', '.join(wrong)} is not as it was written. Name "
-                f"{source} in the same build: it is made anew."
+                f"{folder.absolute()} also contains {source}, of which {', '.join(wrong)} was changed or damaged. Name "
+                f"{source} in the same build: it is rebuilt."
             )
 
 

@@ -75,4 +75,4 @@ def check_held(names: Iterable[str], held: Collection[str], holder: object) -> N
     for name in names:
         if name not in held:
             hint = did_you_mean(name, held)
-            raise UnknownSourceError(f"{holder} holds no source {name!r}.{hint} It holds: {', '.join(held)}.")
+            raise UnknownSourceError(f"{holder} has no source {name!r}.{hint} It has: {', '.join(held)}.")

@@ -229,8 +229,10 @@ def read_index(location: Location, columns: Collection[str], **options: Any) -> 
 def anew(folder: Path) -> str:
     """A sentence saying what to do about damaged files of a Med-MAT in a folder."""
     if (folder / ".build").is_dir():
-        return "Run the same 'med-mat build' again: what is damaged is made anew, what is whole is kept."
-    return "No build goes on here, for there is no .build: fetch what is damaged again, or build into another folder."
+        return "Run the same 'med-mat build' again: damaged files are rebuilt, all others are kept."
+    return (
+        "No build can continue without the folder .build: download damaged files again, or build into another folder."
+    )
 
 
 def relative_name(location: Location, name: str) -> PurePosixPath:
@@ -289,7 +291,7 @@ def _location(where: str | os.PathLike[str], revision: str | None) -> Location:
                 if (folder / ".build").is_dir()
                 else f"no Med-MAT: expected {MANIFEST} and {INDEX} in it, as 'med-mat build' writes them"
             )
-            raise BuildNotFoundError(f"{folder.absolute()} holds {state}.")
+            raise BuildNotFoundError(f"{folder.absolute()} contains {state}.")
         return Folder(folder)
     if not _REPO_ID.fullmatch(str(where)):
         raise BuildNotFoundError(

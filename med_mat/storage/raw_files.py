@@ -98,7 +98,7 @@ def read_indexes(place: Path) -> dict[str, FileIndex]:
     found = [read_index(path) for path in sorted(folder.glob("*.parquet"))] if folder.is_dir() else []
     if not found:
         raise ReadError(
-            f"{place.absolute()} holds no index of raw files. Name a Med-MAT that 'med-mat build' wrote (its folder "
+            f"{place.absolute()} contains no index of raw files. Name a Med-MAT that 'med-mat build' wrote (its folder "
             f"{FOLDER}/ has them), or one file of it."
         )
     return {index.source: index for index in found}

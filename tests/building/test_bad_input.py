@@ -374,7 +374,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     miniature(tmp_path / "raw", ["busi"])
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.tex").write_text("precious")
-    with pytest.raises(BuildError, match="holds files that are not a Med-MAT build") as caught:
+    with pytest.raises(BuildError, match="contains files that are not a Med-MAT build") as caught:
         make(tmp_path / "raw", tmp_path / "out", "busi")
     assert is_one_line(caught.value)
     assert content(tmp_path / "out") == {"thesis.tex": b"precious"}

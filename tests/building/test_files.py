@@ -143,7 +143,7 @@ def test_other_parquet_files_and_empty_places_are_refused(four: Path, tmp_path: 
     with pytest.raises(ReadError, match="is not an index of raw files"):
         read_index(four / "out/index.parquet")
     for place in (tmp_path, tmp_path / "nowhere"):
-        with pytest.raises(ReadError, match="holds no index of raw files"):
+        with pytest.raises(ReadError, match="contains no index of raw files"):
             read_indexes(place)
 
 
