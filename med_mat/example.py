@@ -304,33 +304,33 @@ class Example:
         for name in ("label", "patient", "raw_label", "key"):
             value = getattr(self, name)
             if not (value is None or (isinstance(value, str) and _is_text(value))):
-                raise TypeError(f"{name} is to be a text or None, and is {value!r:.80}")
+                raise TypeError(f"{name} must be a text or None, not {value!r:.80}")
         if not isinstance(self.pixels, Pixels):
-            raise TypeError(f"pixels is to be a path, a Frame, a Slice or a Region, and is {self.pixels!r:.80}")
+            raise TypeError(f"pixels must be a path, a Frame, a Slice or a Region, not {self.pixels!r:.80}")
         if self.split is not None and self.split not in _SPLITS:
-            raise TypeError(f"split is to be one of {', '.join(_SPLITS)} or None, and is {self.split!r:.80}")
+            raise TypeError(f"split must be one of {', '.join(_SPLITS)} or None, not {self.split!r:.80}")
         if not isinstance(self.labels, Mapping):
-            raise TypeError(f"labels is to be a mapping, and is {self.labels!r:.80}")
+            raise TypeError(f"labels must be a mapping, not {self.labels!r:.80}")
         for label, state in self.labels.items():
             if not (isinstance(label, str) and _is_text(label)) or not (state is None or isinstance(state, bool)):
                 raise TypeError(
-                    f"labels is to hold texts, each True, False or None, and holds {label!r:.80}: {state!r:.80}"
+                    f"labels must contain texts, each True, False or None, not {label!r:.80}: {state!r:.80}"
                 )
         for box in _all_of("boxes", self.boxes, Box):
             corners = (box.xmin, box.ymin, box.xmax, box.ymax)
             if not all(isinstance(one, Real) for one in corners) or not isinstance(box.label, str):
-                raise TypeError(f"a box is to hold four numbers and a text, and is {box!r:.200}")
+                raise TypeError(f"a box must have four numbers and a text, not {box!r:.200}")
         _all_of("masks", self.masks, Mask)
         _all_of("rows", self.rows, int)
         if not isinstance(self.attributes, Attributes | None):
-            raise TypeError(f"attributes is to be made by Attributes.of, and is {self.attributes!r:.80}")
+            raise TypeError(f"attributes must be made by Attributes.of, not {self.attributes!r:.80}")
 
 
 def _all_of(name: str, values: Any, kind: Any) -> Sequence[Any]:
     if values is None:
         return ()
     if not isinstance(values, tuple | list):
-        raise TypeError(f"{name} is to be a tuple, a list or None, and is {values!r:.80}")
+        raise TypeError(f"{name} must be a tuple, a list or None, not {values!r:.80}")
     for one in values:
         if not isinstance(one, kind):
             raise TypeError(f"{name} holds {one!r:.80}, which does not belong there")

@@ -146,9 +146,9 @@ def catalog_with(monkeypatch: pytest.MonkeyPatch, folder: Path, changes: dict[st
         ({"toy_wrist.py": "def exampels(raw): ...\n"}, r"lacks the function examples\(raw\)"),
         ({"__init__.py": "raise RuntimeError('no licence key')\n"}, r"cannot be read: RuntimeError: no licence key"),
         ({"entry": "busi = PACKAGE.toy_wrist"}, r"There is another source of that name"),
-        ({"entry": "toy_wrist = toy_wrist"}, r"is to be of the form 'toy_wrist = toy_sources\.toy_wrist'"),
-        ({"entry": "toy_wrist = PACKAGE.toy_wrist:examples"}, r"is to be of the form"),
-        ({"entry": "Toy Wrist = PACKAGE.toy_wrist"}, r"is to be of the form"),
+        ({"entry": "toy_wrist = toy_wrist"}, r"must be of the form 'toy_wrist = toy_sources\.toy_wrist'"),
+        ({"entry": "toy_wrist = PACKAGE.toy_wrist:examples"}, r"must be of the form"),
+        ({"entry": "Toy Wrist = PACKAGE.toy_wrist"}, r"must be of the form"),
         (
             {"entry": "toy_wrist = nowhere.to.be.found"},
             r"cannot be read: ModuleNotFoundError: No module named 'nowhere'",

@@ -105,7 +105,7 @@ def read_plugin(point: installed.EntryPoint) -> Source:
     package = point.module.rpartition(".")[0]
     if not package or point.attr or not _NAME.fullmatch(point.name):
         raise CardError(
-            f"Its entry point is '{point.name} = {point.value}', and is to be of the form "
+            f"Its entry point is '{point.name} = {point.value}', and must be of the form "
             "'toy_wrist = toy_sources.toy_wrist': a name in small letters, and the module of its loader."
         )
     try:

@@ -92,5 +92,5 @@ def _below(raw: RawFolder, path: PurePosixPath | str, below: tuple[str | int, ..
 def _wrong(raw: RawFolder, path: PurePosixPath | str, at: tuple[str | int, ...], wanted: str, found: Any) -> ReadError:
     place = "".join(f"[{key!r}]" for key in at)
     return ReadError(
-        f"{raw.root / path}{place and f', {place},'} is to be {wanted}, and is {repr(found)[:80]}. Download it again."
+        f"{raw.root / path}{place and f', {place},'} must be {wanted}, not {repr(found)[:80]}. Download it again."
     )

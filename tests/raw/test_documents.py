@@ -72,11 +72,9 @@ def test_half_a_character_is_no_text(tmp_path: Path) -> None:
 def test_a_list_below_other_keys(tmp_path: Path) -> None:
     raw = folder(tmp_path, {"sets": [{"notes": [{"name": "a"}]}]})
     assert list(entries(raw, "list.json", Boxed, "sets", 0, "notes")) == [Boxed("a")]
-    with pytest.raises(ReadError, match=r"list\.json, \['sets'\], is to be a list, and is"):
+    with pytest.raises(ReadError, match=r"list\.json, \['sets'\], must be a list, not"):
         list(entries(folder(tmp_path, {"sets": {}}), "list.json", Boxed, "sets", 0, "notes"))
-    with pytest.raises(
-        ReadError, match=r"list\.json, \['sets'\]\[0\], is to be an object with the key 'notes', and is 3"
-    ):
+    with pytest.raises(ReadError, match=r"list\.json, \['sets'\]\[0\], must be an object with the key 'notes', not 3"):
         list(entries(folder(tmp_path, {"sets": [3]}), "list.json", Boxed, "sets", 0, "notes"))
 
 
