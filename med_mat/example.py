@@ -314,12 +314,12 @@ class Example:
         for label, state in self.labels.items():
             if not (isinstance(label, str) and _is_text(label)) or not (state is None or isinstance(state, bool)):
                 raise TypeError(
-                    f"labels is to hold texts, each True, False or None, and holds {label!r:.80}: {state!r:.80}"
+                    f"labels must contain texts, each True, False or None, not {label!r:.80}: {state!r:.80}"
                 )
         for box in _all_of("boxes", self.boxes, Box):
             corners = (box.xmin, box.ymin, box.xmax, box.ymax)
             if not all(isinstance(one, Real) for one in corners) or not isinstance(box.label, str):
-                raise TypeError(f"a box is to hold four numbers and a text, and is {box!r:.200}")
+                raise TypeError(f"a box must have four numbers and a text, not {box!r:.200}")
         _all_of("masks", self.masks, Mask)
         _all_of("rows", self.rows, int)
         if not isinstance(self.attributes, Attributes | None):

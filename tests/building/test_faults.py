@@ -120,7 +120,7 @@ def test_what_was_built_of_a_source_does_not_mix_with_half_of_a_new_build(
         ("labels={'a': 1}", "each True, False or None"),
         ("label='a', boxes={Box(0, 0, 1, 1, 'a')}", "boxes must be a tuple, a list or None"),
         ("label='a', boxes=((0, 0, 1, 1),)", "boxes holds"),
-        ("label='a', boxes=(Box(0, 0, '1', 1, 'a'),)", "a box is to hold four numbers and a text"),
+        ("label='a', boxes=(Box(0, 0, '1', 1, 'a'),)", "a box must have four numbers and a text"),
         ("label='a', masks=('m.png',)", "masks holds 'm.png'"),
         ("label='a', attributes={'sex': 'F'}", "Attributes.of"),
     ],

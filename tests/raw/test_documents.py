@@ -74,9 +74,7 @@ def test_a_list_below_other_keys(tmp_path: Path) -> None:
     assert list(entries(raw, "list.json", Boxed, "sets", 0, "notes")) == [Boxed("a")]
     with pytest.raises(ReadError, match=r"list\.json, \['sets'\], must be a list, not"):
         list(entries(folder(tmp_path, {"sets": {}}), "list.json", Boxed, "sets", 0, "notes"))
-    with pytest.raises(
-        ReadError, match=r"list\.json, \['sets'\]\[0\], must be an object with the key 'notes', not 3"
-    ):
+    with pytest.raises(ReadError, match=r"list\.json, \['sets'\]\[0\], must be an object with the key 'notes', not 3"):
         list(entries(folder(tmp_path, {"sets": [3]}), "list.json", Boxed, "sets", 0, "notes"))
 
 
