@@ -8,6 +8,7 @@ selections.
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
 
     from med_mat.selection import Fields, Selector
     from med_mat.vocabulary import Vocabulary
+
+log = logging.getLogger(__name__)
 
 #: A selection of records: a selector, positions in the index, or a mask over all records.
 Asked: TypeAlias = "Selector | Positions | npt.NDArray[np.bool_] | Sequence[int]"
@@ -118,6 +121,7 @@ class MedMAT:
         self.location = location
         self.manifest = manifest
         self.tags = Tags.read(location.index(COLUMNS), manifest)
+        self._missing = missing_images(manifest, location)  # to warn of; empty once that is done
         self._arrow: dict[str, datasets.Dataset] = {}
         self._columns: dict[str, pa.ChunkedArray] = {}
         self._views: dict[tuple[Form, int], View] = {}
@@ -180,10 +184,13 @@ class MedMAT:
         """(n,) bool, by position in the index: whether the record has no question, so that its ``target`` is null."""
         return np.asarray(self._record_facts("target").is_null())
 
-    def _let_pillow_read(self) -> None:
-        """Raise Pillow's limit for large images to the size of the largest image here."""
+    def _prepare_images(self) -> None:
+        """Raise Pillow's limit to the size of the largest image here, and warn, once, if images are missing."""
         from PIL import Image
 
+        if self._missing:
+            log.warning("%s: %s.", self.location, self._missing)
+            self._missing = ""
         if Image.MAX_IMAGE_PIXELS is not None:
             Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, self._largest)
 
@@ -385,7 +392,7 @@ class MedMAT:
         """
         import datasets
 
-        self._let_pillow_read()
+        self._prepare_images()
         file, position, names = self.places
         used, codes = np.unique(file[positions], return_inverse=True)
         if not len(used):
@@ -412,7 +419,7 @@ class MedMAT:
         """
         import datasets
 
-        self._let_pillow_read()
+        self._prepare_images()
         features = schema.features()
         found = datasets.IterableDataset.from_generator(
             shards.stream,
@@ -433,7 +440,7 @@ class MedMAT:
             columns: the columns to read; none means all.
             questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
         """
-        self._let_pillow_read()
+        self._prepare_images()
         once, back = np.unique(positions, return_inverse=True)
         found = list(shards.stream(**self._reading(once, columns, questions, seed)))
         return [found[place] for place in back.tolist()]

@@ -194,11 +194,17 @@ def test_a_source_that_the_set_does_not_hold(bare: Path, raw: Path, tmp_path: Pa
         med_mat.attach(bare, raw, tmp_path / "out", sources=["busy"])
 
 
-def test_the_set_without_pixels_opens_and_its_records_have_none(bare: Path, arrow_cache: Path) -> None:
+def test_the_set_without_pixels_opens_and_its_records_have_none(
+    bare: Path, arrow_cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     mat = med_mat.open(bare)
+    assert not caplog.records
     assert set(mat.tags.sources) == set(SOURCES)
     record = mat.select("US/Breast/Cancer", split="train")[0]
     assert record["image"] is None
+    mat.select("US/Breast/Cancer")
+    (warning,) = caplog.messages
+    assert "image and mask are null in the records of all sources; 'med-mat attach" in warning
     assert record["label"] in ("Benign", "Malignant", "Normal")
 
 
