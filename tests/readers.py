@@ -13,10 +13,10 @@ from med_mat.building import Options, build, find
 from med_mat.demo import miniature
 
 READERS = 2
-#: Builds that readers see at least, however fast they open.
+#: Builds that every reader sees at least, however fast it opens and however slowly it starts.
 BUILDS = 4
-#: A reader opens a number of times, and until a file exists. It prints how often, how often that failed, and the number
-#: of states that it saw.
+#: A reader opens a number of times, and until a file exists; it creates a file of its own once it has begun. It prints how
+#: often it opened, how often that failed, and the number of states that it saw.
 _READ = """
 import sys
 from pathlib import Path
@@ -30,6 +30,7 @@ while opened < int(sys.argv[2]) or not Path(sys.argv[3]).exists():
         sizes.add(len(mat))
     except Exception as error:
         failed.append(f"{type(error).__name__}: {error}")
+    Path(sys.argv[4]).touch()
 print(opened, len(failed), len(sizes), *failed[:1])
 """
 
@@ -55,11 +56,13 @@ def watch(folder: Path, opens: int) -> Seen:
     raw, out, stop, builds = folder / "raw", folder / "out", folder / "stop", 0
     miniature(raw, ["busi", "head_ct"])
     build(find({"busi": None}, raw), out, Options(jobs=1))
+    begun, seen = [folder / f"reader {number}" for number in range(READERS)], 0
     command = [sys.executable, "-c", _READ, str(out), str(opens), str(stop)]
-    readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(READERS)]
+    readers = [subprocess.Popen([*command, str(file)], stdout=subprocess.PIPE, text=True) for file in begun]
     picture = next(raw.rglob("head_ct/0*.png"))
     content = picture.read_bytes()
     while any(reader.poll() is None for reader in readers):
+        seen += all(file.exists() for file in begun)
         if picture.exists():
             picture.unlink()
         else:
@@ -67,7 +70,7 @@ def watch(folder: Path, opens: int) -> Seen:
         names = ("busi", "head_ct") if builds % 2 else ("head_ct",)
         build(find(dict.fromkeys(names), raw), out, Options(jobs=1, allow_fewer=True))
         builds += 1
-        if builds == BUILDS:
+        if seen >= BUILDS:
             stop.touch()
     told = [(reader.communicate()[0] or "0 1 0 the reader ended").split(maxsplit=3) for reader in readers]
     return Seen(
