@@ -15,8 +15,8 @@ from med_mat.demo import miniature
 READERS = 2
 #: Builds that every reader sees at least, however fast it opens and however slowly it starts.
 BUILDS = 4
-#: A reader opens a number of times, and until a file exists; it creates a file of its own once it has begun. It prints how
-#: often it opened, how often that failed, and the number of states that it saw.
+#: A reader opens a number of times, and until a file exists; it creates a file of its own once it has begun. It prints
+#: how often it opened, how often that failed, and the number of states that it saw.
 _READ = """
 import sys
 from pathlib import Path
