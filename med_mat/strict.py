@@ -229,7 +229,7 @@ class _Reader:
             return self.list(kind, data, key)
         if origin is Mapping and isinstance(data, dict):
             return {self.name(name, key): self.read(arguments[1], one, _below(key, name)) for name, one in data.items()}
-        if is_dataclass(kind) and not _is_parsed(kind) and isinstance(data, dict):
+        if isinstance(data, dict) and not _is_parsed(kind) and is_dataclass(kind):
             return self.record(kind, data, key)
         if kind is float and type(data) is int:
             return self.float(data, key)
@@ -317,7 +317,8 @@ class _Reader:
         return self.error(f"{self.where}: {key}{what}" if key else f"{self.where}{what}")
 
 
-def _is_parsed(kind: Any) -> bool:
+@functools.cache  # a check against a protocol looks at all of its members
+def _is_parsed(kind: Hashable) -> bool:
     return isinstance(kind, type) and isinstance(kind, Parsed)
 
 

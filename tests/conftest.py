@@ -21,8 +21,8 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault
 hypothesis.settings.load_profile("untimed")
 
-#: Of the tests that are run for each source, every ninth source is kept without --slow.
-_EVERY = 9
+#: Of the tests that are run for each source, every twelfth source is kept without --slow.
+_EVERY = 12
 _LEFT = pytest.StashKey[dict[str, int]]()
 
 
