@@ -85,7 +85,7 @@ def demo(raw: Path, out: Path, *, jobs: int | None, say: Callable[[str], None], 
 Next:
   python -c "from datasets import load_dataset; print(load_dataset('{out}', 'busi'))"
   med-mat sources 'CT|MRI/Brain/*'              what there is, before downloading anything
-  med-mat show busi                             where to get it, how it must lie, its labels and terms
+  med-mat show busi                             where to get it, its layout, labels and terms
   med-mat build --raw /data/raw --out Med-MAT2  your own raw folders""")
 
 
