@@ -49,6 +49,17 @@ def lines(raw: RawFile, ends: Callable[[str], bool]) -> tuple[list[str], int]:
         return found, file.tell()
 
 
+@contextmanager
+def header(name: str, form: str) -> Iterator[None]:
+    """Within it, whatever a header's values raise is a ReadError that names the file and the format."""
+    try:
+        yield
+    except ReadError:
+        raise
+    except (ValueError, OverflowError, ArithmeticError) as error:
+        raise ReadError(f"{name}: its {form} header cannot be used ({sentence(error)}).") from error
+
+
 def beside(raw: RawFile, named: str) -> Path:
     """The file that a header names, which must be in the header's folder or below it.
 

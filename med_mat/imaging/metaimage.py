@@ -54,12 +54,8 @@ def open_file(raw: RawFile) -> OpenFile:
     for line in found:
         key, _, value = line.partition("=")
         fields.setdefault(_NAMES.get(key.strip(), key.strip()), value.strip())
-    try:
+    with detached.header(name, "MetaImage"):
         return _open(raw, fields, end, name)
-    except ReadError:
-        raise
-    except (ValueError, OverflowError, ArithmeticError) as error:
-        raise ReadError(f"{name}: its MetaImage header cannot be used ({sentence(error)}).") from error
 
 
 def _need(fields: Fields, key: str, name: str) -> str:

@@ -66,12 +66,8 @@ def open_file(raw: RawFile) -> OpenFile:
     name = str(raw.path)
     found, end = detached.lines(raw, lambda line: not line)
     fields = _fields(found, name)
-    try:
+    with detached.header(name, "NRRD"):
         return _open(raw, fields, end, name)
-    except ReadError:
-        raise
-    except (ValueError, OverflowError, ArithmeticError) as error:
-        raise ReadError(f"{name}: its NRRD header cannot be used ({sentence(error)}).") from error
 
 
 def _fields(lines: list[str], name: str) -> Fields:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from med_mat import strict
+from med_mat.catalog import RowFacts
 from med_mat.errors import SplitError
 from med_mat.index import Index
 from med_mat.selection import Selector
@@ -36,11 +37,8 @@ def related(index: Index, target: Selector, **options: Unpack[ExperimentOptions]
         target: Triplet, pattern or selection of rows to test on.
     """
     study = Study.of(index, target, Options.of(options))
-    sharing = {row for row, axes in study.others().items() if axes}
-    positions, _ = study.trainable(sharing)
-    available = [index.tags.facts[row] for row in index.tags.counts(positions)]
+    _, available = _sharing(study)
     elements = study.interpretation.elements
-    study.check_covered(element for row in available for element in elements(row))
     near = [row for row in available if study.likeness(row) > 1]
     suffices = study.target.elements <= {element for row in near for element in elements(row)}
     rows = {row.number for row in (near if suffices else available)}
@@ -56,10 +54,7 @@ def all_related(index: Index, target: Selector, **options: Unpack[ExperimentOpti
         target: Triplet, pattern or selection of rows to test on.
     """
     study = Study.of(index, target, Options.of(options))
-    sharing = {row for row, axes in study.others().items() if axes}
-    positions, _ = study.trainable(sharing)
-    rows = (index.tags.facts[row] for row in index.tags.counts(positions))
-    study.check_covered(element for row in rows for element in study.interpretation.elements(row))
+    sharing, _ = _sharing(study)
     return study.make("all_related", sharing, Rule(covers=True, shares=True))
 
 
@@ -174,3 +169,16 @@ def train_apart(
     sure, overlapping = study.apart(rows, axes)
     rule = Rule(avoids=tuple(axes), wide=study.options.avoid == "wide", shares=shares)
     return study.make(name, sure, rule, left_out={OVERLAPPING: overlapping}, **arguments)
+
+
+def _sharing(study: Study) -> tuple[set[int], list[RowFacts]]:
+    """The rows that share an element with the target, and the facts of those that have training records.
+
+    Raises:
+        SplitError: Together these do not hold all elements of the target.
+    """
+    sharing = {row for row, axes in study.others().items() if axes}
+    positions, _ = study.trainable(sharing)
+    available = [study.index.tags.facts[row] for row in study.index.tags.counts(positions)]
+    study.check_covered(element for row in available for element in study.interpretation.elements(row))
+    return sharing, available
