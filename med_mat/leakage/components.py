@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Array = NDArray[Any]
 
 
 def components(count: int, first: Array, second: Array) -> Array:
     """The connected component (int32) of each of the nodes 0 to count - 1; each pair is an edge."""
-    from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    graph = coo_array((np.ones(len(first), bool), (first, second)), shape=(count, count))
-    return np.asarray(connected_components(graph.tocsr(), directed=False)[1])
+    graph = _graph(count, np.ones(len(first), bool), first, second)
+    return np.asarray(connected_components(graph, directed=False)[1])
 
 
 def spanning_forest(count: int, first: Array, second: Array) -> Array:
@@ -24,15 +26,22 @@ def spanning_forest(count: int, first: Array, second: Array) -> Array:
 
     It has n - 1 edges for a component of n nodes, and is unique, since all edges have different weights.
     """
-    from scipy.sparse import coo_array
     from scipy.sparse.csgraph import minimum_spanning_tree
 
     low, high = np.minimum(first, second).astype(np.int64), np.maximum(first, second)
     _, earliest = np.unique(low * count + high, return_index=True)
     earliest = earliest[low[earliest] < high[earliest]]
     weights = earliest.astype(np.float64) + 1  # all different
-    graph = coo_array((weights, (low[earliest], high[earliest])), shape=(count, count))
-    return np.sort(minimum_spanning_tree(graph.tocsr()).data.astype(np.int64) - 1)
+    graph = _graph(count, weights, low[earliest], high[earliest])
+    return np.sort(minimum_spanning_tree(graph).data.astype(np.int64) - 1)
+
+
+def _graph(count: int, weights: Array, first: Array, second: Array) -> csr_array:
+    """A sparse matrix of weighted edges."""
+    from scipy.sparse import coo_array
+
+    ends = (first.astype(np.int32), second.astype(np.int32))  # SciPy before 1.16 takes no other type of index
+    return coo_array((weights, ends), shape=(count, count)).tocsr()
 
 
 class DisjointSets:
