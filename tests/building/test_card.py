@@ -219,7 +219,7 @@ def test_hostile_words_stay_words(tmp_path: Path, workshop: Workshop) -> None:
 
 
 def test_mlcroissant_reads_every_record_as_load_dataset_does(workshop: Workshop) -> None:
-    import mlcroissant
+    mlcroissant = pytest.importorskip("mlcroissant", reason="it is not installed on Python 3.10: see setup.cfg")
 
     dataset = mlcroissant.Dataset(str(workshop.out / "croissant.json"))
     assert not dataset.metadata.issues.errors
@@ -247,6 +247,6 @@ def test_a_hosted_set_describes_its_repository(tmp_path: Path, workshop: Worksho
     readme = (tmp_path / "README.md").read_text("utf-8")
     assert 'load_dataset("org/Set"' in readme
     assert "med-mat attach org/Set" in readme
-    import mlcroissant
+    mlcroissant = pytest.importorskip("mlcroissant", reason="it is not installed on Python 3.10: see setup.cfg")
 
     assert not mlcroissant.Dataset(str(tmp_path / "croissant.json")).metadata.issues.errors
