@@ -81,6 +81,7 @@ class Plan:
 
     version: int
     med_mat: str
+    where: str  # the Med-MAT: a folder, or a dataset on the Hub
     build: str
     digest: str  # of the definition
     definition: Mapping[str, Any]
@@ -112,10 +113,22 @@ class Plan:
         """A study by its name."""
         return next(one for one in self.studies if one.name == name)
 
-    @property
-    def selection(self) -> str:
-        """The rule by which engines choose among models."""
-        return "validation accuracy within the arm" if self.definition["validation"] else "none: no validation part"
+    def text(self) -> str:
+        """What is run, for people."""
+        lines = []
+        for one in self.studies:
+            chance = "" if one.chance is None else f", chance {one.chance:.2f}"
+            lines.append(f"{one.target} ({one.name}): {one.groups:,} groups tested{chance}")
+            for arm, seeds in one.arms.items():
+                parts = next(iter(seeds.values()))
+                held = f", {parts.validation:,} validation" if parts.validation else ""
+                lines.append(f"  {arm:16} {parts.train:,} train{held}, {parts.test:,} test records")
+            lines += [f"  {arm:16} left out: {reason}" for arm, reason in one.left_out.items()]
+            lines += [f"  note: {note}" for note in one.notes] + [f"  warning: {text}" for text in one.warnings]
+        lines += [f"{name}: left out: {reason}" for name, reason in self.left_out.items()]
+        controls = f", controls {', '.join(self.controls)}" if self.controls else ""
+        lines.append(f"{len(self.steps)} tasks of the engine {self.engine}{controls}.")
+        return "\n".join(lines)
 
 
 @dataclass
@@ -161,31 +174,32 @@ def prepare(mat: Index, definition: Definition, *, progress: bool = False) -> Pr
     return found
 
 
-def store(prepared: Prepared, out: Path) -> Plan:
-    """Write a plan with its splits and audits; the plan comes last, so that it lists nothing that is not there.
+def planned(mat: Index, definition: Definition, out: Path, *, progress: bool = False) -> Plan:
+    """The plan in a folder, made and written if there is none: the plan file comes last, after splits and audits.
 
     Raises:
-        EngineError: The folder has the results of another definition, or of another build.
+        EngineError: The folder has the results of another definition or build, or other files.
+        SplitError: No target can be studied.
         WriteError: A file cannot be written.
     """
-    plan = prepared.plan
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(out / ".plan.lock"):
-            if (out / PLAN).exists():
-                return _same(load(out), plan, out)
-            if any(one.name not in _OURS and not is_temporary(one.name) for one in out.iterdir()):
-                raise EngineError(f"{out} is not empty, and has no experiment: name another folder by --out.")
-            for name, split in prepared.splits.items():
-                path = split_path(out, name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                split.save(path)
-            for name, proof in prepared.audits.items():
-                for suffix, text in ((".txt", f"{proof}\n"), (".json", proof.to_json())):
-                    write_atomically(out / "audits" / f"{name}{suffix}", text.encode(), tidy=False)
-            text = json.dumps(asdict(plan), indent=1, ensure_ascii=False) + "\n"
-            write_atomically(out / PLAN, text.encode())
-    return plan
+    with filelock.FileLock(out / ".plan.lock"):
+        if (out / PLAN).exists():
+            return _same(load(out), mat, definition, out)
+        if any(one.name not in _OURS and not is_temporary(one.name) for one in out.iterdir()):
+            raise EngineError(f"{out} is not empty, and has no experiment: name another folder.")
+        prepared = prepare(mat, definition, progress=progress)
+        for name, split in prepared.splits.items():
+            path = split_path(out, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            split.save(path)
+        for name, proof in prepared.audits.items():
+            for suffix, text in ((".txt", f"{proof}\n"), (".json", proof.to_json())):
+                write_atomically(out / "audits" / f"{name}{suffix}", text.encode(), tidy=False)
+        text = json.dumps(asdict(prepared.plan), indent=1, ensure_ascii=False) + "\n"
+        write_atomically(out / PLAN, text.encode())
+    return prepared.plan
 
 
 def load(out: Path) -> Plan:
@@ -226,6 +240,7 @@ def _empty(mat: Index, definition: Definition) -> Plan:
     return Plan(
         version=VERSION,
         med_mat=__version__,
+        where=str(mat.location),
         build=str(mat.manifest.get("build", "")),
         digest=definition.digest,
         definition=definition.to_data(),
@@ -323,18 +338,17 @@ def _steps(study: Study, made: PlannedStudy, definition: Definition) -> Iterator
                     yield Step(name, study.name, arm, control, seed, order, split_seed)
 
 
-def _same(there: Plan, plan: Plan, out: Path) -> Plan:
+def _same(there: Plan, mat: Index, definition: Definition, out: Path) -> Plan:
     """The plan that is there, if it is of the same definition and build."""
-    if there.digest != plan.digest:
-        differing = [key for key, value in plan.definition.items() if there.definition.get(key) != value]
+    if there.digest != definition.digest:
+        differing = [key for key, value in definition.to_data().items() if there.definition.get(key) != value]
         raise EngineError(
-            f"{out} has the results of another definition: {', '.join(differing) or 'it'} differs. Name another folder "
-            "by --out, or give the definition that it was made with."
+            f"{out} has the results of another definition: {', '.join(differing) or 'it'} differs. Name another "
+            "folder, or give the definition that it was made with."
         )
-    splits = {(one.name, arm): data for one in plan.studies for arm, data in one.arms.items()}
-    if splits != {(one.name, arm): data for one in there.studies for arm, data in one.arms.items()}:
+    if there.build != str(mat.manifest.get("build", "")):
         raise EngineError(
-            f"{out} has the results of the same definition over another build, whose splits have other records. Name "
-            "another folder by --out."
+            f"{out} has the results of the same definition over another build of Med-MAT, {there.where}. Name another "
+            "folder, or remove it to start anew."
         )
     return there

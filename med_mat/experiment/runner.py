@@ -68,7 +68,7 @@ class Ended:
     reason: str = ""
 
 
-def run(
+def run_tasks(
     mat: MedMAT,
     plan: Plan,
     out: Path,
