@@ -22,8 +22,8 @@ ROOMS = (
     *("tags", "terms", "questions", "storage", "download"),  # what a record says, and where records lie
     *("leakage", "nameless", "differences", "building", "contract", "items", "doctor", "validate"),
     *("index", "blind", "conventions", "score", "export"),  # what experiments and exports need of a built Med-MAT
-    *("splits", "dataset", "demo", "duplicates", "paper"),  # a built Med-MAT, and its experiments
-    *("plot", "official", "hub", "browse"),
+    *("splits", "dataset", "duplicates", "paper"),  # a built Med-MAT, and its experiments
+    *("plot", "official", "hub", "experiment", "demo", "browse"),
     *("med_mat", "commands", "cli"),  # the names that users import, and what they type
 )
 MODULES = {
