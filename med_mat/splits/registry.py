@@ -44,6 +44,8 @@ log = logging.getLogger(__name__)
 PLUGINS = "med_mat.experiments"
 #: The experiments of this package. They import this module, so they are found by name, like those of plug-ins.
 _KINDS_PACKAGE = "med_mat.splits.kinds"
+#: The default of a parameter that has none.
+REQUIRED: Any = inspect.Parameter.empty
 #: What a user passes as text: selections, lists of records, paths.
 TEXT = "text"
 
@@ -57,13 +59,13 @@ class Parameter:
 
     name: str
     type: Any  # its annotation, e.g. int | None or Literal["test", "all"]
-    default: Any  # inspect.Parameter.empty where it is required
+    default: Any  # REQUIRED where there is none
     doc: str  # several sentences
 
     @property
     def required(self) -> bool:
         """Whether it has no default."""
-        return self.default is inspect.Parameter.empty
+        return self.default is REQUIRED
 
     @property
     def summary(self) -> str:
@@ -179,7 +181,7 @@ def kind(name: object, where: str = "The definition") -> ExperimentKind:
 @functools.cache
 def options() -> tuple[Parameter, ...]:
     """The options that all experiments share."""
-    docs, hints = _documented(Options), get_type_hints(Options)
+    docs, hints = documented(Options), get_type_hints(Options)
     return tuple(Parameter(one.name, hints[one.name], one.default, docs.get(one.name, "")) for one in fields(Options))
 
 
@@ -207,7 +209,7 @@ def _load() -> None:
 def _own_parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     """The parameters of an experiment but the index, the options, and those that only Python code can pass."""
     _, *given = inspect.signature(function).parameters.values()
-    docs, found = _documented(function), []
+    docs, found = documented(function), []
     for one in given:
         if one.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
             continue
@@ -228,7 +230,7 @@ def _resolved(function: Callable[..., Any], parameter: inspect.Parameter) -> Any
         return Any
 
 
-def _documented(documented: Any) -> dict[str, str]:
+def documented(documented: Any) -> dict[str, str]:
     """The entries of the section ``Args:`` of a docstring in Google's style, each in one line."""
     doc = inspect.getdoc(documented) or ""
     section = doc.partition("Args:\n")[2].partition("\n\n")[0]
