@@ -24,7 +24,6 @@
     ├── DownloadError (RuntimeError)            a source cannot be downloaded
     ├── HubError (RuntimeError)                 the Hugging Face Hub refuses or fails
     ├── ArchiveError (ValueError)               an archive is damaged, hostile or of an unsupported kind
-    ├── EngineError (RuntimeError)              an engine of an experiment cannot train or answer
     └── BrowseError (RuntimeError)              the web page cannot be served
 """
 
@@ -133,10 +132,6 @@ class HubError(MedMATError, RuntimeError):
 
 class ArchiveError(MedMATError, ValueError):
     """An archive that is damaged, hostile, or of a kind that is not supported."""
-
-
-class EngineError(MedMATError, RuntimeError):
-    """An engine cannot train or answer: an option, its weights, or records that it cannot use."""
 
 
 class BrowseError(MedMATError, RuntimeError):
