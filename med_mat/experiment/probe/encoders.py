@@ -152,4 +152,5 @@ def _gray(data: bytes, side: int) -> Bytes:
 
 
 def _flat(batch: Bytes) -> Floats:
-    return batch.reshape(len(batch), -1).astype(np.float32) / 255
+    found: Floats = batch.reshape(len(batch), -1).astype(np.float32) / np.float32(255)
+    return found

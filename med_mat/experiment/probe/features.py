@@ -68,7 +68,7 @@ def features(mat: Images, positions: Positions, encoder: Encoder, cache: Path, *
         (n, d) float32, in the order of the positions.
 
     Raises:
-        EngineError: a record has no image.
+        EngineError: a record has no image, or a shard is damaged.
         WriteError: a shard cannot be written.
     """
     shelf = Shelf.of(cache, encoder)
@@ -137,8 +137,13 @@ class Shelf:
             places.append(place)
         found: Floats | None = None
         for path, (rows, places) in wanted.items():
-            column = pq.read_table(path, columns=["features"])["features"].combine_chunks()
-            values = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+            try:
+                column = pq.read_table(path, columns=["features"])["features"].combine_chunks()
+                values = column.flatten().to_numpy(zero_copy_only=False).reshape(len(column), -1)
+            except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+                raise EngineError(
+                    f"{path} is damaged ({error}): remove it, and its images are encoded again."
+                ) from error
             if found is None:
                 found = np.empty((len(keys), values.shape[1]), dtype=np.float32)
             found[places] = values[rows]
@@ -148,8 +153,10 @@ class Shelf:
         """Write a shard: keys and their (n, d) features."""
         column = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
         table = pa.table({"key": pa.array(keys, pa.string()), "features": column})
-        with files.replacing(self.folder / f"{name}.parquet", lasting=False) as path:
+        shard = f"{name}.parquet"
+        with files.replacing(self.folder / shard, lasting=False) as path:
             pq.write_table(table, path, compression="none", use_dictionary=False, write_statistics=False)
+        self._seen.discard(shard)
 
 
 def _fill(mat: Images, missing: list[tuple[int, str]], encoder: Encoder, shelf: Shelf, bar: Bar) -> None:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from med_mat.errors import EngineError, MedMATError
-from med_mat.experiment.probe.packages import package
+from med_mat.experiment.probe.packages import package, quiet
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,8 @@ def _transformers(name: str, pretrained: bool) -> Network:
     transformers = package("transformers", f"The encoder transformers:{name}", "'med-mat[probe]'")
     name = os.path.expanduser(name)  # noqa: PTH111 - a name on the Hub is no path
     if pretrained:
-        module = transformers.AutoModel.from_pretrained(name, trust_remote_code=False)
+        with quiet(transformers):
+            module = transformers.AutoModel.from_pretrained(name, trust_remote_code=False)
     else:
         config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
         module = transformers.AutoModel.from_config(config, trust_remote_code=False)

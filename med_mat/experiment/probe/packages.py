@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from med_mat.errors import MissingExtraError
@@ -22,6 +24,17 @@ def package(module: str, purpose: str, install: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MissingExtraError(
-            f"{purpose} needs the package {module} ({error}): pip install {install}."
-        ) from error
+        raise MissingExtraError(f"{purpose} needs the package {module} ({error}): pip install {install}.") from error
+
+
+@contextmanager
+def quiet(transformers: Any) -> Iterator[None]:
+    """No progress bar of transformers, which shows one for the weights of each model."""
+    logging = transformers.utils.logging
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

