@@ -45,8 +45,8 @@ from typing import Any, Protocol, TypeAlias, get_type_hints, runtime_checkable
 
 from med_mat import strict
 from med_mat.errors import EngineError, MedMATError
+from med_mat.parameters import REQUIRED, Parameter, documented
 from med_mat.splits import Experiment
-from med_mat.splits.registry import REQUIRED, Parameter, documented
 from med_mat.taxonomy import did_you_mean
 
 log = logging.getLogger(__name__)
