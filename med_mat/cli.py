@@ -10,7 +10,19 @@ from typing import Any, NoReturn
 import click
 
 from med_mat import __version__
-from med_mat.commands import authoring, caching, catalog, experiments, hub, looking, measuring, raw, training, upstream
+from med_mat.commands import (
+    authoring,
+    caching,
+    catalog,
+    experiments,
+    exporting,
+    hub,
+    looking,
+    measuring,
+    raw,
+    training,
+    upstream,
+)
 from med_mat.errors import MedMATError
 
 
@@ -61,6 +73,7 @@ def cli() -> None:
     med-mat doctor /data/raw                        which sources a folder has, and what is missing
     med-mat build --raw /data/raw --out Med-MAT     raw folders -> a dataset that load_dataset opens
     med-mat split Med-MAT related CT/Lung/Cancer    a CG experiment, and its audit
+    med-mat export Med-MAT related CT/Lung/Cancer --format trl --out related    the same as files for a trainer
     """
 
 
@@ -79,6 +92,7 @@ for command in (
     experiments.recommend,
     training.experiment,
     training.collect,
+    exporting.export,
     upstream.official,
     looking.plot,
     looking.cite,
