@@ -1,20 +1,43 @@
-"""The folder that a miniature is written to; paths cannot leave it."""
+"""The folder that a miniature is written to; paths cannot leave it. What was drawn where is remembered."""
 
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
 
 from med_mat.errors import ReadError
+from med_mat.raw.miniature.drawn import Place, Size, texture
+from med_mat.raw.miniature.look import Fractions, Look
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 AnyPath = str | PurePosixPath
 
 
 class Folder:
-    """Files below ``root``; paths are relative, with ``/``."""
+    """Files below ``root``; paths are relative, with ``/``.
 
-    def __init__(self, root: Path | str) -> None:
+    Args:
+        root: the folder.
+        looks: by reference, path or seed text of an image: what it shows. Images without one are blobs.
+        series: miniatures of another series have other images of the same things; 0 is the usual one.
+
+    Attributes:
+        seeds: reference of an image -> its seed text, where one was given.
+        sizes: reference of an image -> its width and height.
+        shapes: reference of a mask, or text of an RLE -> the boxes of its shapes.
+    """
+
+    def __init__(self, root: Path | str, looks: Mapping[str, Look] | None = None, *, series: int = 0) -> None:
         self.root = Path(root).absolute()
+        self.looks = looks or {}
+        self.series = series
+        self.seeds: dict[str, str] = {}
+        self.sizes: dict[str, Size] = {}
+        self.shapes: dict[str, tuple[Fractions, ...]] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
@@ -34,6 +57,21 @@ class Folder:
         target = self._target(path)
         data = target.read_bytes()
         target.write_bytes(data[: int(len(data) * keep)])
+
+    def _drawn(self, reference: str, size: Size, seed: str, *, color: bool, shared: bool = False) -> NDArray[Any]:
+        """The values of an image, 0 to 1; ``shared``: its seed text may be that of other images too."""
+        self.sizes[reference] = size
+        if shared:
+            self.seeds[reference] = seed
+        look = self.looks.get(seed if shared else reference) or self.looks.get(reference.partition("#")[0])
+        return texture(size, f"{self.series} {seed}" if self.series else seed, color=color, look=look)
+
+    def _shaped(self, reference: str, size: Size, places: Iterable[Place]) -> None:
+        """Remember the boxes of the shapes of a mask."""
+        width, height = size
+        self.shapes[reference] = tuple(
+            (left / width, top / height, right / width, bottom / height) for left, top, right, bottom in places
+        )
 
     def _target(self, path: AnyPath) -> Path:
         relative = PurePosixPath(path)
