@@ -90,7 +90,7 @@ def has_miniature(source: Source) -> bool:
     return hasattr(loader_of(source), "miniature")
 
 
-def write_miniature(source: Source, folder: Path, *, series: int = 0, independent: bool = False) -> None:
+def write_miniature(source: Source, folder: Path, *, series: int = 0, copies: int = 1, independent: bool = False) -> None:
     """Write a tiny synthetic copy of a source's layout, and a notice that it is synthetic.
 
     It is written twice: what the loader reads in the first says what the images of the second show
@@ -100,6 +100,7 @@ def write_miniature(source: Source, folder: Path, *, series: int = 0, independen
         source: the source.
         folder: the root of the copy; created if missing.
         series: copies of another series have other images of the same things.
+        copies: number of images in place of each one, where the loader reads what no table lists.
         independent: whether what an image shows is drawn independently of its labels: a control in which nothing can
             be learned.
 
@@ -114,24 +115,31 @@ def write_miniature(source: Source, folder: Path, *, series: int = 0, independen
         folder.mkdir(parents=True, exist_ok=True)
         (folder / NOTICE).write_text(_NOTICE_TEXT.format(title=source.title), "utf-8")
         try:
-            module.miniature(first := Miniature(folder, series=series))
-            shown = _shown(source, first, independent)
-            module.miniature(Miniature(folder, shown, series=series))
+            module.miniature(first := Miniature(folder, series=series, copies=copies))
+            shown, read = _shown(source, first, independent)
+            module.miniature(Miniature(folder, shown, series=series, copies=copies))
+            for name in first.copied - read:  # unknown to a table
+                (folder / name).unlink()
         except (MedMATError, OSError):
             raise
         except Exception as error:
             raise _fault(source, "fails to write its miniature", error) from error
 
 
-def _shown(source: Source, written: Miniature, independent: bool) -> Mapping[str, Look]:
-    """What the images of a miniature show; nothing where its loader cannot read it, which a build reports."""
+def _shown(source: Source, written: Miniature, independent: bool) -> tuple[Mapping[str, Look], set[str]]:
+    """What the images of a miniature show, and the files that its loader reads.
+
+    Nothing where its loader cannot read it, which a build reports.
+    """
     try:
         raw = locate(source, written.root, examples_of(source))
         below = PurePosixPath(raw.root.relative_to(written.root))
-        return looks(source, examples_of(source)(raw), written, below, independent=independent)
+        examples = list(examples_of(source)(raw))
+        read = {str(below / path) for example in examples for path in example.files}
+        return looks(source, examples, written, below, independent=independent), read
     except MedMATError as error:
         log.debug("%s: what the images of its miniature show is unknown: %s", source.name, error)
-        return {}
+        return {}, set()
 
 
 def _fault(source: Source, what: str, error: Exception, raw: RawFolder | None = None) -> LoaderError:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -24,17 +25,22 @@ class Folder:
         root: the folder.
         looks: by reference, path or seed text of an image: what it shows. Images without one are blobs.
         series: miniatures of another series have other images of the same things; 0 is the usual one.
+        copies: number of images in place of each one, with other numbers in their names: 1 as the source's loader
+            writes it. An image with a seed text, or of another format than those of Pillow, remains single.
 
     Attributes:
         seeds: reference of an image -> its seed text, where one was given.
         sizes: reference of an image -> its width and height.
+        copied: paths of further images and masks.
         shapes: reference of a mask, or text of an RLE -> the boxes of its shapes.
     """
 
-    def __init__(self, root: Path | str, looks: Mapping[str, Look] | None = None, *, series: int = 0) -> None:
+    def __init__(self, root: Path | str, looks: Mapping[str, Look] | None = None, *, series: int = 0, copies: int = 1) -> None:
         self.root = Path(root).absolute()
         self.looks = looks or {}
         self.series = series
+        self.copies = copies
+        self.copied: set[str] = set()
         self.seeds: dict[str, str] = {}
         self.sizes: dict[str, Size] = {}
         self.shapes: dict[str, tuple[Fractions, ...]] = {}
@@ -65,6 +71,19 @@ class Folder:
             self.seeds[reference] = seed
         look = self.looks.get(seed if shared else reference) or self.looks.get(reference.partition("#")[0])
         return texture(size, f"{self.series} {seed}" if self.series else seed, color=color, look=look)
+
+    def _with_copies(self, path: AnyPath, seed: str | None) -> Iterator[str]:
+        """A path, and those of its copies: its last number is raised by thousands."""
+        yield str(path)
+        numbers = list(re.finditer(r"\d+", PurePosixPath(path).stem))
+        if seed is not None or not numbers:
+            return
+        pure, (start, stop) = PurePosixPath(path), numbers[-1].span()
+        for copy in range(1, self.copies):
+            number = str(int(numbers[-1][0]) + 1000 * copy).zfill(stop - start)
+            name = str(pure.with_name(f"{pure.stem[:start]}{number}{pure.stem[stop:]}{pure.suffix}"))
+            self.copied.add(name)
+            yield name
 
     def _shaped(self, reference: str, size: Size, places: Iterable[Place]) -> None:
         """Remember the boxes of the shapes of a mask."""

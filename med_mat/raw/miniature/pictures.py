@@ -47,12 +47,13 @@ class Pictures(Folder):
             photometric: Photometric interpretation stated by a TIFF, if it differs from that of its pixels.
         """
         color = mode in ("RGB", "RGBA", "CMYK", "P")
-        values = self._drawn(str(path), size, seed or str(path), color=color, shared=seed is not None)
-        picture = _picture(values, mode)
-        if photometric is None:
-            self._save(path, picture, format, orientation)
-        else:
-            self.write(path, _restated(encoded(picture, "TIFF", orientation), photometric))
+        for name in self._with_copies(path, seed):
+            values = self._drawn(name, size, seed or name, color=color, shared=seed is not None)
+            picture = _picture(values, mode)
+            if photometric is None:
+                self._save(name, picture, format, orientation)
+            else:
+                self.write(name, _restated(encoded(picture, "TIFF", orientation), photometric))
 
     def mask(
         self,
@@ -85,16 +86,16 @@ class Pictures(Folder):
                 right.
             line: Whether the bottom row has the value too, with or without a shape.
         """
-        seed = seed or str(path)
-        values = drawn.filled(size, seed, shape=shape, value=value, background=background, empty=empty)
-        self._shaped(str(path), size, () if empty else (drawn.place(size, seed),))
-        if speck and not empty:
-            left, top, *_ = drawn.place(size, seed)
-            corner = slice(0, 2) if left > 2 or top > 2 else slice(-2, None)
-            values[corner, corner] = value
-        if line:
-            values[-1] = value
-        self._save(path, in_mode(values, mode), format)
+        for name in self._with_copies(path, seed):
+            place = drawn.place(size, seed or name)
+            values = drawn.filled(size, seed or name, shape=shape, value=value, background=background, empty=empty)
+            self._shaped(name, size, () if empty else (place,))
+            if speck and not empty:
+                corner = slice(0, 2) if place[0] > 2 or place[1] > 2 else slice(-2, None)
+                values[corner, corner] = value
+            if line:
+                values[-1] = value
+            self._save(name, in_mode(values, mode), format)
 
     def label_map(
         self,

@@ -45,12 +45,12 @@ def scene(size: tuple[int, int], look: Look, random: np.random.Generator, *, col
 
     width, height = size
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    density, inside = anatomy(look.area, *_turned(x, y, *_pose(random)), random)
-    for _ in range(6):  # no two bodies are alike
+    density, inside = anatomy(look.area, *_bent(*_turned(x, y, *_pose(random)), random), random)
+    for _ in range(8):  # no two bodies are alike, and no near-duplicates of each other
         across, down = random.uniform(-0.9, 0.9, 2)
-        narrow, tall = random.uniform(0.1, 0.5, 2)
+        narrow, tall = random.uniform(0.15, 0.6, 2)
         blob = np.exp(-(((x - across) / narrow) ** 2) - ((y - down) / tall) ** 2)
-        density = density * (1 + random.uniform(-0.45, 0.45) * blob)
+        density = density * (1 + random.uniform(-0.6, 0.6) * blob) + random.uniform(0, 0.1) * blob
     there = [(one, place) for label, place in look.present if (one := finding(label)) is not None]
     for one, place in there[:_FINDINGS]:
         density = density + _placed(one, place or _somewhere(inside, x, y, random), x, y, random)
@@ -65,8 +65,8 @@ def scene(size: tuple[int, int], look: Look, random: np.random.Generator, *, col
 
 def _pose(random: np.random.Generator) -> tuple[float, float, float, float]:
     """Shift to the right and down, scale, and rotation in radians."""
-    across, down = random.uniform(-0.12, 0.12, 2)
-    return float(across), float(down), float(random.uniform(0.85, 1.1)), float(random.uniform(-0.3, 0.3))
+    across, down = random.uniform(-0.15, 0.15, 2)
+    return float(across), float(down), float(random.uniform(0.8, 1.15)), float(random.uniform(-0.4, 0.4))
 
 
 def _turned(x: Array, y: Array, across: float, down: float, scale: float, turn: float) -> tuple[Array, Array]:
@@ -74,6 +74,14 @@ def _turned(x: Array, y: Array, across: float, down: float, scale: float, turn: 
 
     x, y = (x - across) / scale, (y - down) / scale
     return x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+
+
+def _bent(x: Array, y: Array, random: np.random.Generator) -> tuple[Array, Array]:
+    """The same coordinates in a body that is bent."""
+    import numpy as np
+
+    waves, starts = random.uniform(1.5, 5, 2), random.uniform(0, 6.3, 2)
+    return x + 0.12 * np.sin(waves[0] * y + starts[0]), y + 0.14 * np.sin(waves[1] * x + starts[1])
 
 
 def _somewhere(inside: Array, x: Array, y: Array, random: np.random.Generator) -> Fractions:
