@@ -52,8 +52,9 @@ def scene(size: tuple[int, int], look: Look, random: np.random.Generator, *, col
         blob = np.exp(-(((x - across) / narrow) ** 2) - ((y - down) / tall) ** 2)
         density = density * (1 + random.uniform(-0.6, 0.6) * blob) + random.uniform(0, 0.1) * blob
     there = [(one, place) for label, place in look.present if (one := finding(label)) is not None]
+    (own,) = random.spawn(1)  # so that nothing else depends on what is found
     for one, place in there[:_FINDINGS]:
-        density = density + _placed(one, place or _somewhere(inside, x, y, random), x, y, random)
+        density = density + _placed(one, place or _somewhere(inside, x, y, own), x, y, own)
     density = np.clip(density * random.uniform(0.85, 1.1) + random.uniform(-0.04, 0.06), 0, 1)
     noise = random.standard_normal((height, width))
     if look.modality in _COLORS:
