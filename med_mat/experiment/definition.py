@@ -290,6 +290,7 @@ def _arms(given: tuple[str | Mapping[str, Any], ...] | None, untrained: bool, wh
     for arm in made:
         if arm.like and arm.like not in names:
             raise SplitError(f"{where}: arm {arm.name!r} is like {arm.like!r}, which is not one of its arms.")
+    for arm in made:
         if arm.like and next(one for one in made if one.name == arm.like).like:
             raise SplitError(f"{where}: arm {arm.name!r} is like {arm.like!r}, which is like another one itself.")
     return tuple(made)

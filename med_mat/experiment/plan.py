@@ -70,6 +70,7 @@ class PlannedStudy:
     published: Mapping[str, float]
     chance: float | None  # accuracy of a random choice, from 0 to 1
     blind: str  # how far the questions can be answered without the image
+    blind_best: float | None  # accuracy of the best of these ways, from 0 to 1
     groups: int  # of the test records
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -306,6 +307,7 @@ def _study(mat: Index, study: Study, definition: Definition, found: Prepared) ->
         dict(study.published),
         proof.asks["test"].chance,
         str(proof.blind),
+        max((way.all.accuracy for way in proof.blind.ways.values()), default=None),
         groups,
         tuple(dict.fromkeys(notes)),
         tuple(_too_small(study, len(test), groups)),

@@ -66,7 +66,8 @@ class StudyFigures:
     ungraded: int  # tested records without options, which are not compared
     groups: int
     chance: float | None
-    blind: str
+    blind: str  # how far the questions can be answered without the image
+    blind_best: float | None
     arms: tuple[ArmFigures, ...]
     left_out: Mapping[str, str]
     notes: tuple[str, ...]
@@ -226,7 +227,8 @@ class _Measured:
                 )
             )
         return StudyFigures(
-            study.name, study.target, study.table, self.records, self.ungraded, self.groups, study.chance, study.blind,
+            study.name, study.target, study.table, self.records, self.ungraded, self.groups,
+            study.chance, study.blind, study.blind_best,
             tuple(found), study.left_out, study.notes, study.warnings,
         )  # fmt: skip
 
