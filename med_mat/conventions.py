@@ -151,7 +151,7 @@ def resized(size: Size, least: int = _LEAST, most: int = _MOST) -> Size:
     width, height = size
     if min(size) < 1 or max(size) > _LONGEST * min(size):
         raise UsageError(f"An image of {width} x {height} pixels has no form for Qwen2.5-VL: one side is too long.")
-    wide, high = (max(_FACTOR, round(side / _FACTOR) * _FACTOR) for side in size)
+    wide, high = (round(side / _FACTOR) * _FACTOR for side in size)
     if wide * high > most:
         ratio = math.sqrt(width * height / most)
         wide, high = (max(_FACTOR, math.floor(side / ratio / _FACTOR) * _FACTOR) for side in size)
