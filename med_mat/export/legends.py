@@ -1,4 +1,4 @@
-"""One legend for the label maps of all images of an export: each value is a set of labels, as in a record, but the same."""
+"""One legend for the label maps of all images of an export: each value stands for a set of labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The images of a part with what is annotated in them: records of one image merged, files as every program reads them."""
+"""The images of a part with their annotations: records of one image merged, in files that every program reads."""
 
 from __future__ import annotations
 

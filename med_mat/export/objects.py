@@ -3,7 +3,8 @@
 For each class, an image is one of four:
 
 - it has boxes of the class;
-- *absent*: it is annotated with boxes, and the class is stated to be absent, or is among those that boxes of its row have;
+- *absent*: it is annotated with boxes, and the class is stated to be absent, or is one of those that boxes of its row
+  have;
 - *unsure*: stated as unknown, or as present without a box: further objects may be there;
 - not annotated: its row does not have the class.
 """

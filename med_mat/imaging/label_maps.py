@@ -39,8 +39,8 @@ def masks(record: Mapping[str, Any]) -> dict[str, NDArray[np.bool_]]:
     stored, legend = record["mask"], record["mask_legend"]
     if stored is None or legend is None:
         raise UsageError(
-            f"{name} has no mask: its row is not annotated with masks, or its pixels are not in this build. Ask for masks "
-            "of records whose 'mask' is not None."
+            f"{name} has no mask: its row is not annotated with masks, or its pixels are not in this build. Ask for "
+            "masks of records whose 'mask' is not None."
         )
     return regions(values(stored, name), legend)
 

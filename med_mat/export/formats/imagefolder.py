@@ -26,7 +26,7 @@ _COLUMNS = ("label", "labels", "labels_absent", "labels_unknown")
 
 @export_format("imagefolder", summary="a folder of images per label, or metadata.csv where images have several")
 def imagefolder(job: Job, *, layout: Layout = "auto", classes: tuple[str, ...] = ()) -> None:
-    """Write ``train/FOLDER/image`` (``validation``, ``test``) and ``classes.json``, or ``train/metadata.csv`` and images.
+    """Write ``train/FOLDER/image`` (``validation``, ``test``) and ``classes.json``, or images and a table.
 
     As folders, each label has its folder in all parts, so that readers number them alike; one without images has the
     file ``.empty``. ``classes.json`` maps folders to labels, in the order of these numbers. As a table,

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from med_mat.errors import ExportError
 from med_mat.export.job import Job
 from med_mat.export.labels import chosen, is_single, labels_of, labels_of_rows, multi_hot
-from med_mat.export.legends import coded, label_sets, png
+from med_mat.export.legends import LabelSet, coded, label_sets, png
 from med_mat.export.merged import Image, images, write_plain
 from med_mat.export.objects import Plan, plan
 from med_mat.export.registry import export_format
@@ -26,7 +26,7 @@ NO_LABELS = "it has no labels of the chosen classes"
 
 @export_format("monai", summary="MONAI datalist: images with label maps, or with classes")
 def monai(job: Job, *, target: Target = "auto", classes: tuple[str, ...] = (), partial: bool = False) -> None:
-    """Write ``dataset.json`` with the lists "training", "validation", "test", the images, and the masks below ``labels/``.
+    """Write ``dataset.json`` with the lists "training", "validation", "test", the images, and masks below ``labels/``.
 
     Masks: if no two classes overlap anywhere, ``label`` is a gray PNG whose values are the numbers of the classes from
     1, 0 for the background; else it is a list of PNGs of 0 and 1, one for each class in the order of ``channels``,
@@ -78,7 +78,7 @@ def _have_masks(job: Job, part: str) -> Any:
 
 
 def _label_map(job: Job, image: Image, ours: Plan) -> str:
-    values = {(label,): number for number, label in enumerate(ours.classes, 1)}
+    values: dict[LabelSet, int] = {(label,): number for number, label in enumerate(ours.classes, 1)}
     path = f"labels/{image.stem}.png"
     job.out.write(path, png(coded(image.regions(), image.size, ours.classes, values)))
     return path

@@ -32,7 +32,7 @@ def nnunet(
     color: Literal["auto", "RGB", "L"] = "auto",
     partial: bool = False,
 ) -> None:
-    """Write ``DatasetNNN_NAME`` with ``imagesTr`` and ``labelsTr`` (train and validation), ``imagesTs`` and ``labelsTs``.
+    """Write ``DatasetNNN_NAME`` with ``imagesTr``, ``labelsTr`` (train and validation), ``imagesTs``, ``labelsTs``.
 
     The program reads lossless formats alone, so images are decoded to PNG, all with the same channels. Labels count
     from 1 in the order of the classes. Where classes overlap, each set of labels that a pixel has is a number, the
@@ -49,7 +49,7 @@ def nnunet(
     """
     if not 1 <= dataset <= _MOST or not name.replace("-", "").isalnum() or not name.isascii():
         raise ExportError(
-            f"nnU-Net asks for a dataset from 1 to {_MOST} and a name of letters and digits, not {dataset} and {name!r}."
+            f"nnU-Net asks for a dataset from 1 to {_MOST} and a name of letters and digits, not {dataset}, {name!r}."
         )
     mat, root = job.experiment.mat, f"Dataset{dataset:03d}_{name}"
     ours = plan(mat, job.positions, classes)
@@ -101,10 +101,9 @@ def legend(values: dict[LabelSet, int], classes: tuple[str, ...]) -> dict[str, A
 
 
 def _mode(job: Job) -> Color:
-    facts, rows = job.experiment.mat.tags.facts, set()
-    for positions in job.positions.values():
-        rows |= job.experiment.mat.tags.counts(positions).keys()
-    return "L" if all(facts[row].mat.modality in GRAY for row in rows) else "RGB"
+    tags = job.experiment.mat.tags
+    rows = {row for positions in job.positions.values() for row in tags.counts(positions)}
+    return "L" if all(tags.facts[row].mat.modality in GRAY for row in rows) else "RGB"
 
 
 def _writer(job: Job, folder: str, mode: Color) -> Callable[[Row], str]:

@@ -104,6 +104,6 @@ def _card(job: Job, suffixes: list[str], masks: bool) -> str:
     data = {"configs": [{"config_name": "default", "data_files": files}], "dataset_info": card}
     head = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
     return (
-        f"---\n{head}---\n\n# Med-MAT as WebDataset\n\nSplit {job.info['fingerprint']} of build {job.info['build']}. "
-        "`KEY.json` has the columns of the record;\n`export.json` says what was exported, `LICENSES.md` on what terms.\n"
+        f"---\n{head}---\n\n# Med-MAT as WebDataset\n\nSplit {job.info['fingerprint']} of build {job.info['build']}.\n"
+        "`KEY.json` has the columns of the record, `export.json` says what was exported, `LICENSES.md` on what terms.\n"
     )

@@ -28,15 +28,16 @@ def yolo(job: Job, *, classes: tuple[str, ...] = (), partial: bool = False) -> N
     ours = plan(job.experiment.mat, job.positions, classes)
     written = {}
     for part in job.parts:
-        folder, number = _PARTS[part], 0
+        folder, total = _PARTS[part], 0
         found = images(
             job, part, ours, lambda row, to=f"images/{folder}": write_plain(job, row, to),  # type: ignore[misc]
             partial=partial, masks="none",
         )  # fmt: skip
-        for number, image in enumerate(found, 1):
+        for image in found:
+            total += 1
             path = f"labels/{image.stem}.txt"
             job.out.write(path, _lines(image, ours).encode())
-        if number:
+        if total:
             written[folder] = f"images/{folder}"
     names = dict(enumerate(ours.classes))
     text = yaml.safe_dump({**written, "nc": len(names), "names": names}, sort_keys=False, allow_unicode=True)
