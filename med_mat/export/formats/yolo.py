@@ -28,16 +28,15 @@ def yolo(job: Job, *, classes: tuple[str, ...] = (), partial: bool = False) -> N
     ours = plan(job.experiment.mat, job.positions, classes)
     written = {}
     for part in job.parts:
-        folder, total = _PARTS[part], 0
+        folder = _PARTS[part]
         found = images(
             job, part, ours, lambda row, to=f"images/{folder}": write_plain(job, row, to),  # type: ignore[misc]
             partial=partial, masks="none",
         )  # fmt: skip
         for image in found:
-            total += 1
             path = f"labels/{image.stem}.txt"
             job.out.write(path, _lines(image, ours).encode())
-        if total:
+        if job.written[part]:
             written[folder] = f"images/{folder}"
     names = dict(enumerate(ours.classes))
     text = yaml.safe_dump({**written, "nc": len(names), "names": names}, sort_keys=False, allow_unicode=True)
