@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from med_mat.export.job import REASONS, Job, Picture, Row
-from med_mat.export.objects import Object, Objects, Plan
+from med_mat.export.objects import Object, Objects, Survey
 from med_mat.imaging import label_maps
 
 #: What is noted of an image that was not copied as stored.
@@ -40,22 +40,31 @@ class Image:
 
     def regions(self) -> dict[str, NDArray[np.bool_]]:
         """The mask of each label, (height, width) of bool; those of several records are joined."""
-        joined: dict[str, NDArray[np.bool_]] = {}
-        for content, legend in self.masks:
-            for label, region in label_maps.regions(label_maps.values(content, self.ids[0]), legend).items():
-                joined[label] = joined[label] | region if label in joined else region
-        return joined
+        return joined((content, legend, self.ids[0]) for content, legend in self.masks)
+
+
+def joined(masks: Iterable[tuple[Any, Any, object]]) -> dict[str, NDArray[np.bool_]]:
+    """The mask of each label of one image, (height, width) of bool, from several label maps.
+
+    Args:
+        masks: Label maps with their legends, and the ids of their records.
+    """
+    found: dict[str, NDArray[np.bool_]] = {}
+    for content, legend, name in masks:
+        for label, region in label_maps.regions(label_maps.values(content, name), legend).items():
+            found[label] = found[label] | region if label in found else region
+    return found
 
 
 def images(
-    job: Job, part: str, plan: Plan, write: Callable[[Row], str], *, partial: bool, masks: Masks = "any"
+    job: Job, part: str, known: Survey, write: Callable[[Row], str], *, partial: bool, masks: Masks = "any"
 ) -> Iterator[Image]:
     """The images of a part. Those that several records share come last.
 
     Args:
         job: The export, whose rows are read.
         part: "train", "validation" or "test".
-        plan: See :func:`med_mat.export.objects.plan`.
+        known: See :func:`med_mat.export.objects.survey`.
         write: Writes the image of a row, and returns the path of its file.
         partial: Whether to keep images in which some classes are not annotated; else they are left out and counted.
         masks: "none", "any" that there are, or "all": records without a mask are left out and counted.
@@ -66,14 +75,14 @@ def images(
         if masks == "all" and row.mask is None:
             job.skip(row, REASONS["mask"])
             continue
-        found = plan.of(row.facts)
-        if (why := plan.refused(found, partial=partial)) is not None:
+        found = known.of(row.facts)
+        if (why := known.refused(found, partial=partial)) is not None:
             job.skip(row, why)
             continue
         here = Image(write(row), row.image.size, found, name, [row.id], facts=row.facts)
         if masks != "none" and row.mask is not None:
             here.masks.append((row.mask.bytes, row.facts["mask_legend"]))
-        if name not in plan.shared:
+        if name not in known.shared:
             yield here
         elif (before := pending.setdefault(name, here)) is not here:
             before.ids += here.ids

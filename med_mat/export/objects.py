@@ -121,7 +121,7 @@ def boxed_labels(mat: Index, rows: Iterable[int]) -> dict[int, frozenset[str]]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Survey:
     """What an export knows of its images before it reads them: classes, and which records share an image.
 
     ``classes`` are in the order of their ids: as given, else all labels of boxes in all parts, sorted.
@@ -153,7 +153,7 @@ class Plan:
         return [(place[one.label], one) for one in found.boxes if one.label in place]
 
 
-def plan(mat: Index, positions: Mapping[str, Positions], classes: tuple[str, ...] = ()) -> Plan:
+def survey(mat: Index, positions: Mapping[str, Positions], classes: tuple[str, ...] = ()) -> Survey:
     """Prepare an export of boxes or masks.
 
     Args:
@@ -183,7 +183,7 @@ def plan(mat: Index, positions: Mapping[str, Positions], classes: tuple[str, ...
                 if one["image_id"] in several and one["boxes"] is not None:
                     said, before = objects(one, boxed), shared.get(one["image_id"])
                     shared[one["image_id"]] = said if before is None else before | said
-    return Plan(_chosen(classes, known), boxed, shared)
+    return Survey(_chosen(classes, known), boxed, shared)
 
 
 def _chosen(classes: tuple[str, ...], known: set[str]) -> tuple[str, ...]:

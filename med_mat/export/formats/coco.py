@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from med_mat.export.job import Job
 from med_mat.export.merged import Image, Masks, images, part_of, write_plain
-from med_mat.export.objects import Plan, plan
+from med_mat.export.objects import Survey, survey
 from med_mat.export.registry import export_format
 
 _SPOOL = 64 << 20
@@ -35,7 +35,7 @@ def coco(job: Job, *, classes: tuple[str, ...] = (), partial: bool = True, masks
         partial: Whether to keep images in which some of the classes are not annotated.
         masks: Whether to write the masks, where there are some.
     """
-    ours = plan(job.experiment.mat, job.positions, classes)
+    ours = survey(job.experiment.mat, job.positions, classes)
     kept: Masks = "any" if masks else "none"
     categories = [{"id": number, "name": name} for number, name in enumerate(ours.classes, 1)]
     for part in job.parts:
@@ -62,7 +62,7 @@ def _info(job: Job, part: str) -> dict[str, Any]:
     return {"description": about, "version": job.info["fingerprint"], "url": "", "year": 0, "date_created": ""}
 
 
-def _image(number: int, image: Image, ours: Plan) -> dict[str, Any]:
+def _image(number: int, image: Image, ours: Survey) -> dict[str, Any]:
     ids = {name: place for place, name in enumerate(ours.classes, 1)}
     known = image.found
     return {
@@ -76,7 +76,7 @@ def _image(number: int, image: Image, ours: Plan) -> dict[str, Any]:
     }
 
 
-def _annotations(number: int, image: Image, ours: Plan) -> Iterator[dict[str, Any]]:
+def _annotations(number: int, image: Image, ours: Survey) -> Iterator[dict[str, Any]]:
     regions = image.regions()
     for place, one in ours.boxes(image.found):
         width, height = one.xmax - one.xmin, one.ymax - one.ymin

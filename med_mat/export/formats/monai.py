@@ -14,7 +14,7 @@ from med_mat.export.job import Job
 from med_mat.export.labels import chosen, is_single, labels_of, labels_of_rows, multi_hot
 from med_mat.export.legends import LabelSet, coded, label_sets, png
 from med_mat.export.merged import Image, images, write_plain
-from med_mat.export.objects import Plan, plan
+from med_mat.export.objects import Survey, survey
 from med_mat.export.registry import export_format
 
 Target = Literal["auto", "masks", "classes"]
@@ -57,7 +57,7 @@ def monai(job: Job, *, target: Target = "auto", classes: tuple[str, ...] = (), p
 def _masks(job: Job, classes: tuple[str, ...], partial: bool) -> tuple[dict[str, Any], Entries]:
     mat = job.experiment.mat
     masked = {part: at[_have_masks(job, part)] for part, at in job.positions.items()}
-    ours = plan(mat, masked, classes)
+    ours = survey(mat, masked, classes)
     if not ours.classes:
         raise ExportError("No record of this split has a mask: export it with target='classes'.")
     overlap = bool(ours.shared) or any(len(one) > 1 for one in label_sets(mat, masked.values(), ours.classes))
@@ -77,14 +77,14 @@ def _have_masks(job: Job, part: str) -> Any:
     return np.asarray(pc.is_valid(legends))
 
 
-def _label_map(job: Job, image: Image, ours: Plan) -> str:
+def _label_map(job: Job, image: Image, ours: Survey) -> str:
     values: dict[LabelSet, int] = {(label,): number for number, label in enumerate(ours.classes, 1)}
     path = f"labels/{image.stem}.png"
     job.out.write(path, png(coded(image.regions(), image.size, ours.classes, values)))
     return path
 
 
-def _channels(job: Job, image: Image, ours: Plan) -> list[str]:
+def _channels(job: Job, image: Image, ours: Survey) -> list[str]:
     regions, nothing = image.regions(), np.zeros((image.size[1], image.size[0]), dtype=np.bool_)
     paths = [f"labels/{image.stem}_{number:02d}.png" for number in range(len(ours.classes))]
     for path, label in zip(paths, ours.classes, strict=True):

@@ -11,7 +11,7 @@ from med_mat.export.job import Job, Row
 from med_mat.export.legends import LabelSet, coded, label_sets, png
 from med_mat.export.merged import images
 from med_mat.export.names import stem
-from med_mat.export.objects import plan
+from med_mat.export.objects import survey
 from med_mat.export.registry import export_format
 from med_mat.imaging import label_maps
 from med_mat.imaging.label_maps import Color
@@ -52,7 +52,7 @@ def nnunet(
             f"nnU-Net asks for a dataset from 1 to {_MOST} and a name of letters and digits, not {dataset}, {name!r}."
         )
     mat, root = job.experiment.mat, f"Dataset{dataset:03d}_{name}"
-    ours = plan(mat, job.positions, classes)
+    ours = survey(mat, job.positions, classes)
     sets = label_sets(mat, job.positions.values(), ours.classes)
     classes = tuple(one for one in ours.classes if any(one in labels for labels in sets)) or ours.classes
     values: dict[LabelSet, int] = {labels: number for number, labels in enumerate(sets, 1)}

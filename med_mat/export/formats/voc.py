@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from med_mat.export.job import Job, Row
 from med_mat.export.merged import Image, images, plain
 from med_mat.export.names import image_path
-from med_mat.export.objects import Object, Plan, plan
+from med_mat.export.objects import Object, Survey, survey
 from med_mat.export.registry import export_format
 
 #: Readers look here: the year 2007 is the one whose test part has annotations.
@@ -29,7 +29,7 @@ def voc(job: Job, *, classes: tuple[str, ...] = (), partial: bool = False) -> No
         classes: Labels to keep (default: all labels of boxes in all parts).
         partial: Whether to keep images in which some of the classes are not annotated; a trainer takes them for absent.
     """
-    ours = plan(job.experiment.mat, job.positions, classes)
+    ours = survey(job.experiment.mat, job.positions, classes)
 
     def write(row: Row) -> str:
         shown, note = plain(row)
@@ -53,7 +53,7 @@ def _list(names: list[str]) -> bytes:
     return "".join(f"{one}\n" for one in names).encode()
 
 
-def _annotation(name: str, image: Image, ours: Plan) -> str:
+def _annotation(name: str, image: Image, ours: Survey) -> str:
     width, height = image.size
     boxes = "".join(_object(one) for _, one in ours.boxes(image.found))
     return (

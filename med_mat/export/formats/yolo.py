@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from med_mat.export.job import Job
 from med_mat.export.merged import Image, images, write_plain
-from med_mat.export.objects import Plan, plan
+from med_mat.export.objects import Survey, survey
 from med_mat.export.registry import export_format
 
 #: The words of this format for the parts.
@@ -25,7 +25,7 @@ def yolo(job: Job, *, classes: tuple[str, ...] = (), partial: bool = False) -> N
     """
     import yaml
 
-    ours = plan(job.experiment.mat, job.positions, classes)
+    ours = survey(job.experiment.mat, job.positions, classes)
     written = {}
     for part in job.parts:
         folder = _PARTS[part]
@@ -44,7 +44,7 @@ def yolo(job: Job, *, classes: tuple[str, ...] = (), partial: bool = False) -> N
     job.out.write("data.yaml", (head + text).encode())
 
 
-def _lines(image: Image, ours: Plan) -> str:
+def _lines(image: Image, ours: Survey) -> str:
     width, height = image.size
     lines = []
     for number, one in ours.boxes(image.found):
