@@ -10,7 +10,19 @@ from typing import Any, NoReturn
 import click
 
 from med_mat import __version__
-from med_mat.commands import authoring, caching, catalog, experiments, exporting, hub, looking, measuring, raw, upstream
+from med_mat.commands import (
+    authoring,
+    caching,
+    catalog,
+    experiments,
+    exporting,
+    hub,
+    looking,
+    measuring,
+    raw,
+    training,
+    upstream,
+)
 from med_mat.errors import MedMATError
 
 
@@ -79,6 +91,8 @@ for command in (
     experiments.combinations,
     experiments.recommend,
     exporting.export,
+    training.experiment,
+    training.collect,
     upstream.official,
     looking.plot,
     looking.cite,

@@ -18,7 +18,9 @@
     ├── WriteError (OSError)                    a file cannot be written
     ├── SplitError (ValueError)                 a split cannot be made, saved or loaded
     │   └── AuditError                          a split violates its rule
+    ├── EngineError (RuntimeError)              an engine is unknown, or fails, or its settings do not go together
     ├── ExportError (ValueError)                records cannot be exported, or not into that folder
+    ├── ScoreError (ValueError)                 answers cannot be read or scored, or results not compared
     ├── PlotError (ValueError)                  nothing to plot, or an unsupported file extension
     ├── MissingExtraError (ImportError)         an optional dependency is not installed
     ├── DownloadError (RuntimeError)            a source cannot be downloaded
@@ -110,8 +112,16 @@ class AuditError(SplitError):
         self.audit = audit
 
 
+class EngineError(MedMATError, RuntimeError):
+    """An engine is unknown, lacks what it needs, has settings that do not go together, or fails on a task."""
+
+
 class ExportError(MedMATError, ValueError):
     """Records cannot be exported: an unknown format or option, terms that keep them back, a folder with other files."""
+
+
+class ScoreError(MedMATError, ValueError):
+    """Answers cannot be read, are to other records, or cannot be scored; or results cannot be compared."""
 
 
 class PlotError(MedMATError, ValueError):
