@@ -1,4 +1,4 @@
-"""Map-style datasets for PyTorch: classification, detection and segmentation, with unknown labels told from absent ones.
+"""Map-style datasets for PyTorch: classification, detection and segmentation; unknown labels are not absent ones.
 
 ::
 
@@ -9,8 +9,8 @@
     test = Classification(experiment, "test", transform=transform)       # the same classes, in the same order
     loader = DataLoader(train, batch_size=32, shuffle=True, num_workers=2, collate_fn=collate)
 
-Images are decoded when they are read, upright, as RGB (or gray, by option). PyTorch is imported at first use; torchvision
-is not needed, but where it is installed, boxes, masks and images are its ``tv_tensors``.
+Images are decoded when they are read, upright, as RGB (or gray, by option). PyTorch is imported at first use.
+Torchvision is not needed, but where it is installed, boxes, masks and images are its ``tv_tensors``.
 """
 
 from __future__ import annotations
@@ -76,9 +76,10 @@ class _Images:
 class Classification(_Images):
     """Images with their class: an int, or a multi-hot vector where records have several labels.
 
-    An item is ``(image, target)``. ``image`` is a Pillow image passed through ``transform``; without one, float32 of shape
-    (3, height, width), or (1, height, width) in gray, from 0 to 1. ``target`` is the number of the class, -1 for a label
-    that is not among the classes; or, with ``multi_label``, int8 of shape (classes,): 1 present, 0 absent, -1 unknown.
+    An item is ``(image, target)``. ``image`` is a Pillow image passed through ``transform``; without one, float32 of
+    shape (3, height, width), or (1, height, width) in gray, from 0 to 1. ``target`` is the number of the class, -1 for a
+    label that is not among the classes; or, with ``multi_label``, int8 of shape (classes,): 1 present, 0 absent, -1
+    unknown.
 
     Attributes:
         classes: Labels in the order of their numbers.
@@ -182,7 +183,7 @@ class _Annotated(_Images):
 
 
 class Detection(_Annotated):
-    """Images with boxes, as the detectors of torchvision take them; records that are not annotated with boxes are left out.
+    """Images with boxes, as torchvision's detectors take them; records that are not annotated with boxes are left out.
 
     An item is ``(image, target)``: the image as float32 of shape (3, height, width) from 0 to 1, and a dict of
 
@@ -257,8 +258,8 @@ class Segmentation(_Annotated):
     """Images with a mask for each class; records without masks are left out.
 
     An item is ``(image, mask)``: the image as float32 of shape (3, height, width) from 0 to 1, and int8 of shape
-    (classes, height, width): 1 where the label covers a pixel, 0 where it does not, and -1 where that is not known, since
-    the class is not, or not completely, annotated in the image. Classes may overlap.
+    (classes, height, width): 1 where the label covers a pixel, 0 where it does not, and -1 where that is not known,
+    since the class is not, or not completely, annotated in the image. Classes may overlap.
 
     Attributes:
         classes: Labels in the order of the channels.
@@ -308,8 +309,8 @@ def collate(batch: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
         batch: Items ``(image, target)``.
 
     Returns:
-        Images and targets: tensors of one shape are stacked and numbers become a tensor; images of different sizes, dicts,
-        None and everything else remain a list.
+        Images and targets: tensors of one shape are stacked and numbers become a tensor; images of different sizes,
+        dicts, None and everything else remain a list.
     """
     images, targets = zip(*batch, strict=True)
     return _together(list(images)), _together(list(targets))
