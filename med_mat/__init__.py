@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         selection,
         splits,
         taxonomy,
+        torch,
     )
     from med_mat.building import build
     from med_mat.catalog import Source, sources
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from med_mat.errors import MedMATError
     from med_mat.hub.pixels import attach
     from med_mat.hub.upload import push
+    from med_mat.imaging.label_maps import masks
     from med_mat.items import Item, examples
     from med_mat.selection import MAT, Pattern, Selection, field
     from med_mat.splits import Audit, Experiment
@@ -55,6 +57,7 @@ _HOMES = {
     "build": "med_mat.building",
     "examples": "med_mat.items",
     "field": "med_mat.selection",
+    "masks": "med_mat.imaging.label_maps",
     "open": "med_mat.dataset",
     "push": "med_mat.hub.upload",
     "sources": "med_mat.catalog",
@@ -82,6 +85,7 @@ __all__ = [
     "experiment",
     "export",
     "field",
+    "masks",
     "official",
     "open",
     "paper",
@@ -95,6 +99,7 @@ __all__ = [
     "sources",
     "splits",
     "taxonomy",
+    "torch",
 ]
 
 

@@ -23,7 +23,7 @@ ROOMS = (
     *("leakage", "nameless", "differences", "building", "contract", "items", "doctor", "validate"),
     *("index", "blind", "conventions", "score", "export"),  # what experiments and exports need of a built Med-MAT
     *("splits", "dataset", "duplicates", "paper"),  # a built Med-MAT, and its experiments
-    *("plot", "official", "hub", "experiment", "demo", "browse"),
+    *("plot", "official", "hub", "torch", "experiment", "demo", "browse"),
     *("med_mat", "commands", "cli"),  # the names that users import, and what they type
 )
 MODULES = {
