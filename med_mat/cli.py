@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from med_mat import __version__
-from med_mat.commands import authoring, caching, catalog, experiments, hub, looking, measuring, raw, upstream
+from med_mat.commands import authoring, caching, catalog, experiments, hub, looking, measuring, raw, scoring, upstream
 from med_mat.errors import MedMATError
 
 
@@ -84,6 +84,7 @@ for command in (
     looking.browse,
     caching.cache,
     measuring.blind,
+    scoring.score,
     hub.push,
     hub.attach,
     authoring.new_source,
