@@ -20,6 +20,7 @@ from med_mat.commands import (
     looking,
     measuring,
     raw,
+    scoring,
     training,
     upstream,
 )
@@ -100,6 +101,7 @@ for command in (
     looking.browse,
     caching.cache,
     measuring.blind,
+    scoring.score,
     hub.push,
     hub.attach,
     authoring.new_source,
