@@ -93,6 +93,7 @@ for command in (
     experiments.recommend,
     exporting.export,
     training.experiment,
+    training.reproduce,
     training.collect,
     upstream.official,
     looking.plot,

@@ -112,6 +112,8 @@ class MedMAT:
     leave_source_out = kinds.sources.leave_source_out
     fold = kinds.folds.fold
     folds = kinds.folds.folds
+    withhold = kinds.grid.withhold
+    withheld = kinds.grid.withheld
     split = kinds.lists.split
     limited = kinds.limited.limited
     scaling = kinds.limited.scaling
