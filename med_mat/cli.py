@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from med_mat import __version__
-from med_mat.commands import authoring, caching, catalog, experiments, hub, looking, measuring, raw, upstream
+from med_mat.commands import authoring, caching, catalog, experiments, hub, looking, measuring, raw, training, upstream
 from med_mat.errors import MedMATError
 
 
@@ -77,6 +77,8 @@ for command in (
     experiments.split,
     experiments.combinations,
     experiments.recommend,
+    training.experiment,
+    training.collect,
     upstream.official,
     looking.plot,
     looking.cite,

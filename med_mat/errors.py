@@ -19,6 +19,7 @@
     ├── SplitError (ValueError)                 a split cannot be made, saved or loaded
     │   └── AuditError                          a split violates its rule
     ├── EngineError (RuntimeError)              an engine is unknown, or fails, or its settings do not go together
+    ├── ExportError (ValueError)                records cannot be exported, or not into that folder
     ├── PlotError (ValueError)                  nothing to plot, or an unsupported file extension
     ├── MissingExtraError (ImportError)         an optional dependency is not installed
     ├── DownloadError (RuntimeError)            a source cannot be downloaded
@@ -112,6 +113,10 @@ class AuditError(SplitError):
 
 class EngineError(MedMATError, RuntimeError):
     """An engine is unknown, lacks what it needs, has settings that do not go together, or fails on a task."""
+
+
+class ExportError(MedMATError, ValueError):
+    """Records cannot be exported: an unknown format or option, terms that keep them back, a folder with other files."""
 
 
 class PlotError(MedMATError, ValueError):

@@ -16,12 +16,13 @@ PACKAGE = Path(__file__).parents[1] / "med_mat"
 #: The rooms in the order of what they know: each may import those before it, none that comes after it.
 ROOMS = (
     *("errors", "shell", "markup", "markdown", "progress"),  # words on a terminal and a page
-    *("files", "limits", "taxonomy", "vocabulary", "strict"),  # bytes, words and types
+    *("files", "limits", "taxonomy", "vocabulary", "strict", "parameters"),  # bytes, words and types
     *("hosts", "selection", "catalog", "summary", "scaffold", "permission"),  # what the cards say
     *("example", "schema", "formats", "imaging", "raw", "layouts", "marker"),  # from raw files to examples
     *("tags", "terms", "questions", "storage", "download"),  # what a record says, and where records lie
     *("leakage", "nameless", "differences", "building", "contract", "items", "doctor", "validate"),
-    *("index", "blind", "splits", "dataset", "duplicates", "paper"),  # a built Med-MAT, and its experiments
+    *("index", "blind", "conventions", "score", "export"),  # what experiments and exports need of a built Med-MAT
+    *("splits", "dataset", "duplicates", "paper"),  # a built Med-MAT, and its experiments
     *("plot", "official", "hub", "experiment", "demo", "browse"),
     *("med_mat", "commands", "cli"),  # the names that users import, and what they type
 )

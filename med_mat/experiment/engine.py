@@ -34,6 +34,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import inspect
 import logging
 import pkgutil
 import types
@@ -45,8 +46,8 @@ from typing import Any, Protocol, TypeAlias, get_type_hints, runtime_checkable
 
 from med_mat import strict
 from med_mat.errors import EngineError, MedMATError
+from med_mat.parameters import Parameter, documented
 from med_mat.splits import Experiment
-from med_mat.splits.registry import REQUIRED, Parameter, documented
 from med_mat.taxonomy import did_you_mean
 
 log = logging.getLogger(__name__)
@@ -193,7 +194,7 @@ def parameters(one: Engine) -> tuple[Parameter, ...]:
 def _default(one: Any) -> Any:
     if one.default is not MISSING:
         return one.default
-    return one.default_factory() if one.default_factory is not MISSING else REQUIRED
+    return one.default_factory() if one.default_factory is not MISSING else inspect.Parameter.empty
 
 
 @functools.cache
