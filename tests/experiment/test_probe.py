@@ -378,6 +378,23 @@ def test_a_local_model_of_transformers_encodes(mat: med_mat.MedMAT, tiny: Path, 
     assert np.array_equal(whole[10:20], some)
 
 
+@pytest.mark.parametrize(("kind", "size"), [("CLIP", 8), ("ResNet", 24)])
+def test_towers_and_convolutions_of_transformers_give_one_vector(tmp_path: Path, kind: str, size: int) -> None:
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("torch")
+    tower = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    given: dict[str, Any] = {"embedding_size": 8, "hidden_sizes": [8, 16, 16, 24], "depths": [1, 1, 1, 1]}
+    if kind == "CLIP":
+        vision = {**tower, "image_size": 32, "patch_size": 8}
+        given = {"vision_config": vision, "text_config": {**tower, "vocab_size": 50000}, "projection_dim": 8}
+    model = transformers.AutoModel.from_config(getattr(transformers, f"{kind}Config")(**given))
+    model.save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": {"shortest_edge": 32}}), "utf-8")
+    encoder = encoders.load(f"transformers:{tmp_path}")
+    assert encoder.encode(np.zeros((2, 32, 32, 3), dtype=np.uint8)).shape == (2, size)
+    assert encoder.identity["side"] == 32
+
+
 def test_random_weights_follow_their_seed_and_leave_the_generator_alone(tiny: Path) -> None:
     torch = pytest.importorskip("torch")
     state = torch.random.get_rng_state()
