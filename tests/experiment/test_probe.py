@@ -334,6 +334,17 @@ def _questions(one: Asked) -> pa.Table:
     return pa.table({"open_question": ["What is it?"] * len(one), "options": options, "answer": answers})
 
 
+def test_features_that_say_nothing_give_ties_and_one_label_is_refused_by_the_linear_head() -> None:
+    questions = asked([("a", "b")] * 6)
+    same = heads.Known(questions, np.ones((6, 3)), np.full(6, 1 / 6), np.arange(6), np.zeros(6, dtype=np.int64))
+    train = heads.centered({"train": same})["train"]
+    fitted = heads.options(train, None, texts.embed("hash", ["a", "b"]), (0.1, 1.0))
+    assert not fitted.scores(questions, train.features).any()
+    assert (fitted.selected, fitted.strength) == (0.5, 1.0)
+    with pytest.raises(EngineError, match="needs two labels, and all training records have a"):
+        heads.linear(train, None, (0.1,))
+
+
 def test_centering_removes_what_tells_subsets_apart_and_uses_no_tested_record() -> None:
     questions = asked([("a", "b")] * 4)
     shifted = np.array([[0.0], [1.0], [100.0], [101.0]])
