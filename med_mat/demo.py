@@ -24,7 +24,9 @@ from med_mat.storage.location import taken_for_pattern
 #: The paper's first combination: Lung COVID + Brain Cancer -> Lung Cancer, all CT.
 TARGET = "CT/Lung/Cancer"
 
-_SYNTHETIC = "The images of this demonstration are synthetic: Med-MAT draws them. No medical data is used or downloaded."
+_SYNTHETIC = (
+    "The images of this demonstration are synthetic: Med-MAT draws them. No medical data is used or downloaded."
+)
 
 #: The sources of the demonstration of an experiment: of its target, related ones, and unrelated ones.
 SOURCES = (

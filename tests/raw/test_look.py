@@ -14,7 +14,7 @@ from med_mat.building import Options, build
 from med_mat.building.folders import find
 from med_mat.building.loader import loader_of, write_miniature
 from med_mat.catalog import load
-from med_mat.raw.miniature.drawn import generator, texture
+from med_mat.raw.miniature.drawn import texture
 from med_mat.raw.miniature.forms import drawn
 from med_mat.raw.miniature.look import FAMILIES, OTHER_FORMS, Look, finding
 from med_mat.taxonomy import AREAS, MODALITIES
@@ -43,12 +43,17 @@ def test_tumors_look_alike_whatever_they_are_called(label: str) -> None:
 
 
 def test_a_grade_has_as_many_dots_as_its_number() -> None:
-    counts = [found.count for label in ("Level 1", "Grade 3", "Moderate diabetic retinopathy") if (found := finding(label))]
+    counts = [
+        found.count for label in ("Level 1", "Grade 3", "Moderate diabetic retinopathy") if (found := finding(label))
+    ]
     assert counts == [1, 3, 2]
 
 
-@pytest.mark.parametrize("modality", [*MODALITIES, "a modality of a plug-in"])
-@pytest.mark.parametrize("area", [*AREAS, "an area of a plug-in"])
+@pytest.mark.parametrize(
+    ("modality", "area"),
+    [("CT", area) for area in (*AREAS, "an area of a plug-in")]
+    + [(modality, "Lung") for modality in (*MODALITIES, "a modality of a plug-in")],
+)
 def test_a_finding_changes_the_image_where_it_is_and_nowhere_else(modality: str, area: str) -> None:
     without, tumor = image(Look(modality, area)), image(Look(modality, area, (("Tumor", PLACE),)))
     changed = abs(tumor - without) > 0.02
@@ -119,7 +124,7 @@ def test_copies_are_read_where_no_table_lists_images_and_left_out_where_one_does
         assert not report.failed
         index = pq.read_table(tmp_path / f"out{copies}" / "index.parquet")
         counts[copies] = {one["values"]: one["counts"] for one in index["source"].value_counts().to_pylist()}
-    assert counts[3]["busi"] == 3 * counts[1]["busi"] - 4  # a second mask has no image of its own
+    assert counts[3]["busi"] == 3 * counts[1]["busi"]
     assert counts[3]["aptos_2019"] == counts[1]["aptos_2019"]
 
 
