@@ -78,6 +78,7 @@ for command in (
     experiments.combinations,
     experiments.recommend,
     training.experiment,
+    training.reproduce,
     training.collect,
     upstream.official,
     looking.plot,
