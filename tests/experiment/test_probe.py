@@ -179,7 +179,7 @@ def test_another_preprocessing_is_another_cache(mat: med_mat.MedMAT, tmp_path: P
 def test_a_run_that_is_killed_keeps_the_shards_that_are_finished(
     mat: med_mat.MedMAT, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(features, "SHARD", 32)
+    monkeypatch.setattr(features, "SHARD", features.BATCH)
     encoder, batches = counted(encoders.load("pixels"))
 
     def dies(batch: encoders.Bytes) -> encoders.Floats:
@@ -194,7 +194,7 @@ def test_a_run_that_is_killed_keeps_the_shards_that_are_finished(
     assert done == 2
     found = features.features(mat, positions, encoder, tmp_path, shown=False)
     distinct = len(set(features.image_keys(mat, positions)))
-    assert len(batches) == -(-distinct // 32)
+    assert len(batches) == -(-distinct // features.BATCH)
     assert np.array_equal(found, features.features(mat, positions, encoder, tmp_path / "anew", shown=False))
 
 
