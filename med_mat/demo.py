@@ -49,7 +49,7 @@ EXPERIMENT: Mapping[str, Any] = {
     "options": {"test_on": "all"},
 }
 #: Settings of the engine, and without the pretrained encoder: these show that pixels alone do not generalize.
-PRETRAINED: Mapping[str, Any] = {"encoder": "lite0", "text": "hash"}
+PRETRAINED: Mapping[str, Any] = {"encoder": "lite0", "text": "minilm"}
 PLAIN: Mapping[str, Any] = {"encoder": "pixels", "text": "hash"}
 
 
