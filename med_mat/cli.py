@@ -84,6 +84,7 @@ for command in (
     looking.browse,
     caching.cache,
     measuring.blind,
+    measuring.contamination,
     hub.push,
     hub.attach,
     authoring.new_source,

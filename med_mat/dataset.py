@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from med_mat import limits, markup, schema, strict, terms
 from med_mat.catalog import vocabulary_of
+from med_mat.contamination import comparing
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
 from med_mat.leakage import linked
 from med_mat.leakage.linked import Linked
@@ -116,6 +117,7 @@ class MedMAT:
     recommend = advice.recommend
     experiment = loading.experiment
     load_split = loading.load
+    contamination = comparing.check
 
     def __init__(self, location: Location, manifest: Mapping[str, Any]) -> None:
         self.location = location

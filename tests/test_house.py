@@ -21,7 +21,8 @@ ROOMS = (
     *("example", "schema", "formats", "imaging", "raw", "layouts", "marker"),  # from raw files to examples
     *("tags", "terms", "questions", "storage", "download"),  # what a record says, and where records lie
     *("leakage", "nameless", "differences", "building", "contract", "items", "doctor", "validate"),
-    *("index", "blind", "splits", "dataset", "demo", "duplicates", "paper"),  # a built Med-MAT, and its experiments
+    *("gallery", "index", "blind", "contamination"),  # a built Med-MAT
+    *("splits", "dataset", "demo", "duplicates", "paper"),  # and its experiments
     *("plot", "official", "hub", "browse"),
     *("med_mat", "commands", "cli"),  # the names that users import, and what they type
 )

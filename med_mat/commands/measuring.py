@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from med_mat.commands import FOLDER, MED_MAT
+from med_mat.commands import FOLDER, MED_MAT, jobs
+from med_mat.files import write_atomically
 
 if TYPE_CHECKING:
     from med_mat.blind.guessing import Blind
@@ -65,6 +66,54 @@ def blind(
         click.echo(json.dumps(data, indent=1, ensure_ascii=False))
     else:
         click.echo(report.to_text(found))
+
+
+@click.command()
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
+@click.argument("reference", metavar="IMAGES", type=FOLDER)
+@click.option("--split", type=FOLDER, metavar="FILE", help="Also say in which part of this saved split records are.")
+@click.option("--transformed", is_flag=True, help="Also search for rotated, shifted, zoomed and inverted copies.")
+@click.option("--limit", type=click.IntRange(min=0), default=20, show_default=True, help="Number of pairs to show.")
+@click.option("--json", "as_json", is_flag=True, help="For programs, with all pairs.")
+@click.option("--markdown", is_flag=True, help="As Markdown.")
+@click.option("--page", type=FOLDER, help="Write an HTML page that shows the pairs side by side.")
+@jobs()
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def contamination(
+    where: str,
+    reference: Path,
+    split: Path | None,
+    transformed: bool,
+    limit: int,
+    as_json: bool,
+    markdown: bool,
+    page: Path | None,
+    jobs: int,
+    quiet: bool,
+) -> None:
+    """Find the images of another dataset, such as a public benchmark, in MED-MAT.
+
+    IMAGES is a folder of images (ZIP archives and tables in it count too), a .zip of them, or a .parquet or .arrow file
+    with a column of images. Images match by the hashes that group the records of a build: equal files, equal pixels,
+    and near-duplicates that are alike once they are aligned.
+
+    \b
+    Examples: med-mat contamination Med-MAT VQA-RAD/images
+              med-mat contamination Med-MAT slake/imgs.zip --split related.parquet --page found.html
+              med-mat contamination Med-MAT path_vqa/data --transformed --json > found.json
+    """
+    import med_mat
+    from med_mat.contamination import check, report
+
+    mat = med_mat.open(where)
+    experiment = None if split is None else mat.load_split(split)
+    found = check(mat, reference, experiment, transformed=transformed, jobs=jobs, progress=not quiet)
+    if page is not None:
+        write_atomically(page, report.to_page(found, mat, max(limit, 1)).encode())
+    if as_json:
+        click.echo(json.dumps(report.to_json(found), indent=1, ensure_ascii=False))
+    else:
+        click.echo(report.to_markdown(found).rstrip() if markdown else report.to_text(found, limit))
 
 
 def _measured(one: Experiment, text: bool) -> Blind:
