@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from med_mat import (
         catalog,
+        conventions,
         errors,
         example,
+        export,
         official,
         paper,
         plot,
@@ -71,9 +73,11 @@ __all__ = [
     "attach",
     "build",
     "catalog",
+    "conventions",
     "errors",
     "example",
     "examples",
+    "export",
     "field",
     "official",
     "open",

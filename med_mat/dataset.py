@@ -11,7 +11,7 @@ import functools
 import logging
 import os
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from med_mat import export as exporting
 from med_mat import limits, markup, schema, strict, terms
 from med_mat.catalog import vocabulary_of
 from med_mat.contamination import comparing
@@ -29,8 +30,8 @@ from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
 from med_mat.selection import FIELDS, MAT, Selection, conditions
 from med_mat.selection.fields import field_type, positions_in
-from med_mat.splits import advice, kinds, loading, registry
-from med_mat.storage import copies, shards
+from med_mat.splits import advice, kinds, loading, registry, sampling
+from med_mat.storage import copies, shards, windows
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
 from med_mat.storage.manifest import missing_images
 from med_mat.tags import COLUMNS, Positions, Tags, encode
@@ -446,6 +447,67 @@ class MedMAT:
         once, back = np.unique(positions, return_inverse=True)
         found = list(shards.stream(**self._reading(once, columns, questions, seed)))
         return [found[place] for place in back.tolist()]
+
+    def records(
+        self, positions: Positions, *, questions: Form = "default", seed: int = SEED, shuffle: int | None = None
+    ) -> Generator[dict[str, Any], None, None]:
+        """All columns of the records, those that only the index has included, one record at a time.
+
+        Suited to going through many records once: row groups are read one after the other, without a copy on disk, and
+        memory is bounded.
+
+        Args:
+            positions: positions in the index, all different.
+            questions, seed: The form of the questions and their random seed, as for :meth:`questions`.
+            shuffle: A random seed for the order of the records; None: the order of the index. More than 256 MB of
+                records are shuffled by row groups first, and then within windows of that size.
+        """
+        self._prepare_images()
+        once, tags = np.sort(positions), self.tags
+        rank = None if shuffle is None else sampling.random_keys(tags, once, shuffle)
+        reading, why = self._reading(once, (), questions, seed), self._record_facts("withheld")
+        bounds = np.cumsum([0, *(len(places) for _, places, _ in reading["pieces"])])
+        pieces = [
+            windows.Piece(name, places, once[low:high], keys, None if rank is None else rank[low:high])
+            for (name, places, keys), low, high in zip(reading["pieces"], bounds[:-1], bounds[1:], strict=True)
+        ]
+        file, place, names = self.places
+        for at, record in windows.records(self.location, pieces, reading["view"]):
+            record["label_set"] = tags.label_sets[tags.label[at]]
+            record["group"], record["withheld"] = int(tags.group[at]), why[at].as_py()
+            record["key"] = int(tags.key[at].view(np.int64))
+            record["file"], record["position"] = names[file[at]], int(place[at])
+            yield record
+
+    def export(
+        self,
+        selector: Asked,
+        out: str | os.PathLike[str],
+        *,
+        questions: Form = "default",
+        withheld: bool = False,
+        format: str,  # noqa: A002 - reads well
+        **settings: Any,
+    ) -> exporting.Exported:
+        """Export the selected records as files for another program, in the parts train, validation and test.
+
+        Args:
+            selector: As for :meth:`where`.
+            out: The folder to write, as for :func:`med_mat.export.export`.
+            questions: The form of the questions, as for :meth:`questions`.
+            withheld: As for :meth:`where`; withheld records are in no part otherwise.
+            format: The name of a format.
+            settings: As for :func:`med_mat.export.export`.
+
+        Raises:
+            VocabularyError: As for :meth:`where`.
+            ExportError: As for :func:`med_mat.export.export`.
+        """
+        positions = self.where(selector, withheld=withheld)
+        if not withheld:
+            positions = positions[~self.tags.withheld[positions]]
+        chosen = exporting.Selected(self, positions, exporting.Form(questions))
+        return exporting.export(chosen, out, format=format, **settings)
 
     def questions(self, positions: Positions, form: Form = "default", seed: int = SEED) -> pa.Table:
         """The questions of these records, in that order: the columns of :data:`med_mat.schema.QUESTION_COLUMNS`.

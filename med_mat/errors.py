@@ -18,6 +18,7 @@
     ├── WriteError (OSError)                    a file cannot be written
     ├── SplitError (ValueError)                 a split cannot be made, saved or loaded
     │   └── AuditError                          a split violates its rule
+    ├── ExportError (ValueError)                records cannot be exported, or not into that folder
     ├── PlotError (ValueError)                  nothing to plot, or an unsupported file extension
     ├── MissingExtraError (ImportError)         an optional dependency is not installed
     ├── DownloadError (RuntimeError)            a source cannot be downloaded
@@ -107,6 +108,10 @@ class AuditError(SplitError):
     def __init__(self, audit: Any) -> None:
         super().__init__(str(audit))
         self.audit = audit
+
+
+class ExportError(MedMATError, ValueError):
+    """Records cannot be exported: an unknown format or option, terms that keep them back, a folder with other files."""
 
 
 class PlotError(MedMATError, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from med_mat.selection import Selection, Selector
@@ -58,6 +58,11 @@ class Index(Protocol):
 
     def questions(self, positions: Positions, form: Form = "default", /) -> pa.Table:
         """The question columns of these records, in their order."""
+
+    def records(
+        self, positions: Positions, *, questions: Form = "default", shuffle: int | None = None
+    ) -> Generator[dict[str, Any], None, None]:
+        """All columns of these records, one record at a time."""
 
     def take(self, positions: Positions, *, questions: Form = "default") -> datasets.Dataset:
         """The records at these positions, in their order."""

@@ -16,13 +16,14 @@ PACKAGE = Path(__file__).parents[1] / "med_mat"
 #: The rooms in the order of what they know: each may import those before it, none that comes after it.
 ROOMS = (
     *("errors", "shell", "markup", "markdown", "progress"),  # words on a terminal and a page
-    *("files", "limits", "taxonomy", "vocabulary", "strict"),  # bytes, words and types
+    *("files", "limits", "taxonomy", "vocabulary", "strict", "parameters"),  # bytes, words and types
     *("hosts", "selection", "catalog", "summary", "scaffold", "permission"),  # what the cards say
     *("example", "schema", "formats", "imaging", "raw", "layouts", "marker"),  # from raw files to examples
     *("tags", "terms", "questions", "storage", "download"),  # what a record says, and where records lie
     *("leakage", "nameless", "differences", "building", "contract", "items", "doctor", "validate"),
-    *("gallery", "index", "blind", "contamination"),  # a built Med-MAT
-    *("splits", "dataset", "demo", "duplicates", "paper"),  # and its experiments
+    # what experiments and exports need of a built Med-MAT
+    *("gallery", "index", "blind", "contamination", "conventions", "export"),
+    *("splits", "dataset", "demo", "duplicates", "paper"),  # a built Med-MAT, and its experiments
     *("plot", "official", "hub", "browse"),
     *("med_mat", "commands", "cli"),  # the names that users import, and what they type
 )

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from med_mat.browse.records import Bar, heat
 from med_mat.browse.thumbnails import Recent
 from med_mat.errors import AuditError, BrowseError, MedMATError
+from med_mat.parameters import Parameter
 from med_mat.selection import MAT
 from med_mat.shell import quote
 from med_mat.splits import registry
-from med_mat.splits.registry import Parameter
 from med_mat.taxonomy import AXES, DRAWN, SPLITS
 from med_mat.vocabulary import in_order
 

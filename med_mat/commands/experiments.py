@@ -13,8 +13,8 @@ from med_mat.commands import FOLDER, MED_MAT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from med_mat.parameters import Parameter
     from med_mat.splits import Experiment
-    from med_mat.splits.registry import Parameter
 
 
 class NumberOrText(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click alone

@@ -26,14 +26,15 @@ import importlib
 import inspect
 import logging
 import pkgutil
-import re
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from importlib import metadata
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
+from med_mat import parameters
 from med_mat.errors import SplitError
+from med_mat.parameters import Parameter
 from med_mat.splits.options import Options
 from med_mat.splits.result import Experiment
 from med_mat.taxonomy import did_you_mean
@@ -44,52 +45,8 @@ log = logging.getLogger(__name__)
 PLUGINS = "med_mat.experiments"
 #: The experiments of this package. They import this module, so they are found by name, like those of plug-ins.
 _KINDS_PACKAGE = "med_mat.splits.kinds"
-#: What a user passes as text: selections, lists of records, paths.
-TEXT = "text"
 
 F = TypeVar("F", bound=Callable[..., Any])
-_ENTRY = re.compile(r"^ {4}(\w+(?:, \w+)*): (.*(?:\n {5,}.*)*)", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """An argument of an experiment, as a form or a command line presents it."""
-
-    name: str
-    type: Any  # its annotation, e.g. int | None or Literal["test", "all"]
-    default: Any  # inspect.Parameter.empty where it is required
-    doc: str  # several sentences
-
-    @property
-    def required(self) -> bool:
-        """Whether it has no default."""
-        return self.default is inspect.Parameter.empty
-
-    @property
-    def summary(self) -> str:
-        """The first sentence of its documentation, as plain text."""
-        return _plain(self.doc.partition(". ")[0].rstrip(".") + ".") if self.doc else ""
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The words that it takes; empty where it is not one of a closed list."""
-        return tuple(word for kind in _kinds(self.type) if get_origin(kind) is Literal for word in get_args(kind))
-
-    @property
-    def several(self) -> bool:
-        """Whether it is a list of texts."""
-        return get_origin(self.type) is not None and issubclass(_class(get_origin(self.type)), Iterable)
-
-    @property
-    def scalar(self) -> type | str:
-        """``bool``, ``int`` or ``float``, or else :data:`TEXT`."""
-        kinds = _kinds(self.type)
-        return next((one for one in (bool, int, float) if one in kinds), TEXT)
-
-    @property
-    def or_text(self) -> bool:
-        """Whether it may also be text, such as a list of records in place of a share of them."""
-        return str in _kinds(self.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +79,7 @@ def experiment(*, series: Mapping[str, Callable[..., Iterable[Experiment]]] | No
                 "give the function another name."
             )
         own, doc = _own_parameters(function), inspect.getdoc(function) or ""
-        summary = _plain(" ".join(doc.partition("\n\n")[0].split()))
+        summary = parameters.plain(" ".join(doc.partition("\n\n")[0].split()))
         _KINDS[name] = ExperimentKind(name, function, summary, own, types.MappingProxyType(dict(series or {})))
         return with_options(function)
 
@@ -179,7 +136,7 @@ def kind(name: object, where: str = "The definition") -> ExperimentKind:
 @functools.cache
 def options() -> tuple[Parameter, ...]:
     """The options that all experiments share."""
-    docs, hints = _documented(Options), get_type_hints(Options)
+    docs, hints = parameters.documented(Options), get_type_hints(Options)
     return tuple(Parameter(one.name, hints[one.name], one.default, docs.get(one.name, "")) for one in fields(Options))
 
 
@@ -206,49 +163,4 @@ def _load() -> None:
 
 def _own_parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
     """The parameters of an experiment but the index, the options, and those that only Python code can pass."""
-    _, *given = inspect.signature(function).parameters.values()
-    docs, found = _documented(function), []
-    for one in given:
-        if one.kind in (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL):
-            continue
-        annotation = _resolved(function, one)
-        if Experiment not in _kinds(annotation):
-            found.append(Parameter(one.name, annotation, one.default, docs.get(one.name, "")))
-    return tuple(found)
-
-
-def _resolved(function: Callable[..., Any], parameter: inspect.Parameter) -> Any:
-    """The annotation of a parameter; Any where it cannot be known at run time."""
-    if parameter.annotation is inspect.Parameter.empty:
-        return Any
-    annotated = types.SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
-    try:
-        return get_type_hints(annotated, vars(inspect.getmodule(function)))[parameter.name]
-    except (NameError, TypeError):
-        return Any
-
-
-def _documented(documented: Any) -> dict[str, str]:
-    """The entries of the section ``Args:`` of a docstring in Google's style, each in one line."""
-    doc = inspect.getdoc(documented) or ""
-    section = doc.partition("Args:\n")[2].partition("\n\n")[0]
-    found = {}
-    for names, text in _ENTRY.findall(section):
-        for name in names.split(", "):
-            found[name] = " ".join(text.split())
-    return found
-
-
-def _plain(text: str) -> str:
-    """A text without the markup of docstrings: the last part of a reference, and what backquotes enclose."""
-    return re.sub(r"(?::\w+:`~?(?:[\w.]*\.)?(\w+)`)|``(.*?)``", lambda found: found[1] or found[2], text)
-
-
-def _kinds(annotation: Any) -> tuple[Any, ...]:
-    """The members of a union; else the annotation alone."""
-    union = get_origin(annotation) in (Union, types.UnionType)
-    return tuple(inner for one in get_args(annotation) for inner in _kinds(one)) if union else (annotation,)
-
-
-def _class(origin: Any) -> type:
-    return origin if isinstance(origin, type) else object
+    return tuple(one for one in parameters.of_function(function) if Experiment not in parameters.kinds(one.type))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from med_mat import terms
 from med_mat.errors import SplitError
+from med_mat.export import Exported, export
 from med_mat.splits import saving
 from med_mat.splits.audit import Audit, audit
 from med_mat.splits.split import Split
@@ -38,6 +40,20 @@ class Experiment(Split):
             WriteError: The file cannot be written.
         """
         saving.save(self, path)
+
+    def export(self, out: str | os.PathLike[str], *, format: str, **settings: Any) -> Exported:  # noqa: A002 - reads well
+        """Write train, validation and test as files for a trainer or another program.
+
+        Args:
+            out: The folder to write: new, empty, or with the same export, which is then continued.
+            format: The name of a format: see :func:`med_mat.export.formats`.
+            settings: As for :func:`med_mat.export.export`.
+
+        Raises:
+            ExportError: As for :func:`med_mat.export.export`.
+            WriteError: A file cannot be written.
+        """
+        return export(self, out, format=format, **settings)
 
     def cite(self) -> str:
         """The citations of the paper and of every source that has records in the experiment, as BibTeX."""

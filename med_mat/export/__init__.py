@@ -1,0 +1,31 @@
+"""Records as files for trainers and other programs: ``exp.export(out, format=…)``, ``mat.export(selector, out, …)``.
+
+- ``turns``: the question and the answer of a record, in a style and a box convention
+- ``job``: what a format is given; ``registry``: the formats by name; ``formats``: one module for each family
+- ``place``: the folder that is written; ``names``: names of files; ``permit``: what terms allow
+- ``run``: an export from beginning to end
+"""
+
+from med_mat.export.job import Exportable, Job, Picture, Row
+from med_mat.export.registry import ExportFormat, export_format, format_named, formats
+from med_mat.export.run import Exported, export
+from med_mat.export.selected import Form, Selected
+from med_mat.export.turns import Style, Turn, turn
+
+__all__ = [
+    "ExportFormat",
+    "Exportable",
+    "Exported",
+    "Form",
+    "Job",
+    "Picture",
+    "Row",
+    "Selected",
+    "Style",
+    "Turn",
+    "export",
+    "export_format",
+    "format_named",
+    "formats",
+    "turn",
+]

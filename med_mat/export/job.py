@@ -1,0 +1,256 @@
+"""What a format is given: the records of each part, one after the other, and the place to write to."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import xxhash
+
+from med_mat import formats
+from med_mat.conventions import Convention
+from med_mat.errors import ExportError
+from med_mat.export import names
+from med_mat.export.place import Place
+from med_mat.export.registry import Need
+from med_mat.export.turns import Style, Turn, turn
+from med_mat.progress import Bar
+from med_mat.tags import Positions
+
+if TYPE_CHECKING:
+    from med_mat.index import Index
+    from med_mat.questions import Form
+
+PARTS = ("train", "validation", "test")
+#: Suffix of a stored image by what it is.
+SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp"}
+#: Why a record is left out, by what a format needs of it.
+REASONS: Mapping[Need, str] = {
+    "turn": "it has no question with an answer in this style",
+    "boxes": "it is not annotated with boxes",
+    "mask": "it has no mask",
+    "label": "it does not have exactly one label",
+    "options": "its question has no options",
+}
+NO_IMAGE = "its image is not in this build (see 'med-mat attach')"
+_SPOOL = 64 << 20
+
+
+class Asked(Protocol):
+    """The form of the questions of an experiment."""
+
+    @property
+    def questions(self) -> Form:
+        """As for :meth:`med_mat.MedMAT.questions`."""
+
+
+class Exportable(Protocol):
+    """What can be exported: an experiment, or any other division of records into parts."""
+
+    @property
+    def mat(self) -> Index:
+        """The build."""
+
+    @property
+    def train_positions(self) -> Positions:
+        """In its index."""
+
+    @property
+    def validation_positions(self) -> Positions:
+        """In its index."""
+
+    @property
+    def test_positions(self) -> Positions:
+        """In its index."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the records of each part."""
+
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        """What makes it again."""
+
+    @property
+    def options(self) -> Asked:
+        """Its options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A stored image, as the build has it."""
+
+    bytes: bytes
+    suffix: str  # by the content, with the dot: ".jpg", ".png", ".gif" or ".webp"
+    size: tuple[int, int]  # width and height of the displayed image in pixels, EXIF orientation applied
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A record of an export."""
+
+    id: str
+    part: str
+    facts: Mapping[str, Any]  # all columns of the index: see :mod:`med_mat.schema`
+    image: Picture
+    mask: Picture | None  # PNG label map: ``facts["mask_legend"]`` says what its values are
+    turn: Turn | None  # in the requested style; None if the record has none
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all formats are asked for."""
+
+    needs: tuple[Need, ...]
+    style: Style = "auto"
+    boxes: Convention = "pixels"
+    seed: int = 0
+    progress: bool = True
+
+
+@dataclass
+class Job:
+    """One export: the records to write, and where. A format reads :meth:`rows` of each part once."""
+
+    out: Place
+    experiment: Exportable
+    positions: Mapping[str, Positions]  # of each part that has records
+    settings: Settings
+    left_out: dict[str, Counter[str]] = field(default_factory=dict)  # part -> reason -> records
+    written: Counter[str] = field(default_factory=Counter)  # part -> records
+    images: set[int] = field(default_factory=set)  # hashes of the paths of image files
+    _files: dict[str, IO[str]] = field(default_factory=dict)  # part -> a member of a JSON object per record
+    _last: tuple[str, str] = ("", "")
+    _reading: list[Generator[Row, None, None]] = field(default_factory=list)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Those of "train", "validation" and "test" that have records."""
+        return tuple(self.positions)
+
+    @property
+    def style(self) -> Style:
+        """The style of the turns."""
+        return self.settings.style
+
+    @property
+    def info(self) -> Mapping[str, Any]:
+        """What the export is of: "fingerprint" and "definition" of the split, and "build"."""
+        return {
+            "fingerprint": self.experiment.fingerprint,
+            "definition": dict(self.experiment.definition),
+            "build": self.experiment.mat.manifest["build"],
+        }
+
+    def rows(self, part: str) -> Iterator[Row]:
+        """The records of a part that have what the format needs, one at a time.
+
+        Those of "train" are shuffled by the seed of the export, since trainers that read a file in order would else see
+        one source after the other; the others are in the order of the index.
+        """
+        found = self._read(part)
+        self._reading.append(found)
+        return found
+
+    def close(self) -> None:
+        """Stop reading, and close the files that are read."""
+        for one in self._reading:
+            one.close()
+
+    def _read(self, part: str) -> Generator[Row, None, None]:
+        positions = self.positions[part]
+        shuffle = self.settings.seed if part == "train" else None
+        mat, form = self.experiment.mat, self.experiment.options.questions
+        with ExitStack() as stack:
+            bar = stack.enter_context(
+                Bar(len(positions), desc=f"export {part}", unit="records", shown=self.settings.progress)
+            )
+            for record in stack.enter_context(closing(mat.records(positions, questions=form, shuffle=shuffle))):
+                row = self._row(part, record)
+                if isinstance(row, Row):
+                    self.written[part] += 1
+                    yield row
+                else:
+                    self._leave_out(part, row)
+                bar.update()
+
+    def _row(self, part: str, record: dict[str, Any]) -> Row | str:
+        """A record as a row, or why it is left out."""
+        image, mask = record.pop("image"), record.pop("mask")
+        if image is None or not image["bytes"]:
+            return NO_IMAGE
+        asked = turn(record, self.settings.style, self.settings.boxes)
+        have = {"turn": asked, "boxes": record["boxes"], "mask": mask, "label": record["label"],
+                "options": record["options"] or None}  # fmt: skip
+        for need in self.settings.needs:
+            if have[need] is None:
+                return REASONS[need]
+        size = (record["width"], record["height"])
+        return Row(
+            record["id"],
+            part,
+            record,
+            _picture(record["id"], image["bytes"], size),
+            None if mask is None else _picture(record["id"], mask["bytes"], size),
+            asked,
+        )
+
+    def skip(self, row: Row, reason: str) -> None:
+        """Leave a record out, for a reason that is counted and told."""
+        self.written[row.part] -= 1
+        self._leave_out(row.part, reason)
+
+    def _leave_out(self, part: str, reason: str) -> None:
+        self.left_out.setdefault(part, Counter())[reason] += 1
+
+    def image(self, row: Row, folder: str = "images") -> str:
+        """Write the stored bytes of a record's image, once, and return the path of the file.
+
+        Records of one image, of whatever row or part, share a file.
+
+        Args:
+            row: The record.
+            folder: A folder of the export.
+
+        Returns:
+            ``folder/source/name-digits.jpg``: relative to the export, with ``/``; the suffix is that of the content.
+        """
+        path = names.image_path(folder, row.facts["image_id"], row.image.bytes, row.image.suffix)
+        if (digest := xxhash.xxh3_64_intdigest(path.encode())) not in self.images:
+            self.out.write(path, row.image.bytes)
+            self.images.add(digest)
+        self.placed(row, path)
+        return path
+
+    def placed(self, row: Row, path: str) -> None:
+        """Note in which file of the export a record is, where it was not written by :meth:`image`."""
+        if (row.id, path) != self._last:
+            self._last = (row.id, path)
+            if row.part not in self._files:
+                self._files[row.part] = SpooledTemporaryFile(_SPOOL, "w+", encoding="utf-8")  # noqa: SIM115 - read at the end
+            print(f"{json.dumps(row.id)}: {json.dumps(path)}", file=self._files[row.part])
+
+    def files(self, part: str) -> Iterator[str]:
+        """For each record of a part, the member ``"id": "file"`` of a JSON object."""
+        if part in self._files:
+            self._files[part].seek(0)
+            yield from (line.rstrip("\n") for line in self._files[part])
+
+
+def _picture(id_: str, content: bytes, size: tuple[int, int]) -> Picture:
+    kind = formats.sniff(content[:512], "")
+    if kind not in SUFFIXES:
+        raise ExportError(f"The image of {id_} is no JPEG, PNG, GIF or WebP: the build is damaged. Build it again.")
+    return Picture(content, SUFFIXES[kind], size)
+
+
+def positions_of(experiment: Exportable) -> dict[str, Positions]:
+    """The positions of each part that has records."""
+    given = (experiment.train_positions, experiment.validation_positions, experiment.test_positions)
+    return {part: np.sort(one) for part, one in zip(PARTS, given, strict=True) if len(one)}

@@ -1,0 +1,132 @@
+"""The export formats by name: one decorated function of a job each, from which options, help and command line follow.
+
+::
+
+    from med_mat.export import Job, export_format
+
+    @export_format("lines", summary="one JSON object per record", needs=("turn",))
+    def lines(job: Job, *, indent: int = 0) -> None:
+        \"\"\"Write them.
+
+        Args:
+            indent: Spaces.
+        \"\"\"
+
+Formats of this package are the modules of ``med_mat/export/formats``. Those of other packages are entry points of the
+group ``med_mat.exports``, whose value is the function.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+import pkgutil
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, Literal, TypeVar
+
+from med_mat import parameters, strict
+from med_mat.errors import ExportError
+from med_mat.parameters import Parameter
+from med_mat.taxonomy import did_you_mean
+
+log = logging.getLogger(__name__)
+
+#: Entry points through which other packages add formats.
+PLUGINS = "med_mat.exports"
+_FORMATS_PACKAGE = "med_mat.export.formats"
+#: What a record must have to be in an export. "turn": a question with an answer in the requested style; "boxes": it was
+#: annotated with boxes, of which there may be none; "mask"; "label": exactly one label; "options".
+Need = Literal["turn", "boxes", "mask", "label", "options"]
+
+F = TypeVar("F", bound=Callable[..., None])
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFormat:
+    """A format that records can be exported in."""
+
+    name: str
+    make: Callable[..., None]  # (job, **options)
+    summary: str  # a phrase
+    needs: tuple[Need, ...]
+    options: tuple[Parameter, ...]
+
+    def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The options with their defaults, checked.
+
+        Raises:
+            ExportError: An option is unknown, or has the wrong type.
+        """
+        where, known = f"The export format {self.name}", {one.name: one for one in self.options}
+        strict.refuse_unknown(given, known, where, "options", error=ExportError)
+        read = strict.arguments({name: one.type for name, one in known.items()}, {**given}, where, error=ExportError)
+        return {name: read.get(name, one.default) for name, one in known.items()}
+
+
+def export_format(name: str, *, summary: str, needs: tuple[Need, ...] = ()) -> Callable[[F], F]:
+    """Register a function ``(job, *, option=default, ...)`` as a format.
+
+    Args:
+        name: As in ``exp.export(out, format=name)``.
+        summary: What it is, as a phrase.
+        needs: What a record must have; others are left out and counted.
+
+    Raises:
+        ExportError: Another function has the name already.
+    """
+
+    def register(function: F) -> F:
+        known = _FORMATS.get(name)
+        if known is not None and known.make.__module__ != function.__module__:
+            raise ExportError(
+                f"The export format {name!r} of {function.__module__} has the name of one of {known.make.__module__}: "
+                "give it another name."
+            )
+        _FORMATS[name] = ExportFormat(name, function, summary, needs, tuple(parameters.of_function(function)))
+        return function
+
+    return register
+
+
+def formats() -> Mapping[str, ExportFormat]:
+    """All formats by name, those of installed plug-ins included."""
+    _load()
+    return types.MappingProxyType(dict(sorted(_FORMATS.items())))
+
+
+def format_named(name: object) -> ExportFormat:
+    """A format by its name.
+
+    Raises:
+        ExportError: There is none; the message suggests the nearest.
+    """
+    known = formats()
+    if not isinstance(name, str) or name not in known:
+        hint = did_you_mean(str(name), known)
+        raise ExportError(f"There is no export format {name!r}.{hint} Known: {', '.join(known)}.")
+    return known[name]
+
+
+_FORMATS: dict[str, ExportFormat] = {}
+
+
+@functools.cache
+def _load() -> None:
+    """Import every format, once."""
+    ours = importlib.import_module(_FORMATS_PACKAGE)
+    for module in pkgutil.iter_modules(ours.__path__):
+        importlib.import_module(f"{_FORMATS_PACKAGE}.{module.name}")
+    for point in sorted(metadata.entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
+        try:
+            function = point.load()
+            if _FORMATS.get(point.name) is None or _FORMATS[point.name].make is not function:
+                raise ExportError(
+                    f"{point.value} is not a function decorated with @med_mat.export.export_format({point.name!r})."
+                )
+        except Exception as error:  # third-party code may raise any exception
+            package = point.dist.name if point.dist else point.value
+            log.warning("The export format %r of the package %r is left out: %s", point.name, package, error)

@@ -1,0 +1,162 @@
+"""An export from beginning to end: what may be written, the files of the format, and the account of them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from med_mat import __version__, schema, strict, terms
+from med_mat.conventions import Convention
+from med_mat.errors import ExportError
+from med_mat.export import permit, place
+from med_mat.export.job import Exportable, Job, Settings, positions_of
+from med_mat.export.permit import Pixels
+from med_mat.export.registry import format_named
+from med_mat.export.turns import Style
+from med_mat.shell import counted
+
+LICENSES = "LICENSES.md"
+#: Why records are left out with pixels="allowed".
+KEPT_BACK = "the terms of its source keep back its image or its labels"
+_ARGUMENTS = {
+    "style": Style,
+    "boxes": Convention,
+    "pixels": Pixels,
+    "own_use": bool,
+    "seed": int,
+    "progress": bool,
+}
+#: The libraries that the bytes of an export depend on.
+_LIBRARIES = ("pyarrow",)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A finished export."""
+
+    out: Path
+    format: str
+    records: Mapping[str, int]  # by part
+    images: int  # files of images
+    left_out: Mapping[str, Mapping[str, int]]  # part -> reason -> records
+    anew: bool  # False: the folder had all of it already
+
+    def __str__(self) -> str:
+        parts = ", ".join(f"{number:,} {part}" for part, number in self.records.items())
+        lines = [f"{self.out}: {parts} records as {self.format}{'' if self.anew else ', already there'}."]
+        for part, reasons in self.left_out.items():
+            lines += [f"Left out of {part}: {counted(number, 'record')}: {why}." for why, number in reasons.items()]
+        return "\n".join(lines)
+
+
+def export(
+    experiment: Exportable,
+    out: str | os.PathLike[str],
+    *,
+    format: str,  # noqa: A002 - reads well
+    style: Style = "auto",
+    boxes: Convention = "pixels",
+    pixels: Pixels = "all",
+    own_use: bool = False,
+    seed: int = 0,
+    progress: bool = True,
+    **options: Any,
+) -> Exported:
+    """Write the records of an experiment as files for a trainer or another program.
+
+    Images are copied as stored, without re-encoding. Beside the files of the format there are ``export.json`` (what was
+    exported, with which versions, the file of each record, what was left out and why) and ``LICENSES.md``. An export
+    that was interrupted is continued by the same call, to the same bytes.
+
+    Args:
+        experiment: An experiment, or anything with parts (:class:`~med_mat.export.Exportable`).
+        out: The folder to write: new, empty, or with this very export.
+        format: The name of a format: see :func:`med_mat.export.formats`.
+        style: "choice" (questions with options, answered by a letter), "open", or "auto": the question of the record.
+            Records without such a question are left out and counted.
+        boxes: How boxes are written in text: see :mod:`med_mat.conventions`.
+        pixels: "all" exports every record, or refuses; "allowed" leaves out the records of sources whose terms keep
+            back images or labels.
+        own_use: Whether the copy stays with whoever makes it: nothing is refused, and ``LICENSES.md`` says so.
+        seed: Of the order of the training records.
+        progress: Whether to show a progress bar.
+        options: Options of the format.
+
+    Raises:
+        ExportError: The format or an option is unknown; terms keep something back; the folder has other files; or no
+            record is left.
+        WriteError: A file cannot be written.
+    """
+    one = format_named(format)
+    given = {"style": style, "boxes": boxes, "pixels": pixels, "own_use": own_use, "seed": seed, "progress": progress}
+    strict.arguments(_ARGUMENTS, given, "An export", error=ExportError)
+    checked, root, mat = one.checked(options), Path(out), experiment.mat
+    positions = positions_of(experiment)
+    kept = permit.kept_back(_terms(experiment, positions.values()), mat.manifest)
+    left: dict[str, int] = {}
+    if pixels == "allowed":
+        allowed = {part: permit.permitted(mat.tags, at, kept) for part, at in positions.items()}
+        left = {part: len(positions[part]) - len(at) for part, at in allowed.items()}
+        positions, kept = {part: at for part, at in allowed.items() if len(at)}, {}
+    elif not own_use:
+        permit.check(kept)
+    key = {
+        "format": one.name, "options": checked, "fingerprint": experiment.fingerprint, "build": mat.manifest["build"],
+        "style": style, "boxes": boxes, "pixels": pixels, "own_use": own_use, "seed": seed,
+        "versions": _versions(),
+    }  # fmt: skip
+    found = place.begin(root, key)
+    if found is not None:
+        return Exported(root, one.name, found["records"], found["images"], found["left_out"], anew=False)
+    job = Job(place.Place(root), experiment, positions, Settings(one.needs, style, boxes, seed, progress))
+    for part, number in left.items():
+        if number:
+            job.left_out[part] = Counter({KEPT_BACK: number})
+    with closing(job):
+        one.make(job, **checked)
+    if not sum(job.written.values()):
+        why = "; ".join(
+            f"{reason} ({n:,} of {part})" for part, all_ in job.left_out.items() for reason, n in all_.items()
+        )
+        place.end(root)
+        raise ExportError(f"No record can be exported as {one.name}: {why or 'the split has none'}.")
+    sources = _terms(experiment, positions.values())
+    job.out.write(LICENSES, permit.licenses(sources, kept).encode())
+    records = {part: job.written[part] for part in positions}
+    left_out = {part: dict(sorted(reasons.items())) for part, reasons in sorted(job.left_out.items())}
+    _account(job, {
+        "key": key, "definition": dict(experiment.definition), "shuffled": {"parts": ["train"], "seed": seed},
+        "sources": [source.source for source in sources], "records": records, "images": len(job.images),
+        "left_out": left_out,
+    })  # fmt: skip
+    place.end(root)
+    return Exported(root, one.name, records, len(job.images), left_out, anew=True)
+
+
+def _account(job: Job, facts: Mapping[str, Any]) -> None:
+    """Write ``export.json``; the files of the records come last, one per line."""
+    with job.out.lines(place.ACCOUNT) as file:
+        file.write(json.dumps(facts, indent=1, ensure_ascii=False, default=str)[:-2] + ',\n "files": {')
+        for number, part in enumerate(job.parts):
+            file.write(f"{',' if number else ''}\n  {json.dumps(part)}: {{")
+            for place_, member in enumerate(job.files(part)):
+                file.write(f"{',' if place_ else ''}\n   {member}")
+            file.write("}")
+        file.write("\n }\n}\n")
+
+
+def _terms(experiment: Exportable, positions: Iterable[Any]) -> tuple[terms.Terms, ...]:
+    return terms.of(experiment.mat.tags, np.concatenate([np.zeros(0, dtype=np.int64), *positions]))
+
+
+def _versions() -> dict[str, Any]:
+    return {"med_mat": __version__, "schema": schema.VERSION, **{name: metadata.version(name) for name in _LIBRARIES}}
