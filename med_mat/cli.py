@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from med_mat import __version__
-from med_mat.commands import authoring, caching, catalog, experiments, hub, looking, measuring, raw, upstream
+from med_mat.commands import authoring, caching, catalog, experiments, harnesses, hub, looking, measuring, raw, upstream
 from med_mat.errors import MedMATError
 
 
@@ -85,6 +85,7 @@ for command in (
     caching.cache,
     measuring.blind,
     measuring.contamination,
+    harnesses.answers,
     hub.push,
     hub.attach,
     authoring.new_source,
