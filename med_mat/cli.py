@@ -10,7 +10,19 @@ from typing import Any, NoReturn
 import click
 
 from med_mat import __version__
-from med_mat.commands import authoring, caching, catalog, experiments, harnesses, hub, looking, measuring, raw, upstream
+from med_mat.commands import (
+    authoring,
+    caching,
+    catalog,
+    experiments,
+    exporting,
+    harnesses,
+    hub,
+    looking,
+    measuring,
+    raw,
+    upstream,
+)
 from med_mat.errors import MedMATError
 
 
@@ -61,6 +73,7 @@ def cli() -> None:
     med-mat doctor /data/raw                        which sources a folder has, and what is missing
     med-mat build --raw /data/raw --out Med-MAT     raw folders -> a dataset that load_dataset opens
     med-mat split Med-MAT related CT/Lung/Cancer    a CG experiment, and its audit
+    med-mat export Med-MAT related CT/Lung/Cancer --format trl --out related    the same as files for a trainer
     """
 
 
@@ -77,6 +90,7 @@ for command in (
     experiments.split,
     experiments.combinations,
     experiments.recommend,
+    exporting.export,
     upstream.official,
     looking.plot,
     looking.cite,

@@ -465,19 +465,42 @@ class MedMAT:
         self._prepare_images()
         once, tags = np.sort(positions), self.tags
         rank = None if shuffle is None else sampling.random_keys(tags, once, shuffle)
-        reading, why = self._reading(once, (), questions, seed), self._record_facts("withheld")
-        bounds = np.cumsum([0, *(len(places) for _, places, _ in reading["pieces"])])
-        pieces = [
-            windows.Piece(name, places, once[low:high], keys, None if rank is None else rank[low:high])
-            for (name, places, keys), low, high in zip(reading["pieces"], bounds[:-1], bounds[1:], strict=True)
-        ]
+        view, why = self._view(questions, seed), self._record_facts("withheld")
+        pieces = self._pieces(once, rank)
+        if view is not None:
+            view.columns(np.unique(tags.row[once]).tolist())  # a card may be missing
         file, place, names = self.places
-        for at, record in windows.records(self.location, pieces, reading["view"]):
+        for at, record in windows.records(self.location, pieces, view):
             record["label_set"] = tags.label_sets[tags.label[at]]
             record["group"], record["withheld"] = int(tags.group[at]), why[at].as_py()
             record["key"] = int(tags.key[at].view(np.int64))
             record["file"], record["position"] = names[file[at]], int(place[at])
             yield record
+
+    def image_sizes(self, positions: Positions) -> npt.NDArray[np.float64]:
+        """(n,) The approximate bytes of each record's image: the mean of its row group, which no image is read for.
+
+        Args:
+            positions: positions in the index, all different, in any order.
+        """
+        once = np.sort(positions)
+        sizes = np.zeros(len(once))
+        for at, mean in windows.image_sizes(self.location, self._pieces(once, None)):
+            sizes[np.searchsorted(once, at)] = mean
+        return sizes[np.argsort(np.argsort(positions))]
+
+    def _pieces(self, once: Positions, rank: npt.NDArray[np.uint64] | None) -> list[windows.Piece]:
+        """These records, ascending and unique, by the file that contains their pixels."""
+        file, position, names = self.places
+        keys = self.tags.key.view(np.int64)
+        starts = np.flatnonzero(np.diff(file[once], prepend=-1)).tolist()
+        return [
+            windows.Piece(
+                names[file[once[low]]], position[once[low:high]], once[low:high], keys[once[low:high]],
+                None if rank is None else rank[low:high],
+            )
+            for low, high in zip(starts, [*starts[1:], len(once)], strict=True)
+        ]  # fmt: skip
 
     def export(
         self,
@@ -485,17 +508,15 @@ class MedMAT:
         out: str | os.PathLike[str],
         *,
         questions: Form = "default",
-        withheld: bool = False,
         format: str,  # noqa: A002 - reads well
         **settings: Any,
     ) -> exporting.Exported:
         """Export the selected records as files for another program, in the parts train, validation and test.
 
         Args:
-            selector: As for :meth:`where`.
+            selector: As for :meth:`where`. Withheld records are in no part.
             out: The folder to write, as for :func:`med_mat.export.export`.
             questions: The form of the questions, as for :meth:`questions`.
-            withheld: As for :meth:`where`; withheld records are in no part otherwise.
             format: The name of a format.
             settings: As for :func:`med_mat.export.export`.
 
@@ -503,10 +524,7 @@ class MedMAT:
             VocabularyError: As for :meth:`where`.
             ExportError: As for :func:`med_mat.export.export`.
         """
-        positions = self.where(selector, withheld=withheld)
-        if not withheld:
-            positions = positions[~self.tags.withheld[positions]]
-        chosen = exporting.Selected(self, positions, exporting.Form(questions))
+        chosen = exporting.Selected(self, self.where(selector), exporting.Form(questions))
         return exporting.export(chosen, out, format=format, **settings)
 
     def questions(self, positions: Positions, form: Form = "default", seed: int = SEED) -> pa.Table:

@@ -64,6 +64,9 @@ class Index(Protocol):
     ) -> Generator[dict[str, Any], None, None]:
         """All columns of these records, one record at a time."""
 
+    def image_sizes(self, positions: Positions) -> npt.NDArray[np.float64]:
+        """The approximate bytes of the images of these records, in their order."""
+
     def take(self, positions: Positions, *, questions: Form = "default") -> datasets.Dataset:
         """The records at these positions, in their order."""
 

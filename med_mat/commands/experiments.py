@@ -13,6 +13,7 @@ from med_mat.commands import FOLDER, MED_MAT
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from med_mat.dataset import MedMAT
     from med_mat.parameters import Parameter
     from med_mat.splits import Experiment
 
@@ -155,23 +156,38 @@ def split(
               med-mat split Med-MAT experiment.yaml
     """
     import med_mat
+
+    found = made(med_mat.open(where), name, target, options)
+    _prove(where, [again for one in found for again in (one.repeat(seeds) if seeds else [one])], save, audits)
+
+
+def made(mat: MedMAT, name: str, target: str | None, options: dict[str, Any]) -> list[Experiment]:
+    """The experiments that a command line names.
+
+    Args:
+        mat: An opened Med-MAT.
+        name: An experiment, or a YAML or JSON file with its definition.
+        target: A triplet; None where the experiment takes none, or with a file.
+        options: Of the experiment, as they were given on the command line.
+
+    Raises:
+        click.UsageError: They do not go together.
+        SplitError: The experiment cannot be made.
+    """
     from med_mat.splits import registry
 
-    mat = med_mat.open(where)
     given = _given(options)
     if target is None and Path(name).suffix in (".yaml", ".yml", ".json"):
         if given:
             raise click.UsageError(f"{name} defines the whole experiment: leave out --{next(iter(given))}.")
-        found = [mat.experiment(name)]
-    else:
-        kind = registry.kind(name, "The command line")
-        if target is not None:
-            given["target"] = target
-        elif any(one.name == "target" and one.required for one in kind.parameters):
-            raise click.UsageError("name a TARGET, such as CT/Lung/Cancer, or give a .yaml or .json file.")
-        series = [make for missing, make in kind.series.items() if missing not in given]
-        found = list(series[0](mat, **given)) if series else [mat.experiment({"experiment": name, **given})]
-    _prove(where, [again for one in found for again in (one.repeat(seeds) if seeds else [one])], save, audits)
+        return [mat.experiment(name)]
+    kind = registry.kind(name, "The command line")
+    if target is not None:
+        given["target"] = target
+    elif any(one.name == "target" and one.required for one in kind.parameters):
+        raise click.UsageError("name a TARGET, such as CT/Lung/Cancer, or give a .yaml or .json file.")
+    series = [make for missing, make in kind.series.items() if missing not in given]
+    return list(series[0](mat, **given)) if series else [mat.experiment({"experiment": name, **given})]
 
 
 def _prove(where: str, made: list[Experiment], save: Path | None, audits: tuple[Path, ...]) -> None:

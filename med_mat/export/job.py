@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -40,6 +41,7 @@ REASONS: Mapping[Need, str] = {
 }
 NO_IMAGE = "its image is not in this build (see 'med-mat attach')"
 _SPOOL = 64 << 20
+_HEAD = 1 << 16  # bytes of an image, within which its orientation is stated
 
 
 class Asked(Protocol):
@@ -89,6 +91,16 @@ class Picture:
     bytes: bytes
     suffix: str  # by the content, with the dot: ".jpg", ".png", ".gif" or ".webp"
     size: tuple[int, int]  # width and height of the displayed image in pixels, EXIF orientation applied
+
+    @property
+    def upright(self) -> bool:
+        """Whether the image is displayed as it is stored: programs that ignore its EXIF orientation see the same."""
+        if b"Exif" not in self.bytes[:_HEAD] and b"eXIf" not in self.bytes[:_HEAD]:
+            return True
+        from PIL import ExifTags, Image
+
+        with Image.open(BytesIO(self.bytes)) as opened:
+            return bool(opened.getexif().get(ExifTags.Base.Orientation, 1) == 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from importlib import metadata
 from typing import Any, Literal, TypeVar
 
 from med_mat import parameters, strict
+from med_mat.conventions import Convention
 from med_mat.errors import ExportError
 from med_mat.parameters import Parameter
 from med_mat.taxonomy import did_you_mean
@@ -53,6 +54,7 @@ class ExportFormat:
     make: Callable[..., None]  # (job, **options)
     summary: str  # a phrase
     needs: tuple[Need, ...]
+    boxes: Convention  # in text, unless another is requested
     options: tuple[Parameter, ...]
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,13 +69,16 @@ class ExportFormat:
         return {name: read.get(name, one.default) for name, one in known.items()}
 
 
-def export_format(name: str, *, summary: str, needs: tuple[Need, ...] = ()) -> Callable[[F], F]:
+def export_format(
+    name: str, *, summary: str, needs: tuple[Need, ...] = (), boxes: Convention = "pixels"
+) -> Callable[[F], F]:
     """Register a function ``(job, *, option=default, ...)`` as a format.
 
     Args:
         name: As in ``exp.export(out, format=name)``.
         summary: What it is, as a phrase.
         needs: What a record must have; others are left out and counted.
+        boxes: How boxes are written in text by default.
 
     Raises:
         ExportError: Another function has the name already.
@@ -86,7 +91,7 @@ def export_format(name: str, *, summary: str, needs: tuple[Need, ...] = ()) -> C
                 f"The export format {name!r} of {function.__module__} has the name of one of {known.make.__module__}: "
                 "give it another name."
             )
-        _FORMATS[name] = ExportFormat(name, function, summary, needs, tuple(parameters.of_function(function)))
+        _FORMATS[name] = ExportFormat(name, function, summary, needs, boxes, tuple(parameters.of_function(function)))
         return function
 
     return register

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,18 @@ from med_mat.errors import ExportError
 from med_mat.export import permit, place
 from med_mat.export.job import Exportable, Job, Settings, positions_of
 from med_mat.export.permit import Pixels
-from med_mat.export.registry import format_named
+from med_mat.export.plan import Plan, part_plan
+from med_mat.export.registry import ExportFormat, format_named
 from med_mat.export.turns import Style
 from med_mat.shell import counted
+from med_mat.tags import Positions
 
 LICENSES = "LICENSES.md"
 #: Why records are left out with pixels="allowed".
 KEPT_BACK = "the terms of its source keep back its image or its labels"
 _ARGUMENTS = {
     "style": Style,
-    "boxes": Convention,
+    "boxes": Convention | None,
     "pixels": Pixels,
     "own_use": bool,
     "seed": int,
@@ -64,7 +66,7 @@ def export(
     *,
     format: str,  # noqa: A002 - reads well
     style: Style = "auto",
-    boxes: Convention = "pixels",
+    boxes: Convention | None = None,
     pixels: Pixels = "all",
     own_use: bool = False,
     seed: int = 0,
@@ -83,7 +85,7 @@ def export(
         format: The name of a format: see :func:`med_mat.export.formats`.
         style: "choice" (questions with options, answered by a letter), "open", or "auto": the question of the record.
             Records without such a question are left out and counted.
-        boxes: How boxes are written in text: see :mod:`med_mat.conventions`.
+        boxes: How boxes are written in text: see :mod:`med_mat.conventions` (default: that of the format).
         pixels: "all" exports every record, or refuses; "allowed" leaves out the records of sources whose terms keep
             back images or labels.
         own_use: Whether the copy stays with whoever makes it: nothing is refused, and ``LICENSES.md`` says so.
@@ -96,33 +98,28 @@ def export(
             record is left.
         WriteError: A file cannot be written.
     """
-    one = format_named(format)
     given = {"style": style, "boxes": boxes, "pixels": pixels, "own_use": own_use, "seed": seed, "progress": progress}
-    strict.arguments(_ARGUMENTS, given, "An export", error=ExportError)
-    checked, root, mat = one.checked(options), Path(out), experiment.mat
-    positions = positions_of(experiment)
-    kept = permit.kept_back(_terms(experiment, positions.values()), mat.manifest)
-    left: dict[str, int] = {}
-    if pixels == "allowed":
-        allowed = {part: permit.permitted(mat.tags, at, kept) for part, at in positions.items()}
-        left = {part: len(positions[part]) - len(at) for part, at in allowed.items()}
-        positions, kept = {part: at for part, at in allowed.items() if len(at)}, {}
-    elif not own_use:
-        permit.check(kept)
+    ready = _prepare(experiment, format, given, options)
+    one, positions, mat, root = ready.format, ready.positions, experiment.mat, Path(out)
     key = {
-        "format": one.name, "options": checked, "fingerprint": experiment.fingerprint, "build": mat.manifest["build"],
-        "style": style, "boxes": boxes, "pixels": pixels, "own_use": own_use, "seed": seed,
+        "format": one.name,
+        "options": dict(ready.options),
+        "fingerprint": experiment.fingerprint,
+        "build": mat.manifest["build"],
+        "style": style,
+        "boxes": ready.boxes,
+        "pixels": pixels,
+        "own_use": own_use,
+        "seed": seed,
         "versions": _versions(),
-    }  # fmt: skip
+    }
     found = place.begin(root, key)
     if found is not None:
         return Exported(root, one.name, found["records"], found["images"], found["left_out"], anew=False)
-    job = Job(place.Place(root), experiment, positions, Settings(one.needs, style, boxes, seed, progress))
-    for part, number in left.items():
-        if number:
-            job.left_out[part] = Counter({KEPT_BACK: number})
+    job = Job(place.Place(root), experiment, positions, Settings(one.needs, style, ready.boxes, seed, progress))
+    job.left_out.update((part, Counter({KEPT_BACK: number})) for part, number in ready.left_out.items())
     with closing(job):
-        one.make(job, **checked)
+        one.make(job, **ready.options)
     if not sum(job.written.values()):
         why = "; ".join(
             f"{reason} ({n:,} of {part})" for part, all_ in job.left_out.items() for reason, n in all_.items()
@@ -130,7 +127,7 @@ def export(
         place.end(root)
         raise ExportError(f"No record can be exported as {one.name}: {why or 'the split has none'}.")
     sources = _terms(experiment, positions.values())
-    job.out.write(LICENSES, permit.licenses(sources, kept).encode())
+    job.out.write(LICENSES, permit.licenses(sources, ready.kept).encode())
     records = {part: job.written[part] for part in positions}
     left_out = {part: dict(sorted(reasons.items())) for part, reasons in sorted(job.left_out.items())}
     _account(job, {
@@ -140,6 +137,66 @@ def export(
     })  # fmt: skip
     place.end(root)
     return Exported(root, one.name, records, len(job.images), left_out, anew=True)
+
+
+def plan(
+    experiment: Exportable,
+    *,
+    format: str,  # noqa: A002 - reads well
+    style: Style = "auto",
+    pixels: Pixels = "all",
+    own_use: bool = False,
+    **options: Any,
+) -> Plan:
+    """What :func:`export` would write, from the index alone.
+
+    Args:
+        experiment, format, style, pixels, own_use, options: As for :func:`export`.
+
+    Raises:
+        ExportError: As for :func:`export`.
+    """
+    given = {"style": style, "boxes": None, "pixels": pixels, "own_use": own_use, "seed": 0, "progress": False}
+    ready = _prepare(experiment, format, given, options)
+    parts = {}
+    for part in (*ready.positions, *(part for part in ready.left_out if part not in ready.positions)):
+        at = ready.positions.get(part, np.zeros(0, dtype=np.int64))
+        found = part_plan(experiment, at, ready.format.needs, style)
+        kept_back = {KEPT_BACK: ready.left_out[part]} if part in ready.left_out else {}
+        parts[part] = replace(found, left_out={**kept_back, **found.left_out})
+    return Plan(ready.format.name, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A checked request."""
+
+    format: ExportFormat
+    options: Mapping[str, Any]
+    boxes: Convention
+    positions: Mapping[str, Positions]  # of each part that has records
+    kept: Mapping[str, str]  # sources in it that terms keep back -> what
+    left_out: Mapping[str, int]  # part -> records that terms keep back
+
+
+def _prepare(experiment: Exportable, name: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> _Ready:
+    """Check a request, and what the terms of the sources say of it.
+
+    Raises:
+        ExportError: The format or an option is unknown, or terms keep something back.
+    """
+    one = format_named(name)
+    given = strict.arguments(_ARGUMENTS, given, "An export", error=ExportError)
+    checked, positions = one.checked(options), positions_of(experiment)
+    kept = permit.kept_back(_terms(experiment, positions.values()), experiment.mat.manifest)
+    left = {}
+    if given["pixels"] == "allowed":
+        allowed = {part: permit.permitted(experiment.mat.tags, at, kept) for part, at in positions.items()}
+        left = {part: len(at) - len(allowed[part]) for part, at in positions.items() if len(at) > len(allowed[part])}
+        positions, kept = {part: at for part, at in allowed.items() if len(at)}, {}
+    elif not given["own_use"]:
+        permit.check(kept)
+    return _Ready(one, checked, given["boxes"] or one.boxes, positions, kept, left)
 
 
 def _account(job: Job, facts: Mapping[str, Any]) -> None:

@@ -33,7 +33,10 @@ class Selected:
     options: Form = Form()
 
     def _part(self, name: str) -> Positions:
-        found: Positions = self.positions[self.mat.tags.split[self.positions] == SPLITS.index(name)]
+        """Those of a split; withheld records are in none, as for ``load_dataset``."""
+        tags = self.mat.tags
+        chosen = (tags.split[self.positions] == SPLITS.index(name)) & ~tags.withheld[self.positions]
+        found: Positions = self.positions[chosen]
         return found
 
     @property

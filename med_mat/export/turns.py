@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from med_mat import conventions
-from med_mat.conventions import Convention
+from med_mat.conventions import Box, Convention
 from med_mat.questions import BOX_SUFFIX
 
 #: "choice": records with options, answered by a letter; "open": the open question and its answer; "auto": the question
 #: of the record, with options where there are some.
 Style = Literal["auto", "choice", "open"]
+#: What a chat template, or a trainer, takes for one of its own marks: <image>, <|im_end|>, <loc0001>, </s>.
+_MARK = re.compile(r"<(?=[|/]?[A-Za-z_][\w -]*\|?>)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,9 @@ class Turn:
     target: str  # the answer; never empty
     options: tuple[str, ...] = ()  # that the question offers
     answer: str | None = None  # letter of the right option; None without options
+    asked: str = ""  # if boxes answer it: the question without the sentence on their form
+    boxes: tuple[Box, ...] | None = None  # that answer it, in pixels of the displayed image; None: other text does
+    label: str = ""  # what these boxes show; "" without boxes
 
 
 def turn(facts: Mapping[str, Any], style: Style = "auto", boxes: Convention = "pixels") -> Turn | None:
@@ -33,6 +40,9 @@ def turn(facts: Mapping[str, Any], style: Style = "auto", boxes: Convention = "p
         facts: The columns of the record: see :mod:`med_mat.schema`.
         style: Which of its questions.
         boxes: How boxes are written, in the answer and in what the question says of them.
+
+    Raises:
+        UsageError: The image has no such form: see :func:`med_mat.conventions.write`.
     """
     options = tuple(facts["options"] or ())
     if style == "open":
@@ -41,23 +51,30 @@ def turn(facts: Mapping[str, Any], style: Style = "auto", boxes: Convention = "p
         question, target, answer = facts["question"], facts["target"], facts["answer"]
     if not question or not target or (style == "choice" and not options):
         return None
-    if boxes != "pixels" and (asked := _asked_for_boxes(facts, question)) is not None:
-        size = (facts["width"], facts["height"])
-        found = conventions.read(target, size, "pixels") or []
-        return Turn(
-            facts["id"], f"{asked}\n{conventions.instruction(boxes, size)}", conventions.write(found, size, boxes)
-        )
-    return Turn(facts["id"], question, target, options, answer)
+    size = (facts["width"], facts["height"])
+    form = "\n" + BOX_SUFFIX.format(width=size[0], height=size[1])
+    asked = question.removesuffix(form)
+    found = None if facts["boxes"] is None or asked == question else conventions.read(target, size, "pixels")
+    if found is None:
+        return Turn(facts["id"], harmless(question), harmless(target), tuple(map(harmless, options)), answer)
+    label, asked = harmless(_label(facts["boxes"], found)), harmless(asked)
+    if boxes != "pixels":
+        form = "\n" + conventions.instruction(boxes, size)
+        target = conventions.write(found, size, boxes, label)
+    return Turn(facts["id"], asked + form, target, (), None, asked, tuple(found), label)
 
 
-def asks_for_boxes(facts: Mapping[str, Any]) -> bool:
-    """Whether boxes answer the question of a record."""
-    return bool(facts["question"] and facts["target"]) and _asked_for_boxes(facts, facts["question"]) is not None
+def harmless(text: str) -> str:
+    """A text in which no trainer finds a mark of its own, such as ``<image>``: a space follows the bracket."""
+    return _MARK.sub("< ", text)
 
 
-def _asked_for_boxes(facts: Mapping[str, Any], question: str) -> str | None:
-    """The question without the sentence on the form of the boxes; None if it does not ask for boxes."""
-    if facts["boxes"] is None:
-        return None
-    asked = question.removesuffix(BOX_SUFFIX.format(width=facts["width"], height=facts["height"]))
-    return None if asked == question else asked.rstrip("\n")
+def _label(boxes: list[dict[str, Any]], found: list[Box]) -> str:
+    """The label whose boxes these are, rounded to pixels; "" for none."""
+    wanted = set(found)
+    for label in dict.fromkeys(box["label"] for box in boxes):
+        own = [box for box in boxes if box["label"] == label]
+        corners = ("xmin", "ymin", "xmax", "ymax")
+        if {tuple(float(math.floor(box[name] + 0.5)) for name in corners) for box in own} == wanted:
+            return str(label)
+    return ""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from med_mat import terms
+from med_mat.conventions import Convention
 from med_mat.errors import SplitError
-from med_mat.export import Exported, export
+from med_mat.export import Exported, Style, chat, export
+from med_mat.export.chat import Part
 from med_mat.splits import saving
 from med_mat.splits.audit import Audit, audit
 from med_mat.splits.split import Split
+
+if TYPE_CHECKING:
+    import datasets
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +59,19 @@ class Experiment(Split):
             WriteError: A file cannot be written.
         """
         return export(self, out, format=format, **settings)
+
+    def chat(
+        self, part: Part = "train", *, style: Style = "auto", boxes: Convention = "pixels", messages: bool = False
+    ) -> datasets.Dataset:
+        """The records of a part as conversations with their images, made when they are read.
+
+        Args:
+            part, style, boxes, messages: As for :func:`med_mat.export.chat`, which says what a trainer must be told.
+
+        Raises:
+            ExportError: As for :func:`med_mat.export.chat`.
+        """
+        return chat(self, part, style=style, boxes=boxes, messages=messages)
 
     def cite(self) -> str:
         """The citations of the paper and of every source that has records in the experiment, as BibTeX."""

@@ -22,6 +22,7 @@ WINDOW = 256 << 20
 #: Rows that become Python objects at a time.
 _ROWS = 16
 _OPEN_FILES = 32
+_IMAGE = "image.bytes"
 _COLUMNS = tuple(name for name, _ in schema.FIELDS)
 
 
@@ -67,6 +68,19 @@ def records(
                 at = np.concatenate([one.at for one in held])[order]
                 yield from zip(at.tolist(), _rows(pa.concat_tables(tables), order), strict=True)
                 tables, held = [], []
+
+
+def image_sizes(location: Location, pieces: Sequence[Piece]) -> Iterator[tuple[npt.NDArray[np.int64], float]]:
+    """Positions of records, and the mean number of bytes of an image in the row group that contains them.
+
+    Args:
+        location: The build.
+        pieces: The records.
+    """
+    with _Files(location) as files:
+        for piece in pieces:
+            means = files.mean_sizes(piece.file)
+            yield from ((block.at, means[group]) for group, block in files.blocks(piece))
 
 
 def _rows(table: pa.Table, order: npt.NDArray[np.int64] | None = None) -> Iterator[dict[str, Any]]:
@@ -116,6 +130,16 @@ class _Files:
                 inside = piece.places[low:high] - start
                 yield group, Piece(piece.file, inside, piece.at[low:high], piece.keys[low:high], rank)
             start += count
+
+    def mean_sizes(self, name: str) -> list[float]:
+        """The mean number of bytes of an image, by row group."""
+        metadata, found = self._parquet(name)[1].metadata, []
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            columns = (group.column(place) for place in range(group.num_columns))
+            size = next((one.total_uncompressed_size for one in columns if one.path_in_schema == _IMAGE), 0)
+            found.append(size / max(group.num_rows, 1))
+        return found
 
     def read(self, group: int, piece: Piece, view: View | None) -> pa.Table:
         """The records of one row group."""
