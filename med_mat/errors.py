@@ -19,6 +19,7 @@
     ├── SplitError (ValueError)                 a split cannot be made, saved or loaded
     │   └── AuditError                          a split violates its rule
     ├── ExportError (ValueError)                records cannot be exported, or not into that folder
+    ├── ScoreError (ValueError)                 answers cannot be read or scored, or results not compared
     ├── PlotError (ValueError)                  nothing to plot, or an unsupported file extension
     ├── MissingExtraError (ImportError)         an optional dependency is not installed
     ├── DownloadError (RuntimeError)            a source cannot be downloaded
@@ -112,6 +113,10 @@ class AuditError(SplitError):
 
 class ExportError(MedMATError, ValueError):
     """Records cannot be exported: an unknown format or option, terms that keep them back, a folder with other files."""
+
+
+class ScoreError(MedMATError, ValueError):
+    """Answers cannot be read, are to other records, or cannot be scored; or results cannot be compared."""
 
 
 class PlotError(MedMATError, ValueError):
