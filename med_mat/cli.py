@@ -99,6 +99,7 @@ for command in (
     caching.cache,
     measuring.blind,
     measuring.contamination,
+    measuring.shortcut,
     harnesses.answers,
     hub.push,
     hub.attach,

@@ -30,6 +30,7 @@ from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
 from med_mat.selection import FIELDS, MAT, Selection, conditions
 from med_mat.selection.fields import field_type, positions_in
+from med_mat.shortcut import asking
 from med_mat.splits import advice, kinds, loading, registry, sampling
 from med_mat.storage import copies, shards, windows
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
@@ -141,6 +142,20 @@ class MedMAT:
 
     def __len__(self) -> int:
         return len(self.tags.row)
+
+    @staticmethod
+    def shortcut(experiment: asking.Tested, axis: asking.Axis = "modality", *, seed: int = 0) -> asking.Easy:
+        """The test records of an experiment, asked for their modality or area: :func:`med_mat.shortcut.easy`.
+
+        Args:
+            experiment: An experiment of this Med-MAT.
+            axis: "modality" or "area".
+            seed: Of the distractors and of the place of the answer.
+
+        Raises:
+            ExportError: Another axis, no test record, or a single word of this axis in the build.
+        """
+        return asking.easy(experiment, axis, seed=seed)
 
     def is_of_one_build(self) -> bool:
         """Whether index and manifest were written by the same build."""

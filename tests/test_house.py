@@ -22,7 +22,7 @@ ROOMS = (
     *("tags", "terms", "questions", "storage", "download"),  # what a record says, and where records lie
     *("leakage", "nameless", "differences", "building", "contract", "items", "doctor", "validate"),
     # what experiments and exports need of a built Med-MAT
-    *("gallery", "index", "blind", "contamination", "conventions", "score", "export"),
+    *("gallery", "index", "blind", "contamination", "conventions", "score", "export", "shortcut"),
     *("splits", "dataset", "demo", "duplicates", "paper"),  # a built Med-MAT, and its experiments
     *("plot", "official", "hub", "browse"),
     *("med_mat", "commands", "cli"),  # the names that users import, and what they type
