@@ -70,8 +70,7 @@ def test_questions_depend_on_record_and_seed_alone(mat: MedMAT, experiment: Expe
     every = easy.mat.questions(easy.test_positions)
     assert easy.mat.questions(easy.test_positions[::-1]).to_pylist() == every.to_pylist()[::-1]
     assert mat.shortcut(experiment, seed=1).mat.questions(easy.test_positions) != every
-    letters = [one for one in every["answer"].to_pylist()]
-    assert set(letters) == set("ABCD")  # the place of the answer says nothing
+    assert set(every["answer"].to_pylist()) == set("ABCD")  # the place of the answer says nothing
 
 
 def test_answers_to_one_question_are_not_answers_to_the_other(mat: MedMAT, experiment: Experiment) -> None:
