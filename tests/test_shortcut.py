@@ -92,6 +92,7 @@ def test_the_four_kinds_of_images_are_counted(mat: MedMAT, experiment: Experimen
         kinds.count(one) for one in ((True, True), (True, False), (False, True), (False, False))
     )
     assert found.rate.value == pytest.approx(found.hard_only / found.images)
+    assert found.unseen is not None
     assert found.unseen.value == pytest.approx(found.hard_only / (found.hard_only + found.both))
     assert sum(one.images for one in found.cells) == found.images
     mean = sum(one.shortcut * one.images for one in found.cells) / found.images
@@ -104,7 +105,10 @@ def test_a_model_that_sees_what_is_easy_has_no_shortcut(mat: MedMAT, experiment:
     found = compare(easy, answers(experiment), answers(easy))
     assert found.hard_only == 0
     assert found.rate.value == 0
+    assert found.when_seen is not None
     assert found.when_seen.value == 1
+    assert found.when_not is None
+    assert "wrong: (none)" in str(found)
     assert found.correlation is None  # nothing varies
 
 

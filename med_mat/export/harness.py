@@ -86,7 +86,7 @@ def _of_vlmevalkit(path: Path, _: Path | None) -> Iterator[dict[str, Any]]:
         import openpyxl
 
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-        values = book.active.iter_rows(values_only=True)
+        values = iter(book.worksheets[0].values)
         head = [str(cell) for cell in next(values, ())]
         rows: Iterator[Mapping[str, Any]] = (dict(zip(head, cells, strict=False)) for cells in values)
     elif suffix == ".json":

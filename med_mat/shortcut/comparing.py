@@ -13,7 +13,7 @@ from med_mat import markdown
 from med_mat.errors import ScoreError
 from med_mat.score import Answers, Figure, read
 from med_mat.score.answers import Given
-from med_mat.score.intervals import ratio
+from med_mat.score.intervals import mean
 from med_mat.score.judging import judge
 from med_mat.shortcut.asking import Easy
 
@@ -50,9 +50,9 @@ class Shortcut:
     easy_only: int
     neither: int
     rate: Figure  # share of all images with the hard question right and the easy one wrong
-    unseen: Figure  # the same, among those with the hard question right
-    when_seen: Figure  # accuracy of the hard question where the easy one is right
-    when_not: Figure  # accuracy of the hard question where the easy one is wrong
+    unseen: Figure | None  # the same, among those with the hard question right; None: there are none
+    when_seen: Figure | None  # accuracy of the hard question where the easy one is right; None: nowhere
+    when_not: Figure | None  # accuracy of the hard question where the easy one is wrong; None: nowhere
     correlation: float | None  # over cells: Pearson's r of the hard question's accuracy and the rate; None: too few
     cells: tuple[Cell, ...]
 
@@ -67,8 +67,8 @@ class Shortcut:
             f"{self.both:,} both right, {self.hard_only:,} right without the {self.axis}, {self.easy_only:,} the "
             f"{self.axis} alone, {self.neither:,} neither.",
             "",
-            f"- Right without the {self.axis}: {self.rate} of all images, {self.unseen} of the right answers.",
-            f"- Accuracy where the {self.axis} is right: {self.when_seen}; where it is wrong: {self.when_not}.",
+            f"- Right without the {self.axis}: {self.rate} of all images, {_told(self.unseen)} of the right answers.",
+            f"- Accuracy where the {self.axis} is right: {_told(self.when_seen)}; where it is wrong: {_told(self.when_not)}.",
         ]
         if self.correlation is not None:
             lines.append(f"- Correlation of accuracy and that rate over cells: r = {self.correlation:.2f}.")
@@ -78,6 +78,10 @@ class Shortcut:
         ]
         head = ("triplet", "images", "hard", "easy", f"right without the {self.axis}")
         return "\n".join([*lines, "", markdown.table(head, cells, right=head[1:])])
+
+
+def _told(one: Figure | None) -> str:
+    return "(none)" if one is None else str(one)
 
 
 def compare(asked: Easy, hard: Given | Answers, easy: Given | Answers, *, resamples: int = 2000) -> Shortcut:
@@ -107,19 +111,27 @@ def compare(asked: Easy, hard: Given | Answers, easy: Given | Answers, *, resamp
     triplets = np.array([str(facts[row].mat) for row in asked.mat.tags.row[first.positions].tolist()])
     cells = tuple(sorted(_cells(triplets, right, seen), key=lambda one: (-one.shortcut, one.triplet)))
 
-    def share(above: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_]) -> Figure:
-        return ratio(
-            above[among].astype(float), np.ones(int(among.sum())), group[among], share=True, resamples=resamples
-        )
+    def share(above: npt.NDArray[np.bool_], among: npt.NDArray[np.bool_]) -> Figure | None:
+        return mean(above[among], group[among], resamples=resamples) if among.any() else None
 
-    every = np.ones(len(right), dtype=bool)
+    both, hard_only, easy_only, neither = (
+        int(np.count_nonzero(one)) for one in (right & seen, right & ~seen, ~right & seen, ~right & ~seen)
+    )
     return Shortcut(
-        asked.axis, given[0].model, len(right),
-        *(int(np.count_nonzero(one)) for one in (right & seen, right & ~seen, ~right & seen, ~right & ~seen)),
-        rate=share(right & ~seen, every), unseen=share(right & ~seen, right),
-        when_seen=share(right, seen), when_not=share(right, ~seen),
-        correlation=_correlation(cells), cells=cells,
-    )  # fmt: skip
+        axis=asked.axis,
+        model=given[0].model,
+        images=len(right),
+        both=both,
+        hard_only=hard_only,
+        easy_only=easy_only,
+        neither=neither,
+        rate=mean(right & ~seen, group, resamples=resamples),
+        unseen=share(right & ~seen, right),
+        when_seen=share(right, seen),
+        when_not=share(right, ~seen),
+        correlation=_correlation(cells),
+        cells=cells,
+    )
 
 
 def _cells(triplets: npt.NDArray[np.str_], right: npt.NDArray[np.bool_], seen: npt.NDArray[np.bool_]) -> list[Cell]:

@@ -69,8 +69,8 @@ def changed(option: str) -> bool:
 
 def _most_options(job: Job) -> int:
     """The largest number of options of a question."""
-    positions = job.positions.get("test", ())
-    if not len(positions):
+    positions = job.positions.get("test")
+    if positions is None:
         return 0
     mat = job.experiment.mat
     options = mat.questions(positions, job.experiment.options.questions)["options"]
