@@ -68,7 +68,8 @@ class Shortcut:
             f"{self.axis} alone, {self.neither:,} neither.",
             "",
             f"- Right without the {self.axis}: {self.rate} of all images, {_told(self.unseen)} of the right answers.",
-            f"- Accuracy where the {self.axis} is right: {_told(self.when_seen)}; where it is wrong: {_told(self.when_not)}.",
+            f"- Accuracy where the {self.axis} is right: {_told(self.when_seen)}; where it is wrong: "
+            f"{_told(self.when_not)}.",
         ]
         if self.correlation is not None:
             lines.append(f"- Correlation of accuracy and that rate over cells: r = {self.correlation:.2f}.")
