@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from med_mat import export as exporting
 from med_mat import limits, markup, schema, strict, terms
 from med_mat.catalog import vocabulary_of
+from med_mat.contamination import comparing
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
 from med_mat.leakage import linked
 from med_mat.leakage.linked import Linked
@@ -30,6 +31,7 @@ from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
 from med_mat.selection import FIELDS, MAT, Selection, conditions
 from med_mat.selection.fields import ATTRIBUTES, field_type, positions_in
+from med_mat.shortcut import asking
 from med_mat.splits import advice, kinds, loading, registry, sampling
 from med_mat.storage import copies, shards, windows
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
@@ -123,6 +125,7 @@ class MedMAT:
     recommend = advice.recommend
     experiment = loading.experiment
     load_split = loading.load
+    contamination = comparing.check
 
     def __init__(self, location: Location, manifest: Mapping[str, Any]) -> None:
         self.location = location
@@ -145,6 +148,20 @@ class MedMAT:
 
     def __len__(self) -> int:
         return len(self.tags.row)
+
+    @staticmethod
+    def shortcut(experiment: asking.Tested, axis: asking.Axis = "modality", *, seed: int = 0) -> asking.Easy:
+        """The test records of an experiment, asked for their modality or area: :func:`med_mat.shortcut.easy`.
+
+        Args:
+            experiment: An experiment of this Med-MAT.
+            axis: "modality" or "area".
+            seed: Of the distractors and of the place of the answer.
+
+        Raises:
+            ExportError: Another axis, no test record, or a single word of this axis in the build.
+        """
+        return asking.easy(experiment, axis, seed=seed)
 
     def is_of_one_build(self) -> bool:
         """Whether index and manifest were written by the same build."""
