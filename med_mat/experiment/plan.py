@@ -7,6 +7,7 @@ run are read from there, and make no split again.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ from med_mat.splits import Audit, Experiment
 #: The name of the plan in the folder of an experiment.
 PLAN = "plan.json"
 VERSION = 1
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 #: What a run that was killed before its plan was complete leaves in the folder.
 _OURS = (".plan.lock", "splits", "audits", "cache")
 
@@ -219,6 +221,10 @@ def load(out: Path) -> Plan:
     if not isinstance(data, dict) or data.get("version") != VERSION:
         raise EngineError(f"{path} is not the plan of an experiment, or that of another version of Med-MAT.")
     made: Plan = strict.read(Plan, data, str(path), error=EngineError)
+    for step in made.steps:  # their names become names of files
+        for name in (step.name, step.study, step.arm):
+            if not _SAFE.fullmatch(name):
+                raise EngineError(f"{path}: the task {name!r:.80} has a name that Med-MAT did not give.")
     return made
 
 
