@@ -297,16 +297,22 @@ def _pooled(plan: Plan, measured: Sequence[_Measured]) -> Iterable[Pooled]:
             if other := one.reference(arm):
                 pairs.setdefault((arm, other), []).append(one)
     for (arm, other), some in pairs.items():
-        if len(some) > 1:
-            own, p = _mean([one.drawn[""] for one in some], arm, other)
+        targets: dict[str, list[_Measured]] = {}
+        for one in some:
+            targets.setdefault(one.study.target, []).append(one)
+        if len(targets) > 1:
+            own, p = _mean(targets, "", arm, other)
             controls = {
-                control: _mean([one.drawn[control] for one in some], arm, other)[0]
-                for control in plan.controls
-                if arm != UNTRAINED
+                control: _mean(targets, control, arm, other)[0] for control in plan.controls if arm != UNTRAINED
             }
-            yield Pooled(arm, other, len(some), own, p, controls)
+            yield Pooled(arm, other, len(targets), own, p, controls)
 
 
-def _mean(drawn: Sequence[Drawn], arm: str, other: str) -> tuple[Interval, float]:
-    differences = [one.draws[arm] - one.draws[other] for one in drawn]
-    return statistics.pooled(differences, [one.value[arm] - one.value[other] for one in drawn])
+def _mean(targets: Mapping[str, Sequence[_Measured]], control: str, arm: str, other: str) -> tuple[Interval, float]:
+    """The mean over targets of the mean difference of each: combinations of one target are not independent."""
+    draws, values = [], []
+    for some in targets.values():
+        drawn = [one.drawn[control] for one in some]
+        draws.append(np.mean([one.draws[arm] - one.draws[other] for one in drawn], axis=0))
+        values.append(float(np.mean([one.value[arm] - one.value[other] for one in drawn])))
+    return statistics.pooled(draws, values)
