@@ -18,6 +18,7 @@ NAMES = (
     "grouping",
     "blind",
     "encoding",
+    "scoring",
 )
 
 for name in [one for one in sys.argv[1:] if not one.isdecimal()] or NAMES:

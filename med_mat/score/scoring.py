@@ -220,11 +220,10 @@ def _of_boxes(
     places = np.flatnonzero(here).tolist()
     pairs = [judged.boxes[place] for place in places]
     read_ = judged.how[here] == READ.index("boxes")
-    areas = np.array([regions.overlap(*pair) for pair in pairs])
-    inner, outer = areas.T
+    inner, outer = np.array([pair[2:] for pair in pairs]).T
     both = inner + outer  # the sum of both areas
     dice = np.where(both > 0, 2 * inner / np.where(both > 0, both, 1), 1.0) * read_
-    complete = np.array([regions.complete_iou(*pair) for pair in pairs]) * read_
+    complete = np.array([regions.complete_iou(*pair[:2]) for pair in pairs]) * read_
     found = {
         "cumulative IoU": intervals.ratio(inner, outer, group, resamples=resamples),
         "complete IoU": intervals.mean(complete, group, share=False, resamples=resamples),
