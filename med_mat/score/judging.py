@@ -104,7 +104,8 @@ class Judged:
     said: list[str]  # the chosen option as text; NOT_PARSED
     left_out: int  # records of the part that ask nothing which text answers
     counts: dict[int, tuple[int, int, int, bool]] = field(default_factory=dict)  # findings: tp, fp, fn, exact
-    boxes: dict[int, tuple[Any, Any]] = field(default_factory=dict)  # boxes: of the answer and true, (n, 4) each
+    #: boxes: of the answer and true, (n, 4) each; area of intersection and of union
+    boxes: dict[int, tuple[Any, Any, float, float]] = field(default_factory=dict)
 
 
 @dataclass
@@ -321,10 +322,10 @@ def _boxes(convention: Convention, judged: Judged, number: int, question: _Quest
     judged.truth.append(question.target)
     found = conventions.read(answer, size, convention) if isinstance(answer, str) else None
     said = regions.as_boxes(found or [])
-    judged.boxes[number] = (said, truth)
+    inner, outer = regions.overlap(said, truth)
+    judged.boxes[number] = (said, truth, inner, outer)
     if found is None:
         return _nothing(judged, number, missing=not isinstance(answer, str))
-    inner, outer = regions.overlap(said, truth)
     judged.how[number] = READ.index("boxes")
     judged.said.append(str(answer)[:200])
     judged.score[number] = inner / outer if outer else 1.0

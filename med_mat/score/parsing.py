@@ -61,29 +61,42 @@ _AFTER = re.compile(
 )
 _AFTER_SMALL = re.compile(rf"{_CLOSING} ?(?:$|[.,:;!)\]}}\n])")
 #: Another letter right after a letter: "A or B", "A, C".
-_ANOTHER = re.compile(rf"{_CLOSING} ?(?:,|/|&|or|and|,? ?(?:or|and)) ?{_OPENING}([A-Za-z])(?![^\W_]|['-])")
+_ANOTHER = re.compile(
+    rf"{_CLOSING} ?(?:,|/|&|,? ?(?:or|and))(?: (?:possibly|maybe|perhaps|even|option))? ?{_OPENING}"
+    r"([A-Za-z])(?![^\W_]|['-])"
+)
 _WHOLE = re.compile(
     rf"(?:(?:the )?(?:option|choice|letter) )?{_OPENING}([A-Za-z]){_CLOSING}(?:[.,:;!) ]|is correct)*", re.IGNORECASE
 )
 _START = re.compile(_LETTER)
-_LINE = re.compile(rf"(?:^|\n) ?{_OPENING}([A-Z]){_CLOSING}[.:;!]? ?(?=\n|$)")
+_LINE = re.compile(
+    rf"(?:(?:^|\n) ?{_OPENING}([A-Z]){_CLOSING}[.:;!]? ?(?=\n|$)|[.!] {_OPENING}([A-Z]){_CLOSING}[.!]?$)"
+)
+#: What is between a letter and the text that it stands for; the end of a clause; the name of a species after a letter.
+_BEHIND = re.compile(_CLOSING + r"[ .:,()=\u2013\u2014-]*")
+_END = re.compile(r"[.;\n](?:\s|$)")
+_ABBREVIATED = re.compile(rf"{_CLOSING}\. ?[a-z]")
+_WORD_NEXT = re.compile(r" ?[^\W_]")
+_LISTED = re.compile(rf"(?:^|\n) ?{_OPENING}([A-Z])[).:]")
 _WORDS_OF_ANSWER = r"answer|respuesta|r\u00e9ponse|reponse|antwort|risposta|resposta|\u7b54\u6848"
 _IS = "is|are|es|est|ist|\u00e8|\u00e9|\u662f|\u4e3a|would be|should be|must be|will be|seems to be|appears to be"
 _LINK = (
     r"(?: ?(?:\((?:s|letter|option|choice)\)|to (?:the|this) question|here|correcte?a?))*"
     rf"(?: (?:{_IS}|=)|'s|[:=]| [-\u2013\u2014]|(?:\u662f|\u4e3a))+"
 )
-_BEFORE_LETTER = r"(?: ?(?:clearly|most likely|likely|probably|therefore|thus|the|option|choice|letter|answer|:))*"
-_FINAL = re.compile(
-    rf"\bfinal (?:{_WORDS_OF_ANSWER}|choice|option)(?:{_LINK})?{_BEFORE_LETTER}\s?{_LETTER}", re.IGNORECASE
+_BEFORE_LETTER = (
+    r"(?: ?(?:clearly|most likely|likely|probably|definitely|certainly|indeed|actually|still|simply|obviously|"
+    r"therefore|thus|the|option|choice|letter|answer|:))*"
 )
+#: Searched in the text in lower case, which is much faster than without regard to case.
+_FINAL = re.compile(rf"\bfinal (?:{_WORDS_OF_ANSWER}|choice|option)(?:{_LINK})?{_BEFORE_LETTER}\s?{_LETTER}")
 _PHRASE = re.compile(
-    rf"(?:(?:{_WORDS_OF_ANSWER})(?:{_LINK}|s with)|"
+    rf"(?=[acrboslpghimwtd\u9009\u7b54])(?:(?:{_WORDS_OF_ANSWER})(?:{_LINK}|s with)|"
     rf"(?:(?:correct|right|best|chosen|selected) one|\b(?:option|choice|letter)){_LINK}|\u9009\u62e9?|"
     r"\b(?:choose|pick|select|choosing|picking|selecting|go with|going with|opt for|it is|it's|it\u2019s|must be|"
-    r"would be|i'd say|i would say|i say|i think|i believe|suggests|indicates|diagnosis is))"
+    r"would be|therefore,?|thus,?|hence,?|so,?|then,?|i'd say|i would say|i say|i think|i believe|suggests|indicates|"
+    r"diagnosis is))"
     rf"{_BEFORE_LETTER}\s?{_LETTER}",
-    re.IGNORECASE,
 )
 _VERDICT = re.compile(rf"(?<![^\W_]){_OPENING}([A-Z]){_CLOSING} (?:is|would be|seems|appears) (?:the )?(?:most )?"
                       r"(?:correct|right|best|likely|appropriate|accurate|answer)\b")  # fmt: skip
@@ -115,6 +128,9 @@ _REFUSAL = re.compile(
 _NOTHING = re.compile(r"(?:no|without|none|nothing|normal)(?:\W+(?:abnormal|significant|acute|visible|finding|findings|"
                       r"abnormality|abnormalities|pathology|of|the|above|found|detected|present|noted|seen|is|are|there|"
                       r"were|was|listed|them|these))*\W*", re.IGNORECASE)  # fmt: skip
+_EMPHASIS = re.compile(r"[*`$#]|(?<![^\W_])_+|_+(?![^\W_])")
+_BLANKS = re.compile(r"[^\S\n]+")
+_BREAK = re.compile(r" ?\n\s*")
 _TOKEN = re.compile(r"[^\W_]+|[+<>\u2264\u2265=%]|(?<![^\W_])-(?=[^\W_])|(?<=[^\W_])-(?![^\W_])|[.!?;\n,]")
 _BREAKS = frozenset(".!?;\n")
 
@@ -179,9 +195,16 @@ def _normal(text: str) -> str:
         text = unicodedata.normalize("NFKC", text)
         text = "".join(char for char in text if unicodedata.category(char) != "Cf")
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\\n", "\n")
-    text = re.sub(r"[*`$#]|(?<![^\W_])_+|_+(?![^\W_])", "", text)
-    text = re.sub(r"[^\S\n]+", " ", text)
-    return re.sub(r" ?\n\s*", "\n", text).strip()
+    text = _EMPHASIS.sub("", text)
+    if "\n" in text or "\t" in text or "  " in text or not text.isascii():
+        text = _BREAK.sub("\n", _BLANKS.sub(" ", text))
+    return text.strip()
+
+
+def _small(text: str) -> str:
+    """A text in lower case, character by character."""
+    small = text.lower()
+    return small if len(small) == len(text) else "".join(one.lower() if len(one.lower()) == 1 else one for one in text)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -225,6 +248,8 @@ def _agreed(found: Iterable[Parsed]) -> Parsed:
 
 def _without_thoughts(text: str) -> str:
     """What follows a model's reasoning; nothing if the reasoning never ends."""
+    if "<" not in text:
+        return text
     small = text.casefold() if len(text.casefold()) == len(text) else text
     for tag in _THOUGHT:
         end = small.rfind(f"</{tag}>")
@@ -238,6 +263,8 @@ def _without_thoughts(text: str) -> str:
 
 def _explicit(text: str, said: str) -> list[str]:
     """Answers that are marked as such: JSON, ``<answer>``, ``\\boxed``."""
+    if not any(mark in text for mark in '{[<\\"'):
+        return []
     inner = said
     if inner[:1] == "\n":
         inner = inner[1:]
@@ -318,6 +345,8 @@ def _checked(letter: str, known: _Options, how: str, said: str) -> Parsed:
 
 def _without_echo(said: str, known: _Options) -> str:
     """The answer without the list of all options, if it repeats that."""
+    if "\n" not in said:
+        return said
     lines = said.split("\n")
     echoed = {}
     for number, line in enumerate(lines):
@@ -333,15 +362,18 @@ def _without_echo(said: str, known: _Options) -> str:
 
 def _finals(said: str, known: _Options) -> tuple[set[str | None], str]:
     """The letters that follow "final answer"."""
-    return _letters(said, known, _FINAL.finditer(said)), "phrase"
+    return _letters(said, known, _FINAL.finditer(_small(said))), "phrase"
 
 
 def _claims(said: str, known: _Options) -> tuple[set[str | None], str]:
     """The letters at the start, alone on a line, and after words that announce an answer; None for a contradiction."""
     start = _START.match(said)
     first = _letters(said, known, [start] if start else [], leading=True)
-    alone = {one[1] for one in _LINE.finditer(said) if one[1] in known.letters}
-    told = _letters(said, known, _PHRASE.finditer(said)) | _letters(said, known, _VERDICT.finditer(said))
+    listed = {one[1] for one in _LISTED.finditer(said)} & set(known.letters)
+    alone = {one[1] or one[2] for one in _LINE.finditer(said)} & set(known.letters)
+    told = _letters(said, known, _PHRASE.finditer(_small(said))) | _letters(said, known, _VERDICT.finditer(said))
+    if len(listed) > 1:  # each option has a line of its own, and only a phrase says which one is meant
+        first = set() if told else {*listed}
     return first | alone | told, "letter" if first or (alone and not told) else "phrase"
 
 
@@ -349,24 +381,25 @@ def _letters(said: str, known: _Options, matches: Iterable[Any], leading: bool =
     """The letters of matches that are letters, and neither articles nor denied; None stands for a contradiction."""
     found: set[str | None] = set()
     for match in matches:
-        letter, end = match[1].upper(), match.end(1)
+        as_is, end = said[match.start(1)], match.end(1)
+        letter = as_is.upper()
         if letter not in known.letters:
             continue
         own = known.tokens[known.letters.index(letter)]
-        closing = re.compile(_CLOSING + r"[ .:,()=\u2013\u2014-]*").match(said, end)
+        closing = _BEHIND.match(said, end)
         after = said[closing.end() if closing else end :][:300]
-        clause = _words(re.split(r"[.;\n](?:\s|$)", after, maxsplit=1)[0])
-        agrees = bool(own) and clause[: len(own)] == own
-        small = match[1].islower()
+        clause = _words(_END.split(after, maxsplit=1)[0])
+        agrees = bool(own) and _longest(clause, known) == own
+        small = as_is.islower()
         if not agrees:
             mark = (_AFTER_SMALL if small else _AFTER).match(said, end)
             if not mark:
                 continue
             if leading and small and said[end : end + 1] not in (")", ":", "]") and end < len(said):
                 continue
-            if leading and re.compile(rf"{_CLOSING}\. ?[a-z]").match(said, end):
+            if leading and _ABBREVIATED.match(said, end):
                 continue  # an abbreviated name, such as C. difficile
-        elif small and match[1] == "a" and re.compile(" ?[^\\W_]").match(said, end):
+        elif small and as_is == "a" and _WORD_NEXT.match(said, end):
             continue  # the article before the option's own words, which are read as text
         if _denied(said, match.start(1), end):
             continue
@@ -383,20 +416,26 @@ def _contradicts(clause: tuple[str, ...], own: tuple[str, ...], known: _Options)
     """Whether what follows a letter begins with the text of another option."""
     while clause and clause[0] in ("the", "a", "an", "it", "is", "because", "this", "shows", "image", "text", "answer"):
         clause = clause[1:]
-    longest = max((one for one in known.tokens if one and clause[: len(one)] == one), key=len, default=())
+    if own and clause[:1] in (("not",), ("no",)) and clause[1 : 1 + len(own)] == own:
+        return True
+    longest = _longest(clause, known)
     return bool(longest) and longest != own
+
+
+def _longest(clause: tuple[str, ...], known: _Options) -> tuple[str, ...]:
+    """The longest option with which a clause begins."""
+    return max((one for one in known.tokens if one and clause[: len(one)] == one), key=len, default=())
 
 
 def _stated(said: str, known: _Options) -> Parsed | None:
     """The option whose text directly follows words that announce an answer; None if there is none."""
     found = set()
     for match in _ANSWER_TEXT.finditer(said):
-        clause = _words(re.split(r"[.;\n](?:\s|$)", said[match.end() :][:300], maxsplit=1)[0])
+        clause = _words(_END.split(said[match.end() :][:300], maxsplit=1)[0])
         while clause and clause[0] in ("the", "a", "an", "most", "likely", "probably", "option", "clearly"):
             clause = clause[1:]
-        fits = [one for one in known.tokens if one and clause[: len(one)] == one]
-        if fits and not _denied(said, match.start(), match.end()):
-            longest = max(fits, key=len)
+        longest = _longest(clause, known)
+        if longest and not _denied(said, match.start(), match.end()):
             rest = clause[len(longest) :]
             if known.tokens.count(longest) > 1 or (rest and rest[0] in ("or", "and", "with")) or _parts_in(rest, known):
                 return None  # what else is named decides
@@ -440,6 +479,8 @@ def _mentions(said: str, vocabulary: Vocabulary) -> frozenset[str]:
             if tuple(words[number:end]) == sequence and not _split(tokens, places, number, end):
                 if not _denied_tokens(tokens, places[number], places[end - 1] + 1):
                     found |= labels
+                for place in places[number:end]:
+                    tokens[place] = ""  # the "No" of "No finding" denies nothing that follows
                 number = end
                 break
         else:
@@ -454,7 +495,7 @@ def _split(tokens: list[str], places: list[int], start: int, end: int) -> bool:
 
 def _denied(said: str, start: int, end: int) -> bool:
     """Whether a mention in a text is denied."""
-    before, after = said[max(0, start - 120) : start].casefold(), said[end : end + 120].casefold()
+    before, after = said[max(0, start - 80) : start].casefold(), said[end : end + 80].casefold()
     head, tail = _TOKEN.findall(before), _TOKEN.findall(after)
     return _denied_tokens([*head, "", *tail], len(head), len(head) + 1)
 

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _AXES = ("modality", "area", "task", "subset", "source")
 _ATTRIBUTES = ("age_group", "sex", "device", "view")
-_MEASURES: Mapping[Kind, str] = {"choice": "accuracy", "open": "accuracy", "findings": "F1", "boxes": "mean IoU"}
+#: The measure of each kind of question, from 0 to 1.
+MEASURES: Mapping[Kind, str] = {"choice": "accuracy", "open": "accuracy", "findings": "F1", "boxes": "mean IoU"}
 #: Pairs of right and chosen answer that a result lists.
 _CONFUSED = 500
 
@@ -153,7 +154,7 @@ def _section(
     score, groups = judged.score[here], group[here]
     share = kind in ("choice", "open")
     mean = functools.partial(intervals.mean, resamples=resamples)
-    figures = {_MEASURES[kind]: mean(score, groups, share=share)}
+    figures = {MEASURES[kind]: mean(score, groups, share=share)}
     label = axes["label"][0][here]
     if share:
         figures["balanced accuracy"] = intervals.balanced(score, label, groups, resamples=resamples)
@@ -176,7 +177,7 @@ def _section(
                 cells.append(Cell(axis, value, figure, chance))
     return Section(
         kind=kind,
-        measure=_MEASURES[kind],
+        measure=MEASURES[kind],
         figures=figures,
         chance=float(judged.chance[here].mean()) if kind == "choice" else None,
         cells=tuple(cells),
@@ -219,11 +220,10 @@ def _of_boxes(
     places = np.flatnonzero(here).tolist()
     pairs = [judged.boxes[place] for place in places]
     read_ = judged.how[here] == READ.index("boxes")
-    areas = np.array([regions.overlap(*pair) for pair in pairs])
-    inner, outer = areas.T
+    inner, outer = np.array([pair[2:] for pair in pairs]).T
     both = inner + outer  # the sum of both areas
     dice = np.where(both > 0, 2 * inner / np.where(both > 0, both, 1), 1.0) * read_
-    complete = np.array([regions.complete_iou(*pair) for pair in pairs]) * read_
+    complete = np.array([regions.complete_iou(*pair[:2]) for pair in pairs]) * read_
     found = {
         "cumulative IoU": intervals.ratio(inner, outer, group, resamples=resamples),
         "complete IoU": intervals.mean(complete, group, share=False, resamples=resamples),

@@ -78,6 +78,7 @@ def test_the_table_shows_arms_with_their_controls_and_says_that_it_is_synthetic(
     assert related.own.accuracy.low > by_name["unrelated"].own.accuracy.value
     assert related.own.difference is not None
     assert related.own.difference.low > 0
+    pytest.importorskip("statsmodels")
     assert related.own.adjusted is not None
     assert related.own.adjusted < 0.05
     guess = related.controls["guess"].difference
@@ -157,6 +158,28 @@ def test_another_definition_and_another_folder_are_refused(mat: med_mat.MedMAT, 
         plan.load(out).step("99")
 
 
+def test_a_plan_whose_names_lead_elsewhere_is_refused(mat: med_mat.MedMAT, out: Path) -> None:
+    plan.planned(mat, read(DEFINITION), out)
+    path = out / plan.PLAN
+    whole = path.read_text()
+    path.write_text(whole.replace("x-ray-lung-covid-related-seed0", "../../x-ray-lung-covid-related-seed0"))
+    with pytest.raises(EngineError, match="has a name that Med-MAT did not give"):
+        plan.load(out)
+    for text in ("{", "[]", '{"version": 1}', '{"version": 2}', whole.replace('"steps"', '"stepps"')):
+        path.write_text(text)
+        with pytest.raises(EngineError, match=r"plan\.json"):
+            plan.load(out)
+
+
+def test_what_a_run_leaves_that_was_killed_before_its_plan_is_continued(mat: med_mat.MedMAT, out: Path) -> None:
+    plan.planned(mat, read(DEFINITION), out)
+    before = digests(out)
+    (out / plan.PLAN).unlink()
+    next((out / "splits").iterdir()).unlink()
+    plan.planned(mat, read(DEFINITION), out)
+    assert digests(out) == before
+
+
 def test_a_target_that_cannot_be_studied_is_said_and_the_others_are_run(mat: med_mat.MedMAT, out: Path) -> None:
     found = run(mat, out, target=None, targets=[TARGET, "End/Bladder/Level"], seeds=[0])
     assert len(found.studies) == 1
@@ -167,7 +190,7 @@ def test_a_target_that_cannot_be_studied_is_said_and_the_others_are_run(mat: med
 
 def test_a_test_that_is_too_small_is_warned_of_before_anything_is_trained(mat: med_mat.MedMAT) -> None:
     made = plan.prepare(mat, read({**DEFINITION, "target": "CT/Lung/COVID"})).plan
-    assert "the test has 10 records of 6 groups" in made.studies[0].warnings[0]
+    assert "with 10 questions in 6 groups it shows" in made.studies[0].warnings[0]
 
 
 def test_results_that_somebody_changed_are_refused(mat: med_mat.MedMAT, out: Path) -> None:
