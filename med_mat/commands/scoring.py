@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from med_mat.dataset import MedMAT
-    from med_mat.score import Result
+    from med_mat.score import Comparison, Result
     from med_mat.splits import Experiment
 
 _CONVENTIONS = "pixels, unit, qwen2-vl, qwen2.5-vl, qwen3-vl, paligemma, florence-2, internvl or llava"
@@ -107,7 +107,9 @@ def score(
         arms.setdefault(arm, []).append(mat.score(other, file, **options))
     first = arms[own][0]
     several = len(arms) > 1 or len(files) > 1
-    shown = compare(arms, reference=reference or list(arms)[min(1, len(arms) - 1)]) if several else first
+    shown: Comparison | Result = first
+    if several:
+        shown = compare(arms, reference=reference or list(arms)[min(1, len(arms) - 1)])
     for path in saves:
         if path.suffix.lower() in (".svg", ".png"):
             plot.save(plot.scores(shown), path)

@@ -146,8 +146,12 @@ class Result:
             cells = sorted((cell for cell in section.cells if cell.axis == axis), key=lambda cell: cell.figure.value)
             if len(cells) == 1:
                 continue
-            yield f"  by {axis}" + (f" (worst: {section.worst[axis]})" if axis in section.worst else "")
-            shown = cells if len(cells) <= 12 else [*cells[:8], None, *cells[-3:]]
+            enough = any(cell.figure.records >= FEW for cell in cells) and cells[0].figure.records < FEW
+            of = f" with {FEW} questions or more" if enough else ""
+            yield f"  by {axis}" + (f" (worst{of}: {section.worst[axis]})" if axis in section.worst else "")
+            shown: list[Cell | None] = [*cells]
+            if len(cells) > 12:
+                shown[8:-3] = [None]
             for cell in shown:
                 if cell is None:
                     yield f"    … {len(cells) - 11} more"
