@@ -17,6 +17,7 @@ NAMES = (
     "duplicates",
     "grouping",
     "blind",
+    "scoring",
 )
 
 for name in [one for one in sys.argv[1:] if not one.isdecimal()] or NAMES:

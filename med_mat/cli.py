@@ -21,6 +21,7 @@ from med_mat.commands import (
     looking,
     measuring,
     raw,
+    scoring,
     upstream,
 )
 from med_mat.errors import MedMATError
@@ -101,6 +102,7 @@ for command in (
     measuring.contamination,
     measuring.shortcut,
     harnesses.answers,
+    scoring.score,
     hub.push,
     hub.attach,
     authoring.new_source,

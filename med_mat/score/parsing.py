@@ -61,19 +61,28 @@ _AFTER = re.compile(
 )
 _AFTER_SMALL = re.compile(rf"{_CLOSING} ?(?:$|[.,:;!)\]}}\n])")
 #: Another letter right after a letter: "A or B", "A, C".
-_ANOTHER = re.compile(rf"{_CLOSING} ?(?:,|/|&|or|and|,? ?(?:or|and)) ?{_OPENING}([A-Za-z])(?![^\W_]|['-])")
+_ANOTHER = re.compile(
+    rf"{_CLOSING} ?(?:,|/|&|,? ?(?:or|and))(?: (?:possibly|maybe|perhaps|even|option))? ?{_OPENING}"
+    r"([A-Za-z])(?![^\W_]|['-])"
+)
 _WHOLE = re.compile(
     rf"(?:(?:the )?(?:option|choice|letter) )?{_OPENING}([A-Za-z]){_CLOSING}(?:[.,:;!) ]|is correct)*", re.IGNORECASE
 )
 _START = re.compile(_LETTER)
-_LINE = re.compile(rf"(?:^|\n) ?{_OPENING}([A-Z]){_CLOSING}[.:;!]? ?(?=\n|$)")
+_LINE = re.compile(
+    rf"(?:(?:^|\n) ?{_OPENING}([A-Z]){_CLOSING}[.:;!]? ?(?=\n|$)|[.!] {_OPENING}([A-Z]){_CLOSING}[.!]?$)"
+)
+_LISTED = re.compile(rf"(?:^|\n) ?{_OPENING}([A-Z])[).:]")
 _WORDS_OF_ANSWER = r"answer|respuesta|r\u00e9ponse|reponse|antwort|risposta|resposta|\u7b54\u6848"
 _IS = "is|are|es|est|ist|\u00e8|\u00e9|\u662f|\u4e3a|would be|should be|must be|will be|seems to be|appears to be"
 _LINK = (
     r"(?: ?(?:\((?:s|letter|option|choice)\)|to (?:the|this) question|here|correcte?a?))*"
     rf"(?: (?:{_IS}|=)|'s|[:=]| [-\u2013\u2014]|(?:\u662f|\u4e3a))+"
 )
-_BEFORE_LETTER = r"(?: ?(?:clearly|most likely|likely|probably|therefore|thus|the|option|choice|letter|answer|:))*"
+_BEFORE_LETTER = (
+    r"(?: ?(?:clearly|most likely|likely|probably|definitely|certainly|indeed|actually|still|simply|obviously|"
+    r"therefore|thus|the|option|choice|letter|answer|:))*"
+)
 _FINAL = re.compile(
     rf"\bfinal (?:{_WORDS_OF_ANSWER}|choice|option)(?:{_LINK})?{_BEFORE_LETTER}\s?{_LETTER}", re.IGNORECASE
 )
@@ -81,7 +90,8 @@ _PHRASE = re.compile(
     rf"(?:(?:{_WORDS_OF_ANSWER})(?:{_LINK}|s with)|"
     rf"(?:(?:correct|right|best|chosen|selected) one|\b(?:option|choice|letter)){_LINK}|\u9009\u62e9?|"
     r"\b(?:choose|pick|select|choosing|picking|selecting|go with|going with|opt for|it is|it's|it\u2019s|must be|"
-    r"would be|i'd say|i would say|i say|i think|i believe|suggests|indicates|diagnosis is))"
+    r"would be|therefore,?|thus,?|hence,?|so,?|then,?|i'd say|i would say|i say|i think|i believe|suggests|indicates|"
+    r"diagnosis is))"
     rf"{_BEFORE_LETTER}\s?{_LETTER}",
     re.IGNORECASE,
 )
@@ -340,8 +350,11 @@ def _claims(said: str, known: _Options) -> tuple[set[str | None], str]:
     """The letters at the start, alone on a line, and after words that announce an answer; None for a contradiction."""
     start = _START.match(said)
     first = _letters(said, known, [start] if start else [], leading=True)
-    alone = {one[1] for one in _LINE.finditer(said) if one[1] in known.letters}
+    listed = {one[1] for one in _LISTED.finditer(said)} & set(known.letters)
+    alone = {one[1] or one[2] for one in _LINE.finditer(said)} & set(known.letters)
     told = _letters(said, known, _PHRASE.finditer(said)) | _letters(said, known, _VERDICT.finditer(said))
+    if len(listed) > 1:  # each option has a line of its own, and only a phrase says which one is meant
+        first = set() if told else {*listed}
     return first | alone | told, "letter" if first or (alone and not told) else "phrase"
 
 
@@ -356,7 +369,7 @@ def _letters(said: str, known: _Options, matches: Iterable[Any], leading: bool =
         closing = re.compile(_CLOSING + r"[ .:,()=\u2013\u2014-]*").match(said, end)
         after = said[closing.end() if closing else end :][:300]
         clause = _words(re.split(r"[.;\n](?:\s|$)", after, maxsplit=1)[0])
-        agrees = bool(own) and clause[: len(own)] == own
+        agrees = bool(own) and _longest(clause, known) == own
         small = match[1].islower()
         if not agrees:
             mark = (_AFTER_SMALL if small else _AFTER).match(said, end)
@@ -383,8 +396,15 @@ def _contradicts(clause: tuple[str, ...], own: tuple[str, ...], known: _Options)
     """Whether what follows a letter begins with the text of another option."""
     while clause and clause[0] in ("the", "a", "an", "it", "is", "because", "this", "shows", "image", "text", "answer"):
         clause = clause[1:]
-    longest = max((one for one in known.tokens if one and clause[: len(one)] == one), key=len, default=())
+    if own and clause[:1] in (("not",), ("no",)) and clause[1 : 1 + len(own)] == own:
+        return True
+    longest = _longest(clause, known)
     return bool(longest) and longest != own
+
+
+def _longest(clause: tuple[str, ...], known: _Options) -> tuple[str, ...]:
+    """The longest option with which a clause begins."""
+    return max((one for one in known.tokens if one and clause[: len(one)] == one), key=len, default=())
 
 
 def _stated(said: str, known: _Options) -> Parsed | None:
@@ -394,9 +414,8 @@ def _stated(said: str, known: _Options) -> Parsed | None:
         clause = _words(re.split(r"[.;\n](?:\s|$)", said[match.end() :][:300], maxsplit=1)[0])
         while clause and clause[0] in ("the", "a", "an", "most", "likely", "probably", "option", "clearly"):
             clause = clause[1:]
-        fits = [one for one in known.tokens if one and clause[: len(one)] == one]
-        if fits and not _denied(said, match.start(), match.end()):
-            longest = max(fits, key=len)
+        longest = _longest(clause, known)
+        if longest and not _denied(said, match.start(), match.end()):
             rest = clause[len(longest) :]
             if known.tokens.count(longest) > 1 or (rest and rest[0] in ("or", "and", "with")) or _parts_in(rest, known):
                 return None  # what else is named decides
@@ -440,6 +459,8 @@ def _mentions(said: str, vocabulary: Vocabulary) -> frozenset[str]:
             if tuple(words[number:end]) == sequence and not _split(tokens, places, number, end):
                 if not _denied_tokens(tokens, places[number], places[end - 1] + 1):
                     found |= labels
+                for place in places[number:end]:
+                    tokens[place] = ""  # the "No" of "No finding" denies nothing that follows
                 number = end
                 break
         else:
