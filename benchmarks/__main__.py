@@ -18,6 +18,7 @@ NAMES = (
     "grouping",
     "blind",
     "scoring",
+    "encoding",
 )
 
 for name in [one for one in sys.argv[1:] if not one.isdecimal()] or NAMES:

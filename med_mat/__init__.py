@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         conventions,
         errors,
         example,
+        experiment,
         export,
         official,
         paper,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         selection,
         splits,
         taxonomy,
+        torch,
     )
     from med_mat.building import build
     from med_mat.catalog import Source, sources
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from med_mat.errors import MedMATError
     from med_mat.hub.pixels import attach
     from med_mat.hub.upload import push
+    from med_mat.imaging.label_maps import masks
     from med_mat.items import Item, examples
     from med_mat.selection import MAT, Pattern, Selection, field
     from med_mat.splits import Audit, Experiment
@@ -54,6 +57,7 @@ _HOMES = {
     "build": "med_mat.building",
     "examples": "med_mat.items",
     "field": "med_mat.selection",
+    "masks": "med_mat.imaging.label_maps",
     "open": "med_mat.dataset",
     "push": "med_mat.hub.upload",
     "sources": "med_mat.catalog",
@@ -78,8 +82,10 @@ __all__ = [
     "errors",
     "example",
     "examples",
+    "experiment",
     "export",
     "field",
+    "masks",
     "official",
     "open",
     "paper",
@@ -93,6 +99,7 @@ __all__ = [
     "sources",
     "splits",
     "taxonomy",
+    "torch",
 ]
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import export as exporting
@@ -29,7 +30,7 @@ from med_mat.leakage.linked import Linked
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
 from med_mat.selection import FIELDS, MAT, Selection, conditions
-from med_mat.selection.fields import field_type, positions_in
+from med_mat.selection.fields import ATTRIBUTES, field_type, positions_in
 from med_mat.shortcut import asking
 from med_mat.splits import advice, kinds, loading, registry, sampling
 from med_mat.storage import copies, shards, windows
@@ -114,6 +115,8 @@ class MedMAT:
     leave_source_out = kinds.sources.leave_source_out
     fold = kinds.folds.fold
     folds = kinds.folds.folds
+    withhold = kinds.grid.withhold
+    withheld = kinds.grid.withheld
     split = kinds.lists.split
     limited = kinds.limited.limited
     scaling = kinds.limited.scaling
@@ -297,6 +300,7 @@ class MedMAT:
             "label": frozenset().union(*self.tags.labels),
         }
         asked = Selection.of(selector) & conditions(fields)
+        known |= {name: set(self.values(name)) for name in ATTRIBUTES if name in asked.fields()}
         return asked.bound(self.vocabulary, known, "This Med-MAT", "mat.values({!r})")
 
     def where(self, selector: Asked = None, *, withheld: bool = False, **fields: Unpack[Fields]) -> Positions:
@@ -639,7 +643,9 @@ class MedMAT:
     def _record_facts(self, name: str) -> pa.ChunkedArray:
         """A column of the index, read once."""
         if name not in self._columns:
-            self._columns[name] = read_index(self.location, (name,))[name]
+            column = "attributes" if name in ATTRIBUTES else name
+            found = read_index(self.location, (column,))[column]
+            self._columns[name] = pc.struct_field(found, name) if name in ATTRIBUTES else found
         return self._columns[name]
 
     @functools.cached_property

@@ -18,6 +18,7 @@
     ├── WriteError (OSError)                    a file cannot be written
     ├── SplitError (ValueError)                 a split cannot be made, saved or loaded
     │   └── AuditError                          a split violates its rule
+    ├── EngineError (RuntimeError)              an engine is unknown, or fails, or its settings do not go together
     ├── ExportError (ValueError)                records cannot be exported, or not into that folder
     ├── ScoreError (ValueError)                 answers cannot be read or scored, or results not compared
     ├── PlotError (ValueError)                  nothing to plot, or an unsupported file extension
@@ -109,6 +110,10 @@ class AuditError(SplitError):
     def __init__(self, audit: Any) -> None:
         super().__init__(str(audit))
         self.audit = audit
+
+
+class EngineError(MedMATError, RuntimeError):
+    """An engine is unknown, lacks what it needs, has settings that do not go together, or fails on a task."""
 
 
 class ExportError(MedMATError, ValueError):

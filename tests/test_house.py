@@ -23,8 +23,8 @@ ROOMS = (
     *("leakage", "nameless", "differences", "building", "contract", "items", "doctor", "validate"),
     # what experiments and exports need of a built Med-MAT
     *("gallery", "index", "blind", "contamination", "conventions", "score", "export", "shortcut"),
-    *("splits", "dataset", "demo", "duplicates", "paper"),  # a built Med-MAT, and its experiments
-    *("plot", "official", "hub", "browse"),
+    *("splits", "dataset", "duplicates", "paper"),  # a built Med-MAT, and its experiments
+    *("plot", "official", "hub", "torch", "experiment", "demo", "browse"),
     *("med_mat", "commands", "cli"),  # the names that users import, and what they type
 )
 MODULES = {

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
-from pathlib import Path
+import logging
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 
 from med_mat.building.faults import place, source_file, told
 from med_mat.building.ledger import NOTICE
 from med_mat.building.plan import Examples
+from med_mat.building.shown import looks
 from med_mat.catalog import Source
 from med_mat.errors import LoaderError, MedMATError
 from med_mat.example import Example
 from med_mat.files import writing
+from med_mat.layouts.locating import locate
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.miniature import Miniature
+from med_mat.raw.miniature.look import Look
+
+log = logging.getLogger(__name__)
 
 _NOTICE_TEXT = (
     "The images below this folder are synthetic: Med-MAT drew them to show the layout of the source {title!r}.\n"
@@ -84,12 +90,21 @@ def has_miniature(source: Source) -> bool:
     return hasattr(loader_of(source), "miniature")
 
 
-def write_miniature(source: Source, folder: Path) -> None:
+def write_miniature(
+    source: Source, folder: Path, *, series: int = 0, copies: int = 1, independent: bool = False
+) -> None:
     """Write a tiny synthetic copy of a source's layout, and a notice that it is synthetic.
+
+    It is written twice: what the loader reads in the first says what the images of the second show
+    (:mod:`med_mat.raw.miniature.look`). Where the loader reads nothing, the first one stays.
 
     Args:
         source: the source.
         folder: the root of the copy; created if missing.
+        series: copies of another series have other images of the same things.
+        copies: number of images in place of each one, where the loader reads what no table lists.
+        independent: whether what an image shows is drawn independently of its labels: a control in which nothing can
+            be learned.
 
     Raises:
         LoaderError: the loader has no miniature, or fails; the message names its file and line.
@@ -102,11 +117,31 @@ def write_miniature(source: Source, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / NOTICE).write_text(_NOTICE_TEXT.format(title=source.title), "utf-8")
         try:
-            module.miniature(Miniature(folder))
+            module.miniature(first := Miniature(folder, series=series, copies=copies))
+            shown, read = _shown(source, first, independent)
+            module.miniature(Miniature(folder, shown, series=series, copies=copies))
+            for name in first.copied - read:  # unknown to a table
+                (folder / name).unlink()
         except (MedMATError, OSError):
             raise
         except Exception as error:
             raise _fault(source, "fails to write its miniature", error) from error
+
+
+def _shown(source: Source, written: Miniature, independent: bool) -> tuple[Mapping[str, Look], set[str]]:
+    """What the images of a miniature show, and the files that its loader reads.
+
+    Nothing where its loader cannot read it, which a build reports.
+    """
+    try:
+        raw = locate(source, written.root, examples_of(source))
+        below = PurePosixPath(raw.root.relative_to(written.root))
+        examples = list(examples_of(source)(raw))
+        read = {str(below / path) for example in examples for path in example.files}
+        return looks(source, examples, written, below, independent=independent), read
+    except MedMATError as error:
+        log.debug("%s: what the images of its miniature show is unknown: %s", source.name, error)
+        return {}, set()
 
 
 def _fault(source: Source, what: str, error: Exception, raw: RawFolder | None = None) -> LoaderError:

@@ -116,7 +116,8 @@ def _option(one: Parameter, text: str) -> click.Option:
     return click.Option([flag], type=scalars.get(one.scalar, str), help=text)
 
 
-def _given(options: dict[str, Any]) -> dict[str, Any]:
+def given_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Those options of a command line that were given."""
     return {name: value for name, value in options.items() if value is not None and value is not False and value != ()}
 
 
@@ -176,7 +177,7 @@ def made(mat: MedMAT, name: str, target: str | None, options: dict[str, Any]) ->
     """
     from med_mat.splits import registry
 
-    given = _given(options)
+    given = given_options(options)
     if target is None and Path(name).suffix in (".yaml", ".yml", ".json"):
         if given:
             raise click.UsageError(f"{name} defines the whole experiment: leave out --{next(iter(given))}.")
@@ -223,7 +224,7 @@ def combinations(where: str, target: str, **options: Any) -> None:
     """
     import med_mat
 
-    found = med_mat.open(where).combinations(target, **_given(options))
+    found = med_mat.open(where).combinations(target, **given_options(options))
     for one in found:
         click.echo(one)
     click.echo(
@@ -243,4 +244,4 @@ def recommend(where: str, target: str, budget: int | None, **options: Any) -> No
     """
     import med_mat
 
-    click.echo(med_mat.open(where).recommend(target, budget, **_given(options)))
+    click.echo(med_mat.open(where).recommend(target, budget, **given_options(options)))

@@ -265,29 +265,41 @@ def _result(report: Report, out: Path) -> str:
 @click.command()
 @click.argument("folder", type=FOLDER)
 @click.argument("names", metavar="[SOURCE]...", nargs=-1)
-def miniature(folder: Path, names: tuple[str, ...]) -> None:
+@click.option("--copies", type=click.IntRange(min=1), default=1, show_default=True, help="Images in place of each one.")
+@click.option("--series", type=click.IntRange(min=0), default=0, show_default=True, help="Other images of the same.")
+@click.option("--independent", is_flag=True, help="Draw what an image shows independently of its labels: a control.")
+def miniature(folder: Path, names: tuple[str, ...], copies: int, series: int, independent: bool) -> None:
     """Write FOLDER/<source>/: tiny copies of the sources' layouts, with synthetic images.
+
+    What an image shows follows from the modality, area and labels of its record by fixed rules.
 
     \b
     Example: med-mat miniature /tmp/raw busi head_ct && med-mat build --raw /tmp/raw --out /tmp/Med-MAT
     """
     from med_mat.demo import miniature as write
 
-    for name, place in write(folder, names).items():
+    for name, place in write(folder, names, series=series, copies=copies, independent=independent).items():
         click.echo(f"{name}: {place}")
     click.echo("The images are synthetic.")
 
 
 @click.command()
-@click.option("--raw", type=FOLDER, default=Path("raw"), show_default=True, help="Folder of the synthetic raw data.")
-@click.option("--out", type=FOLDER, default=Path("Med-MAT"), show_default=True, help="Output folder of the Med-MAT.")
+@click.option("--raw", type=FOLDER, help="Folder of the synthetic raw data.  [raw, or raw-experiment]")
+@click.option("--out", type=FOLDER, help="Output folder of the Med-MAT.  [Med-MAT, or Med-MAT-experiment]")
+@click.option("--experiment", is_flag=True, help="Train and test on synthetic images: a table in three minutes.")
 @jobs()
-def demo(raw: Path, out: Path, jobs: int) -> None:
+def demo(raw: Path | None, out: Path | None, experiment: bool, jobs: int) -> None:
     """Run the whole pipeline on synthetic data, offline, in under a minute: raw folders, build, load, split.
 
     \b
-    Example: med-mat demo
+    Examples: med-mat demo
+              med-mat demo --experiment
     """
     from med_mat.demo import demo as run
+    from med_mat.demo import demo_experiment
 
-    run(raw, out, jobs=jobs, say=click.echo)
+    if experiment:
+        places = raw or Path("raw-experiment"), out or Path("Med-MAT-experiment")
+        demo_experiment(*places, jobs=jobs, say=click.echo, progress=True)
+    else:
+        run(raw or Path("raw"), out or Path("Med-MAT"), jobs=jobs, say=click.echo)

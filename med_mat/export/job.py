@@ -137,6 +137,7 @@ class Job:
     left_out: dict[str, Counter[str]] = field(default_factory=dict)  # part -> reason -> records
     written: Counter[str] = field(default_factory=Counter)  # part -> records
     images: set[int] = field(default_factory=set)  # hashes of the paths of image files
+    notes: Counter[str] = field(default_factory=Counter)  # what was done to images -> how many
     _files: dict[str, IO[str]] = field(default_factory=dict)  # part -> a member of a JSON object per record
     _last: tuple[str, str] = ("", "")
     _reading: list[Generator[Row, None, None]] = field(default_factory=list)
@@ -221,7 +222,7 @@ class Job:
     def _leave_out(self, part: str, reason: str) -> None:
         self.left_out.setdefault(part, Counter())[reason] += 1
 
-    def image(self, row: Row, folder: str = "images") -> str:
+    def image(self, row: Row, folder: str = "images", *, flat: bool = False, note: str = "") -> str:
         """Write the stored bytes of a record's image, once, and return the path of the file.
 
         Records of one image, of whatever row or part, share a file.
@@ -229,16 +230,32 @@ class Job:
         Args:
             row: The record.
             folder: A folder of the export.
+            flat: Whether the folder has the files themselves, for programs that take its folders for classes.
+            note: As for :meth:`file`.
 
         Returns:
-            ``folder/source/name-digits.jpg``: relative to the export, with ``/``; the suffix is that of the content.
+            ``folder/source/name-digits.jpg`` (``folder/source-name-digits.jpg`` if ``flat``): relative to the export,
+            with ``/``; the suffix is that of the content.
         """
-        path = names.image_path(folder, row.facts["image_id"], row.image.bytes, row.image.suffix)
-        if (digest := xxhash.xxh3_64_intdigest(path.encode())) not in self.images:
-            self.out.write(path, row.image.bytes)
-            self.images.add(digest)
-        self.placed(row, path)
+        path = names.image_path(folder, row.facts["image_id"], row.image.bytes, row.image.suffix, flat=flat)
+        self.file(row, path, row.image.bytes, note)
         return path
+
+    def file(self, row: Row, path: str, content: bytes, note: str = "") -> None:
+        """Write the file that a record is in, once: for formats that have names or contents of their own.
+
+        Args:
+            row: The record.
+            path: Relative to the export.
+            content: The bytes of the file.
+            note: What was done to the image, if it is not the stored one; counted in ``export.json``.
+        """
+        if (digest := xxhash.xxh3_64_intdigest(path.encode())) not in self.images:
+            self.out.write(path, content)
+            self.images.add(digest)
+            if note:
+                self.notes[note] += 1
+        self.placed(row, path)
 
     def placed(self, row: Row, path: str) -> None:
         """Note in which file of the export a record is, where it was not written by :meth:`image`."""

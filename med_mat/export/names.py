@@ -38,7 +38,7 @@ def readable(name: str) -> str:
     return f"{found}_" if found.upper() in _DEVICES else found
 
 
-def image_path(folder: str, image_id: str, content: bytes, suffix: str) -> str:
+def image_path(folder: str, image_id: str, content: bytes, suffix: str, *, flat: bool = False) -> str:
     """The path of an image in an export: ``folder/source/name-digits.jpg``.
 
     Args:
@@ -46,7 +46,8 @@ def image_path(folder: str, image_id: str, content: bytes, suffix: str) -> str:
         image_id: ``source/path inside the source``, as in the column ``image_id``.
         content: The bytes of the image.
         suffix: With the dot.
+        flat: Whether it is ``folder/source-name-digits.jpg``.
     """
     source, _, rest = image_id.partition("/")
     shown = re.sub(r"\.\w{1,5}$", "", rest)
-    return f"{folder}/{readable(source)}/{stem(image_id, content, shown)}{suffix}"
+    return f"{folder}/{readable(source)}{'-' if flat else '/'}{stem(image_id, content, shown)}{suffix}"

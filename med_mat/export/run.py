@@ -133,7 +133,7 @@ def export(
     _account(job, {
         "key": key, "definition": dict(experiment.definition), "shuffled": {"parts": ["train"], "seed": seed},
         "sources": [source.source for source in sources], "records": records, "images": len(job.images),
-        "left_out": left_out,
+        "left_out": left_out, "notes": dict(sorted(job.notes.items())),
     })  # fmt: skip
     place.end(root)
     return Exported(root, one.name, records, len(job.images), left_out, anew=True)

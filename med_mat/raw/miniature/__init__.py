@@ -1,6 +1,7 @@
 """Writes a tiny copy of a source's layout with synthetic images: for tests, for the demo, and as documentation.
 
 The same calls give the same bytes: images, positions and identifiers are derived from the path, and dates are fixed.
+What an image shows follows from its modality, area and labels: see :mod:`med_mat.raw.miniature.look`.
 """
 
 from med_mat.raw.miniature.dicom import Dicoms

@@ -74,7 +74,8 @@ class Dicoms(Folder):
         color = photometric not in ("MONOCHROME1", "MONOCHROME2")
         if pixels is None:
             bits = 8 if color or compressed else bits
-            textures = [drawn.texture(size, f"{path}#{frame}", color=color) for frame in range(frames)]
+            names = [f"{path}#frame={frame}" for frame in range(frames)] if frames > 1 else [str(path)]
+            textures = [self._drawn(name, size, f"{path}#{frame}", color=color) for frame, name in enumerate(names)]
             stored = np.rint(np.stack(textures) * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
             if photometric == "MONOCHROME1":
                 stored = (2**bits - 1) - stored
@@ -111,6 +112,7 @@ class Dicoms(Folder):
     ) -> None:
         """Write a 16-bit DICOM file whose pixels are a mask as drawn by :meth:`mask`; otherwise like :meth:`dicom`."""
         values = drawn.filled(size, str(path), shape=shape, value=value, empty=empty, dtype="uint16")
+        self._shaped(str(path), size, () if empty else (drawn.place(size, str(path)),))
         self.dicom(path, bits=16, modality=modality, patient=patient, series=series, instance=instance, pixels=values)
 
 

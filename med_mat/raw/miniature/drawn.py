@@ -1,4 +1,7 @@
-"""Synthetic image content: arrays, boxes and shapes derived from a seed text."""
+"""Synthetic image content: arrays, boxes and shapes derived from a seed text.
+
+What images show, where that is known: :mod:`med_mat.raw.miniature.look`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 from med_mat.errors import ReadError
+from med_mat.raw.miniature.look import Look
+from med_mat.raw.miniature.rendering import scene
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,11 +33,20 @@ def generator(seed: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
 
 
-def texture(size: Size, seed: str, *, color: bool) -> NDArray[Any]:
-    """Values in 0 to 1, (rows, columns) or (rows, columns, 3): blobs under a dark rim, with speckle."""
+def texture(size: Size, seed: str, *, color: bool, look: Look | None = None) -> NDArray[Any]:
+    """Values in 0 to 1, (rows, columns) or (rows, columns, 3).
+
+    Args:
+        size: width and height.
+        seed: what differs from image to image is derived from it.
+        color: whether there are three channels.
+        look: what the image shows; None: blobs under a dark rim, with speckle.
+    """
     import numpy as np
 
     random = generator(f"picture {seed}")
+    if look is not None:
+        return scene(size, look, random, color=color)
     width, height = size
     y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
     drawn = np.full((height, width), random.uniform(0.25, 0.4))
@@ -90,7 +104,7 @@ def side_by_side(
     import numpy as np
 
     drawn = np.full((size[1], size[0], *np.shape(background)), background, dtype)
-    for value, box in zip(values, _columns(size, len(values), seed), strict=True):
+    for value, box in zip(values, columns(size, len(values), seed), strict=True):
         drawn[inside(size, box, "ellipse")] = value
     return drawn
 
@@ -110,7 +124,7 @@ def inside(size: Size, box: Place, shape: Shape) -> NDArray[np.bool_]:
     return full & (distance > 0.3) if shape == "ring" else full
 
 
-def _columns(size: Size, count: int, seed: str) -> list[Place]:
+def columns(size: Size, count: int, seed: str) -> list[Place]:
     """``count`` boxes side by side."""
     width, height = size
     if count > width:

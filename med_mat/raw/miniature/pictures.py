@@ -34,7 +34,7 @@ class Pictures(Folder):
         seed: str | None = None,
         photometric: int | None = None,
     ) -> None:
-        """Write a smooth image with blobs, speckle and a dark rim, different for each path.
+        """Write an image of what is known to be in it (:mod:`med_mat.raw.miniature.look`), different for each path.
 
         Args:
             path: Path of the file.
@@ -42,14 +42,18 @@ class Pictures(Folder):
             mode: Pillow mode: "L", "RGB", "RGBA", "I;16", "P", "CMYK", "1" or "LA".
             format: Pillow's name for the format; None: by the suffix. A .jpg may contain a PNG.
             orientation: EXIF orientation, 1 to 8; 1 writes none.
-            seed: Seed text instead of the path: paths with the same seed have the same image.
+            seed: Seed text instead of the path: paths with the same seed have the same image, in other sources too if
+                the first of them there has the same labels.
             photometric: Photometric interpretation stated by a TIFF, if it differs from that of its pixels.
         """
-        picture = _picture(size, mode, seed or str(path))
-        if photometric is None:
-            self._save(path, picture, format, orientation)
-        else:
-            self.write(path, _restated(encoded(picture, "TIFF", orientation), photometric))
+        color = mode in ("RGB", "RGBA", "CMYK", "P")
+        for name in self._with_copies(path, seed):
+            values = self._drawn(name, size, seed or name, color=color, shared=seed is not None)
+            picture = _picture(values, mode)
+            if photometric is None:
+                self._save(name, picture, format, orientation)
+            else:
+                self.write(name, _restated(encoded(picture, "TIFF", orientation), photometric))
 
     def mask(
         self,
@@ -82,15 +86,16 @@ class Pictures(Folder):
                 right.
             line: Whether the bottom row has the value too, with or without a shape.
         """
-        seed = seed or str(path)
-        values = drawn.filled(size, seed, shape=shape, value=value, background=background, empty=empty)
-        if speck and not empty:
-            left, top, *_ = drawn.place(size, seed)
-            corner = slice(0, 2) if left > 2 or top > 2 else slice(-2, None)
-            values[corner, corner] = value
-        if line:
-            values[-1] = value
-        self._save(path, in_mode(values, mode), format)
+        for name in self._with_copies(path, seed):
+            place = drawn.place(size, seed or name)
+            values = drawn.filled(size, seed or name, shape=shape, value=value, background=background, empty=empty)
+            self._shaped(name, size, () if empty else (place,))
+            if speck and not empty:
+                corner = slice(0, 2) if place[0] > 2 or place[1] > 2 else slice(-2, None)
+                values[corner, corner] = value
+            if line:
+                values[-1] = value
+            self._save(name, in_mode(values, mode), format)
 
     def label_map(
         self,
@@ -102,6 +107,7 @@ class Pictures(Folder):
         format: str | None = None,  # noqa: A002
     ) -> None:
         """Write an image with an ellipse for each of ``values``, side by side, on a background of 0."""
+        self._shaped(str(path), size, drawn.columns(size, len(values), str(path)))
         labels = drawn.side_by_side(size, str(path), values, dtype="uint16" if mode == "I;16" else "uint8")
         self._save(path, in_mode(labels, mode), format)
 
@@ -115,6 +121,7 @@ class Pictures(Folder):
         format: str | None = None,  # noqa: A002
     ) -> None:
         """Write a color image with an ellipse for each of ``colors``, side by side."""
+        self._shaped(str(path), size, drawn.columns(size, len(colors), str(path)))
         self._save(path, in_mode(drawn.side_by_side(size, str(path), colors, background=background), "RGB"), format)
 
     def pages(
@@ -128,6 +135,8 @@ class Pictures(Folder):
     ) -> None:
         """Write a TIFF of ``n`` pages, each a mask. ``empty`` flags the empty pages; missing flags mean not empty."""
         flags = [*empty[:n], *[False] * (n - len(empty))]
+        for page, flag in enumerate(flags):
+            self._shaped(f"{path}#frame={page}", size, () if flag else (drawn.place(size, f"{path}#{page}"),))
         first, *others = (
             in_mode(drawn.filled(size, f"{path}#{page}", value=value, empty=flag), "L")
             for page, flag in enumerate(flags)
@@ -141,8 +150,8 @@ class Pictures(Folder):
         """Left, top, right and bottom, in pixels, of the box derived from a seed text (for a mask, its path)."""
         return drawn.place(size, seed)
 
-    @staticmethod
     def rle(
+        self,
         size: Size,
         *,
         seed: str,
@@ -153,11 +162,14 @@ class Pictures(Folder):
         """The RLE of an ellipse in the :meth:`box` of the seed, in the form of :class:`med_mat.example.RLE`."""
         import numpy as np
 
-        inside = drawn.inside(size, drawn.place(size, seed), "ellipse")
+        place = drawn.place(size, seed)
+        inside = drawn.inside(size, place, "ellipse")
         flat = np.concatenate(([False], inside.ravel("F" if order == "columns" else "C"), [False]))
         starts, ends = np.flatnonzero(flat[1:] != flat[:-1]).reshape(-1, 2).T
         gaps = starts - np.concatenate(([0], ends[:-1])) if relative else starts + first
-        return " ".join(f"{start} {length}" for start, length in zip(gaps, ends - starts, strict=True))
+        text = " ".join(f"{start} {length}" for start, length in zip(gaps, ends - starts, strict=True))
+        self._shaped(text, size, [place])
+        return text
 
     def _save(self, path: AnyPath, image: Image.Image, format: str | None, orientation: int = 1) -> None:  # noqa: A002
         from PIL import Image
@@ -216,11 +228,10 @@ def _restated(data: bytes, photometric: int) -> bytes:
     return bytes(changed)
 
 
-def _picture(size: Size, mode: Mode, seed: str) -> Image.Image:
-    """A synthetic image derived from a seed text."""
+def _picture(values: NDArray[Any], mode: Mode) -> Image.Image:
+    """Values from 0 to 1, (rows, columns) or (rows, columns, 3), as an image in a mode."""
     from PIL import Image
 
-    values = drawn.texture(size, seed, color=mode in ("RGB", "RGBA", "CMYK", "P"))
     if mode == "I;16":
         return in_mode((values * 65535).astype("uint16"), mode)
     image = in_mode((values * 255).astype("uint8"), "RGB" if values.ndim == 3 else "L")
