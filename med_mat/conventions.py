@@ -52,7 +52,9 @@ _LONGEST = 200  # the ratio of the sides above which Qwen's processors refuse an
 _NUMBER = r"\s*(-?\d{1,9}(?:\.\d{1,12})?)\s*"
 _LIST = re.compile(rf"\[{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}\]")
 _PAIRS = re.compile(rf"\({_NUMBER},{_NUMBER}\)\s*,\s*\({_NUMBER},{_NUMBER}\)")
-_NOTHING = re.compile(r"[\s\"'`*(\[{]*(none|no boxes|no box|\[\s*\]|)[\s\"'`*)\]}.!]*", re.IGNORECASE)
+#: Answers that there is no box, without the marks around them.
+_NOTHING = ("none", "no box", "no boxes", "[]", "[ ]", "")
+_AROUND = " \t\r\n\"'`*(){}.!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def read(text: str, size: Size, convention: Convention) -> list[Box] | None:
         boxes.append((xmin / fx - ox, ymin / fy - oy, xmax / fx - ox, ymax / fy - oy))
     if boxes:
         return boxes
-    return [] if _NOTHING.fullmatch(text) else None
+    return [] if text.strip(_AROUND).lower() in _NOTHING else None
 
 
 def error_bound(size: Size, convention: Convention) -> tuple[float, float]:

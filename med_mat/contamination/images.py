@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from med_mat import formats, limits
 from med_mat.errors import MedMATError, UsageError
-from med_mat.imaging import decoding
+from med_mat.imaging import decoding, opened
 from med_mat.imaging.open_file import FileCache
 from med_mat.imaging.opened import sentence
 from med_mat.imaging.stored import Stored
@@ -175,8 +175,6 @@ def stored(picture: Picture) -> Stored:
     if picture.root is not None:
         return decoding.read(picture.root, PurePosixPath(picture.name), mat=None, cache=FileCache())
     data = picture.data or b""
-    from med_mat.imaging import opened
-
     with opened.pillow():
         file = PictureFile(picture.name, hashlib.sha256(data).hexdigest(), len(data), data, set())
         return file.stored(PurePosixPath(picture.name), None, "decode")

@@ -250,5 +250,5 @@ def test_boxes_are_answered_in_the_convention_that_the_question_states(
 
 
 def test_the_exports_are_named_in_the_package() -> None:
-    assert set(FORMS) <= set(export.formats())
-    assert all(one.summary and not one.summary.endswith(".") for one in export.formats().values())
+    assert set(FORMS) <= set(export.export_formats())
+    assert all(one.summary and not one.summary.endswith(".") for one in export.export_formats().values())

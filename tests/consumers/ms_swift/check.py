@@ -22,7 +22,7 @@ for part, expected in account["records"].items():
     data, _ = load_dataset(str(path), strict=True, use_hf=True)
     assert len(data) == len(raw) == expected, (part, len(data), len(raw), expected)
     for record, written in zip(data, raw, strict=True):
-        inputs, _ = StdTemplateInputs.from_dict(record)
+        inputs = StdTemplateInputs.from_dict(record)
         assert len(inputs.images) == 1
         assert inputs.messages[-1] == written["messages"][-1]
         assert "".join(one["content"] for one in inputs.messages).count("<image>") == 1

@@ -11,7 +11,7 @@ from med_mat import strict
 from med_mat.conventions import Convention
 from med_mat.errors import ExportError
 from med_mat.export.job import NO_IMAGE, PARTS, REASONS, Exportable
-from med_mat.export.plan import passing
+from med_mat.export.planning import passing
 from med_mat.export.turns import Style, turn
 
 if TYPE_CHECKING:
