@@ -6,6 +6,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,8 @@ def main() -> None:
         except MissingExtraError as error:
             print(f"\n{name}: {error}")
             continue
-        prepared = list(features.batches(made, positions, encoder))
+        batches = features.read_batches(made, positions)
+        prepared = [features.prepare_batch(batch, encoder) for batch in batches]
         with tempfile.TemporaryDirectory() as folder:
             run(made, encoder, prepared, Path(folder))
     print(f"  at most {peak_memory():,} MB")
@@ -64,15 +66,19 @@ def run(made: Made, encoder: encoders.Encoder, prepared: list[encoders.Bytes], f
         shutil.rmtree(folder / "features", ignore_errors=True)
         features.features(made, positions, encoder, folder, shown=False)
 
+    def side_by_side() -> None:
+        with encoder.session(), ThreadPoolExecutor(features.cores()) as pool:
+            list(pool.map(encoder.encode, prepared))
+
     def by_hand() -> None:
-        for start in range(0, IMAGES, features.BATCH):
-            batch = [encoder.prepare(data) for data in made.files[start : start + features.BATCH]]
-            encoder.encode(np.stack(batch))
+        for batch in features.read_batches(made, positions):
+            features.encode_batch(batch, encoder)
 
     best = compare(
         {
             "ours: bytes to the cache": ours,
-            "bare: the network on prepared batches": lambda: [encoder.encode(batch) for batch in prepared],
+            "bare: prepared batches, one after the other": lambda: [encoder.encode(batch) for batch in prepared],
+            "bare: prepared batches, one for each processor": side_by_side,
             "by hand: decode, resize, encode, in turn": by_hand,
         }
     )

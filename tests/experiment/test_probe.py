@@ -385,8 +385,11 @@ def test_a_local_model_of_transformers_encodes(mat: med_mat.MedMAT, tiny: Path, 
     assert (encoder.identity["side"], encoder.identity["mean"]) == (32, [0.5, 0.5, 0.5])
     whole = features.features(mat, np.arange(40), encoder, tmp_path / "a", shown=False)
     assert whole.shape == (40, 16)
+    torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
     some = features.features(mat, np.arange(10, 20), encoder, tmp_path / "b", shown=False)
     assert np.array_equal(whole[10:20], some)
+    assert torch.get_num_threads() == threads, "the number of threads is the user's again"
 
 
 @pytest.mark.parametrize(("kind", "size"), [("CLIP", 8), ("ResNet", 24)])

@@ -22,6 +22,7 @@ import functools
 import hashlib
 import io
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
@@ -51,13 +52,15 @@ class Encoder:
         name: as it was asked for.
         identity: everything that its features depend on, as plain data: weights, preprocessing, versions.
         prepare: the bytes of an image file -> (side, side, 3) or (side, side) uint8. Called from several threads.
-        encode: (n, side, side[, 3]) uint8 -> (n, d) float32.
+        encode: (n, side, side[, 3]) uint8 -> (n, d) float32. Called from several threads.
+        session: what is entered while batches are encoded.
     """
 
     name: str
     identity: Mapping[str, Any]
     prepare: Callable[[bytes], Bytes]
     encode: Callable[[Bytes], Floats]
+    session: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def check(name: str) -> None:
@@ -113,7 +116,7 @@ def load(name: str, seed: int = 0) -> Encoder:
         "versions": {one: metadata.version(one) for one in ("pillow", "torch", *made.versions)},
     }
     prepare = functools.partial(_color, side=look.side, resample=look.resample)
-    return Encoder(name, identity, prepare, functools.partial(networks.encode, made))
+    return Encoder(name, identity, prepare, functools.partial(networks.encode, made), networks.one_thread)
 
 
 def opened(data: bytes, side: int) -> Image.Image:

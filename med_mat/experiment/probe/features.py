@@ -19,14 +19,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from med_mat import files
 from med_mat.errors import EngineError
-from med_mat.experiment.probe.encoders import Encoder, Floats, slug
+from med_mat.experiment.probe.encoders import Bytes, Encoder, Floats, slug
 from med_mat.progress import Bar
 from med_mat.tags import Positions
 
@@ -37,7 +36,7 @@ SHARD = 512
 #: Images that are encoded together. Fewer are filled up to this number, so that the features of an image do not depend
 #: on which others are encoded with it.
 BATCH = 16
-#: Records that are read together.
+#: Records that are read together: a multiple of BATCH.
 _READ = 128
 #: What an image is known by where a build did not decode it, in this order.
 _KEYS = ("pixel_hash", "sha256", "image_id", "transform")
@@ -185,47 +184,40 @@ def _fill(mat: Images, missing: list[tuple[int, str]], encoder: Encoder, shelf: 
 
 
 def _encode(mat: Images, positions: Positions, encoder: Encoder, bar: Bar) -> Floats:
-    """The features of the images of records, (n, d), in the order of the positions."""
-    parts = []
-    for batch in batches(mat, positions, encoder):
-        full = batch if len(batch) == BATCH else np.concatenate((batch, np.repeat(batch[-1:], BATCH - len(batch), 0)))
-        parts.append(encoder.encode(full)[: len(batch)])
-        bar.update(len(batch))
+    """The features of the images of records, (n, d), in the order of the positions.
+
+    Each processor decodes and encodes a batch of its own: threads that share a batch would wait for each other, and
+    for whatever else the machine does.
+    """
+    parts: list[Floats] = []
+    running: deque[Future[Floats]] = deque()
+
+    def finish() -> None:
+        parts.append(running.popleft().result())
+        bar.update(len(parts[-1]))
+
+    workers = cores()
+    with encoder.session(), ThreadPoolExecutor(workers) as pool:
+        for batch in read_batches(mat, positions):
+            running.append(pool.submit(encode_batch, batch, encoder))
+            if len(running) > 2 * workers:
+                finish()
+        while running:
+            finish()
     found = np.concatenate(parts)
     if not np.isfinite(found).all():
         raise EngineError(f"The encoder {encoder.name} gives features that are not finite: choose another.")
     return found
 
 
-def batches(mat: Images, positions: Positions, encoder: Encoder) -> Iterator[npt.NDArray[np.uint8]]:
-    """The prepared images of records in batches, (n, side, side[, 3]) uint8; decoded ahead, in threads."""
-    with ThreadPoolExecutor(cores()) as pool:
-        ahead: deque[Future[npt.NDArray[np.uint8]]] = deque()
-        batch: list[npt.NDArray[np.uint8]] = []
-        pictures = _pictures(mat, positions)
-        reading = True
-        while reading or ahead:
-            while reading and len(ahead) < 2 * BATCH:
-                picture = next(pictures, None)
-                if picture is None:
-                    reading = False
-                else:
-                    ahead.append(pool.submit(_prepared, *picture, encoder))
-            if ahead:
-                batch.append(ahead.popleft().result())
-            if batch and (len(batch) == BATCH or not ahead):
-                yield np.stack(batch)
-                batch = []
+def read_batches(mat: Images, positions: Positions) -> Iterator[list[tuple[str, bytes]]]:
+    """Id and image file of each record, in batches.
 
-
-def cores() -> int:
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _pictures(mat: Images, positions: Positions) -> Iterator[tuple[str, bytes]]:
-    """Id and image file of each record."""
+    Raises:
+        EngineError: a record has no image.
+    """
     for start in range(0, len(positions), _READ):
+        pictures = []
         for record in mat.read(positions[start : start + _READ], ("id", "image")):
             image = record["image"]
             if not image or not image["bytes"]:
@@ -233,11 +225,31 @@ def _pictures(mat: Images, positions: Positions) -> Iterator[tuple[str, bytes]]:
                     f"The record {record['id']} has no image here: the dataset was published without it. "
                     "'med-mat attach' adds images from your own raw files."
                 )
-            yield record["id"], image["bytes"]
+            pictures.append((record["id"], image["bytes"]))
+        for first in range(0, len(pictures), BATCH):
+            yield pictures[first : first + BATCH]
 
 
-def _prepared(name: str, data: bytes, encoder: Encoder) -> npt.NDArray[np.uint8]:
-    try:
-        return encoder.prepare(data)
-    except (OSError, ValueError, SyntaxError) as error:  # of Pillow
-        raise EngineError(f"The image of the record {name} cannot be decoded: {error}") from error
+def encode_batch(pictures: Sequence[tuple[str, bytes]], encoder: Encoder) -> Floats:
+    """The features of a batch of images, (n, d)."""
+    return encoder.encode(prepare_batch(pictures, encoder))[: len(pictures)]
+
+
+def prepare_batch(pictures: Sequence[tuple[str, bytes]], encoder: Encoder) -> Bytes:
+    """A batch of images, prepared, and filled up with the last of them: (BATCH, side, side[, 3]) uint8.
+
+    Raises:
+        EngineError: an image cannot be decoded.
+    """
+    prepared = []
+    for name, data in pictures:
+        try:
+            prepared.append(encoder.prepare(data))
+        except (OSError, ValueError, SyntaxError) as error:  # of Pillow
+            raise EngineError(f"The image of the record {name} cannot be decoded: {error}") from error
+    return np.stack(prepared + prepared[-1:] * (BATCH - len(prepared)))
+
+
+def cores() -> int:
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -101,6 +101,18 @@ def encode(network: Network, batch: npt.NDArray[np.uint8]) -> npt.NDArray[np.flo
     return features
 
 
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Each thread of Python computes alone, in threads that begin inside: batches are encoded side by side."""
+    torch = package("torch", "The probe", _TORCH["torch"])
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def digest(module: Any) -> str:
     """The SHA-256 of the weights of a network, with their names and shapes."""
     found = hashlib.sha256()
