@@ -21,7 +21,7 @@ from med_mat.errors import EngineError, MissingExtraError
 from med_mat.experiment import engine
 from med_mat.experiment.engine import Outcome, Task
 from med_mat.experiment.finetune import answering, models, training
-from med_mat.experiment.finetune.conversations import Chat, batches, safe_text
+from med_mat.experiment.finetune.conversations import Chat, Prepare, batches, safe_text, shown
 from med_mat.experiment.finetune.settings import RECIPES, Settings
 from med_mat.splits import Experiment
 
@@ -217,6 +217,20 @@ def test_two_processes_train_with_the_same_batches_as_one(experiment: Experiment
     assert set(two.test) == set(one.test)
     kept = sorted((tmp_path / "two" / "cache").rglob("*.jsonl"))
     assert [path.stem for path in kept] == ["related-seed0-0", "related-seed0-1"], "each answers a part"
+
+
+def test_the_control_shows_no_image(experiment: Experiment, llava: Path, tmp_path: Path) -> None:
+    made = task(experiment, tmp_path, llava)
+    [(name, replaced)] = TRL.controls(made.settings).items()
+    assert name == "gray images"
+    blind = task(experiment, tmp_path, llava, **replaced)
+    seen = Prepare(Chat(None), {}, blind.settings["images"])
+    for record in [experiment.train[place] for place in range(3)]:
+        image = shown(record["image"], seen.images)
+        assert (image.size, image.mode) == (record["image"].size, "RGB")
+        assert len(image.getcolors()) == 1
+    assert set(TRL.run(blind).test) == ids(experiment, "test")
+    assert not TRL.controls({**made.settings, "control": False})
 
 
 def test_another_seed_gives_another_order(experiment: Experiment, llava: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ import datasets
 
 from med_mat.errors import EngineError
 from med_mat.experiment.finetune import models
-from med_mat.experiment.finetune.conversations import Chat, batches
+from med_mat.experiment.finetune.conversations import Chat, batches, shown
 from med_mat.experiment.finetune.settings import Settings
 from med_mat.progress import Bar
 
@@ -69,7 +69,7 @@ def answer(
     chat = Chat(processor)
     folder = kept / models.identity(settings, weights)
     known = read(folder)
-    how = f"{settings.predict} {settings.max_new_tokens}"
+    how = f"{settings.predict} {settings.max_new_tokens} {settings.images}"
     keys = [_key(one, chat.prompt(one.question), how) for one in asked]
     number, processes = share
     open_ = [
@@ -87,7 +87,7 @@ def answer(
             file = stack.enter_context((folder / f"{writer}.jsonl").open("a", encoding="utf-8"))
             file.write("\n")  # ends a line that a killed process began
             for run in open_:
-                images = [image.convert("RGB") for image in records[run.start : run.stop]["image"]]
+                images = [shown(image, settings.images) for image in records[run.start : run.stop]["image"]]
                 found = predict([asked[one] for one in run], images)
                 new = {keys[one]: value for one, value in zip(run, found, strict=True)}
                 known |= new

@@ -70,7 +70,7 @@ def train(
         dtype=torch.bfloat16 if low and settings.lora else torch.float32,
     )
     chat = Chat(processor)
-    data = records.select_columns(["id", "image"]).with_transform(Prepare(chat, turns))
+    data = records.select_columns(["id", "image"]).with_transform(Prepare(chat, turns, settings.images))
     arguments = _arguments(settings, recipe, seeds, folder / CHECKPOINTS, low)
     trainer = _trainer_class()(
         model=model,
