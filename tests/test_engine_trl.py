@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -247,6 +248,30 @@ def test_weights_are_removed_on_request(experiment: Experiment, llava: Path, tmp
     first = TRL.run(made)
     assert not list(made.folder.rglob("*.safetensors"))
     assert first.test
+
+
+def test_a_training_that_diverges_is_an_error(experiment: Experiment, llava: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    broken = shutil.copytree(llava, tmp_path / "broken")
+    weights = load_file(broken / "model.safetensors")
+    name = next(one for one in weights if "lm_head" in one)
+    save_file(
+        {**weights, name: torch.full_like(weights[name], torch.nan)}, broken / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(EngineError, match=r"diverged: its loss per epoch is nan.*learning rate below 0.01"):
+        TRL.run(task(experiment, tmp_path / "run", broken))
+    none = experiment.train_positions[:0]
+    untrained = dataclasses.replace(experiment, train_positions=none, validation_positions=none)
+    with pytest.raises(EngineError, match="likelihoods that are no numbers"):
+        TRL.run(task(untrained, tmp_path / "untrained", broken, predict="likelihood"))
+
+
+def test_records_without_a_question_in_the_style_are_told(built: Path, llava: Path, tmp_path: Path) -> None:
+    boxes = med_mat.open(built).single_task("X-ray/*/* & annotation=boxes|masks", balanced_test=False)
+    with pytest.raises(EngineError, match=r"None of the \d+ training records has a question in the style 'choice'"):
+        TRL.run(task(boxes, tmp_path, llava))
 
 
 def test_the_folder_of_another_run_is_refused(experiment: Experiment, llava: Path, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class _Trl:
         models.check_installed(settings)
         task.folder.mkdir(parents=True, exist_ok=True)
         kept = task.cache / "trl"
-        job = Job(task.experiment, settings, (task.seed, task.order), task.folder, kept, task.name)
+        job = Job(task.experiment, settings, (task.seed, task.order), task.folder, kept, task.name, task.progress)
         path = job.save()
         facts: dict[str, Any] = {"model": settings.model, "predict": settings.predict, "style": settings.style}
         facts["images"] = settings.images
