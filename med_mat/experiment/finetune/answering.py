@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import datasets
+from typing import TYPE_CHECKING, Any
 
 from med_mat.errors import EngineError
 from med_mat.experiment.finetune import models
 from med_mat.experiment.finetune.conversations import Chat, batches, shown
 from med_mat.experiment.finetune.settings import Settings
 from med_mat.progress import Bar
+
+if TYPE_CHECKING:
+    import datasets
 
 #: A text, or a log likelihood per letter.
 Answer = str | dict[str, float]

@@ -9,15 +9,16 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import datasets
+from typing import TYPE_CHECKING, Any
 
 from med_mat.errors import EngineError
 from med_mat.experiment.finetune import models
 from med_mat.experiment.finetune.conversations import Chat, Prepare
 from med_mat.experiment.finetune.settings import Recipe, Settings
 from med_mat.files import write_atomically
+
+if TYPE_CHECKING:
+    import datasets
 
 log = logging.getLogger(__name__)
 
