@@ -174,3 +174,28 @@ def test_records_are_selected_by_what_is_stated_of_the_person(workshop: Workshop
 def test_a_value_that_nobody_has_is_an_error_that_names_the_nearest(workshop: Workshop) -> None:
     with pytest.raises(VocabularyError, match=r"no sex 'femal'\. Did you mean 'female'"):
         med_mat.open(workshop.out).where("sex=femal")
+
+
+def test_a_population_is_held_out_within_a_target(workshop: Workshop) -> None:
+    """As in Table 7 of the paper: trained on the others, tested on one; who is not known is on neither side."""
+    mat = med_mat.open(workshop.out)
+    sex = [(one or {}).get("sex") for one in mat.index["attributes"].to_pylist()]
+    limits = {"among_train": "sex!=female", "among_test": "sex=female", "test_on": "all", "balanced_test": False}
+    made = mat.single_task("X-ray/Chest/Diseases", **limits)
+    assert {sex[place] for place in made.train_positions} == {"male"}
+    assert {sex[place] for place in made.test_positions} == {"female"}
+    audit = made.audit()
+    assert audit.attributes["train"]["sex"] == {"male": len(made.train_positions)}
+    assert audit.attributes["test"]["sex"] == {"female": len(made.test_positions)}
+    assert f"train sex: male {len(made.train_positions)}" in str(audit)
+    assert mat.experiment(made.definition) == made
+
+
+def test_an_audit_counts_what_is_not_stated_as_unknown(workshop: Workshop) -> None:
+    mat = med_mat.open(workshop.out)
+    made = mat.related("X-ray/Lung/Diseases", validation=0.2)
+    facts = mat.index["attributes"].take(made.train_positions).to_pylist()
+    views = Counter((one or {}).get("view") or "unknown" for one in facts)
+    audit = made.audit()
+    assert audit.attributes["train"].get("view", {"unknown": len(facts)}) == views
+    assert set(audit.attributes) == {"train", "validation", "test"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from med_mat.errors import EngineError, MissingExtraError
 from med_mat.experiment import engine
 from med_mat.experiment.engine import Outcome, Task
 from med_mat.experiment.finetune import answering, models, training
-from med_mat.experiment.finetune.conversations import Chat, batches, safe_text
+from med_mat.experiment.finetune.conversations import Chat, Prepare, batches, safe_text, shown
 from med_mat.experiment.finetune.settings import RECIPES, Settings
 from med_mat.splits import Experiment
 
@@ -219,6 +220,20 @@ def test_two_processes_train_with_the_same_batches_as_one(experiment: Experiment
     assert [path.stem for path in kept] == ["related-seed0-0", "related-seed0-1"], "each answers a part"
 
 
+def test_the_control_shows_no_image(experiment: Experiment, llava: Path, tmp_path: Path) -> None:
+    made = task(experiment, tmp_path, llava)
+    [(name, replaced)] = TRL.controls(made.settings).items()
+    assert name == "gray images"
+    blind = task(experiment, tmp_path, llava, **replaced)
+    seen = Prepare(Chat(None), {}, blind.settings["images"])
+    for record in [experiment.train[place] for place in range(3)]:
+        image = shown(record["image"], seen.images)
+        assert (image.size, image.mode) == (record["image"].size, "RGB")
+        assert len(image.getcolors()) == 1
+    assert set(TRL.run(blind).test) == ids(experiment, "test")
+    assert not TRL.controls({**made.settings, "control": False})
+
+
 def test_another_seed_gives_another_order(experiment: Experiment, llava: Path, tmp_path: Path) -> None:
     made = task(experiment, tmp_path, llava, epochs=1)
     losses = [
@@ -233,6 +248,30 @@ def test_weights_are_removed_on_request(experiment: Experiment, llava: Path, tmp
     first = TRL.run(made)
     assert not list(made.folder.rglob("*.safetensors"))
     assert first.test
+
+
+def test_a_training_that_diverges_is_an_error(experiment: Experiment, llava: Path, tmp_path: Path) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    broken = shutil.copytree(llava, tmp_path / "broken")
+    weights = load_file(broken / "model.safetensors")
+    name = next(one for one in weights if "lm_head" in one)
+    save_file(
+        {**weights, name: torch.full_like(weights[name], torch.nan)}, broken / "model.safetensors", {"format": "pt"}
+    )
+    with pytest.raises(EngineError, match=r"diverged: its loss per epoch is nan.*learning rate below 0.01"):
+        TRL.run(task(experiment, tmp_path / "run", broken))
+    none = experiment.train_positions[:0]
+    untrained = dataclasses.replace(experiment, train_positions=none, validation_positions=none)
+    with pytest.raises(EngineError, match="likelihoods that are no numbers"):
+        TRL.run(task(untrained, tmp_path / "untrained", broken, predict="likelihood"))
+
+
+def test_records_without_a_question_in_the_style_are_told(built: Path, llava: Path, tmp_path: Path) -> None:
+    boxes = med_mat.open(built).single_task("X-ray/*/* & annotation=boxes|masks", balanced_test=False)
+    with pytest.raises(EngineError, match=r"None of the \d+ training records has a question in the style 'choice'"):
+        TRL.run(task(boxes, tmp_path, llava))
 
 
 def test_the_folder_of_another_run_is_refused(experiment: Experiment, llava: Path, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from med_mat.splits.evidence import Evidence, gather, marked
 from med_mat.splits.notes import listed, notes, where
 from med_mat.splits.options import Options
 from med_mat.splits.split import Split
+from med_mat.splits.stated import stated
 from med_mat.splits.validated import validated
 from med_mat.storage.location import INDEX
 from med_mat.tags import Positions
@@ -36,6 +37,8 @@ from med_mat.taxonomy import AXES, DRAWN, SPLITS
 _SIDES: tuple[Side, ...] = get_args(Side)
 #: Maximum number of list entries that are shown individually.
 _LISTED = 3
+#: Maximum number of values of an attribute that are shown, the most frequent.
+_VALUES = 6
 #: Plots an audit. It depends on this module and needs the extra ``plot``, so it is imported on demand.
 _PLOT = "med_mat.plot"
 
@@ -59,6 +62,8 @@ class Audit:
     validation: Mapping[str, int]  # triplet -> records; empty without a validation part, like the next two
     validation_labels: Mapping[str, int]
     validation_shared: Mapping[str, Mapping[str, int]]  # "train" or "test" -> what ``shared`` counts -> number
+    # train, validation, test -> age_group, sex, device, view, as far as stated -> value, or unknown -> records
+    attributes: Mapping[str, Mapping[str, Mapping[str, int]]]
     dropped: Mapping[str, int]  # reason -> records
     notes: Sequence[str]
     violations: Sequence[str]
@@ -95,6 +100,8 @@ class Audit:
                              ("test", self.test_labels)):  # fmt: skip
             if side in self.asks:
                 lines.append(f"  {side} labels: {_balance(labels)}")
+        for side, known in self.attributes.items():
+            lines += [f"  {side} {name}: {_most(counts)}" for name, counts in known.items()]
         lines += [f"  dropped: {count:,} records, {reason}" for reason, count in self.dropped.items()]
         lines += [f"  note: {text}" for text in self.notes]
         lines += [f"  VIOLATED: {text}" for text in self.violations] or ["  holds: yes"]
@@ -187,6 +194,7 @@ def audit(experiment: Split) -> Audit:
         validation=_cells(experiment, tags.counts(experiment.validation_positions)),
         validation_labels=_labels(experiment, experiment.validation_positions),
         validation_shared=validation_shared,
+        attributes={side: stated(index, getattr(experiment, f"{side}_positions")) for side in asks},
         dropped=experiment.dropped,
         notes=notes(experiment, evidence, asks, blind, train_rows, of_target),
         violations=[
@@ -351,6 +359,13 @@ def _labels(experiment: Split, positions: Positions) -> dict[str, int]:
         tags.label_sets[code] or "(none)": int(counts[code])
         for code in codes[np.argsort(-counts[codes], kind="stable")]
     }
+
+
+def _most(counts: Mapping[str, int]) -> str:
+    """Values with their records; of many, the most frequent."""
+    few = counts if len(counts) <= _VALUES else sorted(counts, key=lambda one: -counts[one])[:_VALUES]
+    more = f", and {len(counts) - _VALUES} more" if len(counts) > _VALUES else ""
+    return ", ".join(f"{name} {counts[name]:,}" for name in few) + more
 
 
 def _balance(labels: Mapping[str, int]) -> str:

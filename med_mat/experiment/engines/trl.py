@@ -45,8 +45,8 @@ class _Trl:
             raise EngineError(f"There is no configuration of accelerate at {made.accelerate_config}.")
 
     def controls(self, settings: Mapping[str, Any], /) -> Mapping[str, Mapping[str, Any]]:
-        """None: the untrained model is an arm of its own."""
-        return {}
+        """The same without images. The untrained model is an arm of its own."""
+        return {"gray images": {"images": "gray"}} if settings["control"] else {}
 
     def run(self, task: Task, /) -> Outcome:
         """Train, choose the weights, and answer."""
@@ -54,9 +54,10 @@ class _Trl:
         models.check_installed(settings)
         task.folder.mkdir(parents=True, exist_ok=True)
         kept = task.cache / "trl"
-        job = Job(task.experiment, settings, (task.seed, task.order), task.folder, kept, task.name)
+        job = Job(task.experiment, settings, (task.seed, task.order), task.folder, kept, task.name, task.progress)
         path = job.save()
         facts: dict[str, Any] = {"model": settings.model, "predict": settings.predict, "style": settings.style}
+        facts["images"] = settings.images
         checkpoint: str | None = None
         validated = bool(len(task.experiment.validation_positions))
         if len(task.experiment.train_positions):

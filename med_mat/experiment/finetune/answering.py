@@ -12,15 +12,16 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import datasets
+from typing import TYPE_CHECKING, Any
 
 from med_mat.errors import EngineError
 from med_mat.experiment.finetune import models
-from med_mat.experiment.finetune.conversations import Chat, batches
+from med_mat.experiment.finetune.conversations import Chat, batches, shown
 from med_mat.experiment.finetune.settings import Settings
 from med_mat.progress import Bar
+
+if TYPE_CHECKING:
+    import datasets
 
 #: A text, or a log likelihood per letter.
 Answer = str | dict[str, float]
@@ -47,6 +48,7 @@ def answer(
     kept: Path,
     writer: str,
     share: tuple[int, int] = (0, 1),
+    progress: bool = False,
 ) -> dict[str, Answer]:
     """Answer questions, or read the answers that an earlier call kept.
 
@@ -58,6 +60,7 @@ def answer(
         kept: folder of kept answers; tasks may share it.
         writer: name of this process among those that write to it.
         share: number of this process, and how many answer: each answers its own batches.
+        progress: whether to show a progress bar.
 
     Returns:
         Record id -> answer, of all questions whose answers are kept.
@@ -69,7 +72,7 @@ def answer(
     chat = Chat(processor)
     folder = kept / models.identity(settings, weights)
     known = read(folder)
-    how = f"{settings.predict} {settings.max_new_tokens}"
+    how = f"{settings.predict} {settings.max_new_tokens} {settings.images}"
     keys = [_key(one, chat.prompt(one.question), how) for one in asked]
     number, processes = share
     open_ = [
@@ -82,13 +85,14 @@ def answer(
         predict = _Predictor(settings, chat, weights)
         with ExitStack() as stack:
             bar = stack.enter_context(
-                Bar(sum(len(one) for one in open_), desc="Answering", unit="records", shown=number == 0)
+                Bar(sum(len(one) for one in open_), desc="Answering", unit="records", shown=progress)
             )
             file = stack.enter_context((folder / f"{writer}.jsonl").open("a", encoding="utf-8"))
             file.write("\n")  # ends a line that a killed process began
             for run in open_:
-                images = [image.convert("RGB") for image in records[run.start : run.stop]["image"]]
-                found = predict([asked[one] for one in run], images)
+                images = [shown(image, settings.images) for image in records[run.start : run.stop]["image"]]
+                with models.enough_memory("Answering", "predict_batch=1"):
+                    found = predict([asked[one] for one in run], images)
                 new = {keys[one]: value for one, value in zip(run, found, strict=True)}
                 known |= new
                 file.write("".join(json.dumps([key, value], ensure_ascii=False) + "\n" for key, value in new.items()))
@@ -188,6 +192,11 @@ class _Predictor:
             prefix_allowed_tokens_fn=_forced(length, begun, self._chat.processor.tokenizer.vocab_size),
         )
         scores = torch.log_softmax(made.logits[len(begun)].double(), dim=-1).cpu()
+        if not torch.isfinite(scores[:, list(last.values())]).all():
+            raise EngineError(
+                f"{self._settings.model} gives likelihoods that are no numbers, for one of {asked[0].id} and the "
+                f"{len(asked) - 1} records after it: its weights are damaged, or need precision=float32."
+            )
         return [
             {letter: float(scores[place, last[letter]]) for letter in one.letters} for place, one in enumerate(asked)
         ]

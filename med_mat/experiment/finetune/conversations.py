@@ -10,6 +10,8 @@ from typing import Any
 
 Conversation = dict[str, Any]
 
+_GRAY = (128, 128, 128)
+
 
 def safe_text(text: str, specials: Sequence[str]) -> str:
     """A text in which no special token of a model is left, such as ``<image>``: its second character is set apart.
@@ -81,6 +83,7 @@ class Prepare:
 
     chat: Chat
     turns: Mapping[str, tuple[str, str]]  # record id -> question, target
+    images: str = "own"  # or "gray": see :func:`shown`
 
     def __call__(self, batch: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """The columns ``prompt``, ``completion`` and ``images`` of a batch of records."""
@@ -88,8 +91,15 @@ class Prepare:
         return {
             "prompt": [[self.chat.question(question)] for question, _ in asked],
             "completion": [[self.chat.answer(target)] for _, target in asked],
-            "images": [[image.convert("RGB")] for image in batch["image"]],
+            "images": [[shown(image, self.images)] for image in batch["image"]],
         }
+
+
+def shown(image: Any, images: str) -> Any:
+    """What a model sees of an image: it in RGB, or with "gray" nothing but its size."""
+    from PIL import Image
+
+    return image.convert("RGB") if images == "own" else Image.new("RGB", image.size, _GRAY)
 
 
 def batches(count: int, size: int) -> Iterator[range]:

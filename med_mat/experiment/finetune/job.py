@@ -39,6 +39,7 @@ class Job:
     folder: Path
     kept: Path  # answers, shared by tasks
     name: str
+    progress: bool = False
 
     def save(self) -> Path:
         """Write the job and its split into its folder, or check that those there are the same.
@@ -86,8 +87,13 @@ class Job:
     def train(self) -> dict[str, Any]:
         """Train: see :func:`med_mat.experiment.finetune.training.train`."""
         records, asked = self._part("train")
+        if not asked:
+            raise EngineError(
+                f"None of the {len(self.experiment.train_positions):,} training records has a question in the style "
+                f"{self.settings.style!r}: use style=auto."
+            )
         turns = {one.id: (one.question, target) for one, target in asked}
-        return training.train(records, turns, self.settings, self.seeds, self.folder)
+        return training.train(records, turns, self.settings, self.seeds, self.folder, progress=self.progress)
 
     def answer(self, part: str, checkpoint: str | None, share: tuple[int, int] = (0, 1)) -> dict[str, Answer]:
         """Answer the records of a part: see :func:`med_mat.experiment.finetune.answering.answer`.
@@ -106,6 +112,7 @@ class Job:
             kept=self.kept,
             writer=f"{self.name}-{share[0]}",
             share=share,
+            progress=self.progress,
         )
 
     def correct(self, part: str, answers: Mapping[str, Answer]) -> int:

@@ -60,6 +60,21 @@ def _brief(error: Exception) -> str:
     return text if len(text) <= 400 else f"{text[:400]}…"
 
 
+@contextmanager
+def enough_memory(what: str, advice: str) -> Iterator[None]:
+    """Turn a device that is out of memory into a sentence that says what to change.
+
+    Raises:
+        EngineError: the device is out of memory.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise EngineError(f"{what} needs more memory than the device has. Try {advice}. {_brief(error)}") from error
+
+
 def load_config(settings: Settings) -> Any:
     """The configuration of the model.
 

@@ -38,6 +38,9 @@ class Settings:
         model: A vision-language model: a name on the Hugging Face Hub, or a folder.
         revision: Branch, tag or commit of the model on the Hub.
         style: How records are asked: "choice" (with options), "open", or "auto" (as the record says).
+        images: "own", or "gray": every image is replaced by a gray one of its size, in training and in answering, so
+            that only the text can be learned.
+        control: Run the control "gray images" beside every arm; it costs as much as the arm.
         epochs: Passes over the training records; default: the paper's 5.
         batch: Records per step over all devices; default: the paper's 32.
         learning_rate: Default: the paper's, 5e-6 for LLaVA, 2e-6 for Qwen2-VL and Llama 3.2 Vision; 2e-6 for other
@@ -45,7 +48,7 @@ class Settings:
         schedule: How the learning rate falls; the paper does not say.
         warmup: Share of the steps in which the learning rate rises.
         weight_decay: Of AdamW.
-        lora: Rank of LoRA adapters on all linear layers of the language model; 0 trains all weights.
+        lora: Rank of LoRA adapters on all linear layers but those of the vision tower; 0 trains all weights.
         selection: Which weights answer: "last", those after the last epoch; "validation accuracy", those of the epoch
             that answers most of the validation records correctly, the earliest if several do.
         predict: "greedy": the most likely text; "likelihood": the log likelihood of each option's letter as the answer,
@@ -65,6 +68,8 @@ class Settings:
     model: str
     revision: str | None = None
     style: Literal["choice", "open", "auto"] = "choice"
+    images: Literal["own", "gray"] = "own"
+    control: bool = True
     epochs: int | None = None
     batch: int | None = None
     learning_rate: float | None = None

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import datasets
+from typing import TYPE_CHECKING, Any
 
 from med_mat.errors import EngineError
 from med_mat.experiment.finetune import models
 from med_mat.experiment.finetune.conversations import Chat, Prepare
 from med_mat.experiment.finetune.settings import Recipe, Settings
 from med_mat.files import write_atomically
+
+if TYPE_CHECKING:
+    import datasets
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,8 @@ def train(
     settings: Settings,
     seeds: tuple[int, int],
     folder: Path,
+    *,
+    progress: bool = False,
 ) -> dict[str, Any]:
     """Fine-tune a model, or go on where an earlier call was killed.
 
@@ -43,6 +47,7 @@ def train(
         settings: the settings.
         seeds: of the model (new weights of LoRA, dropout), and of the order of the records.
         folder: checkpoints are kept below it.
+        progress: whether to show a bar on a terminal.
 
     Returns:
         ``checkpoints``: the names of the weights after each epoch, or of those after the last if they answer;
@@ -70,8 +75,9 @@ def train(
         dtype=torch.bfloat16 if low and settings.lora else torch.float32,
     )
     chat = Chat(processor)
-    data = records.select_columns(["id", "image"]).with_transform(Prepare(chat, turns))
+    data = records.select_columns(["id", "image"]).with_transform(Prepare(chat, turns, settings.images))
     arguments = _arguments(settings, recipe, seeds, folder / CHECKPOINTS, low)
+    arguments.disable_tqdm = not (progress and sys.stderr.isatty())
     trainer = _trainer_class()(
         model=model,
         args=arguments,
@@ -87,8 +93,15 @@ def train(
             "num_processes and num_machines of the configuration of accelerate."
         )
     _check_first_batch(trainer, data, [turns[one] for one in records["id"][:2]], processor)
-    trainer.train(resume_from_checkpoint=None if begun is None else str(begun))
+    with models.enough_memory("Training", "device_batch=1, LoRA (lora=16), or more GPUs with ZeRO-3 (processes)"):
+        trainer.train(resume_from_checkpoint=None if begun is None else str(begun))
     trainer.accelerator.wait_for_everyone()
+    losses = [one["loss"] for one in trainer.state.log_history if "loss" in one]
+    if not all(math.isfinite(one) for one in losses):
+        raise EngineError(
+            f"The training of {settings.model} diverged: its loss per epoch is {', '.join(map(str, losses))}. Set a "
+            f"learning rate below {recipe.learning_rate}, or precision=float32."
+        )
     facts = {
         "family": family,
         "epochs": recipe.epochs,
@@ -98,7 +111,7 @@ def train(
         "parameters": sum(one.numel() for one in model.parameters()),
         "trained_parameters": sum(one.numel() for one in trainer.model.parameters() if one.requires_grad),
         "precision": "bf16" if low else "float32",
-        "loss": [one["loss"] for one in trainer.state.log_history if "loss" in one],
+        "loss": losses,
     }
     found = [one.name for one in _complete(folder / CHECKPOINTS)]
     made = {"checkpoints": found, "facts": facts}
@@ -152,8 +165,8 @@ def _arguments(settings: Settings, recipe: Recipe, seeds: tuple[int, int], folde
         save_strategy="epoch",
         save_total_limit=1 if settings.selection == "last" else None,
         logging_strategy="epoch",
+        logging_nan_inf_filter=False,  # a loss that is no number must be seen
         report_to="none",
-        disable_tqdm=not sys.stderr.isatty(),
     )
     if settings.processes == 1:
         made._n_gpu = min(made.n_gpu, 1)  # several visible devices would make one process split each batch among them
