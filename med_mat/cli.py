@@ -10,7 +10,19 @@ from typing import Any, NoReturn
 import click
 
 from med_mat import __version__
-from med_mat.commands import authoring, caching, catalog, experiments, hub, looking, measuring, raw, training, upstream
+from med_mat.commands import (
+    authoring,
+    caching,
+    catalog,
+    experiments,
+    hub,
+    looking,
+    measuring,
+    raw,
+    scoring,
+    training,
+    upstream,
+)
 from med_mat.errors import MedMATError
 
 
@@ -87,6 +99,7 @@ for command in (
     looking.browse,
     caching.cache,
     measuring.blind,
+    scoring.score,
     hub.push,
     hub.attach,
     authoring.new_source,

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     import datasets
     from typing_extensions import Unpack
 
+    from med_mat.score.answers import Given
+    from med_mat.score.judging import Scorable
+    from med_mat.score.result import Result
     from med_mat.selection import Fields, Selector
     from med_mat.vocabulary import Vocabulary
 
@@ -109,6 +112,8 @@ class MedMAT:
     leave_source_out = kinds.sources.leave_source_out
     fold = kinds.folds.fold
     folds = kinds.folds.folds
+    withhold = kinds.grid.withhold
+    withheld = kinds.grid.withheld
     split = kinds.lists.split
     limited = kinds.limited.limited
     scaling = kinds.limited.scaling
@@ -184,6 +189,24 @@ class MedMAT:
     def silent(self) -> npt.NDArray[np.bool_]:
         """(n,) bool, by position in the index: whether the record has no question, so that its ``target`` is null."""
         return np.asarray(self._record_facts("target").is_null())
+
+    def score(self, made: Scorable | str | os.PathLike[str], answers: Given, **options: Any) -> Result:
+        """Score the answers of a model to the test records of a split of this Med-MAT.
+
+        Args:
+            made: The split, or the file that it was saved to.
+            answers: A file of answers (JSON Lines, CSV, Parquet with ``id`` and ``answer``), a dict from record ids to
+                answers, or a list of answers in the order of ``exp.test``.
+            options: See :func:`med_mat.score.score`.
+
+        Raises:
+            ScoreError: The answers cannot be read, are to other records, or there is nothing to score.
+            SplitError: The file is not a split of this Med-MAT.
+        """
+        from med_mat.score.scoring import score
+
+        split = self.load_split(made) if isinstance(made, str | os.PathLike) else made
+        return score(split, answers, **options)
 
     def _prepare_images(self) -> None:
         """Raise Pillow's limit to the size of the largest image here, and warn, once, if images are missing."""

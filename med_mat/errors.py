@@ -20,6 +20,7 @@
     │   └── AuditError                          a split violates its rule
     ├── EngineError (RuntimeError)              an engine is unknown, or fails, or its settings do not go together
     ├── ExportError (ValueError)                records cannot be exported, or not into that folder
+    ├── ScoreError (ValueError)                 answers cannot be read or scored, or results not compared
     ├── PlotError (ValueError)                  nothing to plot, or an unsupported file extension
     ├── MissingExtraError (ImportError)         an optional dependency is not installed
     ├── DownloadError (RuntimeError)            a source cannot be downloaded
@@ -117,6 +118,10 @@ class EngineError(MedMATError, RuntimeError):
 
 class ExportError(MedMATError, ValueError):
     """Records cannot be exported: an unknown format or option, terms that keep them back, a folder with other files."""
+
+
+class ScoreError(MedMATError, ValueError):
+    """Answers cannot be read, are to other records, or cannot be scored; or results cannot be compared."""
 
 
 class PlotError(MedMATError, ValueError):

@@ -22,6 +22,7 @@ from med_mat.experiment.engine import engine
 from med_mat.files import is_temporary, write_atomically, writing
 from med_mat.index import Index
 from med_mat.progress import Bar
+from med_mat.score import holm, power
 from med_mat.splits import Audit, Experiment
 
 #: The name of the plan in the folder of an experiment.
@@ -29,8 +30,6 @@ PLAN = "plan.json"
 VERSION = 1
 #: What a run that was killed before its plan was complete leaves in the folder.
 _OURS = (".plan.lock", "splits", "audits", "cache")
-#: Below this number of test groups a warning is given whatever is compared.
-FEW_GROUPS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +144,9 @@ def prepare(mat: Index, definition: Definition, *, progress: bool = False) -> Pr
 
     Raises:
         SplitError: No target can be studied; the message says why.
-        EngineError, MissingExtraError: The engine lacks what it needs.
+        EngineError, MissingExtraError: The engine, or the comparison of arms, lacks what it needs.
     """
+    holm([])  # raises now, not after the training, if what compares arms is not installed
     trains = engine(definition.engine)
     trains.check(definition.settings)
     for control in definition.controls:
@@ -308,21 +308,12 @@ def _study(mat: Index, study: Study, definition: Definition, found: Prepared) ->
         max((way.all.accuracy for way in proof.blind.ways.values()), default=None),
         groups,
         tuple(dict.fromkeys(notes)),
-        tuple(_too_small(study, len(test), groups)),
+        tuple(f"{study.target}: {text}" for text in power.warnings(len(test), groups)),
     )
 
 
 def _first(study: Study, made: Mapping[str, Experiment]) -> str:
     return next(arm.name for arm in study.arms if arm.name in made and arm.name != study.against)
-
-
-def _too_small(study: Study, records: int, groups: int) -> Iterator[str]:
-    """A warning before anything is trained."""
-    if groups < FEW_GROUPS:
-        yield (
-            f"{study.target}: the test has {records:,} records of {groups:,} groups: each record is worth "
-            f"{100 / records:.1f} points of an accuracy, and hardly any difference can be told from chance."
-        )
 
 
 def _steps(study: Study, made: PlannedStudy, definition: Definition) -> Iterator[Step]:

@@ -19,14 +19,21 @@ from med_mat.errors import EngineError
 from med_mat.experiment import plan as planning
 from med_mat.experiment import runner, statistics
 from med_mat.experiment.definition import UNTRAINED
-from med_mat.experiment.grading import Graded, grade
-from med_mat.experiment.plan import Plan, PlannedStudy, Step
+from med_mat.experiment.plan import Plan, PlannedStudy
 from med_mat.experiment.runner import Done
 from med_mat.experiment.statistics import Drawn, Floats, Interval
+from med_mat.score.answers import read
+from med_mat.score.comparing import holm
+from med_mat.score.judging import KINDS, READ, Judged, judge
+from med_mat.score.scoring import MEASURES
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
     from med_mat.splits import Experiment
+
+
+#: Answers that cannot be read.
+_UNREAD = tuple(READ.index(how) for how in ("unparsed", "ambiguous", "refusal"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +42,7 @@ class Figures:
 
     accuracy: Interval
     seeds: tuple[float, ...]  # accuracy of each repetition
-    unread: float  # share of the answers in which no option, or several, were found: they count as wrong
+    unread: float  # share of the answers that could not be read: they count as wrong
     difference: Interval | None = None  # to the arm that it is compared with
     p: float | None = None  # of a permutation test, paired by group
     adjusted: float | None = None  # the same, adjusted over targets by Holm's method
@@ -62,8 +69,9 @@ class StudyFigures:
     name: str
     target: str
     table: str
-    records: int  # tested
-    ungraded: int  # tested records without options, which are not compared
+    measure: str  # accuracy, F1 or mean IoU: that of most of its questions
+    records: int  # compared
+    ungraded: int  # tested records that are not compared: other kinds of questions, or nothing that text answers
     groups: int
     chance: float | None
     blind: str  # how far the questions can be answered without the image
@@ -157,6 +165,7 @@ class _Measured:
     drawn: Mapping[str, Drawn]  # control -> draws of the arms
     seeds: Mapping[tuple[str, str], tuple[float, ...]]  # (arm, control) -> accuracy of each repetition
     unread: Mapping[tuple[str, str], float]
+    measure: str
     records: int
     ungraded: int
     groups: int
@@ -167,31 +176,30 @@ class _Measured:
         unfinished = {step.arm for step in steps if step.name not in done}
         complete = tuple(arm for arm in study.arms if arm not in unfinished)
         splits: dict[str, Experiment] = {}
-        grades: dict[tuple[str, str], list[tuple[Step, Graded]]] = {}
+        judged: dict[tuple[str, str], list[Judged]] = {}
         for step in steps:
             if step.arm in complete:
                 name = planning.split_name(step.study, step.arm, step.split_seed)
                 if name not in splits:
                     splits[name] = mat.load_split(planning.split_path(out, name))
-                graded = grade(splits[name], runner.answers(out, done[step.name]))
-                grades.setdefault((step.arm, step.control), []).append((step, graded))
-        if not grades:
-            return cls(study, (), {}, {}, {}, 0, 0, 0)
-        tested = {name: split.test_positions for name, split in splits.items()}
-        shared = _shared(tested.values())
-        kept = np.ones(len(shared), dtype=bool)
-        right: dict[str, dict[str, Floats]] = {}
-        for (arm, control), some in grades.items():
-            rows = []
-            for step, one in some:
-                places = np.searchsorted(tested[planning.split_name(step.study, arm, step.split_seed)], shared)
-                rows.append(one.right[places])
-                kept &= one.graded[places]
-            right.setdefault(control, {})[arm] = np.stack(rows)
-        if not kept.any():
-            return cls(study, (), {}, {}, {}, 0, len(kept), 0)
-        groups = mat.tags.group[shared[kept]]
-        scores = {control: {arm: one[:, kept] for arm, one in arms.items()} for control, arms in right.items()}
+                path = runner.checked_answers(out, done[step.name])
+                judged.setdefault((step.arm, step.control), []).append(judge(splits[name], read(path)))
+        if not judged:
+            return cls(study, (), {}, {}, {}, "", 0, 0, 0)
+        every = [one for some in judged.values() for one in some]
+        shared = _shared(one.positions for one in every)  # tests of other split seeds may have other records
+        kinds = every[0].kind[np.isin(every[0].positions, shared)]
+        kind = int(np.bincount(kinds, minlength=len(KINDS)).argmax())
+        shared = shared[kinds == kind]
+        groups = mat.tags.group[shared].astype(np.int64)
+        scores: dict[str, dict[str, Floats]] = {}
+        unread = {}
+        for (arm, control), some in judged.items():
+            places = [np.searchsorted(one.positions, shared) for one in some]
+            rows = [one.score[place] for one, place in zip(some, places, strict=True)]
+            scores.setdefault(control, {})[arm] = np.stack(rows)
+            hows = [one.how[place] for one, place in zip(some, places, strict=True)]
+            unread[arm, control] = float(np.isin(hows, _UNREAD).mean())
         return cls(
             study,
             complete,
@@ -201,9 +209,10 @@ class _Measured:
                 for control, arms in scores.items()
                 for arm, rows in arms.items()
             },
-            {key: sum(one.unread for _, one in some) / (len(some) * len(kept)) for key, some in grades.items()},
-            int(np.count_nonzero(kept)),
-            int(np.count_nonzero(~kept)),
+            unread,
+            MEASURES[KINDS[kind]],
+            len(shared),
+            len(next(iter(splits.values())).test_positions) - len(shared),
             len(np.unique(groups)),
         )
 
@@ -227,7 +236,7 @@ class _Measured:
                 )
             )
         return StudyFigures(
-            study.name, study.target, study.table, self.records, self.ungraded, self.groups,
+            study.name, study.target, study.table, self.measure, self.records, self.ungraded, self.groups,
             study.chance, study.blind, study.blind_best,
             tuple(found), study.left_out, study.notes, study.warnings,
         )  # fmt: skip
@@ -239,7 +248,7 @@ class _Measured:
 
     def of_arm(self, arm: str, control: str) -> Figures:
         drawn, other = self.drawn[control], self.reference(arm)
-        own = Figures(drawn.accuracy(arm), self.seeds[arm, control], self.unread[arm, control])
+        own = Figures(drawn.score(arm), self.seeds[arm, control], self.unread[arm, control])
         if not other or other not in drawn.value:
             return own
         return replace(
@@ -267,7 +276,7 @@ def _adjusted(studies: Sequence[StudyFigures]) -> list[StudyFigures]:
                 family.setdefault(one.arm, []).append((number, one.own.p))
     adjusted: dict[tuple[int, str], float] = {}
     for arm, found in family.items():
-        values = statistics.holm([p for _, p in found])
+        values = holm([p for _, p in found])
         adjusted |= {(number, arm): value for (number, _), value in zip(found, values, strict=True)}
     return [
         replace(

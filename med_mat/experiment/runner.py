@@ -120,11 +120,11 @@ def finished(plan: Plan, out: Path) -> dict[str, Done]:
     return found
 
 
-def answers(out: Path, done: Done) -> dict[str, str | dict[str, float]]:
-    """The answers of a finished task to the test, by record id.
+def checked_answers(out: Path, done: Done) -> Path:
+    """The file of the answers of a finished task to the test.
 
     Raises:
-        EngineError: The file is not there, or is not the one that the task wrote.
+        EngineError: It is not there, or is not the one that the task wrote.
     """
     path = answers_path(out, done.task)
     try:
@@ -133,8 +133,7 @@ def answers(out: Path, done: Done) -> dict[str, str | dict[str, float]]:
         raise EngineError(f"{path} cannot be read ({error}).") from error
     if _hash(content) != done.answers:
         raise EngineError(f"{path} is not what the task wrote: remove its .json, and run the task again.")
-    rows = map(json.loads, content.decode("utf-8").splitlines())
-    return {row["id"]: row["answer"] if "answer" in row else row["scores"] for row in rows}
+    return path
 
 
 def failures(plan: Plan, out: Path) -> dict[str, str]:

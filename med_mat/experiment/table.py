@@ -19,7 +19,7 @@ Cells = Mapping[str, str]
 #: The columns of the main table; those of the controls and of the paper come after them.
 _ORDER = ("target", "arm", "train", "accuracy", "chance", "blind", "difference", "p", "Holm", "detectable")
 _HOW_TO_READ = (
-    "Accuracy: mean over the seeds, in percent; an answer in which no option, or several, are found counts as wrong.",
+    "Accuracy: mean over the seeds, in percent (F1 or mean IoU where named so); an unreadable answer counts as wrong.",
     "Chance: a random option. Blind: the best of the ways to guess from question and options alone, after reading "
     "the questions of an arm.",
     "Intervals: 95 %, percentiles of a bootstrap over groups (patients, images, near-duplicates) and seeds.",
@@ -57,6 +57,7 @@ def tests(report: Report) -> list[dict[str, str]]:
     return [
         {
             "target": study.target,
+            "measure": study.measure,
             "records": f"{study.records:,}",
             "groups": f"{study.groups:,}",
             "without images": study.blind,
@@ -197,7 +198,7 @@ def _remarks(report: Report) -> Iterator[tuple[str, list[str]]]:
     notes = [f"{study.target}: {note}" for study in report.studies for note in study.notes]
     for study in report.studies:
         if study.ungraded:
-            notes.append(f"{study.target}: {study.ungraded:,} tested records have no options, and are not compared.")
+            notes.append(f"{study.target}: {study.ungraded:,} tested records ask in another way, and are not compared.")
         notes += [f"{study.target}: the arm {arm} is left out: {why}" for arm, why in study.left_out.items()]
     if report.studies and not report.controls:
         warnings.append(
