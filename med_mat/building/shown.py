@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -24,8 +25,8 @@ def looks(
         examples: what the loader yields of the miniature.
         written: the miniature, for what was drawn where.
         below: where the root that the loader reads lies in the miniature.
-        independent: whether each image has the labels of another one, drawn by the hash of its path: a control in which
-            nothing can be learned.
+        independent: whether each image shows the labels of another one, drawn by the hash of its path and the series:
+            a control in which nothing can be learned.
 
     Returns:
         Reference, path or seed text of an image -> its look. Images that are written from one seed text show what the
@@ -40,7 +41,7 @@ def looks(
             look = Look(rows[0].mat.modality, rows[0].mat.area, present)
             found.setdefault(written.seeds.get(path, reference), look)
             found.setdefault(path, look)  # all parts of a file that no example refers to
-    return _mixed(found) if independent else found
+    return _mixed(found, written.series) if independent else found
 
 
 def _present(
@@ -86,14 +87,22 @@ def _reference(below: PurePosixPath, pixels: Pixels) -> str:
     return str(below / example.path) + example.frame
 
 
-def _mixed(found: Mapping[str, Look]) -> Mapping[str, Look]:
-    """The same looks, each with the labels of another one."""
-    pool = [tuple(label for label, _ in look.present) for look in found.values()]
+def _mixed(found: Mapping[str, Look], series: int) -> Mapping[str, Look]:
+    """The same looks with labels that are independent of their own: all labels show the same mixture of findings."""
 
-    def drawn(name: str, look: Look) -> Look:
-        digest = hashlib.sha256(f"independent {name}".encode()).digest()
-        labels = pool[int.from_bytes(digest[:8], "big") % len(pool)]
-        places = [place for _, place in look.present]
-        return replace(look, present=tuple(zip(labels, [*places, *[None] * len(labels)], strict=False)))
+    def digest(text: object) -> int:
+        return int.from_bytes(hashlib.sha256(f"independent {series} {text}".encode()).digest()[:8], "big")
 
-    return {name: drawn(name, look) for name, look in found.items()}
+    alike = defaultdict(list)
+    for name in sorted(found, key=digest):
+        alike[tuple(label for label, _ in found[name].present)].append(name)
+    pool = sorted(labels for labels, names in alike.items() for _ in names)
+    mixed = {}
+    for labels, names in alike.items():
+        first = digest(labels) / 2**64
+        for number, name in enumerate(names):
+            drawn = pool[int((number + first) * len(pool) / len(names))]
+            places = [place for _, place in found[name].present]
+            present = tuple(zip(drawn, [*places, *[None] * len(drawn)], strict=False))
+            mixed[name] = replace(found[name], present=present)
+    return mixed

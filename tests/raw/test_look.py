@@ -12,10 +12,12 @@ from PIL import Image
 
 from med_mat.building import Options, build
 from med_mat.building.folders import find
-from med_mat.building.loader import loader_of, write_miniature
+from med_mat.building.loader import examples_of, loader_of, write_miniature
+from med_mat.building.shown import looks
 from med_mat.catalog import load
 from med_mat.example import Slice
 from med_mat.imaging.decoding import FileCache, values
+from med_mat.layouts.locating import locate
 from med_mat.raw import Miniature
 from med_mat.raw.miniature.drawn import texture
 from med_mat.raw.miniature.forms import drawn
@@ -115,6 +117,25 @@ def test_a_lesion_lies_inside_its_mask(tmp_path: Path) -> None:
             outside.append(changed[~mask].mean())
     assert len(inside) >= 2
     assert np.mean(inside) > 3 * np.mean(outside)
+
+
+@pytest.mark.parametrize("source", ["covid_ct", "chest_ct_scan", "jsiec", "busi"])
+def test_drawn_independently_all_labels_show_the_same_mixture_of_findings(source: str, tmp_path: Path) -> None:
+    told = load()[source]
+    miniature = Miniature(tmp_path, series=3)
+    loader_of(told).miniature(miniature)
+    raw = locate(told, tmp_path)
+    below = PurePosixPath(raw.root.relative_to(tmp_path))
+    own, mixed = (
+        looks(told, examples_of(told)(raw), miniature, below, independent=independent) for independent in (False, True)
+    )
+    labels = {name: tuple(label for label, _ in look.present) for name, look in own.items()}
+    drawn = {name: tuple(label for label, _ in look.present) for name, look in mixed.items()}
+    for label in set(labels.values()):
+        alike = [name for name in labels if labels[name] == label]
+        for shown in set(drawn.values()):
+            expected = len(alike) * sum(one == shown for one in labels.values()) / len(labels)
+            assert abs(sum(drawn[name] == shown for name in alike) - expected) <= 1
 
 
 def test_copies_are_read_where_no_table_lists_images_and_left_out_where_one_does(tmp_path: Path) -> None:

@@ -31,7 +31,6 @@ class Folder:
     Attributes:
         seeds: reference of an image -> its seed text, where one was given.
         sizes: reference of an image -> its width and height.
-        copied: paths of further images and masks.
         shapes: reference of a mask, or text of an RLE -> the boxes of its shapes.
     """
 
@@ -42,13 +41,19 @@ class Folder:
         self.looks = looks or {}
         self.series = series
         self.copies = copies
-        self.copied: set[str] = set()
+        self._own: set[str] = set()
+        self._copied: set[str] = set()
         self.seeds: dict[str, str] = {}
         self.sizes: dict[str, Size] = {}
         self.shapes: dict[str, tuple[Fractions, ...]] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r})"
+
+    @property
+    def copied(self) -> frozenset[str]:
+        """Paths of the images and masks that are there through ``copies`` alone."""
+        return frozenset(self._copied - self._own)
 
     def write(self, path: AnyPath, data: bytes) -> None:
         """Write a file of any bytes; gzipped if the path ends with .gz.
@@ -77,6 +82,7 @@ class Folder:
     def _with_copies(self, path: AnyPath, seed: str | None) -> Iterator[str]:
         """A path, and those of its copies: its last number is raised by thousands."""
         yield str(path)
+        self._own.add(str(path))
         numbers = list(re.finditer(r"\d+", PurePosixPath(path).stem))
         if seed is not None or not numbers:
             return
@@ -84,7 +90,7 @@ class Folder:
         for copy in range(1, self.copies):
             number = str(int(numbers[-1][0]) + 1000 * copy).zfill(stop - start)
             name = str(pure.with_name(f"{pure.stem[:start]}{number}{pure.stem[stop:]}{pure.suffix}"))
-            self.copied.add(name)
+            self._copied.add(name)
             yield name
 
     def _shaped(self, reference: str, size: Size, places: Iterable[Place]) -> None:

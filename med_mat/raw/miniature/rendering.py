@@ -133,7 +133,7 @@ def _us(density: Array, noise: Array, x: Array, y: Array, random: np.random.Gene
 
     depth = np.hypot(x, y + 1.35)
     fan = soft(3 * (2.3 - depth)) * soft(3 * (0.75 - abs(np.arctan2(x, y + 1.35)))) * soft(3 * (depth - 0.35))
-    return (0.08 + density) * (1 + 0.3 * noise) * np.exp(-0.25 * depth) * fan * 1.2
+    return np.asarray((0.08 + density) * (1 + 0.3 * noise) * np.exp(-0.25 * depth) * fan * 1.2)
 
 
 def _oct(density: Array, noise: Array, x: Array, y: Array, random: np.random.Generator) -> Array:
