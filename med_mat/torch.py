@@ -77,8 +77,8 @@ class Classification(_Images):
     """Images with their class: an int, or a multi-hot vector where records have several labels.
 
     An item is ``(image, target)``. ``image`` is a Pillow image passed through ``transform``; without one, float32 of
-    shape (3, height, width), or (1, height, width) in gray, from 0 to 1. ``target`` is the number of the class, -1 for a
-    label that is not among the classes; or, with ``multi_label``, int8 of shape (classes,): 1 present, 0 absent, -1
+    shape (3, height, width), or (1, height, width) in gray, from 0 to 1. ``target`` is the number of the class, -1 for
+    a label that is not among the classes; or, with ``multi_label``, int8 of shape (classes,): 1 present, 0 absent, -1
     unknown.
 
     Attributes:

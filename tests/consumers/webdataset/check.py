@@ -30,5 +30,5 @@ for part, records in account["records"].items():
     assert any(shown[name] is not None for name in ("jpg", "png", "gif", "webp") if name in shown)
     count += records
 print(
-    f"webdataset {metadata.version('webdataset')}, datasets {datasets.__version__}: {count} records, {masks} masks decoded"
+    f"webdataset {metadata.version('webdataset')}, datasets {datasets.__version__}: {count} records, {masks} masks"
 )
