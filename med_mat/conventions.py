@@ -52,7 +52,9 @@ _LONGEST = 200  # the ratio of the sides above which Qwen's processors refuse an
 _NUMBER = r"\s*(-?\d{1,9}(?:\.\d{1,12})?)\s*"
 _LIST = re.compile(rf"\[{_NUMBER},{_NUMBER},{_NUMBER},{_NUMBER}\]")
 _PAIRS = re.compile(rf"\({_NUMBER},{_NUMBER}\)\s*,\s*\({_NUMBER},{_NUMBER}\)")
-_NOTHING = re.compile(r"[\s\"'`*(\[{]*(none|no boxes|no box|\[\s*\]|)[\s\"'`*)\]}.!]*", re.IGNORECASE)
+#: Answers that there is no box, without the marks around them.
+_NOTHING = ("none", "no box", "no boxes", "[]", "[ ]", "")
+_AROUND = " \t\r\n\"'`*(){}.!"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def read(text: str, size: Size, convention: Convention) -> list[Box] | None:
         boxes.append((xmin / fx - ox, ymin / fy - oy, xmax / fx - ox, ymax / fy - oy))
     if boxes:
         return boxes
-    return [] if _NOTHING.fullmatch(text) else None
+    return [] if text.strip(_AROUND).lower() in _NOTHING else None
 
 
 def error_bound(size: Size, convention: Convention) -> tuple[float, float]:
@@ -151,7 +153,7 @@ def resized(size: Size, least: int = _LEAST, most: int = _MOST) -> Size:
     width, height = size
     if min(size) < 1 or max(size) > _LONGEST * min(size):
         raise UsageError(f"An image of {width} x {height} pixels has no form for Qwen2.5-VL: one side is too long.")
-    wide, high = (max(_FACTOR, round(side / _FACTOR) * _FACTOR) for side in size)
+    wide, high = (round(side / _FACTOR) * _FACTOR for side in size)
     if wide * high > most:
         ratio = math.sqrt(width * height / most)
         wide, high = (max(_FACTOR, math.floor(side / ratio / _FACTOR) * _FACTOR) for side in size)

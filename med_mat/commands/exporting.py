@@ -20,11 +20,15 @@ class ExportCommand(SplitCommand):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The formats, what they are, and their own options."""
-        from med_mat.export import formats
+        from med_mat.export import export_formats
 
         with formatter.section("Formats"):
-            formatter.write_dl([(one.name, one.summary) for one in formats().values()])
-        own = [(f"{one.name}: {option.name}", option.summary) for one in formats().values() for option in one.options]
+            formatter.write_dl([(one.name, one.summary) for one in export_formats().values()])
+        own = [
+            (f"{one.name}: {option.name}", option.summary)
+            for one in export_formats().values()
+            for option in one.options
+        ]
         with formatter.section("Options of formats (--set NAME=VALUE)"):
             formatter.write_dl(own or [("none", "")])
         super().format_epilog(ctx, formatter)

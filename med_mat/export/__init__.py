@@ -2,15 +2,15 @@
 
 - ``turns``: the question and the answer of a record, in a style and a box convention
 - ``job``: what a format is given; ``registry``: the formats by name; ``formats``: one module for each family
-- ``chat``: the same in process, without files; ``plan``: what an export would contain
+- ``conversation``: the same in process, without files; ``planning``: what an export would contain
 - ``place``: the folder that is written; ``names``: names of files; ``permit``: what terms allow
 - ``run``: an export from beginning to end
 """
 
-from med_mat.export.chat import chat
+from med_mat.export.conversation import chat
 from med_mat.export.job import Exportable, Job, Picture, Row
-from med_mat.export.plan import Plan
-from med_mat.export.registry import ExportFormat, export_format, format_named, formats
+from med_mat.export.planning import Plan
+from med_mat.export.registry import ExportFormat, export_format, export_formats, format_named
 from med_mat.export.run import Exported, export, plan
 from med_mat.export.selected import Form, Selected
 from med_mat.export.turns import Style, Turn, turn
@@ -30,8 +30,8 @@ __all__ = [
     "chat",
     "export",
     "export_format",
+    "export_formats",
     "format_named",
-    "formats",
     "plan",
     "turn",
 ]

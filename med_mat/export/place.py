@@ -94,7 +94,8 @@ def begin(root: Path, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
     account, marker = _read(root / ACCOUNT), _read(root / MARKER)
     for what, state in ((account, "the export"), (marker, "an unfinished export")):
         if what is not None and what.get("key") != key:
-            other = what.get("key") or {}
+            other = what.get("key")
+            other = other if isinstance(other, dict) else {}
             said = ", ".join(f"{name} {other.get(name)!r}" for name in key if other.get(name) != key[name])
             raise ExportError(
                 f"{root.absolute()} contains {state} of something else ({said or 'nothing that it names'}). Export to "

@@ -97,7 +97,7 @@ def export_format(
     return register
 
 
-def formats() -> Mapping[str, ExportFormat]:
+def export_formats() -> Mapping[str, ExportFormat]:
     """All formats by name, those of installed plug-ins included."""
     _load()
     return types.MappingProxyType(dict(sorted(_FORMATS.items())))
@@ -109,7 +109,7 @@ def format_named(name: object) -> ExportFormat:
     Raises:
         ExportError: There is none; the message suggests the nearest.
     """
-    known = formats()
+    known = export_formats()
     if not isinstance(name, str) or name not in known:
         hint = did_you_mean(str(name), known)
         raise ExportError(f"There is no export format {name!r}.{hint} Known: {', '.join(known)}.")

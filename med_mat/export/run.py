@@ -20,7 +20,7 @@ from med_mat.errors import ExportError
 from med_mat.export import permit, place
 from med_mat.export.job import Exportable, Job, Settings, positions_of
 from med_mat.export.permit import Pixels
-from med_mat.export.plan import Plan, part_plan
+from med_mat.export.planning import Plan, part_plan
 from med_mat.export.registry import ExportFormat, format_named
 from med_mat.export.turns import Style
 from med_mat.shell import counted
@@ -82,7 +82,7 @@ def export(
     Args:
         experiment: An experiment, or anything with parts (:class:`~med_mat.export.Exportable`).
         out: The folder to write: new, empty, or with this very export.
-        format: The name of a format: see :func:`med_mat.export.formats`.
+        format: The name of a format: see :func:`med_mat.export.export_formats`.
         style: "choice" (questions with options, answered by a letter), "open", or "auto": the question of the record.
             Records without such a question are left out and counted.
         boxes: How boxes are written in text: see :mod:`med_mat.conventions` (default: that of the format).

@@ -13,7 +13,7 @@ from med_mat import terms
 from med_mat.conventions import Convention
 from med_mat.errors import SplitError
 from med_mat.export import Exported, Style, chat, export
-from med_mat.export.chat import Part
+from med_mat.export.conversation import Part
 from med_mat.splits import saving
 from med_mat.splits.audit import Audit, audit
 from med_mat.splits.split import Split
@@ -51,7 +51,7 @@ class Experiment(Split):
 
         Args:
             out: The folder to write: new, empty, or with the same export, which is then continued.
-            format: The name of a format: see :func:`med_mat.export.formats`.
+            format: The name of a format: see :func:`med_mat.export.export_formats`.
             settings: As for :func:`med_mat.export.export`.
 
         Raises:

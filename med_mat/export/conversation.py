@@ -11,13 +11,17 @@ from med_mat import strict
 from med_mat.conventions import Convention
 from med_mat.errors import ExportError
 from med_mat.export.job import NO_IMAGE, PARTS, REASONS, Exportable
-from med_mat.export.plan import passing
+from med_mat.export.planning import passing
 from med_mat.export.turns import Style, turn
 
 if TYPE_CHECKING:
     import datasets
 
 Part = Literal["train", "validation", "test"]
+_COLUMNS = (
+    *("id", "modality", "area", "task", "question", "options", "answer", "target", "open_question", "open_answer"),
+    *("boxes", "width", "height", "image"),
+)
 _ARGUMENTS = {"part": Part, "style": Style, "boxes": Convention, "messages": bool}
 
 
@@ -65,7 +69,7 @@ def chat(
             + (f" ({left[REASONS['turn']]:,} have no question with an answer in it)." if left else ".")
         )
     taken = experiment.mat.take(positions, questions=experiment.options.questions)
-    return taken.with_transform(_talk(style, boxes, messages))
+    return taken.select_columns(list(_COLUMNS)).with_transform(_talk(style, boxes, messages))
 
 
 def _talk(style: Style, boxes: Convention, messages: bool) -> Callable[[Mapping[str, list[Any]]], dict[str, list[Any]]]:
