@@ -17,6 +17,8 @@ NAMES = (
     "duplicates",
     "grouping",
     "blind",
+    "scoring",
+    "encoding",
 )
 
 for name in [one for one in sys.argv[1:] if not one.isdecimal()] or NAMES:

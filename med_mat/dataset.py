@@ -17,18 +17,21 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, overload
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from med_mat import export as exporting
 from med_mat import limits, markup, schema, strict, terms
 from med_mat.catalog import vocabulary_of
+from med_mat.contamination import comparing
 from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
 from med_mat.leakage import linked
 from med_mat.leakage.linked import Linked
 from med_mat.questions import SEED, Form
 from med_mat.questions.view import View
 from med_mat.selection import FIELDS, MAT, Selection, conditions
-from med_mat.selection.fields import field_type, positions_in
+from med_mat.selection.fields import ATTRIBUTES, field_type, positions_in
+from med_mat.shortcut import asking
 from med_mat.splits import advice, kinds, loading, registry, sampling
 from med_mat.storage import copies, shards, windows
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
     import datasets
     from typing_extensions import Unpack
 
+    from med_mat.score.answers import Given
+    from med_mat.score.judging import Scorable
+    from med_mat.score.result import Result
     from med_mat.selection import Fields, Selector
     from med_mat.vocabulary import Vocabulary
 
@@ -109,6 +115,8 @@ class MedMAT:
     leave_source_out = kinds.sources.leave_source_out
     fold = kinds.folds.fold
     folds = kinds.folds.folds
+    withhold = kinds.grid.withhold
+    withheld = kinds.grid.withheld
     split = kinds.lists.split
     limited = kinds.limited.limited
     scaling = kinds.limited.scaling
@@ -117,6 +125,7 @@ class MedMAT:
     recommend = advice.recommend
     experiment = loading.experiment
     load_split = loading.load
+    contamination = comparing.check
 
     def __init__(self, location: Location, manifest: Mapping[str, Any]) -> None:
         self.location = location
@@ -139,6 +148,20 @@ class MedMAT:
 
     def __len__(self) -> int:
         return len(self.tags.row)
+
+    @staticmethod
+    def shortcut(experiment: asking.Tested, axis: asking.Axis = "modality", *, seed: int = 0) -> asking.Easy:
+        """The test records of an experiment, asked for their modality or area: :func:`med_mat.shortcut.easy`.
+
+        Args:
+            experiment: An experiment of this Med-MAT.
+            axis: "modality" or "area".
+            seed: Of the distractors and of the place of the answer.
+
+        Raises:
+            ExportError: Another axis, no test record, or a single word of this axis in the build.
+        """
+        return asking.easy(experiment, axis, seed=seed)
 
     def is_of_one_build(self) -> bool:
         """Whether index and manifest were written by the same build."""
@@ -184,6 +207,24 @@ class MedMAT:
     def silent(self) -> npt.NDArray[np.bool_]:
         """(n,) bool, by position in the index: whether the record has no question, so that its ``target`` is null."""
         return np.asarray(self._record_facts("target").is_null())
+
+    def score(self, made: Scorable | str | os.PathLike[str], answers: Given, **options: Any) -> Result:
+        """Score the answers of a model to the test records of a split of this Med-MAT.
+
+        Args:
+            made: The split, or the file that it was saved to.
+            answers: A file of answers (JSON Lines, CSV, Parquet with ``id`` and ``answer``), a dict from record ids to
+                answers, or a list of answers in the order of ``exp.test``.
+            options: See :func:`med_mat.score.score`.
+
+        Raises:
+            ScoreError: The answers cannot be read, are to other records, or there is nothing to score.
+            SplitError: The file is not a split of this Med-MAT.
+        """
+        from med_mat.score.scoring import score
+
+        split = self.load_split(made) if isinstance(made, str | os.PathLike) else made
+        return score(split, answers, **options)
 
     def _prepare_images(self) -> None:
         """Raise Pillow's limit to the size of the largest image here, and warn, once, if images are missing."""
@@ -259,6 +300,7 @@ class MedMAT:
             "label": frozenset().union(*self.tags.labels),
         }
         asked = Selection.of(selector) & conditions(fields)
+        known |= {name: set(self.values(name)) for name in ATTRIBUTES if name in asked.fields()}
         return asked.bound(self.vocabulary, known, "This Med-MAT", "mat.values({!r})")
 
     def where(self, selector: Asked = None, *, withheld: bool = False, **fields: Unpack[Fields]) -> Positions:
@@ -601,7 +643,9 @@ class MedMAT:
     def _record_facts(self, name: str) -> pa.ChunkedArray:
         """A column of the index, read once."""
         if name not in self._columns:
-            self._columns[name] = read_index(self.location, (name,))[name]
+            column = "attributes" if name in ATTRIBUTES else name
+            found = read_index(self.location, (column,))[column]
+            self._columns[name] = pc.struct_field(found, name) if name in ATTRIBUTES else found
         return self._columns[name]
 
     @functools.cached_property

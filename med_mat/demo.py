@@ -24,7 +24,9 @@ from med_mat.storage.location import taken_for_pattern
 #: The paper's first combination: Lung COVID + Brain Cancer -> Lung Cancer, all CT.
 TARGET = "CT/Lung/Cancer"
 
-_SYNTHETIC = "The images of this demonstration are synthetic: Med-MAT draws them. No medical data is used or downloaded."
+_SYNTHETIC = (
+    "The images of this demonstration are synthetic: Med-MAT draws them. No medical data is used or downloaded."
+)
 
 #: The sources of the demonstration of an experiment: of its target, related ones, and unrelated ones.
 SOURCES = (
@@ -47,7 +49,7 @@ EXPERIMENT: Mapping[str, Any] = {
     "options": {"test_on": "all"},
 }
 #: Settings of the engine, and without the pretrained encoder: these show that pixels alone do not generalize.
-PRETRAINED: Mapping[str, Any] = {"encoder": "lite0", "text": "hash"}
+PRETRAINED: Mapping[str, Any] = {"encoder": "lite0", "text": "minilm"}
 PLAIN: Mapping[str, Any] = {"encoder": "pixels", "text": "hash"}
 
 

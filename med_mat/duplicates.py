@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from med_mat import gallery
 from med_mat.imaging.hashing import BITS
-from med_mat.imaging.opened import pillow
 from med_mat.leakage.contradictions import SCHEMA
 from med_mat.leakage.groups import DUPLICATES, REASONS
 from med_mat.shell import printable
@@ -30,8 +28,6 @@ UNLISTED = (
     "Copies within one patient or file are listed only where they are in different splits or belong to an image whose "
     "labels contradict each other."
 )
-#: Pixels of the longer side of an image on the page.
-THUMBNAIL = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,53 +228,24 @@ def _line(one: Pair) -> str:
     return f"{one.why}: {sides}" + "".join(f"; {text}" for text in one.warnings)
 
 
-_STYLE = """
-:root { color-scheme: light dark; --line: #8884; --soft: light-dark(#555, #aaa); --alarm: light-dark(#a40000, #ff9d8f) }
-body { font: 1rem/1.45 system-ui, sans-serif; margin: 0 auto; max-width: 76rem; padding: 1rem }
-h1 { font-size: 1.5rem; margin: 0 0 .25rem }
-p { margin: 0 0 1rem }
-ol { display: grid; gap: 1rem; list-style: none; padding: 0 }
-ol { grid-template-columns: repeat(auto-fill, minmax(min(100%, 24rem), 1fr)) }
-li { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem }
-h2 { font-size: 1rem; margin: 0 0 .5rem }
-div { display: grid; gap: .75rem; grid-template-columns: 1fr 1fr }
-figure { margin: 0; min-width: 0 }
-img, .none { aspect-ratio: 1; background: #000; display: block; object-fit: contain; width: 100% }
-.none { align-content: center; background: var(--line); text-align: center }
-figcaption { font-size: .85rem; margin-top: .35rem; overflow-wrap: anywhere }
-figcaption span { color: var(--soft); display: block }
-.apart { color: var(--alarm); font-weight: 600 }
-"""
-
-
 def to_page(mat: MedMAT, table: pa.Table, shown: Sequence[Pair]) -> str:
     """A self-contained HTML page: pairs side by side, with images, labels, sources, splits and reasons."""
     pictures = _thumbnails(mat, [side for one in shown for side in (one.first, one.second)])
-    items = "\n".join(_item(one, pictures) for one in shown)
-    head = html.escape(f"{told(mat, table)} {len(shown):,} of them are shown. {unseen(mat)}")
-    title = html.escape(f"Duplicates in {mat.location}")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
-        f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n<p>{head}</p>\n"
-        f"<ol>\n{items}\n</ol>\n</main>\n</body>\n</html>\n"
-    )
+    head = f"{told(mat, table)} {len(shown):,} of them are shown. {unseen(mat)}"
+    return gallery.page(f"Duplicates in {mat.location}", head, (_item(one, pictures) for one in shown))
 
 
 def _item(one: Pair, pictures: Mapping[str, str]) -> str:
-    figures = "".join(_figure(side, pictures.get(side.id), one) for side in (one.first, one.second))
-    return f"<li>\n<h2>{html.escape('; '.join([one.why, *one.warnings]))}</h2>\n<div>{figures}</div>\n</li>"
+    figures = (_figure(side, pictures.get(side.id), one) for side in (one.first, one.second))
+    return gallery.item("; ".join([one.why, *one.warnings]), figures)
 
 
 def _figure(side: Side, picture: str | None, pair: Pair) -> str:
     labels, name, source, split = map(html.escape, (side.labels or "no label", side.id, side.source, side.split))
-    alt = f"{source}: {labels}"
-    shown = f'<img src="{picture}" alt="{alt}">' if picture else '<p class="none">no image</p>'
     part = f'<b class="apart">{split}</b>' if pair.apart else split
     stated = f'<b class="apart">{labels}</b>' if pair.contradictory else labels
-    return f"<figure>{shown}<figcaption>{stated}<span>{source}, {part}</span><span>{name}</span></figcaption></figure>"
+    caption = f"{stated}<span>{source}, {part}</span><span>{name}</span>"
+    return gallery.figure(picture, f"{side.source}: {side.labels or 'no label'}", caption)
 
 
 def _thumbnails(mat: MedMAT, sides: Iterable[Side]) -> dict[str, str]:
@@ -286,18 +253,7 @@ def _thumbnails(mat: MedMAT, sides: Iterable[Side]) -> dict[str, str]:
     shown = list(dict.fromkeys(sides))
     read = mat.read(np.array([side.place for side in shown], dtype=np.int64), columns=("image",))
     return {
-        side.id: _data_uri(record["image"]["bytes"])
+        side.id: gallery.data_uri(record["image"]["bytes"])
         for side, record in zip(shown, read, strict=True)
         if record["image"] is not None and record["image"]["bytes"]
     }
-
-
-def _data_uri(data: bytes) -> str:
-    from PIL import Image, ImageOps
-
-    with pillow():
-        picture = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
-    picture.thumbnail((THUMBNAIL, THUMBNAIL))
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from med_mat import catalog, strict
 from med_mat.errors import CardError, SplitError, VocabularyError
+from med_mat.score.published import Beside
+from med_mat.score.published import beside as published_beside
 from med_mat.selection import MAT
 from med_mat.splits.combinations import Direction
 from med_mat.splits.kinds.tasks import PAPER_MAX_PER_SUBSET
@@ -34,6 +36,7 @@ from med_mat.vocabulary import STANDARD
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
+    from med_mat.score import Comparison
     from med_mat.splits import Experiment
 
 CombinationKind = Literal["two", "three", "detection"]
@@ -270,6 +273,24 @@ class Table:
     def __repr__(self) -> str:
         return f"Table({self.title!r}: {len(self.rows)} rows)"
 
+    def beside(self, results: Mapping[int, Comparison]) -> Beside:
+        """The table with our figures beside the published ones, in the same columns and order, and more columns.
+
+        Args:
+            results: Number of a row, as published or else its place from 1 -> the comparison of ours, with arms named
+                "related", "unrelated" and "untrained" (:func:`med_mat.score.compare`). Other rows are left blank.
+
+        Raises:
+            VocabularyError: There is no row of such a number.
+        """
+        numbers = [getattr(row, "number", place) for place, row in enumerate(self.rows, 1)]
+        if unknown := [number for number in results if number not in numbers]:
+            raise VocabularyError(
+                f"{self.title} has no row {unknown[0]!r}: its rows are {numbers[0]} to {numbers[-1]}."
+            )
+        published = [dict(_cells(row)) for row in self.rows]
+        return published_beside(self.title, published, [results.get(number) for number in numbers])
+
 
 #: Key of ``paper.yaml`` -> the type of its rows.
 ROWS: Mapping[str, type] = types.MappingProxyType(
@@ -294,6 +315,15 @@ def tables() -> Mapping[str, Table]:
     """Every table by its key in :data:`ROWS`, read once."""
     path = resources.files("med_mat") / "data" / "paper.yaml"
     return read(path.read_text("utf-8"), "med_mat/data/paper.yaml")
+
+
+def table(name: str) -> Table:
+    """One table by its name, such as ``table("two")``: the combinations of two elements.
+
+    Raises:
+        VocabularyError: There is no such table; the message suggests the nearest.
+    """
+    return chosen([name])[name]
 
 
 def combinations(kind: CombinationKind | None = None) -> tuple[PaperCombination, ...]:

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from workshop import Workshop
 
+import med_mat
 from med_mat.building import find
 from med_mat.building.loader import loader_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
+from med_mat.errors import VocabularyError
 from med_mat.example import Attributes
 from med_mat.raw import Miniature, RawFolder, person, sex_and_age
 
@@ -149,3 +152,25 @@ def test_the_header_of_a_dicom_file_names_patient_person_and_device(tmp_path: Pa
     assert person(raw, "b.dcm") == (None, None)
     assert person(raw, "c.dcm") == ("8", Attributes(sex="male"))
     assert person(raw, "d.dcm") == (None, None)
+
+
+def test_records_are_selected_by_what_is_stated_of_the_person(workshop: Workshop) -> None:
+    mat = med_mat.open(workshop.out)
+    stated = [(one or {}).get("sex") for one in mat.index["attributes"].to_pylist()]
+    assert mat.values("sex") == ("female", "male")
+    for text, wanted in (
+        ("sex=female", ["female"]),
+        ("sex!=female", ["male"]),
+        ("sex=unknown", [None]),
+        ("sex!=unknown", ["female", "male"]),
+        ("sex=male|unknown", ["male", None]),
+    ):
+        found = mat.where(text)
+        assert found.tolist() == [place for place, sex in enumerate(stated) if sex in wanted]
+        assert len(found)
+    assert mat.where(sex=["female", "unknown"]).tolist() == mat.where("sex=female|unknown").tolist()
+
+
+def test_a_value_that_nobody_has_is_an_error_that_names_the_nearest(workshop: Workshop) -> None:
+    with pytest.raises(VocabularyError, match=r"no sex 'femal'\. Did you mean 'female'"):
+        med_mat.open(workshop.out).where("sex=femal")

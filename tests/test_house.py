@@ -21,7 +21,8 @@ ROOMS = (
     *("example", "schema", "formats", "imaging", "raw", "layouts", "marker"),  # from raw files to examples
     *("tags", "terms", "questions", "storage", "download"),  # what a record says, and where records lie
     *("leakage", "nameless", "differences", "building", "contract", "items", "doctor", "validate"),
-    *("index", "blind", "conventions", "score", "export"),  # what experiments and exports need of a built Med-MAT
+    # what experiments and exports need of a built Med-MAT
+    *("gallery", "index", "blind", "contamination", "conventions", "score", "export", "shortcut"),
     *("splits", "dataset", "duplicates", "paper"),  # a built Med-MAT, and its experiments
     *("plot", "official", "hub", "torch", "experiment", "demo", "browse"),
     *("med_mat", "commands", "cli"),  # the names that users import, and what they type

@@ -90,7 +90,9 @@ def has_miniature(source: Source) -> bool:
     return hasattr(loader_of(source), "miniature")
 
 
-def write_miniature(source: Source, folder: Path, *, series: int = 0, copies: int = 1, independent: bool = False) -> None:
+def write_miniature(
+    source: Source, folder: Path, *, series: int = 0, copies: int = 1, independent: bool = False
+) -> None:
     """Write a tiny synthetic copy of a source's layout, and a notice that it is synthetic.
 
     It is written twice: what the loader reads in the first says what the images of the second show

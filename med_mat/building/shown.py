@@ -47,7 +47,8 @@ def _present(
     example: Example, rows: Sequence[Row], marks: Sequence[tuple[str, Fractions]]
 ) -> Iterator[tuple[str, Fractions | None]]:
     """Human labels and where they are: classes and findings, or else what boxes and masks mark."""
-    stated = [example.label, *(label for label, state in example.labels.items() if state)]
+    classes = () if example.label is None else (example.label,)
+    stated = [*classes, *(label for label, state in example.labels.items() if state)]
     named = [row.labels[raw] for row in rows if row.kind not in DRAWN for raw in stated if raw in row.labels]
     names = tuple(dict.fromkeys(named))
     if not names:

@@ -142,6 +142,50 @@ def experiment(
     return _perform(med_mat.open(where), asked, place, cache, listed, task, dry_run, jobs)
 
 
+@click.command(cls=ReproduceCommand)
+@click.argument("where", metavar="MED-MAT", type=MED_MAT)
+@click.option("--only", default="", help="Parts: two,three,detection,scaling,disruption,limited.  [all]")
+@_engine_options
+def reproduce(
+    where: str,
+    only: str,
+    engine_name: str | None,
+    texts: tuple[str, ...],
+    seeds: tuple[int, ...] | None,
+    split_seed: int | None,
+    max_records: int | None,
+    out: Path | None,
+    cache: Path | None,
+    listed: bool,
+    task: str | None,
+    dry_run: bool,
+    jobs: int,
+) -> int:
+    """Run the experiments of the paper that MED-MAT allows, and print our figures beside the published ones.
+
+    What it does not allow is listed with the sources that would provide it.
+
+    \b
+    Examples: med-mat reproduce Med-MAT --engine probe --max-records 600
+              med-mat reproduce Med-MAT --engine probe --only two,disruption --out paper --list
+    """
+    import med_mat
+    from med_mat.experiment import report, table
+    from med_mat.experiment.reproduce import beside, definition
+    from med_mat.files import write_atomically
+
+    mat, parts = med_mat.open(where), [one for one in only.split(",") if one]
+    asked = definition(mat, _engine(engine_name, texts, seeds, split_seed, max_records), parts)
+    place = out or Path(f"paper-{asked.engine}")
+    status = _perform(mat, asked, place, cache, listed, task, dry_run, jobs)
+    if not (listed or dry_run or task):
+        path = place / "paper.md"
+        text = table.grid(beside(report.collect(mat, place)))
+        write_atomically(path, f"# Ours beside the paper's\n\n{text}\n".encode())
+        click.echo(f"Written: {path}")
+    return status
+
+
 @click.command
 @click.argument("out", metavar="FOLDER", type=FOLDER)
 @click.option("--med-mat", "where", type=MED_MAT, help="The Med-MAT, if it was moved since.")

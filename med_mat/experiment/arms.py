@@ -51,7 +51,7 @@ def make(mat: Index, study: Study, definition: Definition, split_seed: int) -> A
             natural[arm.name] = _available(mat, study, arm, shared, found)
         except MedMATError as error:
             found.left_out[arm.name] = str(error)
-    if needed := _absent(study, definition, natural, found):
+    if needed := _absent(study, natural, found):
         raise SplitError(needed)
     sizes = _sizes(study, definition, natural)
     for arm in _in_order(study):
@@ -61,10 +61,10 @@ def make(mat: Index, study: Study, definition: Definition, split_seed: int) -> A
                 found.made[arm.name] = _made(mat, study, arm, shared, found, size)
             except MedMATError as error:
                 found.left_out[arm.name] = str(error)
-    if needed := _absent(study, definition, found.made, found):
+    if needed := _absent(study, found.made, found):
         raise SplitError(needed)
     # raises if the arms are not tested on the same records
-    told = composition.compare({name: found.made[name] for name in _compared(study, definition, found.made)})
+    told = composition.compare({name: found.made[name] for name in _compared(study, found.made)})
     found.notes += [f"{name} differs: {text}" for name, texts in told.differences.items() for text in texts]
     found.notes = list(dict.fromkeys(found.notes))
     return found
@@ -90,17 +90,17 @@ def _in_order(study: Study) -> list[Arm]:
     return sorted((arm for arm in study.arms if arm.trained), key=lambda arm: bool(arm.like))
 
 
-def _compared(study: Study, definition: Definition, made: Mapping[str, Experiment]) -> list[str]:
+def _compared(study: Study, made: Mapping[str, Experiment]) -> list[str]:
     """The trained arms, that which others are compared with first."""
-    first = [definition.against] if definition.against in made else []
+    first = [study.against] if study.against in made else []
     return [*first, *(arm.name for arm in study.arms if arm.name in made and arm.name not in first)]
 
 
-def _absent(study: Study, definition: Definition, made: Mapping[str, Any], found: Arms) -> str:
+def _absent(study: Study, made: Mapping[str, Any], found: Arms) -> str:
     """Why there is nothing to compare, or ""."""
-    if definition.against in found.left_out:
-        return f"{study.target}: the arm {definition.against} cannot be made: {found.left_out[definition.against]}"
-    others = [arm.name for arm in study.arms if arm.trained and arm.name != definition.against]
+    if study.against in found.left_out:
+        return f"{study.target}: the arm {study.against} cannot be made: {found.left_out[study.against]}"
+    others = [arm.name for arm in study.arms if arm.trained and arm.name != study.against]
     if not any(name in made for name in others):
         return f"{study.target}: the arm {others[0]} cannot be made: {found.left_out[others[0]]}"
     return ""
@@ -115,8 +115,8 @@ def _sizes(study: Study, definition: Definition, natural: Mapping[str, int]) -> 
     for arm in free:
         sizes[arm.name] = most if most is not None and natural[arm.name] > most else None
     for arm in free:  # an arm that is like another one has its size
-        if arm.like in sizes and sizes[arm.like] is not None:
-            sizes[arm.name] = sizes[arm.like]
+        if arm.like:
+            sizes[arm.name] = sizes.get(arm.like)
     return sizes
 
 

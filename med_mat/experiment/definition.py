@@ -21,7 +21,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +53,14 @@ class Arm:
         experiment: The kind of experiment that makes it; "" for the arm that is not trained.
         arguments: Further arguments of that kind, and options of this arm alone.
         like: The arm whose size and kinds of questions it takes, and which is compared with it.
+        against: The arm that it is compared with; "" for the one that is like it, or else that of the study.
     """
 
     name: str
     experiment: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     like: str = ""
+    against: str = ""
 
     @property
     def trained(self) -> bool:
@@ -78,14 +80,17 @@ class Study:
     name: str  # safe as a file name, and different from that of other studies
     target: str
     arms: tuple[Arm, ...]
+    against: str  # the arm that the others are compared with
     options: Mapping[str, Any] = field(default_factory=dict)
     table: str = ""  # the part of the report that it belongs to
     published: Mapping[str, float] = field(default_factory=dict)  # arm -> accuracy in percent, to be shown beside ours
 
-    def reference(self, arm: str, against: str) -> str:
-        """The arm that this one is compared with."""
-        like = next((one.name for one in self.arms if one.like == arm), "")
-        return like or against
+    def reference(self, arm: str) -> str:
+        """The arm that this one is compared with; "" for that arm itself."""
+        if arm == self.against:
+            return ""
+        stated = next(one.against for one in self.arms if one.name == arm)
+        return stated or next((one.name for one in self.arms if one.like == arm), "") or self.against
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,7 @@ class Definition:
         max_records: Maximum number of training records of an arm.
         max_per_subset: Maximum number of training records of a subset.
         match_sizes: Whether the arms of a target are cut to the size of the smallest.
-        against: The arm that the others are compared with.
+        absent: Targets that cannot be studied over the Med-MAT for which it was made -> why.
     """
 
     engine: str
@@ -118,7 +123,7 @@ class Definition:
     max_records: int | None
     max_per_subset: int | None
     match_sizes: bool
-    against: str
+    absent: Mapping[str, str] = field(default_factory=dict)
 
     def to_data(self) -> dict[str, Any]:
         """As plain data for JSON."""
@@ -137,6 +142,7 @@ class _Study:
     target: str
     name: str = ""
     arms: tuple[str | Mapping[str, Any], ...] | None = None
+    against: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     table: str = ""
     published: Mapping[str, float] = field(default_factory=dict)
@@ -196,7 +202,6 @@ def read(given: Mapping[str, Any] | str | os.PathLike[str]) -> Definition:
         max_records=written.max_records,
         max_per_subset=written.max_per_subset,
         match_sizes=written.match_sizes,
-        against=written.against,
     )
 
 
@@ -254,21 +259,22 @@ def _study(one: _Study, whole: _Definition, taken: set[str], untrained: bool, wh
     Options.of(options)
     arms = _arms(one.arms if one.arms is not None else whole.arms, untrained, f"{where}: {one.target}")
     names = [arm.name for arm in arms]
-    trained = [arm for arm in arms if arm.trained and arm.name != whole.against]
-    if whole.against not in names:
+    against = one.against or whole.against
+    trained = [arm for arm in arms if arm.trained and arm.name != against]
+    if against not in names:
         raise SplitError(
-            f"{where}: {one.target} has no arm {whole.against!r} to compare the others with: add it, or name another "
+            f"{where}: {one.target} has no arm {against!r} to compare the others with: add it, or name another "
             f"by 'against'. Its arms: {', '.join(names)}."
         )
     if not trained:
-        raise SplitError(f"{where}: {one.target} has no trained arm beside {whole.against}.")
+        raise SplitError(f"{where}: {one.target} has no trained arm beside {against}.")
     if one.name and not _NAME.fullmatch(one.name):
         raise SplitError(f"{where}: {one.name!r:.80} cannot be the name of a target: use letters, digits and hyphens.")
     name = slug = one.name or re.sub(r"[^a-z0-9]+", "-", one.target.lower()).strip("-")[:60] or "target"
     number = 2
     while name in taken:
         name, number = f"{slug}-{number}", number + 1
-    return Study(name, one.target, arms, options, one.table, dict(one.published))
+    return Study(name, one.target, arms, against, options, one.table, dict(one.published))
 
 
 def _arms(given: tuple[str | Mapping[str, Any], ...] | None, untrained: bool, where: str) -> tuple[Arm, ...]:
@@ -283,13 +289,11 @@ def _arms(given: tuple[str | Mapping[str, Any], ...] | None, untrained: bool, wh
         raise SplitError(f"{where}: two arms have one name: {', '.join(names)}.")
     # an unrelated arm of no stated size has that of the first arm that is neither unrelated nor a ceiling
     first = next((a.name for a in arms if a.trained and a.experiment not in (BASELINE_PLUS, CEILING)), "")
-    made = [
-        Arm(arm.name, arm.experiment, arm.arguments, first) if arm.experiment == BASELINE_PLUS and not arm.like else arm
-        for arm in arms
-    ]
+    made = [replace(arm, like=first) if arm.experiment == BASELINE_PLUS and not arm.like else arm for arm in arms]
     for arm in made:
-        if arm.like and arm.like not in names:
-            raise SplitError(f"{where}: arm {arm.name!r} is like {arm.like!r}, which is not one of its arms.")
+        for word, other in (("like", arm.like), ("compared with", arm.against)):
+            if other and other not in names:
+                raise SplitError(f"{where}: arm {arm.name!r} is {word} {other!r}, which is not one of its arms.")
     for arm in made:
         if arm.like and next(one for one in made if one.name == arm.like).like:
             raise SplitError(f"{where}: arm {arm.name!r} is like {arm.like!r}, which is like another one itself.")
@@ -305,9 +309,10 @@ def _arm(one: str | Mapping[str, Any], where: str) -> Arm:
         if given:
             raise SplitError(f"{where}: the arm {UNTRAINED!r} takes nothing, and not {', '.join(given)}.")
         return Arm(name, "")
-    like = given.pop("like", "")
-    if not isinstance(like, str):
-        raise SplitError(f"{where}: arm {name!r}: 'like' must be the name of another arm, not {like!r:.80}.")
+    like, against = given.pop("like", ""), given.pop("against", "")
+    for key, value in (("like", like), ("against", against)):
+        if not isinstance(value, str):
+            raise SplitError(f"{where}: arm {name!r}: {key!r} must be the name of another arm, not {value!r:.80}.")
     kind = registry.kind(given.pop("experiment", name), where)
     for parameter in kind.parameters:
         if parameter.required and parameter.name not in ("target", *given):
@@ -316,4 +321,4 @@ def _arm(one: str | Mapping[str, Any], where: str) -> Arm:
         raise SplitError(f"{where}: arm {name!r} may not have {', '.join(sorted(taken))}: all arms share them.")
     own = {parameter.name for parameter in kind.parameters}
     Options.of({key: value for key, value in given.items() if key not in own})
-    return Arm(name, kind.name, given, like)
+    return Arm(name, kind.name, given, like, against)

@@ -125,7 +125,7 @@ def sign_flip(differences: Floats) -> float:
     from scipy.stats import permutation_test
 
     sizes, counts = np.unique(np.abs(differences[differences != 0]), return_counts=True)
-    if not len(sizes):
+    if counts.sum() < 2:  # a single difference is as large with the other sign
         return 1.0
     rng = np.random.default_rng(0)
     if counts.sum() <= _EXACT:

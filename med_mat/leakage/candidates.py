@@ -62,6 +62,29 @@ def candidates(descriptors: Array, source: Array, modality: Array) -> tuple[Arra
     return first, second
 
 
+def candidates_between(queries: Array, among: Array) -> tuple[Array, Array]:
+    """Pairs of two sets of images to verify, such as those of another dataset and of a build, without repetition.
+
+    Args:
+        queries: (n, LENGTH) int8.
+        among: (m, LENGTH) int8; equal ones count once, so that copies do not hide how close an image is.
+
+    Returns:
+        The position in ``queries`` and in ``among`` of each pair, both int64 and of the same length.
+    """
+    if not len(queries) or not len(among):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    distinct = np.sort(np.unique(among, axis=0, return_index=True)[1])
+    both = np.concatenate([queries, among])
+    members = len(queries) + distinct
+    found = [
+        _outstanding(distance, place, asked, members, False)
+        for asked, distance, place in _Index(among[distinct]).nearest(both, np.arange(len(queries)), NEIGHBOURS)
+    ]
+    first, second = np.concatenate(found, axis=1)
+    return first, second - len(queries)
+
+
 def _pairs(descriptors: Array, mine: Array) -> Array:
     """Pairs within one source."""
     if len(mine) < 2:

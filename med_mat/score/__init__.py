@@ -8,6 +8,7 @@
 """
 
 from med_mat.score.answers import Answers, read
+from med_mat.score.comparing import Comparison, compare, holm
 from med_mat.score.intervals import Figure
 from med_mat.score.parsing import Parsed, parse, parse_findings
 from med_mat.score.power import detectable
@@ -17,11 +18,14 @@ from med_mat.score.scoring import score
 __all__ = [
     "Answers",
     "Cell",
+    "Comparison",
     "Figure",
     "Parsed",
     "Result",
     "Section",
+    "compare",
     "detectable",
+    "holm",
     "load",
     "parse",
     "parse_findings",

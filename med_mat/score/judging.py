@@ -167,8 +167,11 @@ def judge(
         left_out=len(ids) - len(kept),
     )
     judges: dict[Kind, Callable[[Judged, int, _Question, Answer | None], None]] = {
-        "choice": _choice, "open": functools.partial(_open, _Names(exp.mat)), "findings": _findings,
-              "boxes": functools.partial(_boxes, boxes)}  # fmt: skip
+        "choice": _choice,
+        "open": functools.partial(_open, _Names(exp.mat)),
+        "findings": _findings,
+        "boxes": functools.partial(_boxes, boxes),
+    }
     for number, place in enumerate(kept.tolist()):
         question, answer = questions[place], given[place]
         if question is None:  # kept has those that ask

@@ -18,7 +18,9 @@ The syntax, from lowest to highest precedence::
 As in Python, "and" binds tighter than "or". An ambiguous text, such as ``split=train & CT | MRI``, is an error, and the
 message gives the form of each reading. A value that contains one of ``, & | ( ) ! = < > " \\``, or the word "and" or
 "or", must be in double quotes, in which a backslash escapes the next character. A null field, such as the published
-split of a source without one, matches no value. Words are case-insensitive; values are case-sensitive.
+split of a source without one, matches no value. ``age_group``, ``sex``, ``device`` and ``view`` are known where the
+publisher states them: a record for which one is not stated satisfies neither ``sex=female`` nor ``sex!=female``, only
+``sex=unknown``. Words are case-insensitive; values are case-sensitive.
 
 ``str()`` of a selection is its canonical text, which parses to the same selection.
 

@@ -160,6 +160,18 @@ class Selection(Algebra):
         """
         raise NotImplementedError
 
+    def rejects(self, column: Column, length: int) -> Mask:
+        """Which of ``length`` records are known not to be selected: all but those of :meth:`mask`.
+
+        A condition on an attribute of the person or the device neither selects nor rejects a record for which it is
+        not stated, so that neither ``sex=female`` nor ``!sex=female`` selects it.
+
+        Args:
+            column: As for :meth:`mask`.
+            length: Number of records.
+        """
+        return ~self.mask(column, length)
+
     def leaves(self) -> Iterator[Leaf]:
         """The patterns, words and conditions in it."""
         raise NotImplementedError
@@ -279,6 +291,12 @@ class Field(Leaf):
         """See :meth:`Selection.mask`."""
         return column(self.name, (self.low, self.high) if FIELDS[self.name].type == "pixels" else self.values)
 
+    def rejects(self, column: Column, length: int) -> Mask:
+        """See :meth:`Selection.rejects`."""
+        rest = ~self.mask(column, length)
+        unknown = FIELDS[self.name].stated and None not in self.values
+        return rest & ~column(self.name, frozenset({None})) if unknown else rest
+
     def __str__(self) -> str:
         if self.low is not None:
             return f"{self.name}>={self.low}"
@@ -326,6 +344,11 @@ class _Several(Selection):
         """See :meth:`Selection.mask`."""
         masks = (part.mask(column, length) for part in self.parts)
         return functools.reduce(operator.and_ if self.every else operator.or_, masks)
+
+    def rejects(self, column: Column, length: int) -> Mask:
+        """See :meth:`Selection.rejects`."""
+        masks = (part.rejects(column, length) for part in self.parts)
+        return functools.reduce(operator.or_ if self.every else operator.and_, masks)
 
     def leaves(self) -> Iterator[Leaf]:
         """See :meth:`Selection.leaves`."""
@@ -375,7 +398,11 @@ class Not(Selection):
 
     def mask(self, column: Column, length: int) -> Mask:
         """See :meth:`Selection.mask`."""
-        return ~self.part.mask(column, length)
+        return self.part.rejects(column, length)
+
+    def rejects(self, column: Column, length: int) -> Mask:
+        """See :meth:`Selection.rejects`."""
+        return self.part.mask(column, length)
 
     def leaves(self) -> Iterator[Leaf]:
         """See :meth:`Selection.leaves`."""

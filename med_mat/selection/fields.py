@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ANSWERS: Mapping[str, bool | None] = MappingProxyType({"yes": True, "no": False, "unknown": None})
+_UNKNOWN = "unknown"
 _LARGEST = 10**9  # maximum number in a condition
 
 
@@ -38,6 +39,7 @@ class FieldType:
     meaning: str
     words: tuple[str, ...] = ()  # the allowed values, if fixed
     nullable: bool = False  # whether "none" selects records without a value
+    stated: bool = False  # whether null means that it was not stated: "unknown" selects it, no other condition does
 
     def value(self, value: Any) -> Any:
         """A value in the type of the records' facts.
@@ -47,6 +49,8 @@ class FieldType:
         """
         if self.type in ("number", "pixels"):
             return None if self.nullable and value in (None, "none") else self.number(value)
+        if self.stated and value in (None, _UNKNOWN):
+            return None
         if self.type == "answer" and (value is None or isinstance(value, bool)):
             value = self.spelled(value)
         if not isinstance(value, str):
@@ -73,7 +77,7 @@ class FieldType:
         """A value as written in the text of a selection."""
         if self.type == "answer":
             return next(word for word, meaning in _ANSWERS.items() if meaning is value)
-        return "none" if value is None else str(value)
+        return (_UNKNOWN if self.stated else "none") if value is None else str(value)
 
     @property
     def order(self) -> Callable[[str], Any]:
@@ -97,7 +101,8 @@ class FieldType:
             low, high = wanted
             values: npt.NDArray[np.int32] = column.to_numpy()
             return ((low or 0) <= values) & (values <= (_LARGEST if high is None else high))
-        return np.asarray(pc.is_in(column, pa.array(sorted(wanted), pa.string())))
+        found = np.asarray(pc.is_in(column, pa.array(sorted(wanted - {None}), pa.string())))
+        return found | ~column.is_valid().to_numpy() if None in wanted else found
 
 
 _YES_NO_UNKNOWN = tuple(_ANSWERS)
@@ -130,9 +135,16 @@ FIELDS: Mapping[str, FieldType] = MappingProxyType(
             FieldType("patient", "answer", "record", "the publisher says whose image it is", words=("yes", "no")),
             FieldType("width", "pixels", "record", "width in pixels, as shown"),
             FieldType("height", "pixels", "record", "height in pixels, as shown"),
+            FieldType("age_group", "text", "record", "age of the person, such as 40-49, or unknown", stated=True),
+            FieldType("sex", "text", "record", "sex of the person: female, male, or unknown", stated=True),
+            FieldType("device", "text", "record", "camera or scanner, or unknown", stated=True),
+            FieldType("view", "text", "record", "projection, such as PA, or unknown", stated=True),
         )
     }
 )
+
+#: The fields that the column ``attributes`` has: of the person and the device, as far as publishers state them.
+ATTRIBUTES = tuple(name for name, one in FIELDS.items() if one.stated)
 
 Text = str | Iterable[str]
 Number = int | str | None | Iterable[int] | Iterable[str]
@@ -167,6 +179,10 @@ class Fields(CardFields, total=False):
     patient: Answer
     width: Number
     height: Number
+    age_group: Text | None
+    sex: Text | None
+    device: Text | None
+    view: Text | None
 
 
 def positions_in(selector: Any, length: int) -> npt.NDArray[np.int64] | None:

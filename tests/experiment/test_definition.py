@@ -22,7 +22,7 @@ def test_one_line_stands_for_the_comparison_of_the_paper() -> None:
     made = read(GOOD)
     (study,) = made.studies
     assert [arm.name for arm in study.arms] == ["untrained", "unrelated", "related"]
-    assert study.reference("related", made.against) == "unrelated"
+    assert study.reference("related") == "unrelated"
     assert next(arm for arm in study.arms if arm.name == "unrelated").like == "related"
     assert (made.seeds, made.order_seeds, made.split_seeds) == ((0, 1, 2), (0, 1, 2), (0, 0, 0))
     assert made.controls == ("guess",)

@@ -179,7 +179,7 @@ def test_another_preprocessing_is_another_cache(mat: med_mat.MedMAT, tmp_path: P
 def test_a_run_that_is_killed_keeps_the_shards_that_are_finished(
     mat: med_mat.MedMAT, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(features, "SHARD", 32)
+    monkeypatch.setattr(features, "SHARD", features.BATCH)
     encoder, batches = counted(encoders.load("pixels"))
 
     def dies(batch: encoders.Bytes) -> encoders.Floats:
@@ -194,7 +194,7 @@ def test_a_run_that_is_killed_keeps_the_shards_that_are_finished(
     assert done == 2
     found = features.features(mat, positions, encoder, tmp_path, shown=False)
     distinct = len(set(features.image_keys(mat, positions)))
-    assert len(batches) == -(-distinct // 32)
+    assert len(batches) == -(-distinct // features.BATCH)
     assert np.array_equal(found, features.features(mat, positions, encoder, tmp_path / "anew", shown=False))
 
 
@@ -334,6 +334,17 @@ def _questions(one: Asked) -> pa.Table:
     return pa.table({"open_question": ["What is it?"] * len(one), "options": options, "answer": answers})
 
 
+def test_features_that_say_nothing_give_ties_and_one_label_is_refused_by_the_linear_head() -> None:
+    questions = asked([("a", "b")] * 6)
+    same = heads.Known(questions, np.ones((6, 3)), np.full(6, 1 / 6), np.arange(6), np.zeros(6, dtype=np.int64))
+    train = heads.centered({"train": same})["train"]
+    fitted = heads.options(train, None, texts.embed("hash", ["a", "b"]), (0.1, 1.0))
+    assert not fitted.scores(questions, train.features).any()
+    assert (fitted.selected, fitted.strength) == (pytest.approx(0.5), 1.0)
+    with pytest.raises(EngineError, match="needs two labels, and all training records have a"):
+        heads.linear(train, None, (0.1,))
+
+
 def test_centering_removes_what_tells_subsets_apart_and_uses_no_tested_record() -> None:
     questions = asked([("a", "b")] * 4)
     shifted = np.array([[0.0], [1.0], [100.0], [101.0]])
@@ -376,6 +387,23 @@ def test_a_local_model_of_transformers_encodes(mat: med_mat.MedMAT, tiny: Path, 
     assert whole.shape == (40, 16)
     some = features.features(mat, np.arange(10, 20), encoder, tmp_path / "b", shown=False)
     assert np.array_equal(whole[10:20], some)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("CLIP", 8), ("ResNet", 24)])
+def test_towers_and_convolutions_of_transformers_give_one_vector(tmp_path: Path, kind: str, size: int) -> None:
+    transformers = pytest.importorskip("transformers")
+    pytest.importorskip("torch")
+    tower = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    given: dict[str, Any] = {"embedding_size": 8, "hidden_sizes": [8, 16, 16, 24], "depths": [1, 1, 1, 1]}
+    if kind == "CLIP":
+        vision = {**tower, "image_size": 32, "patch_size": 8}
+        given = {"vision_config": vision, "text_config": {**tower, "vocab_size": 50000}, "projection_dim": 8}
+    model = transformers.AutoModel.from_config(getattr(transformers, f"{kind}Config")(**given))
+    model.save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({"size": {"shortest_edge": 32}}), "utf-8")
+    encoder = encoders.load(f"transformers:{tmp_path}")
+    assert encoder.encode(np.zeros((2, 32, 32, 3), dtype=np.uint8)).shape == (2, size)
+    assert encoder.identity["side"] == 32
 
 
 def test_random_weights_follow_their_seed_and_leave_the_generator_alone(tiny: Path) -> None:

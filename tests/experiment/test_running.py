@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -59,11 +60,11 @@ def test_arms_are_tested_alike_have_one_size_and_pass_their_audit(mat: med_mat.M
             assert len(split.validation_positions), arm
             assert split.audit().fingerprint == made.studies[0].arms[arm]["0"].split
             assert "holds: yes" in (out / "audits" / f"x-ray-lung-covid-{arm}-split0.txt").read_text()
-    assert len(made.steps) == 1 + 4 * 3 * 2, "an untrained arm is run once, and has no controls"
+    assert len(made.steps) == 1 + 4 * 2 * 2, "an untrained arm is run once, and has no controls"
 
 
 def test_a_small_unrelated_arm_makes_the_related_one_smaller(mat: med_mat.MedMAT) -> None:
-    among = "X-ray/*/*, Co/*/*"  # unrelated: Co alone
+    among = "X-ray/*/*, */Lung/COVID, Co/*/*"  # unrelated: Co alone
     made = plan.prepare(mat, read({**DEFINITION, "options": {"among_train": among}})).plan.studies[0]
     sizes = {arm: next(iter(parts.values())).train for arm, parts in made.arms.items()}
     assert 0 < sizes["unrelated"] == sizes["related"] < 40
@@ -101,7 +102,7 @@ def test_no_figure_without_its_controls(mat: med_mat.MedMAT, out: Path) -> None:
     assert [arm.arm for arm in found.studies[0].arms] == ["untrained", "unrelated"]
     assert found.missing == ("x-ray-lung-covid-related-guess-seed1",)
     assert "x-ray-lung-covid-related-guess-seed1: not run yet" in table.text(found)
-    assert " related " not in table.text(found).replace("to related", "")
+    assert [row["arm"] for row in table.rows(found.studies)] == ["untrained", "unrelated"]
 
 
 def test_a_second_run_runs_nothing_and_every_way_gives_the_same_bytes(
@@ -212,12 +213,15 @@ def test_the_order_and_the_split_have_seeds_of_their_own(mat: med_mat.MedMAT) ->
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "med_mat.cli", *arguments]
+    return [sys.executable, "-c", "from med_mat.cli import main; main()", *arguments]
 
 
 class TestCommandLine:
     def run(self, *arguments: str) -> Any:
-        return CliRunner().invoke(cli, [*arguments], catch_exceptions=True)
+        """As a program: the status is what the command returns, or 1 for an error, whose message is in the output."""
+        found = CliRunner().invoke(cli, [*arguments], standalone_mode=False)
+        status = 1 if found.exception else found.return_value or 0
+        return SimpleNamespace(exit_code=status, output=f"{found.output}{found.exception or ''}")
 
     def test_from_one_line_to_a_table(self, mat: med_mat.MedMAT, out: Path) -> None:
         line = ("experiment", str(mat.location), "related", TARGET, "--engine", "toy", "--seeds", "0,1")
@@ -244,7 +248,7 @@ class TestCommandLine:
         assert failed.exit_code == 1
         assert "Error: x-ray-lung-covid-related-seed1: The model does not fit." in failed.output
         both = self.run("experiment", str(mat.location), str(path), TARGET, "--engine", "toy")
-        assert both.exit_code == 2
+        assert both.exit_code == 1
         assert "leave out TARGET, --engine" in both.output
 
     def test_help_lists_engines_and_their_settings(self) -> None:
@@ -267,7 +271,7 @@ class TestCommandLine:
         line = ("experiment", str(mat.location), "related", TARGET, "--out", str(tmp_path / "o"), *more)
         found = self.run(*line)
         assert found.exit_code
-        assert words in f"{found.output}{found.exception}"
+        assert words in found.output
 
 
 def test_a_killed_run_loses_the_task_in_hand_alone(mat: med_mat.MedMAT, out: Path, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -14,7 +14,10 @@ from med_mat.building import Options, build
 from med_mat.building.folders import find
 from med_mat.building.loader import loader_of, write_miniature
 from med_mat.catalog import load
-from med_mat.raw.miniature.drawn import generator, texture
+from med_mat.example import Slice
+from med_mat.imaging.decoding import FileCache, values
+from med_mat.raw import Miniature
+from med_mat.raw.miniature.drawn import texture
 from med_mat.raw.miniature.forms import drawn
 from med_mat.raw.miniature.look import FAMILIES, OTHER_FORMS, Look, finding
 from med_mat.taxonomy import AREAS, MODALITIES
@@ -43,12 +46,17 @@ def test_tumors_look_alike_whatever_they_are_called(label: str) -> None:
 
 
 def test_a_grade_has_as_many_dots_as_its_number() -> None:
-    counts = [found.count for label in ("Level 1", "Grade 3", "Moderate diabetic retinopathy") if (found := finding(label))]
+    counts = [
+        found.count for label in ("Level 1", "Grade 3", "Moderate diabetic retinopathy") if (found := finding(label))
+    ]
     assert counts == [1, 3, 2]
 
 
-@pytest.mark.parametrize("modality", [*MODALITIES, "a modality of a plug-in"])
-@pytest.mark.parametrize("area", [*AREAS, "an area of a plug-in"])
+@pytest.mark.parametrize(
+    ("modality", "area"),
+    [("CT", area) for area in (*AREAS, "an area of a plug-in")]
+    + [(modality, "Lung") for modality in (*MODALITIES, "a modality of a plug-in")],
+)
 def test_a_finding_changes_the_image_where_it_is_and_nowhere_else(modality: str, area: str) -> None:
     without, tumor = image(Look(modality, area)), image(Look(modality, area, (("Tumor", PLACE),)))
     changed = abs(tumor - without) > 0.02
@@ -119,7 +127,7 @@ def test_copies_are_read_where_no_table_lists_images_and_left_out_where_one_does
         assert not report.failed
         index = pq.read_table(tmp_path / f"out{copies}" / "index.parquet")
         counts[copies] = {one["values"]: one["counts"] for one in index["source"].value_counts().to_pylist()}
-    assert counts[3]["busi"] == 3 * counts[1]["busi"] - 4  # a second mask has no image of its own
+    assert counts[3]["busi"] == 3 * counts[1]["busi"]
     assert counts[3]["aptos_2019"] == counts[1]["aptos_2019"]
 
 
@@ -145,3 +153,31 @@ def test_a_miniature_that_its_loader_cannot_read_is_still_written(
     top = tmp_path / "Dataset_BUSI_with_GT" / "benign"
     assert (top / "benign (1).png").exists()
     assert not (top / "benign (1001).png").exists()
+
+
+def decoded(folder: Path, index: int) -> NDArray[np.int64]:
+    """An axial slice as it is shown."""
+    found = values(folder, Slice(PurePosixPath("a.nii"), index), FileCache(), want="index")
+    return np.asarray(found, dtype=np.int64)
+
+
+def test_slices_of_a_volume_show_one_body_and_what_is_found_in_each(tmp_path: Path) -> None:
+    tumor = Look("CT", "Liver", (("Tumor", PLACE),))
+    looks = {"a.nii": Look("CT", "Liver"), "a.nii#slice=1": tumor}
+    Miniature(tmp_path, looks).volume("a.nii", (40, 40, 3))
+    slices = [decoded(tmp_path, number) for number in range(3)]
+    assert np.array_equal(slices[0], slices[2])
+    rows, columns = np.nonzero(abs(slices[1] - slices[0]) > 40)
+    assert len(rows) > 20
+    assert 4 <= columns.min() <= columns.max() <= 31  # the place, and half of it on each side
+    assert 4 <= rows.min() <= rows.max() <= 36
+
+
+def test_where_labels_of_a_volume_are_is_known_as_they_are_shown(tmp_path: Path) -> None:
+    miniature = Miniature(tmp_path)
+    miniature.volume("a.nii", (40, 30, 3), labels=True, values=(1, 2))
+    marked = decoded(tmp_path, 1)
+    for value, (left, top, right, bottom) in zip((1, 2), miniature.shapes["a.nii#slice=1"], strict=True):
+        rows, columns = np.nonzero(marked == value)
+        assert (columns.min(), columns.max() + 1) == pytest.approx((40 * left, 40 * right))
+        assert (rows.min(), rows.max() + 1) == pytest.approx((30 * top, 30 * bottom))

@@ -82,7 +82,7 @@ def check(name: str) -> None:
         package(module, f"The encoder {name}", install)
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)  # an encoder and its controls
 def load(name: str, seed: int = 0) -> Encoder:
     """Load an encoder.
 

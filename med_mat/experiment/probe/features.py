@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 SHARD = 512
 #: Images that are encoded together. Fewer are filled up to this number, so that the features of an image do not depend
 #: on which others are encoded with it.
-BATCH = 32
+BATCH = 16
 #: Records that are read together.
 _READ = 128
 #: What an image is known by where a build did not decode it, in this order.

@@ -71,7 +71,7 @@ def load(family: str, name: str, seed: int | None) -> Network:
         except MedMATError:
             raise
         except Exception as error:  # whatever a library raises about a name, a file or the network
-            told = " ".join(str(error).split())[:300]
+            told = " ".join(str(error).split())[:300].rstrip(".")
             raise EngineError(
                 f"The encoder {family}{':' if name else ''}{name} cannot be loaded: {told}. Give the name of a model "
                 "whose weights are on this machine or can be downloaded, or a local folder (transformers:FOLDER)."
@@ -135,7 +135,7 @@ def _lite0(name: str, pretrained: bool) -> Network:
 
 
 def _timm(name: str, pretrained: bool) -> Network:
-    timm = package("timm", f"The encoder timm:{name}", "timm")
+    timm = package("timm", f"The encoder timm:{name}", "'timm>=1.0.31'")
     module = timm.create_model(name, pretrained=pretrained, num_classes=0)
     stated = timm.data.resolve_model_data_config(module)
     resample = Image.Resampling[str(stated.get("interpolation", "bicubic")).upper()]
@@ -144,8 +144,12 @@ def _timm(name: str, pretrained: bool) -> Network:
 
 
 def _open_clip(name: str, pretrained: bool) -> Network:
-    open_clip = package("open_clip", f"The encoder open_clip:{name}", "open-clip-torch")
-    model, tag = (name, None) if name.startswith("hf-hub:") else (*name.split("/", 1), None)[:2]
+    open_clip = package("open_clip", f"The encoder open_clip:{name}", "'open-clip-torch>=3'")
+    hub = name.startswith("hf-hub:")
+    model, _, tag = (name, "", None) if hub else name.partition("/")
+    if pretrained and not hub and not tag:
+        known = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none, for there is no such model"
+        raise EngineError(f"The encoder open_clip:{name} names no weights: write open_clip:{model}/TAG. Tags: {known}.")
     module = open_clip.create_model(model, pretrained=tag if pretrained else None, load_weights=pretrained)
     visual = module.visual
     side = visual.image_size if isinstance(visual.image_size, int) else visual.image_size[0]
@@ -173,7 +177,7 @@ def _stated(transformers: Any, name: str, module: Any) -> Look:
     if isinstance(size, Mapping):
         size = size.get("height") or size.get("shortest_edge")
     vision = getattr(module.config, "vision_config", module.config)
-    side = getattr(vision, "image_size", None) or size or 224
+    side = size or getattr(vision, "image_size", None) or 224
     mean, std = (stated.get(f"image_{one}") or known for one, known in zip(("mean", "std"), _IMAGENET, strict=True))
     resample = stated.get("resample")
     known = int(resample) if isinstance(resample, int) else int(Image.Resampling.BICUBIC)
@@ -208,7 +212,7 @@ FAMILIES: Mapping[str, Family] = {
         },
         _lite0,
     ),
-    "timm": Family({**_TORCH, "timm": "timm"}, _timm),
-    "open_clip": Family({**_TORCH, "open_clip": "open-clip-torch"}, _open_clip),
+    "timm": Family({**_TORCH, "timm": "'timm>=1.0.31'"}, _timm),
+    "open_clip": Family({**_TORCH, "open_clip": "'open-clip-torch>=3'"}, _open_clip),
     "transformers": Family({**_TORCH, "transformers": "'med-mat[probe]'"}, _transformers),
 }

@@ -93,7 +93,7 @@ def _model(name: str) -> Callable[[str], Matrix]:
     except MedMATError:
         raise
     except Exception as error:  # whatever a library raises about a name, a file or the network
-        told = " ".join(str(error).split())[:300]
+        told = " ".join(str(error).split())[:300].rstrip(".")
         raise EngineError(
             f"The text encoder {name} cannot be loaded: {told}. Give a local folder, or the name of a model that is on "
             "this machine or can be downloaded."

@@ -99,7 +99,9 @@ def _kidney(x: Array, y: Array, random: np.random.Generator) -> Anatomy:
 
 def _liver(x: Array, y: Array, random: np.random.Generator) -> Anatomy:
     liver = ellipse(x, y, -0.25, -0.1, random.uniform(0.6, 0.7), 0.55) * soft(2 * (0.45 - y - 0.5 * x))
-    return Anatomy(0.28 * ellipse(x, y, 0, 0, 0.97, 0.82) + 0.32 * liver + 0.3 * ellipse(x, y, 0, 0.6, 0.12, 0.12), liver)
+    return Anatomy(
+        0.28 * ellipse(x, y, 0, 0, 0.97, 0.82) + 0.32 * liver + 0.3 * ellipse(x, y, 0, 0.6, 0.12, 0.12), liver
+    )
 
 
 def _fundus(x: Array, y: Array, random: np.random.Generator) -> Anatomy:
@@ -161,7 +163,9 @@ def _cell(x: Array, y: Array, random: np.random.Generator) -> Anatomy:
 
 def _thyroid(x: Array, y: Array, random: np.random.Generator) -> Anatomy:
     lobes = _pair(x, y, 0.36, random.uniform(0.22, 0.28), 0.45)
-    return Anatomy(0.3 + 0.3 * lobes + 0.12 * ellipse(x, y, 0, -0.1, 0.3, 0.1) - 0.2 * ellipse(x, y, 0, 0.3, 0.2, 0.2), lobes)
+    return Anatomy(
+        0.3 + 0.3 * lobes + 0.12 * ellipse(x, y, 0, -0.1, 0.3, 0.1) - 0.2 * ellipse(x, y, 0, 0.3, 0.2, 0.2), lobes
+    )
 
 
 _AREAS: Mapping[str, Callable[[Array, Array, np.random.Generator], Anatomy]] = MappingProxyType(

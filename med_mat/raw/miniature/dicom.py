@@ -75,9 +75,7 @@ class Dicoms(Folder):
         if pixels is None:
             bits = 8 if color or compressed else bits
             names = [f"{path}#frame={frame}" for frame in range(frames)] if frames > 1 else [str(path)]
-            textures = [
-                self._drawn(name, size, f"{path}#{frame}", color=color) for frame, name in enumerate(names)
-            ]
+            textures = [self._drawn(name, size, f"{path}#{frame}", color=color) for frame, name in enumerate(names)]
             stored = np.rint(np.stack(textures) * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
             if photometric == "MONOCHROME1":
                 stored = (2**bits - 1) - stored

@@ -35,7 +35,9 @@ class Folder:
         shapes: reference of a mask, or text of an RLE -> the boxes of its shapes.
     """
 
-    def __init__(self, root: Path | str, looks: Mapping[str, Look] | None = None, *, series: int = 0, copies: int = 1) -> None:
+    def __init__(
+        self, root: Path | str, looks: Mapping[str, Look] | None = None, *, series: int = 0, copies: int = 1
+    ) -> None:
         self.root = Path(root).absolute()
         self.looks = looks or {}
         self.series = series

@@ -97,7 +97,7 @@ def finding(label: str) -> Finding | None:
     if ABSENT.match(label):
         return None
     digest = hashlib.sha256(label.lower().encode()).digest()
-    variant = Variant(5 + digest[0] % 5, ("plain", "striped", "dotted")[digest[1] % 3], digest[2] % 3)  # type: ignore[arg-type]
+    variant = Variant(5 + digest[0] % 5, ("plain", "striped", "dotted")[digest[1] % 3], digest[2] % 3)
     if count := _grade(label):
         return Finding("dots", True, count, variant)
     for form, words in FAMILIES.items():

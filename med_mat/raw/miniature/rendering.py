@@ -116,8 +116,10 @@ def _ct(density: Array, noise: Array, x: Array, y: Array, random: np.random.Gene
 
 def _mri(density: Array, noise: Array, x: Array, y: Array, random: np.random.Generator) -> Array:
     """More contrast, brighter on one side, and noise that is never negative."""
+    import numpy as np
+
     bias = 1 + random.uniform(-0.3, 0.3) * x + random.uniform(-0.3, 0.3) * y
-    return abs(density**1.3 * bias + 0.035 * noise)
+    return np.asarray(abs(density**1.3 * bias + 0.035 * noise))
 
 
 def _xray(density: Array, noise: Array, x: Array, y: Array, random: np.random.Generator) -> Array:

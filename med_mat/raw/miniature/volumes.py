@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from med_mat.raw.miniature.drawn import generator
+from med_mat.raw.miniature.drawn import generator, texture
 from med_mat.raw.miniature.folder import AnyPath, Folder
 
 if TYPE_CHECKING:
@@ -38,7 +38,11 @@ class Volumes(Folder):
         import nibabel
         import numpy as np
 
-        data = _balls(shape[:3], values) if labels else _body(shape[:3], seed or str(path))
+        if labels:
+            data = _balls(shape[:3], values)
+            self._marked(str(path), data, values)
+        else:
+            data = self._body(str(path), shape[:3], seed or str(path))
         if len(shape) > 3:
             data = np.stack([data] * shape[3], axis=-1)
         orient: Any = nibabel.orientations.axcodes2ornt
@@ -48,6 +52,31 @@ class Volumes(Folder):
         affine[3, 3] = 1
         make: Any = nibabel.Nifti1Image
         self.write(path, make(data, affine).to_bytes())
+
+    def _body(self, path: str, shape: Sequence[int], seed: str) -> NDArray[Any]:
+        """A body in CT values: one anatomy in all axial slices, with what is found in each, where that is known."""
+        import numpy as np
+
+        slices = [self.looks.get(f"{path}#slice={number}") or self.looks.get(path) for number in range(shape[2])]
+        data = _body(shape, seed)
+        for number, look in enumerate(slices):
+            if look is not None:
+                shown = texture((shape[0], shape[1]), seed, color=False, look=look)
+                data[:, :, number] = (1400 * shown.T[::-1, ::-1] - 1000).astype(np.int16)  # right is left, front is up
+        return data
+
+    def _marked(self, path: str, labels: NDArray[Any], values: Sequence[int]) -> None:
+        """Remember where the labels are in each axial slice, as it is shown."""
+        import numpy as np
+
+        for number in range(labels.shape[2]):
+            places = []
+            for value in values:
+                across, down = (np.flatnonzero((labels[:, :, number] == value).any(axis)) for axis in (1, 0))
+                if across.size:
+                    width, height = labels.shape[:2]
+                    places.append((width - 1 - across[-1], height - 1 - down[-1], width - across[0], height - down[0]))
+            self._shaped(f"{path}#slice={number}", labels.shape[:2], places)
 
 
 def _balls(shape: Sequence[int], values: Sequence[int]) -> NDArray[Any]:

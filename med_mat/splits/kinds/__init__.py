@@ -6,6 +6,6 @@ All raise :class:`~med_mat.errors.SplitError` if the build has no test record of
 (the message names the sources that provide it), or has fewer training records than ``size``.
 """
 
-from med_mat.splits.kinds import arms, combination, folds, held_out, limited, lists, sources, tasks
+from med_mat.splits.kinds import arms, combination, folds, grid, held_out, limited, lists, sources, tasks
 
-__all__ = ["arms", "combination", "folds", "held_out", "limited", "lists", "sources", "tasks"]
+__all__ = ["arms", "combination", "folds", "grid", "held_out", "limited", "lists", "sources", "tasks"]
