@@ -21,7 +21,7 @@ from workshop import Workshop
 
 import med_mat
 from med_mat.errors import ExportError
-from med_mat.export import Job, Picture, Row, formats
+from med_mat.export import Picture, Row, formats
 from med_mat.export.formats.coco import run_lengths
 from med_mat.export.formats.imagefolder import folder_names
 from med_mat.export.formats.nnunet import legend
@@ -403,12 +403,14 @@ def test_nnunet_regions_and_lossless_images(built: med_mat.MedMAT, tmp_path: Pat
 
 
 def test_nnunet_has_the_validation_part_as_its_fold(built: med_mat.MedMAT, tmp_path: Path) -> None:
-    account = exported(built, "MRI/Liver/Organ Detection", tmp_path / "out", "nnunet")
+    account = exported(built, "source=palm", tmp_path / "out", "nnunet")
     (root,) = (tmp_path / "out").glob("Dataset*")
     (fold,) = json.loads((root / "splits_final.json").read_text("utf-8"))
     assert len(fold["val"]) == len({*account["files"]["validation"].values()}) > 0
     assert {*fold["train"], *fold["val"]} == {path.stem for path in (root / "labelsTr").iterdir()}
-    assert json.loads((root / "dataset.json").read_text("utf-8"))["channel_names"] == {"0": "gray"}
+    exported(built, "MRI/Liver/Organ Detection", tmp_path / "gray", "nnunet")
+    (data,) = (tmp_path / "gray").glob("Dataset*/dataset.json")
+    assert json.loads(data.read_text("utf-8"))["channel_names"] == {"0": "gray"}
 
 
 def test_nnunet_names_classes_that_cannot_be_told_apart_together() -> None:
@@ -460,7 +462,7 @@ def test_webdataset_shards_are_bounded_and_say_nothing_of_who_wrote_them(built: 
                     ids.append(facts["id"])
                     assert account["files"][path.name.partition("-")[0]][facts["id"]] == path.name
                 else:
-                    assert Image.open(content).size == (facts["width"], facts["height"]) if ids else True
+                    Image.open(content).verify()
     assert sorted(ids) == sorted(id_ for files in account["files"].values() for id_ in files)
     assert len(list((tmp_path / "out").glob("train-*.tar"))) > 1
 
@@ -543,7 +545,6 @@ def test_a_gif_becomes_png() -> None:
 
 
 def test_a_job_writes_an_image_once_and_notes_it_once(built: med_mat.MedMAT, tmp_path: Path) -> None:
-    assert Job.file.__doc__
     account = exported(built, "MRI/Liver/Organ Detection", tmp_path / "out", "coco")
     paths = {path for files in account["files"].values() for path in files.values()}
     assert len(paths) == account["images"] < sum(account["records"].values())
