@@ -248,7 +248,7 @@ class Detection(_Annotated):
         if self._masks:
             regions = joined((one["mask"], one["mask_legend"], one["id"]) for one in records)
             nothing = np.zeros((image.height, image.width), dtype=np.bool_)
-            drawn = [part_of(regions.get(one.label, nothing), one) for one in boxes]
+            drawn = [part_of(regions.get(one.label, nothing), one, found.boxes) for one in boxes]
             stacked = np.stack(drawn) if drawn else np.zeros((0, image.height, image.width), dtype=np.bool_)
             target["masks"] = _mask(module.from_numpy(stacked))
         return self._done(_image(_tensor(image)), target)

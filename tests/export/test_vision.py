@@ -21,7 +21,7 @@ from workshop import Workshop
 
 import med_mat
 from med_mat.errors import ExportError
-from med_mat.export import Picture, Row, formats
+from med_mat.export import Picture, Row
 from med_mat.export.formats.coco import run_lengths
 from med_mat.export.formats.imagefolder import folder_names
 from med_mat.export.formats.nnunet import legend
@@ -29,6 +29,7 @@ from med_mat.export.labels import multi_hot
 from med_mat.export.legends import coded, label_sets
 from med_mat.export.merged import UPRIGHT, plain
 from med_mat.export.objects import Object, objects, survey
+from med_mat.export.registry import export_formats
 from med_mat.imaging.label_maps import upright
 
 PARTS = ("train", "validation", "test")
@@ -500,7 +501,7 @@ def test_the_same_export_gives_the_same_bytes(
 
 def test_each_format_has_options_that_are_explained() -> None:
     for name in OURS:
-        one = formats()[name]
+        one = export_formats()[name]
         assert all(option.doc for option in one.options), name
 
 
