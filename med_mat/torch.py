@@ -77,8 +77,8 @@ class Classification(_Images):
     """Images with their class: an int, or a multi-hot vector where records have several labels.
 
     An item is ``(image, target)``. ``image`` is a Pillow image passed through ``transform``; without one, float32 of
-    shape (3, height, width), or (1, height, width) in gray, from 0 to 1. ``target`` is the number of the class, -1 for a
-    label that is not among the classes; or, with ``multi_label``, int8 of shape (classes,): 1 present, 0 absent, -1
+    shape (3, height, width), or (1, height, width) in gray, from 0 to 1. ``target`` is the number of the class, -1 for
+    a label that is not among the classes; or, with ``multi_label``, int8 of shape (classes,): 1 present, 0 absent, -1
     unknown.
 
     Attributes:
@@ -248,7 +248,7 @@ class Detection(_Annotated):
         if self._masks:
             regions = joined((one["mask"], one["mask_legend"], one["id"]) for one in records)
             nothing = np.zeros((image.height, image.width), dtype=np.bool_)
-            drawn = [part_of(regions.get(one.label, nothing), one) for one in boxes]
+            drawn = [part_of(regions.get(one.label, nothing), one, found.boxes) for one in boxes]
             stacked = np.stack(drawn) if drawn else np.zeros((0, image.height, image.width), dtype=np.bool_)
             target["masks"] = _mask(module.from_numpy(stacked))
         return self._done(_image(_tensor(image)), target)

@@ -108,20 +108,22 @@ def write_plain(job: Job, row: Row, folder: str = "images", *, flat: bool = Fals
     return job.image(shown, folder, flat=flat, note=note)
 
 
-def part_of(region: NDArray[np.bool_], one: Object) -> NDArray[np.bool_]:
-    """The pixels of an object: the connected component of its label's mask with this very box, else all in the box.
+def part_of(region: NDArray[np.bool_], one: Object, boxes: Iterable[Object]) -> NDArray[np.bool_]:
+    """The pixels of an object: all of its label in its box; where the label has several boxes, the connected component
+    with this very box, if there is exactly one.
 
     Args:
         region: (height, width): the mask of the label.
         one: The object.
+        boxes: All objects of the image.
     """
     from scipy import ndimage
 
     left, top, right, bottom = round(one.xmin), round(one.ymin), round(one.xmax), round(one.ymax)
     mine = np.zeros_like(region)
     inside = region[top:bottom, left:right]
-    labels, count = ndimage.label(inside, np.ones((3, 3), dtype=np.bool_))
-    if count > 1:
+    if sum(other.label == one.label for other in boxes) > 1:
+        labels, _ = ndimage.label(inside, np.ones((3, 3), dtype=np.bool_))
         whole = (slice(0, bottom - top), slice(0, right - left))
         same = [number for number, box in enumerate(ndimage.find_objects(labels), 1) if box == whole]
         inside = labels == same[0] if len(same) == 1 else inside

@@ -119,7 +119,12 @@ def export(
     job = Job(place.Place(root), experiment, positions, Settings(one.needs, style, ready.boxes, seed, progress))
     job.left_out.update((part, Counter({KEPT_BACK: number})) for part, number in ready.left_out.items())
     with closing(job):
-        one.make(job, **ready.options)
+        try:
+            one.make(job, **ready.options)
+        except ExportError:
+            if not job.out.size:  # nothing that could be continued: the folder is free for another export
+                place.end(root)
+            raise
     if not sum(job.written.values()):
         why = "; ".join(
             f"{reason} ({n:,} of {part})" for part, all_ in job.left_out.items() for reason, n in all_.items()

@@ -84,7 +84,7 @@ def _annotations(number: int, image: Image, ours: Survey) -> Iterator[dict[str, 
             "image_id": number, "category_id": place + 1, "bbox": [one.xmin, one.ymin, width, height],
             "area": width * height, "iscrowd": 0, "segmentation": [],
         }  # fmt: skip
-        if one.label in regions and (mine := part_of(regions[one.label], one)).any():
+        if one.label in regions and (mine := part_of(regions[one.label], one, image.found.boxes)).any():
             annotation |= {"area": int(mine.sum()), "segmentation": run_lengths(mine)}
         yield annotation
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from typing import Literal
 
@@ -21,16 +20,17 @@ SEVERAL = "it does not have exactly one label (layout='table' keeps it)"
 OTHER = "its label is none of the chosen classes"
 NO_LABELS = "it has no labels"
 EMPTY = ".empty"
-_COLUMNS = ("label", "labels", "labels_absent", "labels_unknown")
+TABLE = "metadata.jsonl"
+_LISTS = ("labels", "labels_absent", "labels_unknown")
 
 
-@export_format("imagefolder", summary="a folder of images per label, or metadata.csv where images have several")
+@export_format("imagefolder", summary="a folder of images per label, or metadata.jsonl where images have several")
 def imagefolder(job: Job, *, layout: Layout = "auto", classes: tuple[str, ...] = ()) -> None:
     """Write ``train/FOLDER/image`` (``validation``, ``test``) and ``classes.json``, or images and a table.
 
     As folders, each label has its folder in all parts, so that readers number them alike; one without images has the
     file ``.empty``. ``classes.json`` maps folders to labels, in the order of these numbers. As a table,
-    ``metadata.csv`` has for each image ``file_name``, ``id``, ``label``, and ``labels``, ``labels_absent``,
+    ``metadata.jsonl`` has, for each image, ``file_name``, ``id``, ``label``, and ``labels``, ``labels_absent``,
     ``labels_unknown``, each joined by "; ".
 
     Args:
@@ -80,15 +80,14 @@ def folder_names(labels: tuple[str, ...]) -> dict[str, str]:
 
 
 def _table(job: Job) -> None:
+    """Every value is a text, so that readers find the same types in each part, also where all lists are empty."""
     for part in job.parts:
-        with job.out.lines(f"{part}/metadata.csv") as file:
-            rows = csv.writer(file, lineterminator="\n")
-            rows.writerow(("file_name", "id", *_COLUMNS))
+        with job.out.lines(f"{part}/{TABLE}") as file:
             for row in job.rows(part):
                 if not row.facts["labels"] and not row.facts["labels_absent"]:
                     job.skip(row, NO_LABELS)
                     continue
                 path = write_plain(job, row, f"{part}/images")
-                label, *lists = (row.facts[name] for name in _COLUMNS)
-                joined = [LABEL_SEPARATOR.join(one or ()) for one in lists]
-                rows.writerow((path.removeprefix(f"{part}/"), row.id, label or "", *joined))
+                lists = {name: LABEL_SEPARATOR.join(row.facts[name] or ()) for name in _LISTS}
+                facts = {"file_name": path.removeprefix(f"{part}/"), "id": row.id, "label": row.facts["label"] or ""}
+                file.write(json.dumps({**facts, **lists}, ensure_ascii=False) + "\n")

@@ -30,7 +30,7 @@ def monai(job: Job, *, target: Target = "auto", classes: tuple[str, ...] = (), p
 
     Masks: if no two classes overlap anywhere, ``label`` is a gray PNG whose values are the numbers of the classes from
     1, 0 for the background; else it is a list of PNGs of 0 and 1, one for each class in the order of ``channels``,
-    which ``LoadImaged`` reads as channels. Values and channels are the same in all parts.
+    which ``LoadImaged(ensure_channel_first=True)`` reads as channels. Values and channels are the same in all parts.
 
     Classes: ``label`` is the number of the class from 0; where records have several labels, it is a list of 1, 0 and -1
     in the order of ``channels``, -1 for what is not known.

@@ -1,4 +1,4 @@
-"""torchvision's ImageFolder and the imagefolder of datasets: the same classes in all parts, every image with its label."""
+"""torchvision's ImageFolder and the imagefolder of datasets: one list of classes, every image with its label."""
 
 import json
 import sys

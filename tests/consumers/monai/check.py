@@ -7,16 +7,14 @@ from pathlib import Path
 import monai
 import torch
 from monai.data import DataLoader, Dataset, load_decathlon_datalist
-from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Resized
+from monai.transforms import Compose, LoadImaged, Resized
 
 folder = Path(sys.argv[1])
 account = json.loads((folder / "export.json").read_text("utf-8"))
 head = json.loads((folder / "dataset.json").read_text("utf-8"))
 steps = Compose(
     [
-        LoadImaged(["image", "label"], ensure_channel_first=False),
-        EnsureChannelFirstd("image", channel_dim=-1),
-        EnsureChannelFirstd("label", channel_dim=-1 if "labels" not in head else "no_channel"),
+        LoadImaged(["image", "label"], ensure_channel_first=True),
         Resized(["image", "label"], (64, 64), mode=("bilinear", "nearest")),
     ]
 )

@@ -20,6 +20,6 @@ if __name__ == "__main__":  # the check starts processes
     manager = LabelManager(facts["labels"], facts.get("regions_class_order"))
     tests = len(list((root / "imagesTs").glob("*.png")))
     print(
-        f"nnunetv2 {metadata.version('nnunetv2')}: integrity of {facts['numTraining']} training cases, {tests} of test; "
+        f"nnunetv2 {metadata.version('nnunetv2')}: integrity of {facts['numTraining']} training, {tests} test cases; "
         f"{len(manager.foreground_regions) if manager.has_regions else len(manager.foreground_labels)} classes"
     )

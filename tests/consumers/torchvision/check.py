@@ -1,4 +1,4 @@
-"""torchvision: items of med_mat.torch are tv_tensors that its transforms flip together, and its detector trains on them."""
+"""torchvision: items of med_mat.torch are tv_tensors that transforms flip together; a detector computes its losses."""
 
 import sys
 from pathlib import Path

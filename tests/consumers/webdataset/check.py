@@ -29,6 +29,4 @@ for part, records in account["records"].items():
     shown = loaded[part][0]
     assert any(shown[name] is not None for name in ("jpg", "png", "gif", "webp") if name in shown)
     count += records
-print(
-    f"webdataset {metadata.version('webdataset')}, datasets {datasets.__version__}: {count} records, {masks} masks decoded"
-)
+print(f"webdataset {metadata.version('webdataset')}, datasets {datasets.__version__}: {count} records, {masks} masks")

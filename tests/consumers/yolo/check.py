@@ -1,4 +1,4 @@
-"""YOLO by its published rules: a label file per image, five numbers per line, classes of data.yaml, shares from 0 to 1."""
+"""YOLO by its published rules: a label file per image, five numbers per line, shares from 0 to 1."""
 
 import sys
 from pathlib import Path
