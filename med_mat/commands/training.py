@@ -44,9 +44,9 @@ class ReproduceCommand(click.Command):
 
 def write_engines(formatter: click.HelpFormatter) -> None:
     """All engines: a section for each, which lists its settings."""
-    from med_mat.experiment.engine import engines, parameters
+    from med_mat.experiment.engine import parameters, training_engines
 
-    for name, one in engines().items():
+    for name, one in training_engines().items():
         with formatter.section(f"Engine {name}"):
             formatter.write_text(one.summary)
             settings = [
@@ -221,7 +221,7 @@ def _engine(
     from med_mat.experiment import engine
 
     if name is None:
-        known = ", ".join(engine.engines())
+        known = ", ".join(engine.training_engines())
         raise click.UsageError(f"name an --engine: {known}.")
     one = engine.engine(name, "--engine")
     found: dict[str, Any] = {"engine": name, "settings": engine.read_settings(one, texts)}

@@ -13,8 +13,8 @@
 """
 
 from med_mat.experiment.definition import Definition, read
-from med_mat.experiment.engine import Answers, Engine, Outcome, Task, engines
+from med_mat.experiment.engine import Answers, Engine, Outcome, Task, training_engines
 from med_mat.experiment.launch import run
 from med_mat.experiment.report import Report, collect
 
-__all__ = ["Answers", "Definition", "Engine", "Outcome", "Report", "Task", "collect", "engines", "read", "run"]
+__all__ = ["Answers", "Definition", "Engine", "Outcome", "Report", "Task", "collect", "read", "run", "training_engines"]

@@ -133,7 +133,7 @@ class Engine(Protocol):
         """The controls that are run on the same arms: name -> settings that replace others."""
 
 
-def engines() -> Mapping[str, Engine]:
+def training_engines() -> Mapping[str, Engine]:
     """All engines by name, those of installed plug-ins included."""
     return types.MappingProxyType(_loaded())
 
@@ -144,7 +144,7 @@ def engine(name: object, where: str = "The definition") -> Engine:
     Raises:
         EngineError: There is none; the message suggests the nearest.
     """
-    known = engines()
+    known = training_engines()
     if not isinstance(name, str) or name not in known:
         hint = did_you_mean(str(name), known)
         raise EngineError(f"{where}: there is no engine {name!r}.{hint} Known: {', '.join(known) or 'none'}.")

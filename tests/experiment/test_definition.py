@@ -134,8 +134,8 @@ def test_an_engine_of_a_package_that_is_broken_is_left_out_with_a_warning(
     toy: engine.Engine, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine._loaded.cache_clear()
-    assert "broken" not in engine.engines()
+    assert "broken" not in engine.training_engines()
     assert "toy-engine" in caplog.text
-    assert engine.engines()["toy"].summary == toy.summary
+    assert engine.training_engines()["toy"].summary == toy.summary
     assert [one.name for one in engine.parameters(toy)][:2] == ["related", "others"]
     assert engine.parameters(toy)[0].summary == 'Share of right answers of the arm "related".'
