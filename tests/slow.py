@@ -55,6 +55,7 @@ SLOW = frozenset(
         "test_opening_two_million_records",
         "test_pixels_and_names_that_go_are_told",
         "test_plain_pytest_says_what_it_leaves_and_slow_leaves_nothing",
+        "test_qwens_processor_resizes_in_the_same_way",
         "test_selections_hold_no_pixels_in_memory",
         "test_selections_in_another_form_differ_in_their_questions_alone",
         "test_slides_and_volumes_are_built_and_their_decoders_counted",
