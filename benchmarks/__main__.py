@@ -9,6 +9,7 @@ NAMES = (
     "importing",
     "selecting",
     "splitting",
+    "exporting",
     "passthrough",
     "containers",
     "dicom",

@@ -70,6 +70,7 @@ SLOW = frozenset(
         "test_qwen2_vl",
         "test_processes_share_a_cache",
         "test_related_data_generalize_to_an_unseen_triplet_of_synthetic_images",
+        "test_qwens_processor_resizes_in_the_same_way",
         "test_selections_hold_no_pixels_in_memory",
         "test_selections_in_another_form_differ_in_their_questions_alone",
         "test_slides_and_volumes_are_built_and_their_decoders_counted",

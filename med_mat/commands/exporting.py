@@ -9,6 +9,7 @@ import click
 
 from med_mat.commands import FOLDER, MED_MAT
 from med_mat.commands.experiments import SplitCommand, made
+from med_mat.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -70,7 +71,11 @@ class Setting(click.ParamType):  # type: ignore[type-arg]  # generic in the newe
     show_default=True,
     help="choice: questions with options; open: without; auto: as each record has it.",
 )
-@click.option("--boxes", metavar="CONVENTION", help="How boxes are written in text (default: that of the format).")
+@click.option(
+    "--boxes",
+    metavar="CONVENTION",
+    help=f"How boxes are written in text: {', '.join(CONVENTIONS)} (default: that of the format).",
+)
 @click.option(
     "--pixels",
     type=click.Choice(["all", "allowed"]),

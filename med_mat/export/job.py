@@ -138,6 +138,8 @@ class Job:
     written: Counter[str] = field(default_factory=Counter)  # part -> records
     images: set[int] = field(default_factory=set)  # hashes of the paths of image files
     notes: Counter[str] = field(default_factory=Counter)  # what was done to images -> how many
+    images: set[int] = field(default_factory=set)  # hashes of the ids of the images that are in the export
+    _paths: set[int] = field(default_factory=set)  # hashes of the paths of image files
     _files: dict[str, IO[str]] = field(default_factory=dict)  # part -> a member of a JSON object per record
     _last: tuple[str, str] = ("", "")
     _reading: list[Generator[Row, None, None]] = field(default_factory=list)
@@ -239,6 +241,10 @@ class Job:
         """
         path = names.image_path(folder, row.facts["image_id"], row.image.bytes, row.image.suffix, flat=flat)
         self.file(row, path, row.image.bytes, note)
+        path = names.image_path(folder, row.facts["image_id"], row.image.bytes, row.image.suffix)
+        if (digest := xxhash.xxh3_64_intdigest(path.encode())) not in self._paths:
+            self.out.write(path, row.image.bytes)
+            self._paths.add(digest)
         return path
 
     def file(self, row: Row, path: str, content: bytes, note: str = "") -> None:
@@ -259,6 +265,7 @@ class Job:
 
     def placed(self, row: Row, path: str) -> None:
         """Note in which file of the export a record is, where it was not written by :meth:`image`."""
+        self.images.add(xxhash.xxh3_64_intdigest(row.facts["image_id"].encode("utf-8", "surrogatepass")))
         if (row.id, path) != self._last:
             self._last = (row.id, path)
             if row.part not in self._files:

@@ -10,6 +10,7 @@ import numpy as np
 from med_mat import terms
 from med_mat.errors import ExportError
 from med_mat.markdown import escape, table
+from med_mat.shell import counted
 from med_mat.summary import CERTAINTY, YES_NO
 from med_mat.tags import Positions, Tags
 from med_mat.terms import Terms
@@ -55,9 +56,9 @@ def check(kept: Mapping[str, str]) -> None:
     if kept:
         named = ", ".join(f"{source}: {what}" for source, what in sorted(kept.items()))
         raise ExportError(
-            f"An export is a copy, and the terms of {len(kept)} sources do not, or not clearly, allow copies to be "
-            f"passed on ({named}). You can: say that the copy stays with you (own_use=True, --own-use); leave out "
-            "these sources (pixels='allowed', --pixels allowed). 'med-mat show SOURCE' prints the terms."
+            f"An export is a copy, and the terms of {counted(len(kept), 'source')} forbid to pass copies on, or do "
+            f"not clearly allow it ({named}). You can: say that the copy stays with you (own_use=True, --own-use); "
+            "leave out these sources (pixels='allowed', --pixels allowed). 'med-mat show SOURCE' prints the terms."
         )
 
 

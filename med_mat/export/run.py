@@ -20,7 +20,7 @@ from med_mat.errors import ExportError
 from med_mat.export import permit, place
 from med_mat.export.job import Exportable, Job, Settings, positions_of
 from med_mat.export.permit import Pixels
-from med_mat.export.planning import Plan, part_plan
+from med_mat.export.planning import Part, Plan, part_plan, passing
 from med_mat.export.registry import ExportFormat, format_named
 from med_mat.export.turns import Style
 from med_mat.shell import counted
@@ -48,7 +48,7 @@ class Exported:
     out: Path
     format: str
     records: Mapping[str, int]  # by part
-    images: int  # files of images
+    images: int  # different ones
     left_out: Mapping[str, Mapping[str, int]]  # part -> reason -> records
     anew: bool  # False: the folder had all of it already
 
@@ -113,6 +113,8 @@ def export(
         "seed": seed,
         "versions": _versions(),
     }
+    if not any(len(passing(experiment, at, one.needs, style)[0]) for at in positions.values()):
+        raise _nothing(one.name, {name: part.left_out for name, part in _parts(experiment, ready, style).items()})
     found = place.begin(root, key)
     if found is not None:
         return Exported(root, one.name, found["records"], found["images"], found["left_out"], anew=False)
@@ -131,6 +133,9 @@ def export(
         )
         place.end(root)
         raise ExportError(f"No record can be exported as {one.name}: {why or 'the split has none'}.")
+        one.make(job, **ready.options)
+    if not sum(job.written.values()):  # the format has left out all that there was
+        raise _nothing(one.name, job.left_out)
     sources = _terms(experiment, positions.values())
     job.out.write(LICENSES, permit.licenses(sources, ready.kept).encode())
     records = {part: job.written[part] for part in positions}
@@ -163,13 +168,23 @@ def plan(
     """
     given = {"style": style, "boxes": None, "pixels": pixels, "own_use": own_use, "seed": 0, "progress": False}
     ready = _prepare(experiment, format, given, options)
+    return Plan(ready.format.name, _parts(experiment, ready, style))
+
+
+def _parts(experiment: Exportable, ready: _Ready, style: Style) -> dict[str, Part]:
+    """What each part would contain; one of which terms keep back all is named too."""
     parts = {}
-    for part in (*ready.positions, *(part for part in ready.left_out if part not in ready.positions)):
-        at = ready.positions.get(part, np.zeros(0, dtype=np.int64))
+    for name in (*ready.positions, *(name for name in ready.left_out if name not in ready.positions)):
+        at = ready.positions.get(name, np.zeros(0, dtype=np.int64))
         found = part_plan(experiment, at, ready.format.needs, style)
-        kept_back = {KEPT_BACK: ready.left_out[part]} if part in ready.left_out else {}
-        parts[part] = replace(found, left_out={**kept_back, **found.left_out})
-    return Plan(ready.format.name, parts)
+        kept_back = {KEPT_BACK: ready.left_out[name]} if name in ready.left_out else {}
+        parts[name] = replace(found, left_out={**kept_back, **found.left_out})
+    return parts
+
+
+def _nothing(name: str, left_out: Mapping[str, Mapping[str, int]]) -> ExportError:
+    why = "; ".join(f"{reason} ({n:,} of {part})" for part, all_ in left_out.items() for reason, n in all_.items())
+    return ExportError(f"No record can be exported as {name}: {why or 'there is none in any part'}.")
 
 
 @dataclass(frozen=True, slots=True)
