@@ -221,7 +221,8 @@ def _remarks(report: Report) -> Iterator[tuple[str, list[str]]]:
 def _names(table: Sequence[Cells]) -> list[str]:
     """The columns of a table."""
     present = dict.fromkeys(itertools.chain(*table))
-    return [name for name in dict.fromkeys((*_ORDER, *present)) if name in present]
+    main = "accuracy" in present  # its rows differ in their columns
+    return [name for name in dict.fromkeys((*_ORDER, *present)) if name in present] if main else list(present)
 
 
 def _aligned(table: Sequence[Cells]) -> list[str]:
