@@ -18,9 +18,10 @@ from worlds import LUNG, World, made_rows, made_up, many
 
 from med_mat.dataset import MedMAT
 from med_mat.errors import SplitError
+from med_mat.parameters import TEXT
 from med_mat.splits import Options, experiments
 from med_mat.splits.options import ExperimentOptions
-from med_mat.splits.registry import TEXT, options
+from med_mat.splits.registry import options
 
 TARGET = "CT/Lung/Cancer"
 #: An experiment of another package.
