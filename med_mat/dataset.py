@@ -8,6 +8,7 @@ selections.
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import os
 import time
@@ -533,13 +534,13 @@ class MedMAT:
         """These records, ascending and unique, by the file that contains their pixels."""
         file, position, names = self.places
         keys = self.tags.key.view(np.int64)
-        starts = np.flatnonzero(np.diff(file[once], prepend=-1)).tolist()
+        bounds = [*np.flatnonzero(np.diff(file[once], prepend=-1)).tolist(), len(once)]
         return [
             windows.Piece(
                 names[file[once[low]]], position[once[low:high]], once[low:high], keys[once[low:high]],
                 None if rank is None else rank[low:high],
             )
-            for low, high in zip(starts, [*starts[1:], len(once)], strict=True)
+            for low, high in itertools.pairwise(bounds)
         ]  # fmt: skip
 
     def export(

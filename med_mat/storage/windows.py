@@ -60,14 +60,16 @@ def records(
         blocks.sort(key=lambda block: int(block[1].rank.min()))  # type: ignore[union-attr]
         tables: list[pa.Table] = []
         held: list[Piece] = []
+        size = 0
         for number, (group, piece) in enumerate(blocks, 1):
             tables.append(files.read(group, piece, view))
             held.append(piece)
-            if number == len(blocks) or sum(table.nbytes for table in tables) >= window:
+            size += tables[-1].nbytes
+            if number == len(blocks) or size >= window:
                 order = np.argsort(np.concatenate([one.rank for one in held]), kind="stable")
                 at = np.concatenate([one.at for one in held])[order]
-                yield from zip(at.tolist(), _rows(pa.concat_tables(tables), order), strict=True)
-                tables, held = [], []
+                yield from zip(at.tolist(), _mixed(tables, order), strict=True)
+                tables, held, size = [], [], 0
 
 
 def image_sizes(location: Location, pieces: Sequence[Piece]) -> Iterator[tuple[npt.NDArray[np.int64], float]]:
@@ -83,10 +85,22 @@ def image_sizes(location: Location, pieces: Sequence[Piece]) -> Iterator[tuple[n
             yield from ((block.at, means[group]) for group, block in files.blocks(piece))
 
 
-def _rows(table: pa.Table, order: npt.NDArray[np.int64] | None = None) -> Iterator[dict[str, Any]]:
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
     for start in range(0, table.num_rows, _ROWS):
-        few = table.slice(start, _ROWS) if order is None else table.take(pa.array(order[start : start + _ROWS]))
-        yield from few.to_pylist()
+        yield from table.slice(start, _ROWS).to_pylist()
+
+
+def _mixed(tables: Sequence[pa.Table], order: npt.NDArray[np.int64]) -> Iterator[dict[str, Any]]:
+    """The rows of several tables in an order. Pixels stay where they are until their row comes."""
+    light = pa.concat_tables(table.drop_columns(list(schema.PIXEL_COLUMNS)) for table in tables)
+    pixels = [[table[name].combine_chunks() for name in schema.PIXEL_COLUMNS] for table in tables]
+    starts = np.cumsum([0, *(table.num_rows for table in tables)])
+    number = np.searchsorted(starts, order, side="right") - 1
+    inside = (order - starts[number]).tolist()
+    rows = _rows(light.combine_chunks().take(pa.array(order)))
+    for row, which, place in zip(rows, number.tolist(), inside, strict=True):
+        values = zip(schema.PIXEL_COLUMNS, pixels[which], strict=True)
+        yield row | {name: column[place].as_py() for name, column in values}
 
 
 class _Files:
