@@ -38,7 +38,13 @@ _BASE = "against"
 )
 @click.option("--name", help="Name of the model in the comparison (default: the experiment).")
 @click.option("--reference", help="The model that the others are compared with (default: the first of --against).")
-@click.option("--part", type=click.Choice(("test", "validation")), default="test", show_default=True)
+@click.option(
+    "--part",
+    type=click.Choice(("test", "validation")),
+    default="test",
+    show_default=True,
+    help="The part of the split that is answered.",
+)
 @click.option(
     "--style",
     type=click.Choice(("auto", "choice", "open")),
