@@ -98,7 +98,6 @@ SLOW = frozenset(
         "test_two_processes_train_with_the_same_batches_as_one",
         "test_two_processes_on_one_folder_do_no_task_twice",
         "test_two_readers_open_a_med_mat_beside_builds",
-        "test_under_the_null_hypothesis_p_is_below_five_percent_in_five_percent",
         "test_what_a_repository_holds_and_may_not_is_told_with_the_way_to_be_rid_of_it",
         "test_what_is_done_is_not_done_again",
         "test_what_is_drawn_independently_of_its_label_cannot_be_learned",

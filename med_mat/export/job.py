@@ -136,7 +136,6 @@ class Job:
     settings: Settings
     left_out: dict[str, Counter[str]] = field(default_factory=dict)  # part -> reason -> records
     written: Counter[str] = field(default_factory=Counter)  # part -> records
-    images: set[int] = field(default_factory=set)  # hashes of the paths of image files
     notes: Counter[str] = field(default_factory=Counter)  # what was done to images -> how many
     images: set[int] = field(default_factory=set)  # hashes of the ids of the images that are in the export
     _paths: set[int] = field(default_factory=set)  # hashes of the paths of image files
@@ -241,10 +240,6 @@ class Job:
         """
         path = names.image_path(folder, row.facts["image_id"], row.image.bytes, row.image.suffix, flat=flat)
         self.file(row, path, row.image.bytes, note)
-        path = names.image_path(folder, row.facts["image_id"], row.image.bytes, row.image.suffix)
-        if (digest := xxhash.xxh3_64_intdigest(path.encode())) not in self._paths:
-            self.out.write(path, row.image.bytes)
-            self._paths.add(digest)
         return path
 
     def file(self, row: Row, path: str, content: bytes, note: str = "") -> None:
@@ -256,9 +251,9 @@ class Job:
             content: The bytes of the file.
             note: What was done to the image, if it is not the stored one; counted in ``export.json``.
         """
-        if (digest := xxhash.xxh3_64_intdigest(path.encode())) not in self.images:
+        if (digest := xxhash.xxh3_64_intdigest(path.encode())) not in self._paths:
             self.out.write(path, content)
-            self.images.add(digest)
+            self._paths.add(digest)
             if note:
                 self.notes[note] += 1
         self.placed(row, path)

@@ -127,14 +127,8 @@ def export(
             if not job.out.size:  # nothing that could be continued: the folder is free for another export
                 place.end(root)
             raise
-    if not sum(job.written.values()):
-        why = "; ".join(
-            f"{reason} ({n:,} of {part})" for part, all_ in job.left_out.items() for reason, n in all_.items()
-        )
-        place.end(root)
-        raise ExportError(f"No record can be exported as {one.name}: {why or 'the split has none'}.")
-        one.make(job, **ready.options)
     if not sum(job.written.values()):  # the format has left out all that there was
+        place.end(root)
         raise _nothing(one.name, job.left_out)
     sources = _terms(experiment, positions.values())
     job.out.write(LICENSES, permit.licenses(sources, ready.kept).encode())

@@ -384,7 +384,7 @@ def _detectable(of_groups: _Values, value: float) -> float | None:
     spread = float(((of_groups[:, 0] - value * of_groups[:, 1]) ** 2).sum()) * groups / (groups - 1)
     if spread < 1e-12:  # both models answer alike: nothing is known of how they differ
         return power.detectable(groups)
-    return float(norm.isf(power.LEVEL / 2) + norm.isf(1 - power.POWER)) * spread**0.5 / float(records)
+    return float((norm.isf(power.LEVEL / 2) + norm.isf(1 - power.POWER)) * spread**0.5 / float(records))
 
 
 def _with_holm(one: Difference, p: float) -> Difference:
