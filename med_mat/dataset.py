@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     import datasets
     from typing_extensions import Unpack
 
+    from med_mat.index import Parts
     from med_mat.score.answers import Given
-    from med_mat.score.judging import Scorable
     from med_mat.score.result import Result
     from med_mat.selection import Fields, Selector
     from med_mat.vocabulary import Vocabulary
@@ -151,7 +151,7 @@ class MedMAT:
         return len(self.tags.row)
 
     @staticmethod
-    def shortcut(experiment: asking.Tested, axis: asking.Axis = "modality", *, seed: int = 0) -> asking.Easy:
+    def shortcut(experiment: Parts, axis: asking.Axis = "modality", *, seed: int = 0) -> asking.Easy:
         """The test records of an experiment, asked for their modality or area: :func:`med_mat.shortcut.easy`.
 
         Args:
@@ -209,7 +209,7 @@ class MedMAT:
         """(n,) bool, by position in the index: whether the record has no question, so that its ``target`` is null."""
         return np.asarray(self._record_facts("target").is_null())
 
-    def score(self, made: Scorable | str | os.PathLike[str], answers: Given, **options: Any) -> Result:
+    def score(self, made: Parts | str | os.PathLike[str], answers: Given, **options: Any) -> Result:
         """Score the answers of a model to the test records of a split of this Med-MAT.
 
         Args:

@@ -12,18 +12,17 @@ Nothing is imported for the table itself; the module of a decoder is imported wh
 from __future__ import annotations
 
 import functools
-import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from importlib import metadata
+from importlib.metadata import EntryPoint
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from med_mat import plugins
 from med_mat.example import Frame, Pixels, Region, Slice
 from med_mat.files import relative
 
-_LOGGER = logging.getLogger(__name__)
 #: Entry points by which other packages add decoders.
 PLUGINS = "med_mat.decoders"
 
@@ -184,16 +183,11 @@ DECODERS = (
 def decoders() -> tuple[Decoder, ...]:
     """All decoders, in the order in which they are asked: those of Med-MAT, then those of other packages by name."""
     found = {decoder.name: decoder for decoder in DECODERS}
-    for point in sorted(metadata.entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
-        package = point.dist.name if point.dist else point.value
-        try:
-            decoder = point.load()
-            problem = _problem(decoder, found)
-        except Exception as error:  # other people's code may raise anything
-            problem = f"{point.value} cannot be imported: {type(error).__name__}: {error}."
-        if problem:
-            _LOGGER.warning("The decoder %r of the package %r is left out. %s", point.name, package, problem)
-            continue
+
+    def problem(point: EntryPoint, decoder: object) -> str:
+        return _problem(decoder, found)
+
+    for point, decoder in plugins.named(PLUGINS, "decoder", problem):
         libraries = (*decoder.needs.libraries, *([point.dist.name] if point.dist else []))
         needs = Needs((*decoder.needs.modules, point.module), libraries)
         found[decoder.name] = replace(decoder, needs=needs)

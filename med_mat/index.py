@@ -72,3 +72,43 @@ class Index(Protocol):
 
     def experiment(self, definition: Mapping[str, Any], /) -> Any:
         """The :class:`~med_mat.splits.Experiment` of a definition."""
+
+
+class Asked(Protocol):
+    """The form of the questions of an experiment."""
+
+    @property
+    def questions(self) -> Form:
+        """As for :meth:`med_mat.MedMAT.questions`."""
+
+
+class Parts(Protocol):
+    """An experiment, or any other division of records into parts, given by their positions in the index."""
+
+    @property
+    def mat(self) -> Index:
+        """The build."""
+
+    @property
+    def train_positions(self) -> Positions:
+        """The training records."""
+
+    @property
+    def validation_positions(self) -> Positions:
+        """The records set apart from them for choosing a model."""
+
+    @property
+    def test_positions(self) -> Positions:
+        """The test records."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Identifies the records of each part."""
+
+    @property
+    def definition(self) -> Mapping[str, Any]:
+        """What makes it again."""
+
+    @property
+    def options(self) -> Asked:
+        """Its options."""

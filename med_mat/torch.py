@@ -32,8 +32,7 @@ from med_mat.tags import Positions
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from med_mat.export import Exportable
-    from med_mat.index import Index
+    from med_mat.index import Index, Parts
 
 __all__ = ["Classification", "Detection", "Segmentation", "collate"]
 
@@ -50,7 +49,7 @@ class _Images:
     #: Columns that are read.
     _columns: tuple[str, ...] = ()
 
-    def __init__(self, data: Exportable | Index, part: Part | Positions, color: Color, kept: str | None = None) -> None:
+    def __init__(self, data: Parts | Index, part: Part | Positions, color: Color, kept: str | None = None) -> None:
         strict.arguments({"color": Color}, {"color": color}, type(self).__name__, error=UsageError)
         self._torch, self._color = torch(), color
         self._mat, self._parts = _parts(data, part)
@@ -91,7 +90,7 @@ class Classification(_Images):
 
     def __init__(
         self,
-        data: Exportable | Index,
+        data: Parts | Index,
         part: Part | Positions = "train",
         *,
         classes: Classes = "train",
@@ -103,7 +102,7 @@ class Classification(_Images):
         """Prepare the records of a part.
 
         Args:
-            data: An experiment, or anything with parts (:class:`med_mat.export.Exportable`); or an opened Med-MAT.
+            data: An experiment, or anything with parts (:class:`med_mat.index.Parts`); or an opened Med-MAT.
             part: "train", "validation" or "test"; or positions in the index.
             classes: Labels in their order; "train" or "all": those of the training part, or of all parts, sorted. With
                 positions of an opened Med-MAT, both are those of the positions.
@@ -145,7 +144,7 @@ class _Annotated(_Images):
 
     def __init__(
         self,
-        data: Exportable | Index,
+        data: Parts | Index,
         part: Part | Positions,
         classes: Classes,
         transforms: Callable[[Any, Any], Any] | None,
@@ -206,7 +205,7 @@ class Detection(_Annotated):
 
     def __init__(
         self,
-        data: Exportable | Index,
+        data: Parts | Index,
         part: Part | Positions = "train",
         *,
         classes: Classes = "train",
@@ -270,7 +269,7 @@ class Segmentation(_Annotated):
 
     def __init__(
         self,
-        data: Exportable | Index,
+        data: Parts | Index,
         part: Part | Positions = "train",
         *,
         classes: Classes = "train",

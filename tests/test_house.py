@@ -15,7 +15,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "med_mat"
 #: The rooms in the order of what they know: each may import those before it, none that comes after it.
 ROOMS = (
-    *("errors", "shell", "markup", "markdown", "progress"),  # words on a terminal and a page
+    *("errors", "shell", "markup", "markdown", "progress", "plugins"),  # words on a terminal and a page
     *("files", "limits", "taxonomy", "vocabulary", "strict", "parameters"),  # bytes, words and types
     *("hosts", "selection", "catalog", "summary", "scaffold", "permission"),  # what the cards say
     *("example", "schema", "formats", "imaging", "raw", "layouts", "marker"),  # from raw files to examples

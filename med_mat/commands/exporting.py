@@ -13,7 +13,7 @@ from med_mat.conventions import CONVENTIONS
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
-    from med_mat.export import Exportable
+    from med_mat.index import Parts
 
 
 class ExportCommand(SplitCommand):
@@ -136,7 +136,7 @@ def export(
 
 def _wanted(
     mat: MedMAT, name: str | None, target: str | None, file: Path | None, select: str | None, options: dict[str, Any]
-) -> Exportable:
+) -> Parts:
     """What the command line names: an experiment, a split file, or a selection."""
     from med_mat.export import Form, Selected
 

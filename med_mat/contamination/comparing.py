@@ -18,7 +18,7 @@ from med_mat.contamination import images, matching
 from med_mat.contamination.matching import Matches
 from med_mat.errors import MedMATError
 from med_mat.files import scratch
-from med_mat.index import Index
+from med_mat.index import Index, Parts
 from med_mat.leakage.compare import COPY_SCORE, LEAST_SCORE, compare
 from med_mat.leakage.links import REASONS
 from med_mat.leakage.thumbnails import SIDE
@@ -57,22 +57,6 @@ class Build(Index, Protocol):
 
     def read(self, positions: Positions, columns: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The records at these positions, as plain values."""
-
-
-class Parts(Protocol):
-    """An experiment: the parts as positions in the index."""
-
-    @property
-    def train_positions(self) -> Positions:
-        """The training records."""
-
-    @property
-    def validation_positions(self) -> Positions:
-        """The records set apart from them for choosing a model."""
-
-    @property
-    def test_positions(self) -> Positions:
-        """The test records."""
 
 
 @dataclass(frozen=True)

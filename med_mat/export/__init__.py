@@ -8,7 +8,7 @@
 """
 
 from med_mat.export.conversation import chat
-from med_mat.export.job import Exportable, Job, Picture, Row
+from med_mat.export.job import Job, Picture, Row
 from med_mat.export.planning import Plan
 from med_mat.export.registry import ExportFormat, export_format, export_formats, format_named
 from med_mat.export.run import Exported, export, plan
@@ -17,7 +17,6 @@ from med_mat.export.turns import Style, Turn, turn
 
 __all__ = [
     "ExportFormat",
-    "Exportable",
     "Exported",
     "Form",
     "Job",

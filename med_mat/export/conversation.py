@@ -10,9 +10,10 @@ import numpy as np
 from med_mat import strict
 from med_mat.conventions import Convention
 from med_mat.errors import ExportError
-from med_mat.export.job import NO_IMAGE, PARTS, REASONS, Exportable
+from med_mat.export.job import NO_IMAGE, PARTS, REASONS
 from med_mat.export.planning import passing
 from med_mat.export.turns import Style, turn
+from med_mat.index import Parts
 
 if TYPE_CHECKING:
     import datasets
@@ -26,7 +27,7 @@ _ARGUMENTS = {"part": Part, "style": Style, "boxes": Convention, "messages": boo
 
 
 def chat(
-    experiment: Exportable,
+    experiment: Parts,
     part: Part = "train",
     *,
     style: Style = "auto",
@@ -40,7 +41,7 @@ def chat(
     that it does not know.
 
     Args:
-        experiment: An experiment, or anything with parts (:class:`~med_mat.export.Exportable`).
+        experiment: An experiment, or anything with parts (:class:`~med_mat.index.Parts`).
         part: "train", "validation" or "test". Records are in the order of the index: trainers shuffle.
         style: "choice", "open" or "auto": see :mod:`med_mat.export.turns`. Records without such a turn are left out.
         boxes: How boxes are written in text: see :mod:`med_mat.conventions`.

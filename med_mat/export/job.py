@@ -9,7 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from io import BytesIO
 from tempfile import SpooledTemporaryFile
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import xxhash
@@ -21,12 +21,12 @@ from med_mat.export import names
 from med_mat.export.place import Place
 from med_mat.export.registry import Need
 from med_mat.export.turns import Style, Turn, turn
+from med_mat.index import Parts
 from med_mat.progress import Bar
 from med_mat.tags import Positions
 
 if TYPE_CHECKING:
-    from med_mat.index import Index
-    from med_mat.questions import Form
+    pass
 
 PARTS = ("train", "validation", "test")
 #: Suffix of a stored image by what it is.
@@ -42,46 +42,6 @@ REASONS: Mapping[Need, str] = {
 NO_IMAGE = "its image is not in this build (see 'med-mat attach')"
 _SPOOL = 64 << 20
 _HEAD = 1 << 16  # bytes of an image, within which its orientation is stated
-
-
-class Asked(Protocol):
-    """The form of the questions of an experiment."""
-
-    @property
-    def questions(self) -> Form:
-        """As for :meth:`med_mat.MedMAT.questions`."""
-
-
-class Exportable(Protocol):
-    """What can be exported: an experiment, or any other division of records into parts."""
-
-    @property
-    def mat(self) -> Index:
-        """The build."""
-
-    @property
-    def train_positions(self) -> Positions:
-        """In its index."""
-
-    @property
-    def validation_positions(self) -> Positions:
-        """In its index."""
-
-    @property
-    def test_positions(self) -> Positions:
-        """In its index."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Identifies the records of each part."""
-
-    @property
-    def definition(self) -> Mapping[str, Any]:
-        """What makes it again."""
-
-    @property
-    def options(self) -> Asked:
-        """Its options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +91,7 @@ class Job:
     """One export: the records to write, and where. A format reads :meth:`rows` of each part once."""
 
     out: Place
-    experiment: Exportable
+    experiment: Parts
     positions: Mapping[str, Positions]  # of each part that has records
     settings: Settings
     left_out: dict[str, Counter[str]] = field(default_factory=dict)  # part -> reason -> records
@@ -281,7 +241,7 @@ def _picture(id_: str, content: bytes, size: tuple[int, int]) -> Picture:
     return Picture(content, SUFFIXES[kind], size)
 
 
-def positions_of(experiment: Exportable) -> dict[str, Positions]:
+def positions_of(experiment: Parts) -> dict[str, Positions]:
     """The positions of each part that has records."""
     given = (experiment.train_positions, experiment.validation_positions, experiment.test_positions)
     return {part: np.sort(one) for part, one in zip(PARTS, given, strict=True) if len(one)}

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from med_mat.export.job import NO_IMAGE, REASONS, Exportable
+from med_mat.export.job import NO_IMAGE, REASONS
 from med_mat.export.registry import Need
 from med_mat.export.turns import Style
+from med_mat.index import Parts
 from med_mat.limits import told
 from med_mat.shell import counted
 from med_mat.tags import Positions
@@ -48,7 +49,7 @@ class Plan:
         return "\n".join(lines)
 
 
-def part_plan(experiment: Exportable, positions: Positions, needs: tuple[Need, ...], style: Style) -> Part:
+def part_plan(experiment: Parts, positions: Positions, needs: tuple[Need, ...], style: Style) -> Part:
     """What would be written of the records at some positions.
 
     Args:
@@ -65,7 +66,7 @@ def part_plan(experiment: Exportable, positions: Positions, needs: tuple[Need, .
 
 
 def passing(
-    experiment: Exportable, positions: Positions, needs: tuple[Need, ...], style: Style
+    experiment: Parts, positions: Positions, needs: tuple[Need, ...], style: Style
 ) -> tuple[Positions, dict[str, int]]:
     """The positions of the records that have what is needed, and why others do not: reason -> records.
 

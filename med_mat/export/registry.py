@@ -19,22 +19,17 @@ group ``med_mat.exports``, whose value is the function.
 from __future__ import annotations
 
 import functools
-import importlib
-import logging
-import pkgutil
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
+from importlib.metadata import EntryPoint
 from typing import Any, Literal, TypeVar
 
-from med_mat import parameters, strict
+from med_mat import parameters, plugins, strict
 from med_mat.conventions import Convention
 from med_mat.errors import ExportError
 from med_mat.parameters import Parameter
 from med_mat.taxonomy import did_you_mean
-
-log = logging.getLogger(__name__)
 
 #: Entry points through which other packages add formats.
 PLUGINS = "med_mat.exports"
@@ -122,16 +117,13 @@ _FORMATS: dict[str, ExportFormat] = {}
 @functools.cache
 def _load() -> None:
     """Import every format, once."""
-    ours = importlib.import_module(_FORMATS_PACKAGE)
-    for module in pkgutil.iter_modules(ours.__path__):
-        importlib.import_module(f"{_FORMATS_PACKAGE}.{module.name}")
-    for point in sorted(metadata.entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
-        try:
-            function = point.load()
-            if _FORMATS.get(point.name) is None or _FORMATS[point.name].make is not function:
-                raise ExportError(
-                    f"{point.value} is not a function decorated with @med_mat.export.export_format({point.name!r})."
-                )
-        except Exception as error:  # third-party code may raise any exception
-            package = point.dist.name if point.dist else point.value
-            log.warning("The export format %r of the package %r is left out: %s", point.name, package, error)
+    for _ in plugins.modules(_FORMATS_PACKAGE):
+        pass
+    for _ in plugins.named(PLUGINS, "export format", _problem):
+        pass
+
+
+def _problem(point: EntryPoint, function: object) -> str:
+    if point.name in _FORMATS and _FORMATS[point.name].make is function:
+        return ""
+    return f"{point.value} is not a function decorated with @med_mat.export.export_format({point.name!r})."

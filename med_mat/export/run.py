@@ -18,11 +18,12 @@ from med_mat import __version__, schema, strict, terms
 from med_mat.conventions import Convention
 from med_mat.errors import ExportError
 from med_mat.export import permit, place
-from med_mat.export.job import Exportable, Job, Settings, positions_of
+from med_mat.export.job import Job, Settings, positions_of
 from med_mat.export.permit import Pixels
 from med_mat.export.planning import Part, Plan, part_plan, passing
 from med_mat.export.registry import ExportFormat, format_named
 from med_mat.export.turns import Style
+from med_mat.index import Parts
 from med_mat.shell import counted
 from med_mat.tags import Positions
 
@@ -61,7 +62,7 @@ class Exported:
 
 
 def export(
-    experiment: Exportable,
+    experiment: Parts,
     out: str | os.PathLike[str],
     *,
     format: str,  # noqa: A002 - reads well
@@ -80,7 +81,7 @@ def export(
     that was interrupted is continued by the same call, to the same bytes.
 
     Args:
-        experiment: An experiment, or anything with parts (:class:`~med_mat.export.Exportable`).
+        experiment: An experiment, or anything with parts (:class:`~med_mat.index.Parts`).
         out: The folder to write: new, empty, or with this very export.
         format: The name of a format: see :func:`med_mat.export.export_formats`.
         style: "choice" (questions with options, answered by a letter), "open", or "auto": the question of the record.
@@ -144,7 +145,7 @@ def export(
 
 
 def plan(
-    experiment: Exportable,
+    experiment: Parts,
     *,
     format: str,  # noqa: A002 - reads well
     style: Style = "auto",
@@ -165,7 +166,7 @@ def plan(
     return Plan(ready.format.name, _parts(experiment, ready, style))
 
 
-def _parts(experiment: Exportable, ready: _Ready, style: Style) -> dict[str, Part]:
+def _parts(experiment: Parts, ready: _Ready, style: Style) -> dict[str, Part]:
     """What each part would contain; one of which terms keep back all is named too."""
     parts = {}
     for name in (*ready.positions, *(name for name in ready.left_out if name not in ready.positions)):
@@ -193,7 +194,7 @@ class _Ready:
     left_out: Mapping[str, int]  # part -> records that terms keep back
 
 
-def _prepare(experiment: Exportable, name: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> _Ready:
+def _prepare(experiment: Parts, name: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> _Ready:
     """Check a request, and what the terms of the sources say of it.
 
     Raises:
@@ -225,7 +226,7 @@ def _account(job: Job, facts: Mapping[str, Any]) -> None:
         file.write("\n }\n}\n")
 
 
-def _terms(experiment: Exportable, positions: Iterable[Any]) -> tuple[terms.Terms, ...]:
+def _terms(experiment: Parts, positions: Iterable[Any]) -> tuple[terms.Terms, ...]:
     return terms.of(experiment.mat.tags, np.concatenate([np.zeros(0, dtype=np.int64), *positions]))
 
 

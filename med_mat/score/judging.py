@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 
 from med_mat import conventions
 from med_mat.errors import ScoreError
-from med_mat.index import Index
+from med_mat.index import Index, Parts
 from med_mat.questions import Form
 from med_mat.questions.synonyms import Synonyms
 from med_mat.questions.texts import read_data
@@ -48,46 +48,6 @@ READ = (*HOW, "scores", "boxes", "missing")
 _FACTS = ("id", "labels", "labels_absent", "labels_unknown", "boxes", "width", "height")
 _UNPARSED = READ.index("unparsed")
 NOT_PARSED = "(no option)"
-
-
-class Asked(Protocol):
-    """The form of the questions of an experiment."""
-
-    @property
-    def questions(self) -> Form:
-        """As for :meth:`med_mat.MedMAT.questions`."""
-
-
-class Scorable(Protocol):
-    """What answers are given to: an experiment, or any other division of records into parts."""
-
-    @property
-    def mat(self) -> Index:
-        """The build."""
-
-    @property
-    def train_positions(self) -> Positions:
-        """In its index."""
-
-    @property
-    def validation_positions(self) -> Positions:
-        """In its index."""
-
-    @property
-    def test_positions(self) -> Positions:
-        """In its index."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Identifies the records of each part."""
-
-    @property
-    def definition(self) -> Mapping[str, Any]:
-        """What makes it again."""
-
-    @property
-    def options(self) -> Asked:
-        """Its options."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +80,7 @@ class _Question:
 
 
 def judge(
-    exp: Scorable,
+    exp: Parts,
     answers: Answers,
     *,
     part: Part = "test",

@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 from med_mat import __version__
 from med_mat.blind.report import of_parts
 from med_mat.errors import MissingExtraError
+from med_mat.index import Parts
 from med_mat.score import intervals, power, regions
 from med_mat.score.answers import Answers, Given, Missing, read
 from med_mat.score.intervals import RESAMPLES, Figure
-from med_mat.score.judging import KINDS, READ, Judged, Kind, Part, Scorable, Style, codes, judge
+from med_mat.score.judging import KINDS, READ, Judged, Kind, Part, Style, codes, judge
 from med_mat.score.result import FEW, VERSION, Cell, Records, Result, Section
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _CONFUSED = 500
 
 
 def score(
-    exp: Scorable,
+    exp: Parts,
     answers: Given | Answers,
     *,
     part: Part = "test",
@@ -106,7 +107,7 @@ def score(
     )
 
 
-def _blind(exp: Scorable, positions: npt.NDArray[np.int64], sections: list[Section]) -> dict[str, float] | None:
+def _blind(exp: Parts, positions: npt.NDArray[np.int64], sections: list[Section]) -> dict[str, float] | None:
     """The accuracy of each way of guessing without the image; None without training questions or options."""
     if not len(exp.train_positions) or not any(one.kind == "choice" for one in sections):
         return None

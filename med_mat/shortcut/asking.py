@@ -11,7 +11,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +20,7 @@ from med_mat import schema
 from med_mat.catalog import RowFacts
 from med_mat.errors import ExportError
 from med_mat.export import Exported, export
-from med_mat.export.job import Asked
-from med_mat.index import Index
+from med_mat.index import Asked, Index, Parts
 from med_mat.questions.question import single_choice
 from med_mat.questions.sampling import Sampler
 from med_mat.tags import Positions
@@ -43,35 +42,11 @@ _DISTRACTORS = 3
 _KINDS = dict(schema.FIELDS)
 
 
-class Tested(Protocol):
-    """An experiment, of which the test records are asked."""
-
-    @property
-    def mat(self) -> Index:
-        """The build."""
-
-    @property
-    def test_positions(self) -> Positions:
-        """In its index."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Identifies the records of each part."""
-
-    @property
-    def definition(self) -> Mapping[str, Any]:
-        """What makes it again."""
-
-    @property
-    def options(self) -> Asked:
-        """Its options."""
-
-
 @dataclass(frozen=True, eq=False)
 class Easy:
     """The test records of an experiment with an easy question. It can be exported and scored like an experiment."""
 
-    experiment: Tested
+    experiment: Parts
     axis: Axis
     seed: int = 0  # of the distractors and of the place of the answer
 
@@ -125,7 +100,7 @@ class Easy:
         return export(self, out, format=format, **settings)
 
 
-def easy(experiment: Tested, axis: Axis = "modality", *, seed: int = 0) -> Easy:
+def easy(experiment: Parts, axis: Axis = "modality", *, seed: int = 0) -> Easy:
     """The test records of an experiment, asked for their modality or area.
 
     Args:

@@ -100,7 +100,7 @@ def compare(asked: Easy, hard: Given | Answers, easy: Given | Answers, *, resamp
         ScoreError: The answers do not fit, or no record has options in the hard question.
     """
     given = [one if isinstance(one, Answers) else read(one) for one in (hard, easy)]
-    first = judge(asked.experiment, given[0], style="choice")  # type: ignore[arg-type]
+    first = judge(asked.experiment, given[0], style="choice")
     second = judge(asked, given[1], style="choice")
     places = {one: number for number, one in enumerate(second.ids)}
     if not first.ids:

@@ -22,24 +22,19 @@ of the group ``med_mat.experiments``, whose value is the function (``nearest = m
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
-import logging
-import pkgutil
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from importlib import metadata
+from importlib.metadata import EntryPoint
 from typing import Any, TypeVar, get_type_hints
 
-from med_mat import parameters
+from med_mat import parameters, plugins
 from med_mat.errors import SplitError
 from med_mat.parameters import Parameter
 from med_mat.splits.options import Options
 from med_mat.splits.result import Experiment
 from med_mat.taxonomy import did_you_mean
-
-log = logging.getLogger(__name__)
 
 #: Entry points through which other packages add experiments.
 PLUGINS = "med_mat.experiments"
@@ -146,19 +141,16 @@ _KINDS: dict[str, ExperimentKind] = {}
 @functools.cache
 def _load() -> None:
     """Import every experiment, once."""
-    ours = importlib.import_module(_KINDS_PACKAGE)
-    for module in pkgutil.iter_modules(ours.__path__):
-        importlib.import_module(f"{_KINDS_PACKAGE}.{module.name}")
-    for point in sorted(metadata.entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
-        try:
-            function = point.load()
-            if _KINDS.get(point.name) is None or _KINDS[point.name].make is not function:
-                raise SplitError(
-                    f"{point.value} is not a function {point.name!r} decorated with @med_mat.splits.experiment()."
-                )
-        except Exception as error:  # third-party code may raise any exception
-            package = point.dist.name if point.dist else point.value
-            log.warning("The experiment %r of the package %r is left out: %s", point.name, package, error)
+    for _ in plugins.modules(_KINDS_PACKAGE):
+        pass
+    for _ in plugins.named(PLUGINS, "experiment", _problem):
+        pass
+
+
+def _problem(point: EntryPoint, function: object) -> str:
+    if point.name in _KINDS and _KINDS[point.name].make is function:
+        return ""
+    return f"{point.value} is not a function {point.name!r} decorated with @med_mat.splits.experiment()."
 
 
 def _own_parameters(function: Callable[..., Any]) -> tuple[Parameter, ...]:
