@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from serving import Server, zipped
 
-from med_mat import catalog, hosts
+from med_mat import catalog, hosts, plugins
 from med_mat.catalog import Download, Layout, read_card
 from med_mat.download import download, plan
 from med_mat.download.http import Settings
@@ -28,7 +28,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Installs entry points for the time of a test."""
 
     def entry_points(*found: EntryPoint) -> None:
-        monkeypatch.setattr(hosts.metadata, "entry_points", lambda group: found if group == hosts.PLUGINS else ())
+        monkeypatch.setattr(plugins.metadata, "entry_points", lambda group: found if group == hosts.PLUGINS else ())
         hosts.hosts.cache_clear()
 
     yield entry_points

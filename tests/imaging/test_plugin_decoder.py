@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from med_mat import formats
+from med_mat import formats, plugins
 from med_mat.errors import ReadError
 from med_mat.example import Region
 from med_mat.formats import Decoder
@@ -138,7 +138,7 @@ def points(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def install(*found: EntryPoint) -> None:
         monkeypatch.setattr(
-            formats.metadata, "entry_points", lambda group: list(found) if group == formats.PLUGINS else []
+            plugins.metadata, "entry_points", lambda group: list(found) if group == formats.PLUGINS else []
         )
         for cache in caches:
             cache.cache_clear()
@@ -170,8 +170,8 @@ def test_a_decoder_of_another_package_is_found(points: Any, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("value", "why"),
     [
-        ("no_such_module:DECODER", "cannot be imported: ModuleNotFoundError"),
-        ("toy_scans.tiles:NOTHING", "cannot be imported: AttributeError"),
+        ("no_such_module:DECODER", "cannot be used: ModuleNotFoundError"),
+        ("toy_scans.tiles:NOTHING", "cannot be used: AttributeError"),
         ("toy_scans.tiles:Slide", "It names a ABCMeta, where a med_mat.formats.Decoder is expected"),
         ("med_mat.formats:NIFTI", "There is already a decoder named 'NIfTI'"),
     ],
