@@ -243,21 +243,16 @@ def _repetitions(one: _Definition, random: bool, where: str) -> tuple[tuple[int,
         split_seeds *= len(seeds)
     if len(set(seeds)) < len(seeds):
         raise SplitError(f"{where}: the seeds must be different, not {list(seeds)}.")
-    if len(split_seeds) != len(seeds):
-        few = "one for all repetitions, or " if random else ""
+    if random and len(split_seeds) != len(seeds):
         raise SplitError(
-            f"{where}: split_seeds must be {few}as many as seeds, {len(seeds)}, not {len(split_seeds)}"
-            + (
-                "."
-                if random
-                else f": nothing is random in the engine {one.engine}, so that repetitions over one split would be "
-                "the same. Leave out seeds, or split_seeds."
-            )
+            f"{where}: split_seeds must be one for all repetitions, or as many as seeds, {len(seeds)}, not "
+            f"{len(split_seeds)}."
         )
-    if not random and len(set(split_seeds)) < len(split_seeds):
+    if not random and (len(split_seeds) != len(seeds) or len(set(split_seeds)) < len(seeds)):
         raise SplitError(
-            f"{where}: nothing is random in the engine {one.engine}, so that the split_seeds must be different, not "
-            f"{list(split_seeds)}."
+            f"{where}: split_seeds must be different and as many as seeds, {len(seeds)}, not {list(split_seeds)}: "
+            f"nothing is random in the engine {one.engine}, and its repetitions over one split would be the same. "
+            "Leave out seeds or split_seeds."
         )
     return seeds, split_seeds
 

@@ -100,7 +100,7 @@ def markdown(report: Report) -> str:
     tables = [(title or "Accuracy", rows(some)) for title, some in parts.items()]
     for title, table in (*tables, ("Over targets", pooled(report)), ("What is tested", tests(report))):
         if table:
-            lines += [f"## {pages.escape(title)}", "", grid(table), ""]
+            lines += [f"## {pages.escape(title)}", "", _grid(table), ""]
     if report.studies:
         lines += [pages.bullets(map(pages.escape, _HOW_TO_READ)), ""]
     for title, some in _remarks(report):
@@ -238,7 +238,7 @@ def _aligned(table: Sequence[Cells]) -> list[str]:
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
-def grid(table: Sequence[Cells]) -> str:
+def _grid(table: Sequence[Cells]) -> str:
     """Rows as a Markdown table."""
     names = _names(table)
     return pages.table(names, ([pages.escape(row.get(name, "")) for name in names] for row in table))
