@@ -48,7 +48,8 @@ def write_engines(formatter: click.HelpFormatter) -> None:
 
     for name, one in training_engines().items():
         with formatter.section(f"Engine {name}"):
-            formatter.write_text(one.summary)
+            alike = "" if one.random else " Nothing is random: repetitions have a split each."
+            formatter.write_text(f"{one.summary}{alike}")
             settings = [
                 (each.name if each.required else f"{each.name}={each.default}", each.summary)
                 for each in parameters(one)
@@ -63,8 +64,17 @@ def _engine_options(command: Any) -> Any:
         (
             click.option("--engine", "engine_name", help="What trains and answers: see below."),
             click.option("--set", "texts", metavar="NAME=VALUE", multiple=True, help="A setting of it (repeatable)."),
-            click.option("--seeds", type=WholeNumbers(), help="Seeds of the model, one for each repetition.  [0,1,2]"),
-            click.option("--split-seed", type=click.IntRange(min=0), help="Seed of the split.  [0]"),
+            click.option(
+                "--seeds",
+                type=WholeNumbers(),
+                help="Seeds, one for each repetition: of the model, or, if nothing is random in the engine, of the "
+                "split.  [0,1,2]",
+            ),
+            click.option(
+                "--split-seed",
+                type=click.IntRange(min=0),
+                help="Seed of the split, for all repetitions; the only one if nothing is random in the engine.  [0]",
+            ),
             click.option("--max-records", type=click.IntRange(min=1), help="Most training records of an arm."),
             click.option("--out", type=FOLDER, help="Folder of the results; what is done there is not run again."),
             click.option("--cache", type=FOLDER, help="Folder of what tasks share, such as features.  [OUT/cache]"),
@@ -170,8 +180,8 @@ def reproduce(
               med-mat reproduce Med-MAT --engine probe --only two,disruption --out paper --list
     """
     import med_mat
-    from med_mat.experiment import report, table
-    from med_mat.experiment.reproduce import beside, definition
+    from med_mat.experiment import report
+    from med_mat.experiment.reproduce import definition, page
     from med_mat.files import write_atomically
 
     mat, parts = med_mat.open(where), [one for one in only.split(",") if one]
@@ -180,8 +190,7 @@ def reproduce(
     status = _perform(mat, asked, place, cache, listed, task, dry_run, jobs)
     if not (listed or dry_run or task):
         path = place / "paper.md"
-        text = table.grid(beside(report.collect(mat, place)))
-        write_atomically(path, f"# Ours beside the paper's\n\n{text}\n".encode())
+        write_atomically(path, page(report.collect(mat, place)).encode())
         click.echo(f"Written: {path}")
     return status
 

@@ -8,8 +8,8 @@
 - ``plan``: arms, audits, tasks, stored in a folder; ``runner``: the tasks, one by one
 - ``launch``: all of it in one call
 - ``engine``: the interface of what trains and answers, and the engines by name; ``engines``: those of this package
-- ``grading``: which answers are right; ``statistics``: intervals and tests over groups
-- ``report``: the figures; ``table``: as text, Markdown, LaTeX and CSV; ``picture``: as a picture
+- ``report``: the figures, computed by :mod:`med_mat.score`; ``table``: as text, Markdown, LaTeX and CSV;
+  ``picture``: as a picture; ``reproduce``: the experiments of the paper
 """
 
 from med_mat.experiment.definition import Definition, read

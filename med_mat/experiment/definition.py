@@ -12,6 +12,11 @@
     options: {among: redistributable=yes}
 
 An arm is a name, or a mapping that says how it is made: ``{arm: related-500, experiment: related, size: 500}``.
+
+Each arm is trained once for each of the ``seeds``. With an engine that has something random, all repetitions have the
+split of one seed, 0, or of as many ``split_seeds`` as ``seeds``. An engine in which nothing is random, such as
+``probe``, would answer alike: its repetitions have a split each, and ``seeds`` and ``split_seeds`` default to each
+other.
 """
 
 from __future__ import annotations
@@ -39,6 +44,8 @@ BASELINE_PLUS = "unrelated"
 #: Arms that train on the target itself: a ceiling, to which the others are not matched in size.
 CEILING = "single_task"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,60}")
+#: Seeds of the repetitions, if the definition has none.
+SEEDS = (0, 1, 2)
 #: Options that the definition sets elsewhere.
 _ELSEWHERE = {"seed": "split_seeds", "validation": "validation", "max_per_subset": "max_per_subset"}
 _EXAMPLE = "expected keys such as 'engine: probe' and 'target: CT/Lung/Cancer'"
@@ -102,7 +109,7 @@ class Definition:
         studies: Targets with their arms.
         settings: All settings of the engine.
         controls: Names of the engine's controls, which are all run on the same arms.
-        seeds: Seeds of the model, one for each repetition.
+        seeds: Seeds of the model, one for each repetition; of an engine without anything random, names of these.
         order_seeds: Seeds of the order of the training records, one for each repetition.
         split_seeds: Seeds of the split, one for each repetition.
         validation: Share of the training records of each arm that is set apart for validation, by group.
@@ -157,9 +164,9 @@ class _Definition:
     targets: tuple[str | _Study, ...] = ()
     arms: tuple[str | Mapping[str, Any], ...] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] | None = None
     order_seeds: tuple[int, ...] | None = None
-    split_seeds: tuple[int, ...] = (0,)
+    split_seeds: tuple[int, ...] | None = None
     validation: float = 0.1
     max_records: int | None = None
     max_per_subset: int | None = None
@@ -177,8 +184,9 @@ def read(given: Mapping[str, Any] | str | os.PathLike[str]) -> Definition:
     """
     data, where = (dict(given), "The definition") if isinstance(given, Mapping) else _file(Path(given))
     written: _Definition = strict.read(_Definition, _lists(data), where, error=SplitError)
-    _check_numbers(written, where)
     trains = engine.engine(written.engine, where)
+    seeds, split_seeds = _repetitions(written, trains.random, where)
+    _check_numbers(written, len(seeds), where)
     settings = engine.settings(trains, written.settings, where)
     if written.target is not None and written.targets:
         raise SplitError(f"{where} has both 'target' and 'targets': write one of them.")
@@ -189,15 +197,14 @@ def read(given: Mapping[str, Any] | str | os.PathLike[str]) -> Definition:
     for one in targets:
         asked = _Study(one) if isinstance(one, str) else one
         studies.append(_study(asked, written, {study.name for study in studies}, trains.untrained, where))
-    count = len(written.seeds)
     return Definition(
         engine=trains.name,
         studies=tuple(studies),
         settings=settings,
         controls=tuple(trains.controls(settings)),
-        seeds=written.seeds,
-        order_seeds=written.order_seeds or written.seeds,
-        split_seeds=written.split_seeds * (count if len(written.split_seeds) == 1 else 1),
+        seeds=seeds,
+        order_seeds=written.order_seeds or seeds,
+        split_seeds=split_seeds,
         validation=written.validation,
         max_records=written.max_records,
         max_per_subset=written.max_per_subset,
@@ -225,22 +232,34 @@ def _lists(data: Any) -> Any:
     return [_lists(one) for one in data] if isinstance(data, list | tuple) else data
 
 
-def _check_numbers(one: _Definition, where: str) -> None:
-    seeds = {"seeds": one.seeds, "order_seeds": one.order_seeds, "split_seeds": one.split_seeds}
-    for name, values in seeds.items():
+def _repetitions(one: _Definition, random: bool, where: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The seeds of the model and of the split, one of each for each repetition."""
+    for name, values in (("seeds", one.seeds), ("order_seeds", one.order_seeds), ("split_seeds", one.split_seeds)):
         if values is not None and (not values or min(values) < 0):
             raise SplitError(f"{where}: {name} must be whole numbers from 0, not {list(values)}.")
-    if len(set(one.seeds)) < len(one.seeds):
-        raise SplitError(f"{where}: the seeds must be different, not {list(one.seeds)}.")
-    if one.order_seeds is not None and len(one.order_seeds) != len(one.seeds):
+    seeds = one.seeds or (None if random else one.split_seeds) or SEEDS
+    split_seeds = one.split_seeds or ((0,) if random else seeds)
+    if random and len(split_seeds) == 1:
+        split_seeds *= len(seeds)
+    if len(set(seeds)) < len(seeds):
+        raise SplitError(f"{where}: the seeds must be different, not {list(seeds)}.")
+    if random and len(split_seeds) != len(seeds):
         raise SplitError(
-            f"{where}: order_seeds must be as many as seeds ({len(one.seeds)}), not {len(one.order_seeds)}."
+            f"{where}: split_seeds must be one for all repetitions, or as many as seeds, {len(seeds)}, not "
+            f"{len(split_seeds)}."
         )
-    if len(one.split_seeds) not in (1, len(one.seeds)):
+    if not random and (len(split_seeds) != len(seeds) or len(set(split_seeds)) < len(seeds)):
         raise SplitError(
-            f"{where}: split_seeds must be one for all repetitions, or as many as seeds, {len(one.seeds)}, not "
-            f"{len(one.split_seeds)}."
+            f"{where}: split_seeds must be different and as many as seeds, {len(seeds)}, not {list(split_seeds)}: "
+            f"nothing is random in the engine {one.engine}, and its repetitions over one split would be the same. "
+            "Leave out seeds or split_seeds."
         )
+    return seeds, split_seeds
+
+
+def _check_numbers(one: _Definition, repetitions: int, where: str) -> None:
+    if one.order_seeds is not None and len(one.order_seeds) != repetitions:
+        raise SplitError(f"{where}: order_seeds must be as many as seeds ({repetitions}), not {len(one.order_seeds)}.")
     for name in ("max_records", "max_per_subset"):
         value = getattr(one, name)
         if value is not None and value < 1:

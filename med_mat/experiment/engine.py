@@ -17,7 +17,7 @@ validation records. It knows nothing of tables, intervals or other arms, and sco
         rate: float = 1e-3
 
     class Mine:
-        name, summary, Settings, untrained = "mine", "My own trainer.", Settings, False
+        name, summary, Settings, untrained, random = "mine", "My own trainer.", Settings, False, True
 
         def check(self, settings): ...
         def run(self, task: Task) -> Outcome: ...
@@ -113,6 +113,10 @@ class Engine(Protocol):
     @property
     def untrained(self) -> bool:
         """Whether it can answer without training."""
+
+    @property
+    def random(self) -> bool:
+        """Whether its answers depend on the seed of the model, so that repetitions over one split differ."""
 
     def check(self, settings: Mapping[str, Any], /) -> None:
         """Check that what it needs is installed and that the settings go together.

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from med_mat.errors import PlotError
 from med_mat.experiment.definition import UNTRAINED
 from med_mat.experiment.report import ArmFigures, Report, StudyFigures
-from med_mat.experiment.statistics import Interval
 from med_mat.plot.canvas import blank, settings, write
 from med_mat.plot.style import PALETTE, Theme, one_line, theme_of
+from med_mat.score.paired import Arm, Difference
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,7 +43,7 @@ def picture(report: Report, *, theme: str = "light") -> Figure:
     colors = _colors(shown, look)
     lines = sum(len(study.arms) for study in shown)
     bottom = _TOP + len(shown) * _TARGET + lines * _LINE
-    widest = max(abs(end) for one in _differences(shown) for end in (one.low, one.high))
+    widest = max((abs(end) for study in shown for arm in study.arms for end in _ends(arm.own.difference)), default=0.0)
     spread = max(math.ceil(10 * widest), 1) / 10
     summary = (
         f"{len(report.studies)} targets, seeds {', '.join(map(str, report.seeds))}; bars: 95 % intervals over groups"
@@ -80,26 +80,26 @@ def _marks(
 ) -> None:
     """The marks of an arm in both panels."""
     for control in arm.controls.values():
-        _ring(axes, first + _PANEL * control.accuracy.value, y, look)
+        _ring(axes, first + _PANEL * control.accuracy.mean, y, look)
         if control.difference is not None:
-            _ring(axes, second + _PANEL * _place(control.difference.value, spread), y, look)
+            _ring(axes, second + _PANEL * _place(control.difference.difference, spread), y, look)
     own = arm.own.accuracy
-    _bar(axes, first + _PANEL * own.low, first + _PANEL * own.high, first + _PANEL * own.value, y, color)
+    _bar(axes, [first + _PANEL * end for end in _ends(own)], first + _PANEL * own.mean, y, color)
     if arm.published is not None:
         x = first + _PANEL * arm.published
         axes.plot([x], [y], marker="d", markersize=5, color=look.ink, linestyle="none")
     if arm.own.difference is not None:
         one = arm.own.difference
-        low, high, value = (second + _PANEL * _place(end, spread) for end in (one.low, one.high, one.value))
-        _bar(axes, low, high, value, y, color)
+        ends = [second + _PANEL * _place(end, spread) for end in _ends(one)]
+        _bar(axes, ends, second + _PANEL * _place(one.difference, spread), y, color)
 
 
 def _place(value: float, spread: float) -> float:
     return (value / spread + 1) / 2
 
 
-def _bar(axes: Axes, low: float, high: float, value: float, y: float, color: str) -> None:
-    axes.plot([low, high], [y, y], color=color, linewidth=2.2, solid_capstyle="butt", alpha=0.55)
+def _bar(axes: Axes, ends: Sequence[float], value: float, y: float, color: str) -> None:
+    axes.plot(ends, [y] * len(ends), color=color, linewidth=2.2, solid_capstyle="butt", alpha=0.55)
     axes.plot([value], [y], marker="o", markersize=5.5, color=color, linestyle="none")
 
 
@@ -141,6 +141,6 @@ def _colors(studies: Sequence[StudyFigures], look: Theme) -> dict[str, str]:
     return {name: colors.get(name, look.quiet) for name in names}
 
 
-def _differences(studies: Sequence[StudyFigures]) -> list[Interval]:
-    found = [arm.own.difference for study in studies for arm in study.arms if arm.own.difference is not None]
-    return found or [Interval(0.0, 0.0, 0.0)]
+def _ends(one: Arm | Difference | None) -> tuple[float, ...]:
+    """The ends of an interval, if there is one."""
+    return () if one is None or one.low is None or one.high is None else (one.low, one.high)

@@ -323,13 +323,17 @@ def _first(study: Study, made: Mapping[str, Experiment]) -> str:
 
 
 def _steps(study: Study, made: PlannedStudy, definition: Definition) -> Iterator[Step]:
-    """The tasks of a study: each arm for each repetition, and each control of a trained arm."""
+    """The tasks of a study: each arm for each repetition, and each control of a trained arm.
+
+    An arm that is not trained has one repetition for each split, whose tests may be other samples of the records.
+    """
     seeds = list(zip(definition.seeds, definition.order_seeds, definition.split_seeds, strict=True))
+    of_splits = list({seed[2]: seed for seed in reversed(seeds)}.values())[::-1]
     for control in ("", *definition.controls):
         for arm in made.arms:
             if control and arm == UNTRAINED:
                 continue
-            for seed, order, split_seed in seeds[:1] if arm == UNTRAINED else seeds:
+            for seed, order, split_seed in of_splits if arm == UNTRAINED else seeds:
                 if str(split_seed) in made.arms[arm]:
                     name = "-".join(one for one in (study.name, arm, control, f"seed{seed}") if one)
                     yield Step(name, study.name, arm, control, seed, order, split_seed)

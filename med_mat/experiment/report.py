@@ -7,24 +7,27 @@ missing.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from med_mat import __version__
 from med_mat.errors import EngineError
 from med_mat.experiment import plan as planning
-from med_mat.experiment import runner, statistics
+from med_mat.experiment import runner
 from med_mat.experiment.definition import UNTRAINED
 from med_mat.experiment.plan import Plan, PlannedStudy
 from med_mat.experiment.runner import Done
-from med_mat.experiment.statistics import Drawn, Floats, Interval
+from med_mat.score import paired
 from med_mat.score.answers import read
-from med_mat.score.comparing import holm
-from med_mat.score.judging import KINDS, READ, Judged, judge
+from med_mat.score.comparing import Comparison
+from med_mat.score.intervals import Floats
+from med_mat.score.judging import KINDS, READ, Judged, Kind, judge
+from med_mat.score.paired import Arm, Difference, MeanDifference
 from med_mat.score.scoring import MEASURES
 
 if TYPE_CHECKING:
@@ -40,13 +43,9 @@ _UNREAD = tuple(READ.index(how) for how in ("unparsed", "ambiguous", "refusal"))
 class Figures:
     """The figures of an arm, from 0 to 1; of a control, those of the arm under the control's settings."""
 
-    accuracy: Interval
-    seeds: tuple[float, ...]  # accuracy of each repetition
+    accuracy: Arm  # over repetitions, and of each
     unread: float  # share of the answers that could not be read: they count as wrong
-    difference: Interval | None = None  # to the arm that it is compared with
-    p: float | None = None  # of a permutation test, paired by group
-    adjusted: float | None = None  # the same, adjusted over targets by Holm's method
-    detectable: float | None = None  # the smallest difference that the test could show: see Drawn.detectable
+    difference: Difference | None = None  # to the arm that it is compared with; p is adjusted over targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,8 @@ class StudyFigures:
     name: str
     target: str
     table: str
-    measure: str  # accuracy, F1 or mean IoU: that of most of its questions
+    kind: Kind  # of most of its questions: those that are compared
+    measure: str  # accuracy, F1 or mean IoU
     records: int  # compared
     ungraded: int  # tested records that are not compared: other kinds of questions, or nothing that text answers
     groups: int
@@ -81,6 +81,22 @@ class StudyFigures:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
+    def comparison(self) -> Comparison:
+        """Its arms without the controls, as :func:`med_mat.score.compare` returns those of any answers."""
+        return Comparison(
+            target=self.target,
+            kind=self.kind,
+            measure=self.measure,
+            records=self.records,
+            groups=self.groups,
+            chance=self.chance,
+            blind=self.blind_best,
+            reference=next((one.reference for one in self.arms if one.reference), ""),
+            arms=tuple(one.own.accuracy for one in self.arms),
+            differences=tuple(one.own.difference for one in self.arms if one.own.difference is not None),
+            notes=(*self.notes, *self.warnings),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
@@ -89,9 +105,8 @@ class Pooled:
     arm: str
     reference: str
     targets: int
-    difference: Interval  # over targets and groups
-    p: float  # over targets
-    controls: Mapping[str, Interval]
+    difference: MeanDifference
+    controls: Mapping[str, MeanDifference]
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,17 +173,17 @@ def collect(mat: MedMAT, out: Path) -> Report:
 
 @dataclass(frozen=True, slots=True)
 class _Measured:
-    """The grades of a study: (arm, control) -> draws, for arms all of whose tasks are done."""
+    """The scores of a study, for arms all of whose tasks are done."""
 
     study: PlannedStudy
     complete: tuple[str, ...]  # arms
-    drawn: Mapping[str, Drawn]  # control -> draws of the arms
-    seeds: Mapping[tuple[str, str], tuple[float, ...]]  # (arm, control) -> accuracy of each repetition
+    scores: Mapping[str, Mapping[str, Floats]]  # control -> arm -> (repetitions, records); NaN where not tested
+    models: Mapping[tuple[str, str], Sequence[str | None]]  # (arm, control) -> name of the model of each repetition
     unread: Mapping[tuple[str, str], float]
-    measure: str
-    records: int
+    kind: Kind
+    positions: npt.NDArray[np.int64]  # (records,)
+    group: npt.NDArray[np.int64]  # (records,)
     ungraded: int
-    groups: int
 
     @classmethod
     def of(cls, mat: MedMAT, plan: Plan, study: PlannedStudy, done: Mapping[str, Done], out: Path) -> _Measured:
@@ -177,44 +192,36 @@ class _Measured:
         complete = tuple(arm for arm in study.arms if arm not in unfinished)
         splits: dict[str, Experiment] = {}
         judged: dict[tuple[str, str], list[Judged]] = {}
+        models: dict[tuple[str, str], list[str | None]] = {}
         for step in steps:
             if step.arm in complete:
                 name = planning.split_name(step.study, step.arm, step.split_seed)
                 if name not in splits:
                     splits[name] = mat.load_split(planning.split_path(out, name))
-                path = runner.checked_answers(out, done[step.name])
-                judged.setdefault((step.arm, step.control), []).append(judge(splits[name], read(path)))
+                given = read(runner.checked_answers(out, done[step.name]))
+                judged.setdefault((step.arm, step.control), []).append(judge(splits[name], given))
+                models.setdefault((step.arm, step.control), []).append(given.model)
         if not judged:
-            return cls(study, (), {}, {}, {}, "", 0, 0, 0)
+            nothing = np.zeros(0, dtype=np.int64)
+            return cls(study, (), {}, {}, {}, KINDS[0], nothing, nothing, 0)
         every = [one for some in judged.values() for one in some]
-        shared = _shared(one.positions for one in every)  # tests of other split seeds may have other records
-        kinds = every[0].kind[np.isin(every[0].positions, shared)]
+        # the tests of other split seeds may be other samples of the records
+        asked, first = np.unique(np.concatenate([one.positions for one in every]), return_index=True)
+        kinds = np.concatenate([one.kind for one in every])[first]
         kind = int(np.bincount(kinds, minlength=len(KINDS)).argmax())
-        shared = shared[kinds == kind]
-        groups = mat.tags.group[shared].astype(np.int64)
+        positions = asked[kinds == kind]
         scores: dict[str, dict[str, Floats]] = {}
         unread = {}
         for (arm, control), some in judged.items():
-            places = [np.searchsorted(one.positions, shared) for one in some]
-            rows = [one.score[place] for one, place in zip(some, places, strict=True)]
-            scores.setdefault(control, {})[arm] = np.stack(rows)
-            hows = [one.how[place] for one, place in zip(some, places, strict=True)]
+            hows = np.concatenate([one.how[one.kind == kind] for one in some])
             unread[arm, control] = float(np.isin(hows, _UNREAD).mean())
+            rows = [_placed(one.score[one.kind == kind], one.positions[one.kind == kind], positions) for one in some]
+            scores.setdefault(control, {})[arm] = np.stack(rows)
+        tested = np.unique(np.concatenate([one.test_positions for one in splits.values()]))
         return cls(
-            study,
-            complete,
-            {control: statistics.draw(arms, groups) for control, arms in scores.items()},
-            {
-                (arm, control): tuple(float(one) for one in rows.mean(axis=1))
-                for control, arms in scores.items()
-                for arm, rows in arms.items()
-            },
-            unread,
-            MEASURES[KINDS[kind]],
-            len(shared),
-            len(next(iter(splits.values())).test_positions) - len(shared),
-            len(np.unique(groups)),
-        )
+            study, complete, scores, models, unread, KINDS[kind],
+            positions, mat.tags.group[positions].astype(np.int64), len(tested) - len(positions),
+        )  # fmt: skip
 
     def figures(self, plan: Plan) -> StudyFigures:
         study = self.study
@@ -229,14 +236,13 @@ class _Measured:
                     parts.train,
                     parts.validation,
                     self.of_arm(arm, ""),
-                    {one: self.of_arm(arm, one) for one in plan.controls if arm in self.drawn[one].value}
-                    if arm != UNTRAINED
-                    else {},
+                    {one: self.of_arm(arm, one) for one in plan.controls if arm != UNTRAINED},
                     None if published is None else published / 100,
                 )
             )
         return StudyFigures(
-            study.name, study.target, study.table, self.measure, self.records, self.ungraded, self.groups,
+            study.name, study.target, study.table, self.kind, MEASURES[self.kind],
+            len(self.positions), self.ungraded, len(np.unique(self.group)),
             study.chance, study.blind, study.blind_best,
             tuple(found), study.left_out, study.notes, study.warnings,
         )  # fmt: skip
@@ -247,23 +253,18 @@ class _Measured:
         return other if other in self.complete else ""
 
     def of_arm(self, arm: str, control: str) -> Figures:
-        drawn, other = self.drawn[control], self.reference(arm)
-        own = Figures(drawn.score(arm), self.seeds[arm, control], self.unread[arm, control])
-        if not other or other not in drawn.value:
-            return own
-        return replace(
-            own,
-            difference=drawn.difference(arm, other),
-            p=drawn.p_value(arm, other),
-            detectable=drawn.detectable(arm, other),
+        scores, other = self.scores[control], self.reference(arm)
+        return Figures(
+            paired.arm(arm, scores[arm], self.group, self.models[arm, control]),
+            self.unread[arm, control],
+            paired.difference(scores, arm, other, self.group) if other in scores else None,
         )
 
 
-def _shared(tests: Iterable[Any]) -> Any:
-    """The positions that all of these tests have, ascending."""
-    found: Any = None
-    for one in tests:
-        found = one if found is None else np.intersect1d(found, one)
+def _placed(values: Floats, places: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> Floats:
+    """Values of some records among those of all wanted ones, which are ascending; NaN for the others."""
+    found = np.full(len(wanted), np.nan)
+    found[np.searchsorted(wanted, places)] = values
     return found
 
 
@@ -272,47 +273,52 @@ def _adjusted(studies: Sequence[StudyFigures]) -> list[StudyFigures]:
     family: dict[str, list[tuple[int, float]]] = {}
     for number, study in enumerate(studies):
         for one in study.arms:
-            if one.own.p is not None:
-                family.setdefault(one.arm, []).append((number, one.own.p))
+            if one.own.difference is not None:
+                family.setdefault(one.arm, []).append((number, one.own.difference.p))
     adjusted: dict[tuple[int, str], float] = {}
     for arm, found in family.items():
-        values = holm([p for _, p in found])
+        values = paired.holm([p for _, p in found])
         adjusted |= {(number, arm): value for (number, _), value in zip(found, values, strict=True)}
     return [
-        replace(
-            study,
-            arms=tuple(
-                replace(one, own=replace(one.own, adjusted=adjusted.get((number, one.arm)))) for one in study.arms
-            ),
-        )
+        replace(study, arms=tuple(_with_holm(one, adjusted.get((number, one.arm))) for one in study.arms))
         for number, study in enumerate(studies)
     ]
 
 
-def _pooled(plan: Plan, measured: Sequence[_Measured]) -> Iterable[Pooled]:
+def _with_holm(one: ArmFigures, p: float | None) -> ArmFigures:
+    if one.own.difference is None:
+        return one
+    return replace(one, own=replace(one.own, difference=replace(one.own.difference, p_holm=p)))
+
+
+def _pooled(plan: Plan, measured: Sequence[_Measured]) -> Iterator[Pooled]:
     """For each arm that is compared on several targets, the mean difference."""
-    pairs: dict[tuple[str, str], list[_Measured]] = {}
+    pairs: dict[tuple[str, str], dict[str, list[_Measured]]] = {}
     for one in measured:
         for arm in one.complete:
             if other := one.reference(arm):
-                pairs.setdefault((arm, other), []).append(one)
-    for (arm, other), some in pairs.items():
-        targets: dict[str, list[_Measured]] = {}
-        for one in some:
-            targets.setdefault(one.study.target, []).append(one)
+                pairs.setdefault((arm, other), {}).setdefault(one.study.target, []).append(one)
+    for (arm, other), targets in pairs.items():
         if len(targets) > 1:
-            own, p = _mean(targets, "", arm, other)
             controls = {
-                control: _mean(targets, control, arm, other)[0] for control in plan.controls if arm != UNTRAINED
+                control: paired.over_targets([_of_target(some, control, arm, other) for some in targets.values()])
+                for control in plan.controls
+                if UNTRAINED not in (arm, other)
             }
-            yield Pooled(arm, other, len(targets), own, p, controls)
+            own = paired.over_targets([_of_target(some, "", arm, other) for some in targets.values()])
+            yield Pooled(arm, other, len(targets), own, controls)
 
 
-def _mean(targets: Mapping[str, Sequence[_Measured]], control: str, arm: str, other: str) -> tuple[Interval, float]:
-    """The mean over targets of the mean difference of each: combinations of one target are not independent."""
-    draws, values = [], []
-    for some in targets.values():
-        drawn = [one.drawn[control] for one in some]
-        draws.append(np.mean([one.draws[arm] - one.draws[other] for one in drawn], axis=0))
-        values.append(float(np.mean([one.value[arm] - one.value[other] for one in drawn])))
-    return statistics.pooled(draws, values)
+def _of_target(
+    some: Sequence[_Measured], control: str, arm: str, other: str
+) -> tuple[list[tuple[Floats, Floats]], npt.NDArray[np.int64]]:
+    """The scores of two arms in each study of a target, over the records of all of them, and the groups of these."""
+    positions, first = np.unique(np.concatenate([one.positions for one in some]), return_index=True)
+    pairs = []
+    for one in some:
+        ours, theirs = (
+            np.stack([_placed(row, one.positions, positions) for row in one.scores[control][name]])
+            for name in (arm, other)
+        )
+        pairs.append((ours, theirs))
+    return pairs, np.concatenate([one.group for one in some])[first]

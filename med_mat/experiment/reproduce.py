@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from med_mat import catalog, paper
+from med_mat import catalog, markdown, paper
 from med_mat.errors import EngineError, MedMATError
 from med_mat.experiment import arms as making
 from med_mat.experiment import definition as definitions
@@ -23,6 +23,7 @@ from med_mat.taxonomy import did_you_mean
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
+    from med_mat.score.published import Beside
 
 #: The model whose published figures are shown beside ours, where there is a choice.
 MODEL = "LLaVA-v1.5-7B"
@@ -68,33 +69,34 @@ def definition(mat: MedMAT, given: Mapping[str, Any], only: Sequence[str] = ()) 
     return replace(definitions.read({**whole, "targets": found.studies}), absent=found.absent)
 
 
-def beside(report: Report) -> list[dict[str, str]]:
-    """Our figures beside the published ones: one row for each combination of the paper, made or not.
+def beside(report: Report) -> dict[CombinationKind, Beside]:
+    """The tables of the paper's combinations with our figures beside the published ones, for which any were planned.
 
-    A combination helps where training on it beats both baselines, which is the paper's rule; ours stands beside the p
-    value of the comparison with Baseline+, since a difference of the paper's size is often within chance.
+    The rows are those of :meth:`med_mat.paper.Table.beside`; ``report.left_out`` says why others are blank.
     """
-    made = {study.name: {arm.arm: arm for arm in study.arms} for study in report.studies}
-    rows = []
-    for row in paper.combinations():
-        name, figures = f"{row.kind}-{row.number:02}", row.figures.get(MODEL) or next(iter(row.figures.values()))
-        ours = made.get(name, {})
-        cells = {"combination": f"{row.number}. {_words(row)}", "table": row.kind}
-        for title, published, arm in (
-            ("B", figures.baseline, UNTRAINED),
-            ("B+", figures.baseline_plus, BASELINE_PLUS),
-            ("T", figures.trained, _ARM),
-        ):
-            cells[f"paper {title}"] = "" if published is None else f"{published:g}"
-            cells[f"our {title}"] = f"{100 * ours[arm].own.accuracy.value:.1f}" if arm in ours else ""
-        cells["paper helps"] = "yes" if figures.helps else "no"
-        if _ARM in ours:
-            others = [ours[arm].own.accuracy.value for arm in (UNTRAINED, BASELINE_PLUS) if arm in ours]
-            cells["our helps"] = "yes" if others and ours[_ARM].own.accuracy.value > max(others) else "no"
-            cells["p"] = "" if ours[_ARM].own.p is None else f"{ours[_ARM].own.p:.4f}"
-        cells["missing"] = report.left_out.get(name, "")
-        rows.append(cells)
-    return rows
+    planned = {study.name: study for study in report.studies}
+    found: dict[CombinationKind, Beside] = {}
+    for kind in get_args(CombinationKind):
+        names = {row.number: _name(row) for row in paper.combinations(kind)}
+        if not {*names.values()}.isdisjoint((*planned, *report.left_out)):
+            ours = {number: planned[name].comparison() for number, name in names.items() if name in planned}
+            found[kind] = paper.table(kind).beside(ours)
+    return found
+
+
+def page(report: Report) -> str:
+    """The same as a page of Markdown, with what is missing, and why."""
+    parts = ["# Ours beside the paper's"]
+    parts += [f"## {markdown.escape(one.title)}\n\n{one.table()}".rstrip() for one in beside(report).values()]
+    if report.left_out:
+        reasons = (markdown.escape(f"{name}: {why}") for name, why in report.left_out.items())
+        parts.append(f"## Missing here\n\n{markdown.bullets(reasons)}".rstrip())
+    return "\n\n".join(parts) + "\n"
+
+
+def _name(row: PaperCombination) -> str:
+    """The name of the study of a combination."""
+    return f"{row.kind}-{row.number:02}"
 
 
 def _combinations(kind: CombinationKind, title: str) -> Callable[..., None]:
@@ -102,7 +104,7 @@ def _combinations(kind: CombinationKind, title: str) -> Callable[..., None]:
 
     def add(mat: MedMAT, _whole: Mapping[str, Any], first: list[str], found: _Found) -> None:
         for row in paper.combinations(kind):
-            name = f"{kind}-{row.number:02}"
+            name = _name(row)
             try:
                 study = _study(mat, row, name, title)
             except MedMATError as error:

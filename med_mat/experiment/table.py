@@ -12,8 +12,8 @@ from typing import Any
 from med_mat import markdown as pages
 from med_mat.errors import EngineError
 from med_mat.experiment.report import Report, StudyFigures
-from med_mat.experiment.statistics import Interval
 from med_mat.files import write_atomically
+from med_mat.score.paired import Arm, Difference, MeanDifference
 
 Cells = Mapping[str, str]
 #: The columns of the main table; those of the controls and of the paper come after them.
@@ -36,16 +36,16 @@ def rows(studies: Iterable[StudyFigures]) -> list[dict[str, str]]:
     for study in studies:
         for number, arm in enumerate(study.arms):
             row = {"target": study.target if number == 0 else "", "arm": arm.arm, "train": f"{arm.train:,}"}
-            row |= {"accuracy": _interval(arm.own.accuracy)}
+            row |= {"accuracy": _interval(arm.own.accuracy.mean, arm.own.accuracy)}
             if number == 0:
                 row |= {"chance": _percent(study.chance), "blind": _percent(study.blind_best)}
-            if arm.own.difference is not None:
-                row |= {"difference": f"{_interval(arm.own.difference, signed=True)} to {arm.reference}"}
-                row |= {"p": _p(arm.own.p), "Holm": _p(arm.own.adjusted)}
-                row |= {"detectable": _percent(arm.own.detectable)}
+            if (gain := arm.own.difference) is not None:
+                row |= {"difference": f"{_difference(gain)} to {arm.reference}"}
+                row |= {"p": _p(gain.p), "Holm": _p(gain.p_holm), "detectable": _percent(gain.detectable)}
             for name, control in arm.controls.items():
-                beside = "" if control.difference is None else f" ({_percent(control.difference.value, signed=True)})"
-                row[name] = f"{_percent(control.accuracy.value)}{beside}"
+                more = control.difference
+                beside = "" if more is None else f" ({_percent(more.difference, signed=True)})"
+                row[name] = f"{_percent(control.accuracy.mean)}{beside}"
             if arm.published is not None:
                 row["paper"] = _percent(arm.published)
             found.append(row)
@@ -73,9 +73,9 @@ def pooled(report: Report) -> list[dict[str, str]]:
             "arm": one.arm,
             "to": one.reference,
             "targets": f"{one.targets}",
-            "difference": _interval(one.difference, signed=True),
-            "p": _p(one.p),
-            **{name: _interval(value, signed=True) for name, value in one.controls.items()},
+            "difference": _difference(one.difference),
+            "p": _p(one.difference.p),
+            **{name: _difference(control) for name, control in one.controls.items()},
         }
         for one in report.pooled
     ]
@@ -100,7 +100,7 @@ def markdown(report: Report) -> str:
     tables = [(title or "Accuracy", rows(some)) for title, some in parts.items()]
     for title, table in (*tables, ("Over targets", pooled(report)), ("What is tested", tests(report))):
         if table:
-            lines += [f"## {pages.escape(title)}", "", grid(table), ""]
+            lines += [f"## {pages.escape(title)}", "", _grid(table), ""]
     if report.studies:
         lines += [pages.bullets(map(pages.escape, _HOW_TO_READ)), ""]
     for title, some in _remarks(report):
@@ -141,12 +141,18 @@ def to_csv(report: Report) -> str:
     for study in report.studies:
         for arm in study.arms:
             for control, one in {"": arm.own, **arm.controls}.items():
+                gain = one.difference
+                tested_so = (
+                    ("",) * 6
+                    if gain is None
+                    else (*_three(gain.difference, gain), gain.p, gain.p_holm, gain.detectable)
+                )
                 writer.writerow(
                     (
                         study.table, study.target, arm.arm, control, arm.reference, arm.train, arm.validation,
                         study.records, study.groups, study.chance, study.blind_best,
-                        *_three(one.accuracy), *_three(one.difference), one.p, one.adjusted, one.detectable,
-                        one.unread, " ".join(f"{seed:.6f}" for seed in one.seeds),
+                        *_three(one.accuracy.mean, one.accuracy), *tested_so,
+                        one.unread, " ".join(f"{seed:.6f}" for seed in one.accuracy.seeds),
                         "" if control else arm.published, report.synthetic,
                     )
                 )  # fmt: skip
@@ -232,7 +238,7 @@ def _aligned(table: Sequence[Cells]) -> list[str]:
     return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
-def grid(table: Sequence[Cells]) -> str:
+def _grid(table: Sequence[Cells]) -> str:
     """Rows as a Markdown table."""
     names = _names(table)
     return pages.table(names, ([pages.escape(row.get(name, "")) for name in names] for row in table))
@@ -257,9 +263,16 @@ def _percent(value: float | None, *, signed: bool = False) -> str:
     return f"{100 * value:{'+' if signed else ''}.1f}".replace("-", "−")
 
 
-def _interval(one: Interval, *, signed: bool = False) -> str:
+def _interval(value: float, one: Arm | Difference | MeanDifference, *, signed: bool = False) -> str:
+    """A value with its interval, which that of a single group does not have."""
+    if one.low is None or one.high is None:
+        return _percent(value, signed=signed)
     ends = ", ".join(_percent(end, signed=signed) for end in (one.low, one.high))
-    return f"{_percent(one.value, signed=signed)} [{ends}]"
+    return f"{_percent(value, signed=signed)} [{ends}]"
+
+
+def _difference(one: Difference | MeanDifference) -> str:
+    return _interval(one.difference, one, signed=True)
 
 
 def _p(value: float | None) -> str:
@@ -268,5 +281,5 @@ def _p(value: float | None) -> str:
     return f"{value:.4f}" if value >= 0.0001 else "< 0.0001"
 
 
-def _three(one: Interval | None) -> tuple[Any, ...]:
-    return ("", "", "") if one is None else (one.value, one.low, one.high)
+def _three(value: float, one: Arm | Difference) -> tuple[Any, ...]:
+    return value, one.low, one.high

@@ -4,12 +4,13 @@
 - ``judging``: what each answer is worth; ``regions``: boxes and masks
 - ``intervals``: intervals over groups; ``power``: how small a difference a test can show
 - ``scoring``: from answers to a result; ``result``, ``tables``: results as text, tables and files
-- ``comparing``: models compared on the same records, and seeds pooled
+- ``comparing``: models compared on the same records, and seeds pooled; ``paired``: the statistics of it
 """
 
 from med_mat.score.answers import Answers, read
-from med_mat.score.comparing import Comparison, compare, holm
+from med_mat.score.comparing import Comparison, compare
 from med_mat.score.intervals import Figure
+from med_mat.score.paired import holm
 from med_mat.score.parsing import Parsed, parse, parse_findings
 from med_mat.score.power import detectable
 from med_mat.score.result import Cell, Result, Section, load

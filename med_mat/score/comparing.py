@@ -1,33 +1,24 @@
-"""Models compared on the same records, and seeds pooled.
+"""Models compared on the same records, and seeds pooled: from results to a comparison.
 
-Every test is paired: what counts is the records on which two models differ.
-
-===================  ===================================================================================================
-interval             two-level bootstrap: seeds, and groups of records, are drawn with replacement; percentile method
-permutation test     of the difference: the sign of each group's difference is drawn, the seeds' means compared
-exact McNemar test   of each pair of runs, as if records were independent (statsmodels)
-Holm                 p values of several models against one reference, adjusted together (statsmodels)
-detectable           the difference that this test, with the spread it has, shows with a power of 80 %
-helps                the paper's mark: a mean strictly above that of the reference and of the untrained model. No test
-===================  ===================================================================================================
+The statistics are those of :mod:`med_mat.score.paired`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import norm
 
 from med_mat import markup
-from med_mat.errors import MissingExtraError, ScoreError
-from med_mat.score import intervals, power, tables
+from med_mat.errors import ScoreError
+from med_mat.score import paired, power, tables
 from med_mat.score.intervals import RESAMPLES
+from med_mat.score.paired import Arm, Difference, holm
 from med_mat.score.result import Result
 from med_mat.shell import counted, printable
 from med_mat.taxonomy import did_you_mean
@@ -35,10 +26,6 @@ from med_mat.taxonomy import did_you_mean
 if TYPE_CHECKING:
     from med_mat.score.tables import Format
 
-#: Number of sign changes that a permutation test draws.
-PERMUTATIONS = 20_000
-#: The arm that is a baseline for the paper's mark beside the reference.
-UNTRAINED = "untrained"
 #: Fewer discordant records than these cannot reach 5 % in an exact McNemar test.
 _FEWEST = 6
 _HEAD = (
@@ -46,42 +33,6 @@ _HEAD = (
     *("p permutation", "p Holm", "p McNemar", "detectable", "helps"),
 )
 _Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """One model, trained with one or several seeds."""
-
-    name: str
-    mean: float  # over seeds
-    sd: float | None  # over seeds, as of a sample; None for one seed
-    low: float | None  # of the 95 % interval over seeds and groups
-    high: float | None
-    seeds: tuple[float, ...]  # the score of each run
-    models: tuple[str | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """An arm minus the reference, on the same records."""
-
-    arm: str
-    reference: str
-    difference: float
-    low: float | None
-    high: float | None
-    p: float  # permutation test by group
-    p_holm: float | None  # adjusted over the arms of this comparison
-    mcnemar: tuple[float, ...]  # of each pair of runs; empty if scores are not 0 and 1
-    better: int  # groups in which the arm is better
-    worse: int
-    detectable: float | None  # at a power of 80 %
-    helps: bool
-
-    @property
-    def significant(self) -> bool:
-        """Whether the adjusted p value of the permutation test is below 5 %."""
-        return (self.p if self.p_holm is None else self.p_holm) < power.LEVEL
 
 
 @dataclass(frozen=True)
@@ -214,18 +165,21 @@ def compare(
     if found is None:
         raise ScoreError(f"There is no question of the kind {kind!r}: {', '.join(one.kind for one in first.sections)}.")
     ids = [one for one, of in zip(first.records.id, first.records.kind, strict=True) if of == found.kind]
-    values = {name: [_values(one, name, ids, found.kind) for one in results] for name, results in given.items()}
+    scores = {
+        name: np.stack([_values(one, name, ids, found.kind) for one in results]) for name, results in given.items()
+    }
     group = np.array([g for g, of in zip(first.records.group, first.records.kind, strict=True) if of == found.kind])
-    several = {name: _arm(name, given[name], of, group, resamples, seed) for name, of in values.items()}
-    base = {reference, UNTRAINED} & several.keys()
-    differences = []
-    for name, of in values.items():
-        if name == reference:
-            continue
-        marks = all(several[name].mean > several[other].mean for other in base - {name})
-        differences.append(_difference(name, reference, of, values[reference], group, marks, resamples, seed))
+    several = [
+        paired.arm(name, of, group, [one.model for one in given[name]], resamples=resamples, seed=seed)
+        for name, of in scores.items()
+    ]
+    differences = [
+        paired.difference(scores, name, reference, group, resamples=resamples, seed=seed)
+        for name in scores
+        if name != reference
+    ]
     adjusted = holm([one.p for one in differences]) if differences else []
-    known = [_with_holm(one, p) for one, p in zip(differences, adjusted, strict=True)]
+    known = [replace(one, p_holm=p) for one, p in zip(differences, adjusted, strict=True)]
     return Comparison(
         target=str(first.definition.get("target") or first.name),
         kind=found.kind,
@@ -235,27 +189,10 @@ def compare(
         chance=found.chance,
         blind=_blind(given) if found.kind == "choice" else None,
         reference=reference,
-        arms=tuple(several.values()),
+        arms=tuple(several),
         differences=tuple(known),
         notes=tuple(_notes(given, known, len(ids), len(np.unique(group)), first)),
     )
-
-
-def holm(p: Sequence[float]) -> list[float]:
-    """P values adjusted by Holm's method, such as those of one arm over several targets.
-
-    Raises:
-        MissingExtraError: statsmodels is not installed.
-    """
-    try:
-        from statsmodels.stats.multitest import multipletests
-    except ImportError as error:
-        raise _missing() from error
-    return [float(one) for one in multipletests(list(p), method="holm")[1]] if p else []
-
-
-def _missing() -> MissingExtraError:
-    return MissingExtraError("Comparing models needs the package statsmodels: pip install 'med-mat[score]'.")
 
 
 def _values(result: Result, name: str, ids: Sequence[str], kind: str) -> _Values:
@@ -271,124 +208,6 @@ def _values(result: Result, name: str, ids: Sequence[str], kind: str) -> _Values
             f"missing and {more:,} are others, such as {example!r}. Arms are compared on the same test records."
         )
     return np.array([known[one] for one in ids])
-
-
-def _arm(name: str, results: Sequence[Result], of: Sequence[_Values], group: _Values, resamples: int, seed: int) -> Arm:
-    runs = [float(one.mean()) for one in of]
-    low = high = None
-    if len(of) == 1:
-        figure = intervals.mean(of[0], group, share=_binary(of), resamples=resamples, seed=seed)
-        low, high = figure.low, figure.high
-    elif len(np.unique(group)) > 1:
-        low, high = intervals.ends(intervals.seeds(of, group, resamples, seed))
-    sd = float(np.std(runs, ddof=1)) if len(runs) > 1 else None
-    return Arm(name, float(np.mean(runs)), sd, low, high, tuple(runs), tuple(one.model for one in results))
-
-
-def _binary(of: Sequence[_Values]) -> bool:
-    return all(bool(np.isin(one, (0.0, 1.0)).all()) for one in of)
-
-
-def _difference(
-    name: str,
-    reference: str,
-    ours: Sequence[_Values],
-    theirs: Sequence[_Values],
-    group: npt.NDArray[Any],
-    helps: bool,
-    resamples: int,
-    seed: int,
-) -> Difference:
-    each = np.mean(ours, axis=0) - np.mean(theirs, axis=0)
-    of_groups = intervals.sums(group, each, np.ones(len(each)))
-    value, low, high = float(each.mean()), None, None
-    if len(of_groups) > 1:
-        low, high = intervals.ends(_resampled(ours, theirs, group, resamples, seed))
-    sign = np.round(of_groups[:, 0], 9)
-    pairs = list(zip(ours, theirs, strict=False)) if _binary([*ours, *theirs]) else []
-    return Difference(
-        arm=name,
-        reference=reference,
-        difference=value,
-        low=low,
-        high=high,
-        p=permutation(of_groups[:, 0], seed),
-        p_holm=None,
-        mcnemar=tuple(mcnemar(*pair) for pair in pairs),
-        better=int((sign > 0).sum()),
-        worse=int((sign < 0).sum()),
-        detectable=_detectable(of_groups, value),
-        helps=helps,
-    )
-
-
-def _resampled(
-    ours: Sequence[_Values], theirs: Sequence[_Values], group: npt.NDArray[Any], resamples: int, seed: int
-) -> _Values:
-    """The resampled difference: the same groups are drawn for both arms, the seeds of each on their own."""
-    one, other = len(ours), len(theirs)
-    drawn = intervals.resampled(intervals.sums(group, *ours, *theirs, np.ones(len(group))), resamples, seed)
-    means = drawn[:, :-1] / drawn[:, -1:]
-    rng = np.random.default_rng([seed, 1])
-    weight = [rng.multinomial(number, np.full(number, 1 / number), size=resamples) / number for number in (one, other)]
-    found: _Values = (means[:, :one] * weight[0]).sum(axis=1) - (means[:, one:] * weight[1]).sum(axis=1)
-    return found
-
-
-def permutation(differences: npt.NDArray[Any], seed: int = 0) -> float:
-    """The two-sided p value of paired differences of groups whose signs are random if both models are alike.
-
-    Differences of one size are interchangeable, so that what is drawn is how many of them are positive.
-
-    Args:
-        differences: (groups,) Sum of the differences of each group.
-        seed: Random seed.
-    """
-    size, number = np.unique(np.round(np.abs(differences[np.abs(differences) > 1e-9]), 9), return_counts=True)
-    if not len(size):
-        return 1.0
-    rng, total, at_least = np.random.default_rng([seed, 2]), abs(float(differences.sum())) - 1e-7, 0
-    step = max(1, 4_000_000 // len(size))
-    for start in range(0, PERMUTATIONS, step):
-        positive = rng.binomial(number, 0.5, size=(min(step, PERMUTATIONS - start), len(size)))
-        at_least += int((np.abs((2 * positive - number) @ size) >= total).sum())
-    return (at_least + 1) / (PERMUTATIONS + 1)
-
-
-def mcnemar(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
-    """The p value of the exact McNemar test.
-
-    Args:
-        ours: (n,) 0 or 1.
-        theirs: (n,) 0 or 1, of the same records.
-
-    Raises:
-        MissingExtraError: statsmodels is not installed.
-    """
-    try:
-        from statsmodels.stats.contingency_tables import mcnemar as test
-    except ImportError as error:
-        raise _missing() from error
-    better, worse = int(((ours == 1) & (theirs == 0)).sum()), int(((ours == 0) & (theirs == 1)).sum())
-    if not better + worse:
-        return 1.0
-    both = int(((ours == 1) & (theirs == 1)).sum())
-    return min(1.0, float(test([[both, better], [worse, len(ours) - both - better - worse]], exact=True).pvalue))
-
-
-def _detectable(of_groups: _Values, value: float) -> float | None:
-    """The difference that is shown with a power of 80 %, from the spread of the groups' differences."""
-    groups, records = len(of_groups), of_groups[:, 1].sum()
-    if groups < 2:
-        return None
-    spread = float(((of_groups[:, 0] - value * of_groups[:, 1]) ** 2).sum()) * groups / (groups - 1)
-    if spread < 1e-12:  # both models answer alike: nothing is known of how they differ
-        return power.detectable(groups)
-    return float((norm.isf(power.LEVEL / 2) + norm.isf(1 - power.POWER)) * spread**0.5 / float(records))
-
-
-def _with_holm(one: Difference, p: float) -> Difference:
-    return Difference(**{**{name: getattr(one, name) for name in Difference.__dataclass_fields__}, "p_holm": p})
 
 
 def _blind(given: Mapping[str, Sequence[Result]]) -> float | None:

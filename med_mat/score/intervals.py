@@ -8,7 +8,6 @@ exact, and as fast for 100,000 records as for 100.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -182,23 +181,3 @@ def balanced(
     shares = np.where(present, hits / np.maximum(seen, 1), 0.0).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
     low, high = ends(shares)
     return Figure(value, low, high, len(right), groups, "bootstrap")
-
-
-def seeds(of_seeds: Sequence[npt.NDArray[Any]], group: npt.NDArray[Any], resamples: int, seed: int) -> Floats:
-    """The resampled mean over seeds and groups: both are drawn with replacement (two-level bootstrap).
-
-    Args:
-        of_seeds: (n,) Values per record, one array per seed.
-        group: (n,) The group of each record.
-        resamples: Number of resamples.
-        seed: Random seed.
-
-    Returns:
-        (resamples,) Means.
-    """
-    several = len(of_seeds)
-    of_groups = sums(group, *of_seeds, np.ones(len(group)))
-    drawn = resampled(of_groups, resamples, seed)
-    weight = np.random.default_rng([seed, 1]).multinomial(several, np.full(several, 1 / several), size=resamples)
-    found: Floats = (drawn[:, :several] * weight).sum(axis=1) / several / drawn[:, several]
-    return found

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from med_mat import markup
 from med_mat.score import tables
-from med_mat.score.comparing import Arm, Comparison, Difference
+from med_mat.score.comparing import Comparison
+from med_mat.score.paired import Arm, Difference
 from med_mat.shell import printable
 
 if TYPE_CHECKING:

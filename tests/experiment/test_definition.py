@@ -29,6 +29,28 @@ def test_one_line_stands_for_the_comparison_of_the_paper() -> None:
     assert made.settings["related"] == 0.9, "defaults are spelled out"
 
 
+@pytest.mark.parametrize(
+    ("given", "seeds"),
+    [
+        ({}, (0, 1, 2)),
+        ({"seeds": [4, 5]}, (4, 5)),
+        ({"split_seeds": [7]}, (7,)),
+        ({"split_seeds": [7, 8]}, (7, 8)),
+    ],
+)
+def test_where_nothing_is_random_repetitions_have_a_split_each(given: dict[str, Any], seeds: tuple[int, ...]) -> None:
+    made = read({**GOOD, "engine": "probe", **given})
+    assert made.seeds == made.split_seeds == seeds
+
+
+@pytest.mark.parametrize("split_seeds", [[3], [3, 3]])
+def test_where_nothing_is_random_no_split_is_run_twice(split_seeds: list[int]) -> None:
+    with pytest.raises(
+        SplitError, match=r"must be different and as many as seeds, 2, .* Leave out seeds or split_seeds"
+    ):
+        read({**GOOD, "engine": "probe", "seeds": [0, 1], "split_seeds": split_seeds})
+
+
 def test_yaml_and_python_are_the_same(tmp_path: Path) -> None:
     path = tmp_path / "experiment.yaml"
     path.write_text(

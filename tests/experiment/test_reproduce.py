@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from med_mat import paper
 from med_mat.errors import EngineError
 from med_mat.experiment import launch, plan
 from med_mat.experiment.definition import read
-from med_mat.experiment.reproduce import beside, definition
+from med_mat.experiment.reproduce import beside, definition, page
 
 pytestmark = pytest.mark.usefixtures("toy")
 GIVEN = {"engine": "toy", "seeds": [0]}
@@ -40,16 +41,22 @@ def test_the_arms_are_those_of_the_paper(mat: med_mat.MedMAT) -> None:
     assert made.max_per_subset == 3000
 
 
-def test_figures_stand_beside_the_published_ones(mat: med_mat.MedMAT, tmp_path: object) -> None:
+def test_figures_stand_beside_the_published_ones(mat: med_mat.MedMAT, tmp_path: Path) -> None:
+    pytest.importorskip("statsmodels")
     made = definition(mat, {**GIVEN, "max_records": 20}, ["three"])
-    found = launch.run(mat, made, f"{tmp_path}/out")
-    rows = {row["combination"].partition(".")[0]: row for row in beside(found) if row["table"] == "three"}
+    found = launch.run(mat, made, tmp_path / "out")
+    tables = beside(found)
+    assert list(tables) == ["three"], "parts that were not asked for have no table"
+    table = tables["three"]
+    ours = {int(study.name.partition("-")[2]): study.comparison() for study in found.studies}
+    assert table == paper.table("three").beside(ours), "the one way to put figures beside the paper's"
+    rows = [dict(zip(table.head, row, strict=True)) for row in table.rows]
     assert len(rows) == 9
-    shown = [row for row in rows.values() if row["our T"]]
-    assert shown
-    assert all(row["paper T"] and row["our helps"] in ("yes", "no") for row in shown)
-    assert all(row["our T"] or row["missing"] for row in rows.values())
-    assert all(row["missing"] == "" for row in shown)
+    shown = [row for row in rows if row["ours trained"]]
+    assert len(shown) == len(found.studies) > 0
+    assert all(row["ours helps"] in ("yes", "no") and row["ours p"] for row in shown)
+    text = page(found)
+    assert all(name in text for name in found.left_out), "what is missing is named"
 
 
 def test_a_part_that_is_not_there(mat: med_mat.MedMAT) -> None:

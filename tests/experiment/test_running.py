@@ -75,12 +75,12 @@ def test_the_table_shows_arms_with_their_controls_and_says_that_it_is_synthetic(
     (study,) = found.studies
     by_name = {arm.arm: arm for arm in study.arms}
     related = by_name["related"]
-    assert related.own.accuracy.low > by_name["unrelated"].own.accuracy.value
+    assert related.own.accuracy.low > by_name["unrelated"].own.accuracy.mean
     assert related.own.difference is not None
     assert related.own.difference.low > 0
     pytest.importorskip("statsmodels")
-    assert related.own.adjusted is not None
-    assert related.own.adjusted < 0.05
+    assert related.own.difference.p_holm is not None
+    assert related.own.difference.p_holm < 0.05
     guess = related.controls["guess"].difference
     assert guess is not None
     assert guess.low <= 0 <= guess.high
@@ -210,10 +210,10 @@ def test_likelihoods_and_a_model_that_always_says_a(mat: med_mat.MedMAT, out: Pa
     found = run(mat, out, settings={"answer": answer})
     arms = {arm.arm: arm.own for arm in found.studies[0].arms}
     if answer == "scores":
-        assert arms["related"].accuracy.value > arms["unrelated"].accuracy.value
+        assert arms["related"].accuracy.mean > arms["unrelated"].accuracy.mean
     else:
-        assert arms["related"].accuracy == arms["unrelated"].accuracy
-        assert arms["related"].p == 1.0
+        assert arms["related"].accuracy.seeds == arms["unrelated"].accuracy.seeds
+        assert arms["related"].difference.p == 1.0
 
 
 def test_two_targets_are_pooled_and_their_p_values_adjusted(mat: med_mat.MedMAT, out: Path) -> None:
@@ -223,8 +223,8 @@ def test_two_targets_are_pooled_and_their_p_values_adjusted(mat: med_mat.MedMAT,
     assert pooled["related"].difference.low > 0
     for study in found.studies:
         for arm in study.arms:
-            if arm.own.p is not None and arm.own.adjusted is not None:
-                assert arm.own.adjusted >= arm.own.p
+            if arm.own.difference is not None:
+                assert arm.own.difference.p_holm >= arm.own.difference.p
 
 
 def test_the_order_and_the_split_have_seeds_of_their_own(mat: med_mat.MedMAT) -> None:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from med_mat.score import comparing, intervals, power, regions
+from med_mat.score import intervals, paired, power, regions
 
 RNG = np.random.default_rng(0)
 RIGHT = (RNG.random(400) < 0.6).astype(float)
@@ -72,20 +72,20 @@ def test_the_permutation_test_is_that_of_scipy(differences: np.ndarray) -> None:
         vectorized=True,
         n_resamples=np.inf,
     )
-    assert comparing.permutation(differences.astype(float)) == pytest.approx(theirs.pvalue, abs=0.015)
+    assert paired.permutation(differences.astype(float)) == pytest.approx(theirs.pvalue, abs=0.015)
 
 
 def test_mcnemar_is_exact() -> None:
     pytest.importorskip("statsmodels")
     ours, theirs = np.array([1] * 12 + [0] * 3 + [1] * 20), np.array([0] * 12 + [1] * 3 + [1] * 20)
-    assert comparing.mcnemar(ours, theirs) == pytest.approx(scipy.stats.binomtest(3, 15).pvalue)
-    assert comparing.mcnemar(ours, ours) == 1.0
+    assert paired.mcnemar(ours, theirs) == pytest.approx(scipy.stats.binomtest(3, 15).pvalue)
+    assert paired.mcnemar(ours, ours) == 1.0
 
 
 def test_holm_adjusts_together() -> None:
     pytest.importorskip("statsmodels")
-    assert comparing.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert comparing.holm([]) == []
+    assert paired.holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert paired.holm([]) == []
 
 
 def test_a_larger_test_shows_smaller_differences() -> None:
@@ -104,7 +104,7 @@ def test_the_detectable_difference_is_detected_in_four_of_five_tests() -> None:
         kind = rng.choice(
             3, 200, p=[(power.DISCORDANT + least) / 2, (power.DISCORDANT - least) / 2, 1 - power.DISCORDANT]
         )
-        seen += comparing.permutation(np.array([1.0, -1.0, 0.0])[kind], number) < power.LEVEL
+        seen += paired.permutation(np.array([1.0, -1.0, 0.0])[kind], number) < power.LEVEL
     assert 0.72 <= seen / 300 <= 0.88
 
 

@@ -84,6 +84,7 @@ class _Command:
     summary = "Export, then run your own trainer and predictor."
     Settings = Settings
     untrained = True
+    random = True
 
     def check(self, settings: Mapping[str, Any], /) -> None:
         """Check the commands, that their programs are there, and the format."""

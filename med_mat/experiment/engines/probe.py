@@ -49,6 +49,7 @@ class Probe:
     summary = "A frozen image encoder and ridge regression to the text of the options; minutes on a CPU."
     Settings = Settings
     untrained = False
+    random = False
 
     def check(self, settings: Mapping[str, Any], /) -> None:
         """Check the settings, and that the packages that they need are installed.

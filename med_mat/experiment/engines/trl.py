@@ -33,6 +33,7 @@ class _Trl:
     summary = "Fine-tune a vision-language model with TRL, all weights or LoRA."
     Settings = Settings
     untrained = True
+    random = True
 
     def check(self, settings: Mapping[str, Any], /) -> None:
         """Check that the packages are installed, and that the model and its processor are there."""

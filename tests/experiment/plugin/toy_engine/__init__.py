@@ -44,6 +44,7 @@ class Toy:
     summary = "Answers at random."
     Settings = Settings
     untrained = True
+    random = True
 
     def check(self, settings: Mapping[str, Any]) -> None:
         if settings["others"] > 1:
