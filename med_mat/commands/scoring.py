@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from med_mat.commands import FOLDER, MED_MAT
+from med_mat.shell import quote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from med_mat.dataset import MedMAT
     from med_mat.score import Comparison, Result
@@ -116,23 +117,23 @@ def score(
     shown: Comparison | Result = first
     if several:
         shown = compare(arms, reference=reference or list(arms)[min(1, len(arms) - 1)])
-    for path in saves:
+    if as_json:
+        click.echo(json.dumps(shown.to_data(), ensure_ascii=False, indent=1))
+    else:
+        click.echo(f"{shown}\n\n{first}" if several else first)
+    for path in saves:  # after printing: a full disk takes no figure away
         if path.suffix.lower() in (".svg", ".png"):
             plot.save(plot.scores(shown), path)
         else:
             shown.save(path)
-    if as_json:
-        click.echo(json.dumps(shown.to_data(), ensure_ascii=False, indent=1))
-        return
-    if several:
-        click.echo(f"{shown}\n")
-    click.echo(first)
 
 
-def _named(paths: tuple[Path, ...], where: str | None) -> tuple[str, Path, Iterable[Path]]:
+def _named(paths: tuple[Path, ...], where: str | None) -> tuple[str, Path, Sequence[Path]]:
     """The build, the split and the files of answers."""
     if where is None and len(paths) > 1 and paths[0].suffix.lower() in (".parquet", ".json", ".yaml", ".yml"):
-        raise click.UsageError(f"name the built Med-MAT: med-mat score MED-MAT {paths[0]} {paths[1]}, or --med-mat.")
+        here = "Med-MAT" if Path("Med-MAT", "index.parquet").is_file() else "MED-MAT"
+        given = " ".join(quote(str(path)) for path in paths)
+        raise click.UsageError(f"name the built Med-MAT: med-mat score {here} {given}")
     given = paths if where is None else (Path(where), *paths)
     if len(given) < 3:
         raise click.UsageError("name a built Med-MAT, a split, and a file of answers.")

@@ -25,7 +25,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TextIO, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -43,6 +43,10 @@ Missing = Literal["refuse", "wrong"]
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 _COLUMNS = ("id", "answer", "scores", "split", "model", "seed")
 _LONGEST_QUOTE = 80
+#: Characters of a line; a longer one is refused before it is read to its end.
+_LONGEST_LINE = 1 << 24
+#: Bytes of a .json file, which is read as a whole.
+_LARGEST_JSON = 1 << 29
 
 
 @dataclass(frozen=True)
@@ -144,16 +148,20 @@ def _of_rows(rows: Iterable[Mapping[str, Any]], where: str) -> Answers:
     ids, answers = [], []
     about: dict[str, set[Any]] = {"split": set(), "model": set(), "seed": set()}
     for number, row in enumerate(rows, 1):
-        at = f"{where}, row {number:,}"
-        one = row.get("id")
+        one, answer = row.get("id"), row.get("answer")
         if not isinstance(one, str) or not one:
-            raise ScoreError(f"{at}: 'id' must be the id of a record, not {one!r:.{_LONGEST_QUOTE}}.")
+            raise ScoreError(
+                f"{where}, row {number:,}: 'id' must be the id of a record, not {one!r:.{_LONGEST_QUOTE}}."
+            )
+        if not isinstance(answer, str) or row.get("scores") is not None:
+            answer = _answer(row, f"{where}, row {number:,} ({one:.{_LONGEST_QUOTE}})")
         ids.append(one)
-        answers.append(_answer(row, f"{at} ({one:.{_LONGEST_QUOTE}})"))
+        answers.append(answer)
         for name, values in about.items():
             if (value := row.get(name)) not in (None, ""):
                 if not isinstance(value, int if name == "seed" else str) or isinstance(value, bool):
-                    raise ScoreError(f"{at}: {name!r} must be {'an integer' if name == 'seed' else 'text'}.")
+                    must = "an integer" if name == "seed" else "text"
+                    raise ScoreError(f"{where}, row {number:,}: {name!r} must be {must}.")
                 values.add(value)
     for name, values in about.items():
         if len(values) > 1:
@@ -217,12 +225,13 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
+    decode = json.JSONDecoder(object_pairs_hook=_once).decode
     with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_bounded(file, path), 1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line, object_pairs_hook=_once)
+                row = decode(line)
             except (ValueError, RecursionError) as error:
                 raise ScoreError(f"{path}, line {number:,}: it is not a JSON object ({error!s:.80}).") from error
             if not isinstance(row, dict):
@@ -230,7 +239,20 @@ def _lines(path: Path) -> Iterator[Mapping[str, Any]]:
             yield row
 
 
+def _bounded(file: TextIO, path: Path) -> Iterator[str]:
+    """The lines of a file; none of them fills the memory."""
+    for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE + 1), ""), 1):
+        if len(line) > _LONGEST_LINE:
+            raise ScoreError(
+                f"{path}, line {number:,}: it is longer than {_LONGEST_LINE:,} characters: a line is the answer to one "
+                "record."
+            )
+        yield line
+
+
 def _json(path: Path) -> Iterator[Mapping[str, Any]]:
+    if path.stat().st_size > _LARGEST_JSON:
+        raise ScoreError(f"{path}: a .json file has up to {_LARGEST_JSON:,} bytes: write more answers as .jsonl.")
     data = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_once)
     if isinstance(data, dict):
         yield from ({"id": one, _kind(answer): answer} for one, answer in data.items())
@@ -251,7 +273,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _csv(path: Path) -> Iterator[Mapping[str, Any]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file, strict=True)
+        rows = csv.DictReader(_bounded(file, path), strict=True)
         named = rows.fieldnames or []
         if "id" not in named or not {"answer", "scores"} & set(named) or len(set(named)) < len(named):
             raise ScoreError(f"{path}: its first line must name the columns id and answer (or scores), each once.")

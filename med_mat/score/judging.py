@@ -32,7 +32,7 @@ from med_mat.questions.synonyms import Synonyms
 from med_mat.questions.texts import read_data
 from med_mat.score import regions
 from med_mat.score.answers import Answer, Answers, Missing, aligned
-from med_mat.score.parsing import HOW, LETTERS, parse, parse_findings
+from med_mat.score.parsing import HOW, LETTERS, Parsed, parse, parse_findings
 from med_mat.tags import Positions
 from med_mat.taxonomy import DRAWN
 
@@ -128,7 +128,7 @@ def judge(
         left_out=len(ids) - len(kept),
     )
     judges: dict[Kind, Callable[[Judged, int, _Question, Answer | None], None]] = {
-        "choice": _choice,
+        "choice": functools.partial(_choice, {}),
         "open": functools.partial(_open, _Names(exp.mat)),
         "findings": _findings,
         "boxes": functools.partial(_boxes, boxes),
@@ -150,7 +150,7 @@ def _questions(mat: Index, positions: Positions, form: Form, style: Style) -> It
     if style not in ("auto", "choice", "open"):
         raise ScoreError(f"style={style!r} is none of 'auto', 'choice' and 'open'.")
     texts = mat.questions(positions, form)
-    options, answers = texts["options"].to_pylist(), texts["answer"].to_pylist()
+    options, answers = _lists(texts["options"]), texts["answer"].to_pylist()
     targets, opens = texts["target"].to_pylist(), texts["open_answer"].to_pylist()
     facts = mat.tags.facts
     rows = mat.tags.row[positions].tolist()
@@ -162,7 +162,7 @@ def _questions(mat: Index, positions: Positions, form: Form, style: Style) -> It
     more = dict(zip(needed, mat.facts(positions[needed], _FACTS).to_pylist(), strict=True)) if needed else {}
     for place, row in enumerate(rows):
         if options[place] and style != "open":
-            yield _Question("choice", row, answers[place], tuple(options[place]), {})
+            yield _Question("choice", row, answers[place], options[place], {})
             continue
         target = opens[place] if style == "open" else targets[place]
         if not target or style == "choice":
@@ -173,13 +173,35 @@ def _questions(mat: Index, positions: Positions, form: Form, style: Style) -> It
         yield _Question(kind, row, target, (), more[place])
 
 
-def _choice(judged: Judged, number: int, question: _Question, answer: Answer | None) -> None:
+def _lists(column: pa.ChunkedArray) -> list[tuple[str, ...]]:
+    """The lists of a column of texts, () for none; equal texts are one object, whose hash is computed once."""
+    found: list[tuple[str, ...]] = []
+    for chunk in column.chunks:
+        values = chunk.flatten().dictionary_encode()
+        names = values.dictionary.to_pylist()
+        ends = pc.fill_null(pc.list_value_length(chunk), 0).to_numpy().cumsum().tolist()
+        flat = [names[code] for code in values.indices.to_pylist()]
+        found += [tuple(flat[start:end]) for start, end in zip([0, *ends][:-1], ends, strict=True)]
+    return found
+
+
+def _choice(
+    known: dict[tuple[str, tuple[str, ...]], Parsed],
+    judged: Judged,
+    number: int,
+    question: _Question,
+    answer: Answer | None,
+) -> None:
+    """Judge a choice; known are the answers that were parsed already, as many of them are equal."""
     options = question.options
     right = LETTERS.index(question.target)
     judged.chance[number] = 1 / len(options)
     judged.truth.append(options[right])
     if isinstance(answer, str):
-        letter, how = parse(answer, options)
+        key = (answer, options)
+        if key not in known:
+            known[key] = parse(answer, options)
+        letter, how = known[key]
     elif answer is None:
         letter, how = None, "missing"
     else:
