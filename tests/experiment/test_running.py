@@ -88,7 +88,12 @@ def test_the_table_shows_arms_with_their_controls_and_says_that_it_is_synthetic(
     page = (out / "table.md").read_text("utf-8")
     assert "SYNTHETIC" in page.splitlines()[0]
     assert "| guess |" in page
-    assert (out / "table.svg").read_text("utf-8").startswith("<?xml")
+    drawn = (out / "table.svg").read_text("utf-8")
+    assert drawn.startswith("<?xml")
+    for words in ("on SYNTHETIC images<", "1 target, seeds 0, 1;", ">difference to unrelated (Baseline+), points<"):
+        assert words in drawn
+    for name in ("untrained", "unrelated", "related", "controls:", "guess"):
+        assert f">{name}<" in drawn
     assert "SYNTHETIC" in (out / "table.tex").read_text("utf-8")
     rows = (out / "table.csv").read_text("utf-8").splitlines()
     assert len(rows) == 1 + 3 + 2, "controls have rows of their own"
