@@ -59,7 +59,8 @@ def picture(report: Report, *, theme: str = "light") -> Figure:
         for tick in range(0, 101, 25):
             _rule(axes, first + _PANEL * tick / 100, bottom, f"{tick} %", look)
         for part in (-1, 0, 1):
-            _rule(axes, second + _PANEL * (part + 1) / 2, bottom, f"{100 * part * spread:+.0f}" if part else "0", look)
+            points = f"{100 * part * spread:+.0f}".replace("-", "−") if part else "0"
+            _rule(axes, second + _PANEL * (part + 1) / 2, bottom, points, look)
         write(axes, first + _PANEL / 2, bottom + 0.45, "accuracy", look.quiet, 8.5, ha="center")
         write(axes, second + _PANEL / 2, bottom + 0.45, _compared(shown), look.quiet, 8.5, ha="center")
         y = _TOP
