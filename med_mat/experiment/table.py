@@ -87,7 +87,10 @@ def text(report: Report) -> str:
     for table in (rows(report.studies), tests(report), pooled(report)):
         if table:
             lines += [*_aligned(table), ""]
-    lines += [line for _, some in _remarks(report) for line in some]
+    if report.studies:
+        lines += [*_HOW_TO_READ, ""]
+    for title, some in _remarks(report):
+        lines += [f"{title}:", *some, ""]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -200,7 +203,7 @@ def _made_by(report: Report) -> str:
 
 def _remarks(report: Report) -> Iterator[tuple[str, list[str]]]:
     """What must be said beside the figures: title -> lines."""
-    warnings = [text for study in report.studies for text in study.warnings]
+    warnings = [text for study in report.studies for text in (*study.warnings, *_doubts(study))]
     notes = [f"{study.target}: {note}" for study in report.studies for note in study.notes]
     for study in report.studies:
         if study.ungraded:
@@ -222,6 +225,27 @@ def _remarks(report: Report) -> Iterator[tuple[str, list[str]]]:
     ):
         if some:
             yield title, some
+
+
+def _doubts(study: StudyFigures) -> Iterator[str]:
+    """Why a difference whose interval is above zero is no evidence of compositional generalization."""
+    for arm in study.arms:
+        own = arm.own.difference
+        if own is None or own.low <= 0:
+            continue
+        above = f"{study.target}: {arm.arm} is above {arm.reference} by {_percent(own.value)} points"
+        controls = {name: one.difference for name, one in arm.controls.items() if one.difference is not None}
+        alike = [f"{name} ({_percent(one.value, signed=True)})" for name, one in controls.items() if one.low > 0]
+        if alike:
+            yield (
+                f"{above}, but under the control{'' if len(alike) == 1 else 's'} {' and '.join(alike)} as well: this "
+                "is no evidence of compositional generalization."
+            )
+        if study.blind_best is not None and arm.own.accuracy.value <= study.blind_best:
+            yield (
+                f"{above}, but with {_percent(arm.own.accuracy.value)} % it is not above what can be guessed without "
+                f"images, {_percent(study.blind_best)} %."
+            )
 
 
 def _names(table: Sequence[Cells]) -> list[str]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -88,11 +89,28 @@ def test_the_table_shows_arms_with_their_controls_and_says_that_it_is_synthetic(
     page = (out / "table.md").read_text("utf-8")
     assert "SYNTHETIC" in page.splitlines()[0]
     assert "| guess |" in page
-    assert (out / "table.svg").read_text("utf-8").startswith("<?xml")
+    drawn = (out / "table.svg").read_text("utf-8")
+    assert drawn.startswith("<?xml")
+    for words in ("on SYNTHETIC images<", "1 target, seeds 0, 1;", ">difference to unrelated (Baseline+), points<"):
+        assert words in drawn
+    for name in ("untrained", "unrelated", "related", "controls:", "guess"):
+        assert f">{name}<" in drawn
     assert "SYNTHETIC" in (out / "table.tex").read_text("utf-8")
     rows = (out / "table.csv").read_text("utf-8").splitlines()
     assert len(rows) == 1 + 3 + 2, "controls have rows of their own"
     assert json.loads((out / "results.json").read_text("utf-8"))["synthetic"] is True
+
+
+def test_a_difference_that_a_control_or_a_guess_reaches_is_warned_of(mat: med_mat.MedMAT, out: Path) -> None:
+    found = run(mat, out)
+    assert "no evidence" not in table.text(found)
+    (study,) = found.studies
+    *others, related = study.arms
+    alike = replace(related, controls={"guess": related.own})
+    doubtful = replace(found, studies=(replace(study, arms=(*others, alike), blind_best=1.0),))
+    for told in (table.text(doubtful), table.markdown(doubtful)):
+        assert "as well: this is no evidence of compositional generalization." in told
+        assert "not above what can be guessed without images, 100.0 %." in told
 
 
 def test_no_figure_without_its_controls(mat: med_mat.MedMAT, out: Path) -> None:
