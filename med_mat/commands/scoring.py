@@ -37,7 +37,7 @@ _BASE = "against"
     help="Its split, if it was trained on another one, such as unrelated.parquet (default: SPLIT).",
 )
 @click.option("--name", help="Name of the model in the comparison (default: the experiment).")
-@click.option("--reference", help="The model that the others are compared with (default: the first of --against).")
+@click.option("--reference", help="The model with which the others are compared (default: the first of --against).")
 @click.option(
     "--part",
     type=click.Choice(("test", "validation")),
@@ -50,7 +50,7 @@ _BASE = "against"
     type=click.Choice(("auto", "choice", "open")),
     default="auto",
     show_default=True,
-    help="Which question was asked: that of the record, with options alone, or the open one.",
+    help="Which question was asked: the record's own, the one with options, or the open one.",
 )
 @click.option("--boxes", default="pixels", show_default=True, help=f"How answers write boxes: {_CONVENTIONS}.")
 @click.option(

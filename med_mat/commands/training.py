@@ -61,13 +61,17 @@ def _engine_options(command: Any) -> Any:
     """The options that choose an engine, its tasks, and where the results are."""
     for option in reversed(
         (
-            click.option("--engine", "engine_name", help="What trains and answers: see below."),
+            click.option("--engine", "engine_name", help="The engine, which trains and answers: see below."),
             click.option("--set", "texts", metavar="NAME=VALUE", multiple=True, help="A setting of it (repeatable)."),
             click.option("--seeds", type=WholeNumbers(), help="Seeds of the model, one for each repetition.  [0,1,2]"),
             click.option("--split-seed", type=click.IntRange(min=0), help="Seed of the split.  [0]"),
-            click.option("--max-records", type=click.IntRange(min=1), help="Most training records of an arm."),
-            click.option("--out", type=FOLDER, help="Folder of the results; what is done there is not run again."),
-            click.option("--cache", type=FOLDER, help="Folder of what tasks share, such as features.  [OUT/cache]"),
+            click.option(
+                "--max-records", type=click.IntRange(min=1), help="Maximum number of training records of an arm."
+            ),
+            click.option(
+                "--out", type=FOLDER, help="Folder of the results; tasks that are complete there are not run again."
+            ),
+            click.option("--cache", type=FOLDER, help="Folder that tasks share, such as for features.  [OUT/cache]"),
             click.option("--list", "listed", is_flag=True, help="Print the tasks with their numbers, and run none."),
             click.option("--task", metavar="NAME|N", help="Run this task alone, as in a SLURM array."),
             click.option("--dry-run", is_flag=True, help="Print what would be run, and write nothing."),
@@ -104,8 +108,8 @@ def experiment(
 ) -> int:
     """Train on the arms of an experiment for each TARGET, answer its test, and print the table.
 
-    The arms are untrained (where the engine can answer so), unrelated (Baseline+) and EXPERIMENT, all of one size and
-    audited before anything is trained; the engine's controls run on the same arms. FILE is a YAML or JSON file with the
+    The arms are untrained (if the engine supports it), unrelated (Baseline+) and EXPERIMENT, of equal size and audited
+    before anything is trained; the engine's controls run on the same arms. FILE is a YAML or JSON file with the
     whole definition.
 
     \b
@@ -161,9 +165,9 @@ def reproduce(
     dry_run: bool,
     jobs: int,
 ) -> int:
-    """Run the experiments of the paper that MED-MAT allows, and print our figures beside the published ones.
+    """Run the experiments of the paper that MED-MAT allows, and print the results beside the published ones.
 
-    What it does not allow is listed with the sources that would provide it.
+    Experiments that it does not allow are listed with the sources that would provide their data.
 
     \b
     Examples: med-mat reproduce Med-MAT --engine probe --max-records 600
@@ -181,7 +185,7 @@ def reproduce(
     if not (listed or dry_run or task):
         path = place / "paper.md"
         text = table.grid(beside(report.collect(mat, place)))
-        write_atomically(path, f"# Ours beside the paper's\n\n{text}\n".encode())
+        write_atomically(path, f"# Results beside the paper's\n\n{text}\n".encode())
         click.echo(f"Written: {path}")
     return status
 
@@ -191,7 +195,7 @@ def reproduce(
 @click.option("--med-mat", "where", type=MED_MAT, help="The Med-MAT, if it was moved since.")
 @click.option("--save", "paths", type=FOLDER, multiple=True, help="Also as .md, .tex, .csv, .json, .svg or .png.")
 def collect(out: Path, where: str | None, paths: tuple[Path, ...]) -> int:
-    """Gather the results of the tasks in FOLDER, however many are done, and print the table.
+    """Collect the results of the complete tasks in FOLDER, and print the table.
 
     \b
     Example: med-mat collect results --save table.tex --save table.svg

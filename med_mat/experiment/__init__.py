@@ -7,9 +7,10 @@
 - ``definition``: what is run, as data from YAML or Python; ``arms``: its arms over a build
 - ``plan``: arms, audits, tasks, stored in a folder; ``runner``: the tasks, one by one
 - ``launch``: all of it in one call
-- ``engine``: the interface of what trains and answers, and the engines by name; ``engines``: those of this package
+- ``engine``: the interface of engines, which train and answer, and the engines by name; ``engines``: those of this
+    package
 - ``grading``: which answers are right; ``statistics``: intervals and tests over groups
-- ``report``: the figures; ``table``: as text, Markdown, LaTeX and CSV; ``picture``: as a picture
+- ``report``: the results; ``table``: as text, Markdown, LaTeX and CSV; ``picture``: as a plot
 """
 
 from med_mat.experiment.definition import Definition, read

@@ -1,4 +1,4 @@
-"""A report as a picture: for each target the accuracies of its arms, and beside them their differences to Baseline+."""
+"""A report as a plot: for each target the accuracies of its arms, and beside them their differences from Baseline+."""
 
 from __future__ import annotations
 

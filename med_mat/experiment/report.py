@@ -1,4 +1,4 @@
-"""From the answers of finished tasks to figures: accuracies, differences to Baseline+, controls, pooled over targets.
+"""From the answers of finished tasks to results: accuracies, differences from Baseline+, controls, pooled over targets.
 
 An arm has figures when all of its tasks are done, those of its controls included; otherwise the report says which are
 missing.
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from med_mat.splits import Experiment
 
 
-#: Answers that cannot be read.
+#: Answers that cannot be parsed.
 _UNREAD = tuple(READ.index(how) for how in ("unparsed", "ambiguous", "refusal"))
 
 
@@ -42,11 +42,11 @@ class Figures:
 
     accuracy: Interval
     seeds: tuple[float, ...]  # accuracy of each repetition
-    unread: float  # share of the answers that could not be read: they count as wrong
+    unread: float  # share of the answers that could not be parsed: they count as wrong
     difference: Interval | None = None  # to the arm that it is compared with
     p: float | None = None  # of a permutation test, paired by group
     adjusted: float | None = None  # the same, adjusted over targets by Holm's method
-    detectable: float | None = None  # the smallest difference that the test could show: see Drawn.detectable
+    detectable: float | None = None  # the smallest difference that the test could detect: see Drawn.detectable
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class StudyFigures:
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """The mean difference of an arm to its reference over targets, and the same under each control."""
+    """The mean difference of an arm from its reference over targets, and the same under each control."""
 
     arm: str
     reference: str

@@ -1,8 +1,8 @@
-"""The experiments of the paper as one definition, over whatever a Med-MAT has of them.
+"""The experiments of the paper as one definition, as far as a Med-MAT has their data.
 
 Sizes are those of the build, and at most those of the paper; what cannot be made is listed with the sources that would
-provide it. Figures 5 and 6 do not say which combinations they show: those are taken that meet the paper's own
-condition for them, the first of each direction that the build allows.
+provide it. Figures 5 and 6 do not state which combinations they show: of those that meet the paper's condition for
+them, the first of each direction that the build allows is used.
 """
 
 from __future__ import annotations
@@ -69,10 +69,10 @@ def definition(mat: MedMAT, given: Mapping[str, Any], only: Sequence[str] = ()) 
 
 
 def beside(report: Report) -> list[dict[str, str]]:
-    """Our figures beside the published ones: one row for each combination of the paper, made or not.
+    """The results beside the published ones: one row for each combination of the paper, made or not.
 
-    A combination helps where training on it beats both baselines, which is the paper's rule; ours stands beside the p
-    value of the comparison with Baseline+, since a difference of the paper's size is often within chance.
+    A combination helps where training on it beats both baselines, which is the paper's criterion; it is shown beside
+    the p value of the comparison with Baseline+, since differences as small as the paper's are often due to chance.
     """
     made = {study.name: {arm.arm: arm for arm in study.arms} for study in report.studies}
     rows = []

@@ -1,6 +1,6 @@
 """Arms of one target compared, and differences pooled over targets, on top of :mod:`med_mat.score`.
 
-Arms are compared on the same records. Everything is seeded, so that the same answers give the same digits.
+Arms are compared on the same records. Everything is seeded, so the same answers give the same numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from med_mat.score.comparing import permutation
 
 Floats = npt.NDArray[np.float64]
 
-#: Draws of a bootstrap.
+#: Number of bootstrap samples.
 DRAWS = 2_000
 
 
@@ -32,11 +32,11 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Bootstrap draws of the scores of several arms on the same records.
+    """Bootstrap samples of the scores of several arms on the same records.
 
     Args:
         value: Arm -> score, the mean over its records and seeds.
-        draws: Arm -> (DRAWS,) score in each draw of groups and seeds.
+        draws: Arm -> (DRAWS,) score in each sample of groups and seeds.
         by_group: Arm -> (groups,) sum of the scores in each group, the mean over its seeds.
     """
 
@@ -58,13 +58,13 @@ class Drawn:
         return permutation(self.by_group[arm] - self.by_group[other])
 
     def detectable(self, arm: str, other: str) -> float:
-        """The smallest true difference that this test would find in 4 of 5 studies, at a level of 5 %."""
+        """The smallest true difference that this test would detect with a power of 80%, at a level of 5%."""
         quantiles = norm.isf(power.LEVEL / 2) + norm.isf(1 - power.POWER)
         return float(quantiles * np.std(self.draws[arm] - self.draws[other], ddof=1))
 
 
 def draw(scores: Mapping[str, Floats], groups: npt.NDArray[np.int64], seed: int = 0) -> Drawn:
-    """Draw groups with replacement, the same for all arms, and seeds within each arm.
+    """Sample groups with replacement, the same for all arms, and seeds within each arm.
 
     Args:
         scores: Arm -> (seeds, records) score of each answer from 0 to 1.
@@ -90,14 +90,14 @@ def pooled(differences: Sequence[Floats], values: Sequence[float], seed: int = 0
     """The mean of differences over targets, with an interval over targets and groups, and a p value over targets.
 
     Args:
-        differences: For each target, its (DRAWS,) difference in each draw of its groups.
+        differences: For each target, its (DRAWS,) difference in each sample of its groups.
         values: For each target, its difference.
         seed: Random seed.
     """
     rng = np.random.default_rng(seed)
     table = np.stack(differences)  # (targets, DRAWS)
     targets = rng.integers(len(table), size=(DRAWS, len(table)))
-    # a draw of its own for each target that is drawn, so that targets are independent
+    # a sample of its own for each sampled target, so that targets are independent
     places = rng.integers(table.shape[1], size=targets.shape)
     means = table[targets, places].mean(axis=1)
     return Interval(float(np.mean(values)), *intervals.ends(means)), permutation(np.asarray(values))

@@ -82,7 +82,7 @@ def pooled(report: Report) -> list[dict[str, str]]:
 
 
 def text(report: Report) -> str:
-    """For a terminal."""
+    """The report as text for a terminal."""
     lines = [report.title, _made_by(report), ""]
     for table in (rows(report.studies), tests(report), pooled(report)):
         if table:
@@ -92,7 +92,7 @@ def text(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """A page."""
+    """The report as a Markdown page."""
     lines = [f"# {pages.escape(report.title)}", "", pages.escape(_made_by(report)), ""]
     parts: dict[str, list[StudyFigures]] = {}
     for study in report.studies:
@@ -154,12 +154,12 @@ def to_csv(report: Report) -> str:
 
 
 def save(report: Report, path: Path) -> None:
-    """Write a report as ``.json``, ``.md``, ``.tex``, ``.csv`` or ``.txt``, or its picture as ``.svg`` or ``.png``.
+    """Write a report as ``.json``, ``.md``, ``.tex``, ``.csv`` or ``.txt``, or its plot as ``.svg`` or ``.png``.
 
     Raises:
         EngineError: Another extension.
         WriteError: The file cannot be written.
-        MissingExtraError: A picture needs matplotlib, which is not installed.
+        MissingExtraError: A plot needs matplotlib, which is not installed.
     """
     suffix = path.suffix.lower()
     if suffix in (".svg", ".png"):

@@ -1,14 +1,14 @@
 """Models compared on the same records, and seeds pooled.
 
-Every test is paired: what counts is the records on which two models differ.
+Every test is paired: it depends on the records on which two models differ.
 
 ===================  ===================================================================================================
-interval             two-level bootstrap: seeds, and groups of records, are drawn with replacement; percentile method
-permutation test     of the difference: the sign of each group's difference is drawn, the seeds' means compared
+interval             two-level bootstrap: seeds, and groups of records, sampled with replacement; percentile method
+permutation test     of the difference of the seeds' means: the sign of each group's difference is randomized
 exact McNemar test   of each pair of runs, as if records were independent (statsmodels)
 Holm                 p values of several models against one reference, adjusted together (statsmodels)
-detectable           the difference that this test, with the spread it has, shows with a power of 80 %
-helps                the paper's mark: a mean strictly above that of the reference and of the untrained model. No test
+detectable           the smallest difference that this test detects with a power of 80%, from the observed spread
+helps                the paper's criterion, not a test: a mean above both the reference and the untrained model
 ===================  ===================================================================================================
 """
 
@@ -35,7 +35,7 @@ from med_mat.taxonomy import did_you_mean
 if TYPE_CHECKING:
     from med_mat.score.tables import Format
 
-#: Number of sign changes that a permutation test draws.
+#: Number of random sign assignments of a permutation test.
 PERMUTATIONS = 20_000
 #: The arm that is a baseline for the paper's mark beside the reference.
 UNTRAINED = "untrained"
@@ -325,7 +325,7 @@ def _difference(
 def _resampled(
     ours: Sequence[_Values], theirs: Sequence[_Values], group: npt.NDArray[Any], resamples: int, seed: int
 ) -> _Values:
-    """The resampled difference: the same groups are drawn for both arms, the seeds of each on their own."""
+    """The resampled difference: the same groups for both arms, seeds independently for each."""
     one, other = len(ours), len(theirs)
     drawn = intervals.resampled(intervals.sums(group, *ours, *theirs, np.ones(len(group))), resamples, seed)
     means = drawn[:, :-1] / drawn[:, -1:]
@@ -338,7 +338,7 @@ def _resampled(
 def permutation(differences: npt.NDArray[Any], seed: int = 0) -> float:
     """The two-sided p value of paired differences of groups whose signs are random if both models are alike.
 
-    Differences of one size are interchangeable, so that what is drawn is how many of them are positive.
+    Differences of equal size are interchangeable, so only the number of positive ones is sampled.
 
     Args:
         differences: (groups,) Sum of the differences of each group.
@@ -377,12 +377,12 @@ def mcnemar(ours: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> float:
 
 
 def _detectable(of_groups: _Values, value: float) -> float | None:
-    """The difference that is shown with a power of 80 %, from the spread of the groups' differences."""
+    """The difference that is detected with a power of 80%, from the spread of the groups' differences."""
     groups, records = len(of_groups), of_groups[:, 1].sum()
     if groups < 2:
         return None
     spread = float(((of_groups[:, 0] - value * of_groups[:, 1]) ** 2).sum()) * groups / (groups - 1)
-    if spread < 1e-12:  # both models answer alike: nothing is known of how they differ
+    if spread < 1e-12:  # both models give the same answers: the spread is unknown
         return power.detectable(groups)
     return float((norm.isf(power.LEVEL / 2) + norm.isf(1 - power.POWER)) * spread**0.5 / float(records))
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Version of the files.
 VERSION = 1
-#: Cells with fewer records are no candidates for the worst one, if there are others.
+#: Cells with fewer records are not considered for the worst cell, if there are others.
 FEW = 10
 _HEAD = ("axis", "value", "records", "groups", "score", "low", "high", "chance")
 #: Pairs of right and chosen answer that are printed.
@@ -107,7 +107,7 @@ class Result:
 
     @property
     def unparsed(self) -> float:
-        """The share of answers that could not be read, 0 to 1."""
+        """The share of answers that could not be parsed, 0 to 1."""
         unread = sum(self.parsed.get(how, 0) for how in ("unparsed", "ambiguous", "refusal"))
         return unread / max(sum(self.parsed.values()), 1)
 

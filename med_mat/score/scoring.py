@@ -58,9 +58,9 @@ def score(
             ``open_question``.
         boxes: The convention of boxes in the answers (:mod:`med_mat.conventions`).
         missing: "refuse", or "wrong": questions without an answer count as wrong, and are reported.
-        model: Name of the model (default: as the answers say).
-        seed: Seed that it was trained with (default: as the answers say).
-        blind: Whether to measure what can be reached without the image, from the training questions.
+        model: Name of the model (default: as the answers state).
+        seed: Seed with which it was trained (default: as the answers state).
+        blind: Whether to measure the accuracy without the image, from the training questions.
         resamples: Number of resamples of the intervals.
 
     Raises:
@@ -107,7 +107,7 @@ def score(
 
 
 def _blind(exp: Scorable, positions: npt.NDArray[np.int64], sections: list[Section]) -> dict[str, float] | None:
-    """The accuracy of each way of guessing without the image; None without training questions or options."""
+    """The accuracy of each blind strategy; None without training questions or options."""
     if not len(exp.train_positions) or not any(one.kind == "choice" for one in sections):
         return None
     found = of_parts(exp.mat, exp.train_positions, positions, exp.options.questions)
