@@ -7,8 +7,7 @@
 - ``definition``: what is run, as data from YAML or Python; ``arms``: its arms over a build
 - ``plan``: arms, audits, tasks, stored in a folder; ``runner``: the tasks, one by one
 - ``launch``: all of it in one call
-- ``engine``: the interface of engines, which train and answer, and the engines by name; ``engines``: those of this
-    package
+- ``engine``: the interface of engines, which train and answer; ``engines``: those of this package
 - ``grading``: which answers are right; ``statistics``: intervals and tests over groups
 - ``report``: the results; ``table``: as text, Markdown, LaTeX and CSV; ``picture``: as a plot
 """

@@ -19,14 +19,14 @@ Cells = Mapping[str, str]
 #: The columns of the main table; those of the controls and of the paper come after them.
 _ORDER = ("target", "arm", "train", "accuracy", "chance", "blind", "difference", "p", "Holm", "detectable")
 _HOW_TO_READ = (
-    "Accuracy: mean over the seeds, in percent (F1 or mean IoU where named so); an unreadable answer counts as wrong.",
-    "Chance: a random option. Blind: the best of the ways to guess from question and options alone, after reading "
-    "the questions of an arm.",
-    "Intervals: 95 %, percentiles of a bootstrap over groups (patients, images, near-duplicates) and seeds.",
-    "Difference: to the arm named, on the same records; p: permutation test, paired by group; Holm: p adjusted over "
-    "targets. Detectable: the smallest true difference that this test would find in 4 of 5 studies.",
-    "Controls: accuracy (difference to the same arm) of the engine without what it should need. A difference that "
-    "the controls show too is no compositional generalization.",
+    "Accuracy: mean over the seeds, in percent (F1 or mean IoU where named so); unparsed answers count as wrong.",
+    "Chance: random options. Blind: the best strategy that sees the question and the options only, learned from the "
+    "questions of an arm.",
+    "Intervals: 95%, percentiles of a bootstrap over groups (patients, images, near-duplicates) and seeds.",
+    "Difference: from the named arm, on the same records; p: permutation test, paired by group; Holm: p adjusted over "
+    "targets. Detectable: the smallest true difference that this test would detect with 80% power.",
+    "Controls: accuracy (and the same difference) of the engine without pretraining or without images. A difference "
+    "that the controls show too is not evidence of compositional generalization.",
 )
 
 

@@ -67,15 +67,15 @@ class Scorable(Protocol):
 
     @property
     def train_positions(self) -> Positions:
-        """In its index."""
+        """Positions of the training records in the index of the build."""
 
     @property
     def validation_positions(self) -> Positions:
-        """In its index."""
+        """Positions of the validation records in the index of the build."""
 
     @property
     def test_positions(self) -> Positions:
-        """In its index."""
+        """Positions of the test records in the index of the build."""
 
     @property
     def fingerprint(self) -> str:

@@ -43,6 +43,6 @@ def warnings(records: int, groups: int) -> list[str]:
         return []
     what = "no difference between two models" if least is None else f"no difference below {100 * least:.0f} points"
     return [
-        f"this test is too small: with {records:,} questions in {groups:,} groups it shows {what} (a paired test at "
-        f"5 %, a power of {POWER:.0%}, models that differ on {DISCORDANT:.0%} of the records)"
+        f"this test is too small: with {records:,} questions in {groups:,} groups it can detect {what} (a paired test "
+        f"at 5%, a power of {POWER:.0%}, models that differ on {DISCORDANT:.0%} of the records)"
     ]
