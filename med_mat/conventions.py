@@ -1,8 +1,8 @@
 """Boxes as text, in the form that each family of models was trained on.
 
 Boxes here are ``(xmin, ymin, xmax, ymax)`` in float pixels of the displayed image: origin at its top left corner, x to
-the right, y down, ``xmax`` and ``ymax`` exclusive. :func:`write` makes text of them and :func:`read` takes them out of
-a model's answer. What a convention loses is rounding alone: :func:`error_bound` says how many pixels.
+the right, y down, ``xmax`` and ``ymax`` exclusive. :func:`write` writes them as text and :func:`read` parses them from
+a model's answer. Conventions lose precision by rounding only: :func:`error_bound` says how many pixels.
 
 ============  =====================================================================  ==================================
 convention    text of one box                                                        numbers
@@ -45,7 +45,7 @@ Size = tuple[int, int]
 
 #: The answer where there is no box, in every convention.
 NONE = "None"
-#: Sides of the image that Qwen2.5-VL sees are multiples of this, and its area is between these bounds.
+#: Sides of the resized image of Qwen2.5-VL are multiples of this, and its area is between these bounds.
 _FACTOR = 28
 _LEAST, _MOST = 56 * 56, 14 * 14 * 4 * 1280
 _LONGEST = 200  # the ratio of the sides above which Qwen's processors refuse an image
@@ -75,15 +75,15 @@ def write(boxes: Iterable[Box], size: Size, convention: Convention, label: str =
     """Boxes as the text that a model of a family answers with; "None" where there is no box.
 
     Args:
-        boxes: (xmin, ymin, xmax, ymax) in pixels of the displayed image; what is outside of the image is cut off.
+        boxes: (xmin, ymin, xmax, ymax) in pixels of the displayed image; clipped to the image.
         size: Width and height of the displayed image in pixels.
         convention: One of :data:`CONVENTIONS`.
         label: What the boxes show, for the conventions that name it (Qwen2.5-VL, Qwen3-VL, PaliGemma, Florence-2,
             InternVL).
 
     Raises:
-        UsageError: The convention is unknown, or the image has no such form (Qwen2.5-VL refuses images more than 200
-            times as wide as high).
+        UsageError: The convention is unknown, or the image cannot be written in it (Qwen2.5-VL refuses images more than
+            200 times as wide as high).
     """
     form = _form(convention)
     numbers = [_numbers(form, box, size) for box in boxes]
@@ -120,7 +120,7 @@ def read(text: str, size: Size, convention: Convention) -> list[Box] | None:
 
 
 def error_bound(size: Size, convention: Convention) -> tuple[float, float]:
-    """The most that a coordinate of a box inside the image changes by writing and reading it: of x and y, in pixels."""
+    """The largest change of x and of y, in pixels, when a box inside the image is written and read again."""
     form = _form(convention)
     _, fx, _, fy = _unscaled(form, size)
     step = 1.0 if form.digits is None else 0.5 * 10.0**-form.digits

@@ -1,7 +1,7 @@
-"""Offline demonstrations on synthetic images: of all steps up to a split, and of an experiment and its table.
+"""Offline demos on synthetic images: all steps up to a split, or an experiment and its table.
 
-What the images show follows fixed rules (:mod:`med_mat.raw.miniature.look`), under which the same finding looks alike
-in every modality and area. So compositional generalization is possible in them, which says nothing about real images.
+What the images show follows fixed rules (:mod:`med_mat.raw.miniature.look`), under which a finding looks the same in
+every modality and area. So compositional generalization is possible on them, which says nothing about real images.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ EXPERIMENT: Mapping[str, Any] = {
     "max_records": 180,
     "options": {"test_on": "all"},
 }
-#: Settings of the engine, and without the pretrained encoder: these show that pixels alone do not generalize.
+#: Settings of the engine with the pretrained encoder, and without it: raw pixels do not generalize.
 PRETRAINED: Mapping[str, Any] = {"encoder": "lite0", "text": "minilm"}
 PLAIN: Mapping[str, Any] = {"encoder": "pixels", "text": "hash"}
 
@@ -61,10 +61,10 @@ def miniature(
     Args:
         folder: the parent folder; created if missing.
         names: the sources; none means all whose loader writes a miniature.
-        series: copies of another series have other images of the same things.
-        copies: number of images in place of each one, where the loader reads what no table lists.
-        independent: whether what an image shows is drawn independently of its labels: a control in which nothing can
-            be learned.
+        series: number of a series: each has other images of the same findings.
+        copies: number of images in place of each one, for sources whose loader reads files that no table lists.
+        independent: whether what an image shows is drawn independently of its labels: a control in which nothing
+            can be learned.
 
     Returns:
         The name of each source -> the folder of its copy.
@@ -139,7 +139,7 @@ def demo_experiment(
 ) -> Report:
     """Run an experiment on synthetic images: an unseen triplet, from related and from unrelated training data.
 
-    Without the packages of the pretrained encoder, what to install is said, and what pixels alone give is shown.
+    Without the packages of the pretrained encoder, the report says what to install, and a probe on raw pixels is run.
 
     Args:
         raw: the folder for the synthetic raw folders.
@@ -147,11 +147,11 @@ def demo_experiment(
         jobs: number of worker processes of the build.
         say: called with each line of the report.
         progress: whether to show progress bars.
-        series: other series have other images of the same things.
+        series: number of a series: each has other images of the same findings.
         independent: whether what an image shows is drawn independently of its labels: then there must be no effect.
 
     Returns:
-        The report that is said.
+        The report.
 
     Raises:
         BuildError: the build fails.

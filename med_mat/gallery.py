@@ -1,4 +1,4 @@
-"""A self-contained HTML page of pairs of images, side by side: it loads nothing from anywhere."""
+"""A self-contained HTML page of pairs of images, side by side, without external resources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Map-style datasets for PyTorch: classification, detection and segmentation; unknown labels are not absent ones.
+"""Map-style datasets for PyTorch: classification, detection and segmentation; unknown labels are not treated as absent.
 
 ::
 
@@ -191,8 +191,8 @@ class Detection(_Annotated):
     - ``masks``: bool (n, height, width), if asked for: the pixels of each box that its label covers
     - ``area``: float32 (n,), in square pixels; ``iscrowd``: int64 (n,), 0
     - ``image_id``: int, the number of the item; ``id``: the id of the (first) record
-    - ``annotated``: bool (classes,), whether all objects of the class are annotated, be there some or none: where it is
-      false, an image without a box of the class is no negative
+    - ``annotated``: bool (classes,), whether all objects of the class are annotated, whether or not there are any:
+      where it is false, an image without a box of the class is not a negative
 
     Boxes of labels that are not among the classes are left out. Exact duplicates count once.
 

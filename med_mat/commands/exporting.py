@@ -61,7 +61,9 @@ class Setting(click.ParamType):  # type: ignore[type-arg]  # generic in the newe
 @click.argument("name", metavar="[EXPERIMENT | FILE]", required=False)
 @click.argument("target", required=False)
 @click.option("--split", "file", type=FOLDER, help="A split file that 'med-mat split --save' wrote.")
-@click.option("--select", metavar="PATTERN", help="Selected records, such as 'CT|MRI/*/*', each in its own split.")
+@click.option(
+    "--select", metavar="PATTERN", help="Selected records, such as 'CT|MRI/*/*', each in the part that its split names."
+)
 @click.option("--format", "form", required=True, metavar="FORMAT", help="One of the formats listed below.")
 @click.option("--out", type=FOLDER, help="The folder to write. The same command continues an interrupted export.")
 @click.option(
@@ -69,7 +71,7 @@ class Setting(click.ParamType):  # type: ignore[type-arg]  # generic in the newe
     type=click.Choice(["auto", "choice", "open"]),
     default="auto",
     show_default=True,
-    help="choice: questions with options; open: without; auto: as each record has it.",
+    help="choice: questions with options; open: without; auto: options where a record has them.",
 )
 @click.option(
     "--boxes",
@@ -81,10 +83,14 @@ class Setting(click.ParamType):  # type: ignore[type-arg]  # generic in the newe
     type=click.Choice(["all", "allowed"]),
     default="all",
     show_default=True,
-    help="all: every record, or refuse; allowed: leave out sources whose terms keep back images or labels.",
+    help="all: every record, or refuse; allowed: leave out sources whose terms do not allow redistribution.",
 )
-@click.option("--own-use", is_flag=True, help="The copy stays with you, so that terms on passing on do not matter.")
-@click.option("--order-seed", type=int, default=0, show_default=True, help="Random seed of the order of train.")
+@click.option(
+    "--own-use", is_flag=True, help="The copy is for your own use only, so terms on redistribution do not apply."
+)
+@click.option(
+    "--order-seed", type=int, default=0, show_default=True, help="Random seed of the order of the training records."
+)
 @click.option("--set", "settings", type=Setting(), multiple=True, help="An option of the format (repeatable).")
 @click.option("--dry-run", is_flag=True, help="Only print how much would be written.")
 @click.option("--quiet", is_flag=True, help="Show no progress bar.")
@@ -109,7 +115,7 @@ def export(
     """Write a CG experiment, or selected records, as files that a trainer or another program reads.
 
     EXPERIMENT and TARGET, with their options, are those of 'med-mat split'; FILE is a YAML or JSON file with the
-    definition. Images are copied as stored. export.json says what is inside, LICENSES.md under which terms.
+    definition. Images are copied as stored. export.json lists the contents, LICENSES.md the terms.
 
     \b
     Examples: med-mat export Med-MAT related CT/Lung/Cancer --format trl --out related

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 def blind(
     where: str, files: tuple[Path, ...], splits: tuple[Path, ...], text: bool, as_json: bool, quiet: bool
 ) -> None:
-    """Measure how many single-choice questions can be answered without their picture.
+    """Measure how many single-choice questions can be answered without their image.
 
-    Of each subset and each row, or of each experiment that is given: what is reached on its test questions by what its
-    training questions teach (the commonest label, the options' number, length and place), against chance.
+    For each subset and each row, or each given experiment: the accuracy on its test questions of strategies learned
+    from its training questions (the most frequent label; the number, length and position of options), against chance.
 
     \b
     Examples: med-mat blind Med-MAT
@@ -96,7 +96,7 @@ def contamination(
 
     IMAGES is a folder of images (ZIP archives and tables in it count too), a .zip of them, or a .parquet or .arrow file
     with a column of images. Images match by the hashes that group the records of a build: equal files, equal pixels,
-    and near-duplicates that are alike once they are aligned.
+    and near-duplicates, verified by aligning them.
 
     \b
     Examples: med-mat contamination Med-MAT VQA-RAD/images
@@ -121,11 +121,15 @@ def contamination(
 @click.argument("where", metavar="MED-MAT", type=MED_MAT)
 @click.argument("split", metavar="SPLIT", type=FOLDER)
 @click.option(
-    "--axis", type=click.Choice(["modality", "area"]), default="modality", show_default=True, help="Ask this."
+    "--axis",
+    type=click.Choice(["modality", "area"]),
+    default="modality",
+    show_default=True,
+    help="What the easy question asks for.",
 )
 @click.option("--export", "out", type=FOLDER, help="Write the easy questions to this folder.")
 @click.option("--format", "form", default="trl", show_default=True, help="The format of --export.")
-@click.option("--own-use", is_flag=True, help="Of --export: the copy stays with you.")
+@click.option("--own-use", is_flag=True, help="For --export: the copy is for your own use only.")
 @click.option("--hard", type=FOLDER, help="Answers of a model to the questions of SPLIT.")
 @click.option("--easy", type=FOLDER, help="Its answers to the easy questions.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -142,7 +146,8 @@ def shortcut(
 ) -> None:
     """Measure how often a model is right about test images of SPLIT whose modality or area it does not recognize.
 
-    Twice: first write the easy questions with --export, and have the model answer them; then give both its answers.
+    Run it twice: first write the easy questions with --export, and have the model answer them; then give its answers to
+    both, with --hard and --easy.
 
     \b
     Examples: med-mat shortcut Med-MAT related.parquet --axis area --export easy --format lmms-eval

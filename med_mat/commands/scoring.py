@@ -38,7 +38,7 @@ _BASE = "against"
     help="Its split, if it was trained on another one, such as unrelated.parquet (default: SPLIT).",
 )
 @click.option("--name", help="Name of the model in the comparison (default: the experiment).")
-@click.option("--reference", help="The model that the others are compared with (default: the first of --against).")
+@click.option("--reference", help="The model with which the others are compared (default: the first of --against).")
 @click.option(
     "--part",
     type=click.Choice(("test", "validation")),
@@ -51,7 +51,7 @@ _BASE = "against"
     type=click.Choice(("auto", "choice", "open")),
     default="auto",
     show_default=True,
-    help="Which question was asked: that of the record, with options alone, or the open one.",
+    help="Which question was asked: the record's own, the one with options, or the open one.",
 )
 @click.option("--boxes", default="pixels", show_default=True, help=f"How answers write boxes: {_CONVENTIONS}.")
 @click.option(
@@ -132,8 +132,8 @@ def _named(paths: tuple[Path, ...], where: str | None) -> tuple[str, Path, Seque
     """The build, the split and the files of answers."""
     if where is None and len(paths) > 1 and paths[0].suffix.lower() in (".parquet", ".json", ".yaml", ".yml"):
         here = "Med-MAT" if Path("Med-MAT", "index.parquet").is_file() else "MED-MAT"
-        given = " ".join(quote(str(path)) for path in paths)
-        raise click.UsageError(f"name the built Med-MAT: med-mat score {here} {given}")
+        typed = " ".join(quote(str(path)) for path in paths)
+        raise click.UsageError(f"name the built Med-MAT: med-mat score {here} {typed}")
     given = paths if where is None else (Path(where), *paths)
     if len(given) < 3:
         raise click.UsageError("name a built Med-MAT, a split, and a file of answers.")

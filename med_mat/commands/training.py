@@ -62,7 +62,7 @@ def _engine_options(command: Any) -> Any:
     """The options that choose an engine, its tasks, and where the results are."""
     for option in reversed(
         (
-            click.option("--engine", "engine_name", help="What trains and answers: see below."),
+            click.option("--engine", "engine_name", help="The engine, which trains and answers: see below."),
             click.option("--set", "texts", metavar="NAME=VALUE", multiple=True, help="A setting of it (repeatable)."),
             click.option(
                 "--seeds",
@@ -114,8 +114,8 @@ def experiment(
 ) -> int:
     """Train on the arms of an experiment for each TARGET, answer its test, and print the table.
 
-    The arms are untrained (where the engine can answer so), unrelated (Baseline+) and EXPERIMENT, all of one size and
-    audited before anything is trained; the engine's controls run on the same arms. FILE is a YAML or JSON file with the
+    The arms are untrained (if the engine supports it), unrelated (Baseline+) and EXPERIMENT, of equal size and audited
+    before anything is trained; the engine's controls run on the same arms. FILE is a YAML or JSON file with the
     whole definition.
 
     \b
@@ -171,9 +171,9 @@ def reproduce(
     dry_run: bool,
     jobs: int,
 ) -> int:
-    """Run the experiments of the paper that MED-MAT allows, and print our figures beside the published ones.
+    """Run the experiments of the paper that MED-MAT allows, and print the results beside the published ones.
 
-    What it does not allow is listed with the sources that would provide it.
+    Experiments that it does not allow are listed with the sources that would provide their data.
 
     \b
     Examples: med-mat reproduce Med-MAT --engine probe --max-records 600
@@ -200,7 +200,7 @@ def reproduce(
 @click.option("--med-mat", "where", type=MED_MAT, help="The Med-MAT, if it was moved since.")
 @click.option("--save", "paths", type=FOLDER, multiple=True, help="Also as .md, .tex, .csv, .json, .svg or .png.")
 def collect(out: Path, where: str | None, paths: tuple[Path, ...]) -> int:
-    """Gather the results of the tasks in FOLDER, however many are done, and print the table.
+    """Collect the results of the complete tasks in FOLDER, and print the table.
 
     \b
     Example: med-mat collect results --save table.tex --save table.svg

@@ -133,8 +133,8 @@ def check(
     """Which images of another dataset, such as a public benchmark, are in a built Med-MAT.
 
     The hashes and thresholds are those by which a build groups its records: equal files, equal decoded pixels, and
-    perceptual hashes that differ in at most 21 of 256 bits in any of the eight orientations. The latter are compared
-    once more, aligned; where they are not alike then, the match counts as doubtful.
+    perceptual hashes that differ in at most 21 of 256 bits in any of the eight orientations. The latter are
+    aligned and compared again; if they differ then, the match counts as doubtful.
 
     Args:
         mat: an opened Med-MAT.

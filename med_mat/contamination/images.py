@@ -1,4 +1,4 @@
-"""The images of somebody's copy of a dataset: files in a folder or a ZIP archive, or columns of Parquet and Arrow."""
+"""The images of a user's copy of a dataset: files in a folder or a ZIP archive, or columns of Parquet and Arrow."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ class Looked:
 
 
 def pictures(where: Path) -> Iterator[Picture | str]:
-    """The images in a folder, an archive or a table, in the order of their names; text is a reason why one is missing.
+    """The images in a folder, an archive or a table, in the order of their names; a text is the reason why an image is
+    missing.
 
     Raises:
         UsageError: there is no such file or folder, or it is of another kind.

@@ -15,7 +15,7 @@ from med_mat.index import Index
 from med_mat.splits import Experiment, Rule, composition
 from med_mat.splits.registry import kind
 
-#: What an option has where an experiment of its own would choose otherwise: all arms are tested on the same records.
+#: Options that some experiments set differently by default: all arms are tested on the same records.
 _SHARED: Mapping[str, Any] = {"balanced_test": False, "test_on": "test"}
 
 
@@ -32,7 +32,7 @@ def make(mat: Index, study: Study, definition: Definition, split_seed: int) -> A
     """Make the trained arms of a study.
 
     Unless their size is stated, or sizes are not matched, all arms have the number of training records of the smallest,
-    or ``max_records`` if that is less. A ceiling that trains on the target may be smaller.
+    or ``max_records`` if that is less. A ceiling, which trains on the target, may be smaller.
 
     Raises:
         SplitError: The arm that others are compared with cannot be made, or no other; the message says why.

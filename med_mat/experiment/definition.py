@@ -76,7 +76,7 @@ class Arm:
 
     @property
     def own_size(self) -> bool:
-        """Whether its size is stated, so that it is not matched to that of others."""
+        """Whether its size is stated, so that it is not matched to other arms."""
         return "size" in self.arguments
 
 
@@ -102,7 +102,7 @@ class Study:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What is run. All values are spelled out: a definition does not depend on the defaults of another version.
+    """What is run. All values are explicit: a definition does not depend on the defaults of a version.
 
     Args:
         engine: Name of the engine.

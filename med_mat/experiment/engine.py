@@ -1,7 +1,7 @@
-"""What trains and answers: one small interface, and the engines by name.
+"""Engines, which train and answer: one small interface, and the engines by name.
 
-An engine gets a :class:`Task`, one arm with one seed, and returns an :class:`Outcome`, the answers of the test and
-validation records. It knows nothing of tables, intervals or other arms, and scores nothing::
+An engine is given a :class:`Task`, one arm with one seed, and returns an :class:`Outcome`, the answers to the test and
+validation records. It does not score them, and does not know tables, intervals or other arms::
 
     from dataclasses import dataclass
     from med_mat.experiment.engine import Outcome, Task
@@ -63,7 +63,7 @@ Answers: TypeAlias = Mapping[str, "str | Mapping[str, float]"]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """One arm with one seed: what an engine trains and answers in one go.
+    """One arm with one seed: what an engine trains and answers in one run.
 
     ``seed`` is that of the model (initial weights, dropout) and ``order`` that of the order of the training records;
     the split has its own, in ``experiment.options.seed``. ``folder`` is kept if the task is interrupted, so that an
@@ -83,7 +83,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answers of a task, and facts about how they came about, as plain data for JSON.
+    """The answers of a task, and facts about how they were made, as plain data for JSON.
 
     ``facts`` should name the selection rule (``"selection": "validation accuracy within the arm"``), what it chose,
     and the versions of what computed them.

@@ -17,7 +17,7 @@ from med_mat.experiment.report import Report, collect
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
 
-#: The files that a report is written to, and the names of the pictures, for which matplotlib is needed.
+#: The files that a report is written to, and the names of the plots, which need matplotlib.
 FILES = ("results.json", "table.md", "table.tex", "table.csv")
 PICTURES = ("table.svg",)
 
@@ -31,12 +31,12 @@ def run(
     cache: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Report:
-    """Run an experiment, or what is left of it, and write its report.
+    """Run an experiment, or the tasks of it that are left, and write its report.
 
     Args:
         mat: An opened Med-MAT.
         definition: What is run: a mapping, or a YAML or JSON file (see :mod:`med_mat.experiment.definition`).
-        out: Folder of the results. What is done there is not run again.
+        out: Folder of the results. Tasks that are complete there are not run again.
         jobs: Number of processes.
         cache: Folder that tasks share, such as features of images (default: ``cache`` in ``out``).
         progress: Whether to show progress bars.
@@ -61,7 +61,7 @@ def run(
 
 
 def write(report: Report, out: Path) -> list[Path]:
-    """Write a report in all formats, its picture if matplotlib is installed and there is something to draw.
+    """Write a report in all formats, and its plot if matplotlib is installed and there is something to plot.
 
     Raises:
         WriteError: A file cannot be written.

@@ -115,7 +115,7 @@ class Plan:
         return next(one for one in self.studies if one.name == name)
 
     def text(self) -> str:
-        """What is run, for people."""
+        """What is run, as text."""
         lines = []
         for one in self.studies:
             chance = "" if one.chance is None else f", chance {one.chance:.2f}"

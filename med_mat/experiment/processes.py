@@ -1,4 +1,4 @@
-"""Programs that train or answer: run with their output in a log file, and stopped with all that they started."""
+"""Programs that train or answer: run with their output in a log file, and stopped with all their child processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 #: Last lines of a log that an error quotes, and characters of each.
 _LINES, _WIDTH = 8, 300
-#: Seconds that a program has to end after it is asked to.
+#: Seconds that a program has to end after it is told to.
 _PATIENCE = 10.0
 
 

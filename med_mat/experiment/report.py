@@ -1,4 +1,4 @@
-"""From the answers of finished tasks to figures: accuracies, differences to Baseline+, controls, pooled over targets.
+"""From the answers of finished tasks to results: accuracies, differences from Baseline+, controls, pooled over targets.
 
 An arm has figures when all of its tasks are done, those of its controls included; otherwise the report says which are
 missing.
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from med_mat.splits import Experiment
 
 
-#: Answers that cannot be read.
+#: Answers that cannot be parsed.
 _UNREAD = tuple(READ.index(how) for how in ("unparsed", "ambiguous", "refusal"))
 
 
@@ -100,7 +100,7 @@ class StudyFigures:
 
 @dataclass(frozen=True, slots=True)
 class Pooled:
-    """The mean difference of an arm to its reference over targets, and the same under each control."""
+    """The mean difference of an arm from its reference over targets, and the same under each control."""
 
     arm: str
     reference: str

@@ -1,8 +1,8 @@
-"""The experiments of the paper as one definition, over whatever a Med-MAT has of them.
+"""The experiments of the paper as one definition, as far as a Med-MAT has their data.
 
 Sizes are those of the build, and at most those of the paper; what cannot be made is listed with the sources that would
-provide it. Figures 5 and 6 do not say which combinations they show: those are taken that meet the paper's own
-condition for them, the first of each direction that the build allows.
+provide it. Figures 5 and 6 do not state which combinations they show: of those that meet the paper's condition for
+them, the first of each direction that the build allows is used.
 """
 
 from __future__ import annotations

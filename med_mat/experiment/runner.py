@@ -1,7 +1,7 @@
-"""Running the tasks of a plan: each once, resumable, beside other processes that work on the same folder.
+"""Running the tasks of a plan: each once, resumable, while other processes may work on the same folder.
 
-A task is done when its JSON file is there; it comes after the files of answers and holds their hash. A task that is
-killed or fails leaves the others alone, and is run again by the next call.
+A task is complete once its JSON file exists; that is written after the files of answers and contains their hash. A task
+that is killed or fails does not affect the others, and is run again by the next call.
 """
 
 from __future__ import annotations

@@ -19,14 +19,14 @@ Cells = Mapping[str, str]
 #: The columns of the main table; those of the controls and of the paper come after them.
 _ORDER = ("target", "arm", "train", "accuracy", "chance", "blind", "difference", "p", "Holm", "detectable")
 _HOW_TO_READ = (
-    "Accuracy: mean over the seeds, in percent (F1 or mean IoU where named so); an unreadable answer counts as wrong.",
-    "Chance: a random option. Blind: the best of the ways to guess from question and options alone, after reading "
-    "the questions of an arm.",
-    "Intervals: 95 %, percentiles of a bootstrap over groups (patients, images, near-duplicates) and seeds.",
-    "Difference: to the arm named, on the same records; p: permutation test, paired by group; Holm: p adjusted over "
-    "targets. Detectable: the smallest true difference that this test would find in 4 of 5 studies.",
-    "Controls: accuracy (difference to the same arm) of the engine without what it should need. A difference that "
-    "the controls show too is no compositional generalization.",
+    "Accuracy: mean over the seeds, in percent (F1 or mean IoU where named so); unparsed answers count as wrong.",
+    "Chance: random options. Blind: the best strategy that sees the question and the options only, learned from the "
+    "questions of an arm.",
+    "Intervals: 95%, percentiles of a bootstrap over groups (patients, images, near-duplicates) and seeds.",
+    "Difference: from the named arm, on the same records; p: permutation test, paired by group; Holm: p adjusted over "
+    "targets. Detectable: the smallest true difference that this test would detect with 80% power.",
+    "Controls: accuracy (and the same difference) of the engine without pretraining or without images. A difference "
+    "that the controls show too is not evidence of compositional generalization.",
 )
 
 
@@ -82,7 +82,7 @@ def pooled(report: Report) -> list[dict[str, str]]:
 
 
 def text(report: Report) -> str:
-    """For a terminal."""
+    """The report as text for a terminal."""
     lines = [report.title, _made_by(report), ""]
     for table in (rows(report.studies), tests(report), pooled(report)):
         if table:
@@ -95,7 +95,7 @@ def text(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """A page."""
+    """The report as a Markdown page."""
     lines = [f"# {pages.escape(report.title)}", "", pages.escape(_made_by(report)), ""]
     parts: dict[str, list[StudyFigures]] = {}
     for study in report.studies:
@@ -163,12 +163,12 @@ def to_csv(report: Report) -> str:
 
 
 def save(report: Report, path: Path) -> None:
-    """Write a report as ``.json``, ``.md``, ``.tex``, ``.csv`` or ``.txt``, or its picture as ``.svg`` or ``.png``.
+    """Write a report as ``.json``, ``.md``, ``.tex``, ``.csv`` or ``.txt``, or its plot as ``.svg`` or ``.png``.
 
     Raises:
         EngineError: Another extension.
         WriteError: The file cannot be written.
-        MissingExtraError: A picture needs matplotlib, which is not installed.
+        MissingExtraError: A plot needs matplotlib, which is not installed.
     """
     suffix = path.suffix.lower()
     if suffix in (".svg", ".png"):
@@ -231,19 +231,21 @@ def _doubts(study: StudyFigures) -> Iterator[str]:
     """Why a difference whose interval is above zero is no evidence of compositional generalization."""
     for arm in study.arms:
         own = arm.own.difference
-        if own is None or own.low <= 0:
+        if own is None or own.low is None or own.low <= 0:
             continue
-        above = f"{study.target}: {arm.arm} is above {arm.reference} by {_percent(own.value)} points"
+        above = f"{study.target}: {arm.arm} is above {arm.reference} by {_percent(own.difference)} points"
         controls = {name: one.difference for name, one in arm.controls.items() if one.difference is not None}
-        alike = [f"{name} ({_percent(one.value, signed=True)})" for name, one in controls.items() if one.low > 0]
+        alike = [
+            f"{name} ({_percent(one.difference, signed=True)})" for name, one in controls.items() if (one.low or 0) > 0
+        ]
         if alike:
             yield (
                 f"{above}, but under the control{'' if len(alike) == 1 else 's'} {' and '.join(alike)} as well: this "
                 "is no evidence of compositional generalization."
             )
-        if study.blind_best is not None and arm.own.accuracy.value <= study.blind_best:
+        if study.blind_best is not None and arm.own.accuracy.mean <= study.blind_best:
             yield (
-                f"{above}, but with {_percent(arm.own.accuracy.value)} % it is not above what can be guessed without "
+                f"{above}, but with {_percent(arm.own.accuracy.mean)} % it is not above what can be guessed without "
                 f"images, {_percent(study.blind_best)} %."
             )
 

@@ -1,8 +1,8 @@
 """Commands of a user with placeholders: ``python train.py {train} --seed {seed}``.
 
 A command is a text, split into arguments as a shell would split it, or a list of arguments. Placeholders are replaced
-in each argument afterwards, so that a path with blanks stays one argument. No shell sees the command, unless it is one:
-``[sh, -c, 'python train.py "$0" && echo done', '{train}']``.
+in each argument afterwards, so that a path with spaces stays one argument. The command does not run in a shell, unless
+it names one: ``[sh, -c, 'python train.py "$0" && echo done', '{train}']``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Records as files for trainers and other programs: ``exp.export(out, format=…)``, ``mat.export(selector, out, …)``.
 
 - ``turns``: the question and the answer of a record, in a style and a box convention
-- ``job``: what a format is given; ``registry``: the formats by name; ``formats``: one module for each family
-- ``conversation``: the same in process, without files; ``planning``: what an export would contain
-- ``place``: the folder that is written; ``names``: names of files; ``permit``: what terms allow
+- ``job``: the records and the folder of one export; ``registry``: the formats by name; ``formats``: their modules
+- ``conversation``: conversations without files; ``planning``: what an export would contain
+- ``place``: the folder of an export; ``names``: file names; ``permit``: what the terms of sources allow
 - ``run``: an export from beginning to end
 """
 

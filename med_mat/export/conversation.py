@@ -1,4 +1,4 @@
-"""Conversations in process: records as a trainer takes them, made when they are read, without a copy on disk."""
+"""Conversations in process: records in the form that trainers expect, made on access, without a copy on disk."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def chat(
 ) -> datasets.Dataset:
     """The records of a part as conversations with their images, for TRL's trainers and others.
 
-    Nothing is copied or encoded again: an image is decoded, to RGB, when its record is read. The trainer must leave the
-    columns alone (``SFTConfig(remove_unused_columns=False, max_length=None)``), for conversations are made from columns
+    Nothing is copied or re-encoded: an image is decoded, to RGB, when its record is read. The trainer must keep all
+    columns (``SFTConfig(remove_unused_columns=False, max_length=None)``), because conversations are made from columns
     that it does not know.
 
     Args:

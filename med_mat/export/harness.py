@@ -1,4 +1,4 @@
-"""What the formats of evaluation harnesses have in common: their items, and the answers in their results."""
+"""What the formats of evaluation harnesses share: the records to answer, and the answers in their results."""
 
 from __future__ import annotations
 
@@ -137,10 +137,10 @@ def answers(harness: str, path: str | os.PathLike[str], export: str | os.PathLik
     Args:
         harness: one of :data:`READERS`.
         path: the file of results.
-        export: of EvalScope, the exported file of the subset.
+        export: for EvalScope, the exported file of the subset.
 
     Returns:
-        An iterator of ``{"id", "answer"}``, with ``"split"``, the fingerprint, where the results have it.
+        An iterator of ``{"id", "answer"}``, with ``"split"``, the fingerprint of the split, if the results state it.
 
     Raises:
         ExportError: the file is not what that harness writes for an export of Med-MAT.

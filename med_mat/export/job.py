@@ -1,4 +1,4 @@
-"""What a format is given: the records of each part, one after the other, and the place to write to."""
+"""What an export format works with: the records of each part, one at a time, and the folder to write to."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PARTS = ("train", "validation", "test")
 #: Suffix of a stored image by what it is.
 SUFFIXES = {"JPEG": ".jpg", "PNG": ".png", "GIF": ".gif", "WEBP": ".webp"}
-#: Why a record is left out, by what a format needs of it.
+#: Why a record is left out: it lacks something that the format needs.
 REASONS: Mapping[Need, str] = {
     "turn": "it has no question with an answer in this style",
     "boxes": "it is not annotated with boxes",
@@ -46,7 +46,7 @@ _HEAD = 1 << 16  # bytes of an image, within which its orientation is stated
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A stored image, as the build has it."""
+    """An image as the build stores it."""
 
     bytes: bytes
     suffix: str  # by the content, with the dot: ".jpg", ".png", ".gif" or ".webp"
@@ -125,8 +125,8 @@ class Job:
     def rows(self, part: str) -> Iterator[Row]:
         """The records of a part that have what the format needs, one at a time.
 
-        Those of "train" are shuffled by the seed of the export, since trainers that read a file in order would else see
-        one source after the other; the others are in the order of the index.
+        Those of "train" are shuffled by the seed of the export, since trainers that read a file in order would
+        otherwise see one source after another; the others are in the order of the index.
         """
         found = self._read(part)
         self._reading.append(found)
@@ -176,7 +176,7 @@ class Job:
         )
 
     def skip(self, row: Row, reason: str) -> None:
-        """Leave a record out, for a reason that is counted and told."""
+        """Leave a record out; the reason is counted and reported."""
         self.written[row.part] -= 1
         self._leave_out(row.part, reason)
 
@@ -219,7 +219,7 @@ class Job:
         self.placed(row, path)
 
     def placed(self, row: Row, path: str) -> None:
-        """Note in which file of the export a record is, where it was not written by :meth:`image`."""
+        """State which file of the export contains a record, if it was not written by :meth:`image`."""
         self.images.add(xxhash.xxh3_64_intdigest(row.facts["image_id"].encode("utf-8", "surrogatepass")))
         if (row.id, path) != self._last:
             self._last = (row.id, path)

@@ -1,4 +1,4 @@
-"""The labels of images as numbers: what is unknown is -1, never 0."""
+"""The labels of images as numbers: unknown labels are -1, never 0."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ def chosen(classes: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
 def multi_hot(facts: Mapping[str, Any], classes: Sequence[str], of_row: Mapping[int, frozenset[str]]) -> list[int]:
     """The labels of a record as 1 (present), 0 (absent) and -1 (unknown), in the order of the classes.
 
-    A record with exactly one label has none of the others of its row. Else, absent is what is stated to be absent.
+    A record with exactly one label has none of the others of its row. Otherwise only labels that are stated to be
+    absent are 0.
 
     Args:
         facts: The columns ``row``, ``label``, ``labels``, ``labels_absent``, ``labels_unknown`` of the record.

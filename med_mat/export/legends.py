@@ -44,10 +44,11 @@ def coded(
     """A label map with the values of a legend.
 
     Args:
-        regions: The mask of each label, (height, width); those of other labels are ignored. size: Width and height.
-        classes: Labels in their order. values: The value of each set of labels, from 1. A set that it does not have, as
-        where masks of two records of one
-            image overlap, gets the next value.
+        regions: The mask of each label, (height, width); those of other labels are ignored.
+        size: Width and height in pixels.
+        classes: Labels in their order.
+        values: The value of each set of labels, from 1. A set that is not in it, such as where the masks of two records
+            of one image overlap, is added with the next value.
 
     Returns:
         (height, width); 0 is the background.

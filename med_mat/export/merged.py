@@ -1,4 +1,4 @@
-"""The images of a part with their annotations: records of one image merged, in files that every program reads."""
+"""The images of a part with their annotations: records of one image merged, in files that any program can read."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from med_mat.export.job import REASONS, Job, Picture, Row
 from med_mat.export.objects import Object, Objects, Survey
 from med_mat.imaging import label_maps
 
-#: What is noted of an image that was not copied as stored.
+#: Notes on images that were not copied as stored.
 UPRIGHT = "turned upright and written as PNG: not every program reads the orientation in its metadata"
 UNCOMMON = "written as PNG: not every program reads its format"
 Masks = Literal["none", "any", "all"]
-#: Suffixes that every program for images reads.
+#: Suffixes that any image program can read.
 COMMON = (".jpg", ".png")
 
 
@@ -66,7 +66,8 @@ def images(
         part: "train", "validation" or "test".
         known: See :func:`med_mat.export.objects.survey`.
         write: Writes the image of a row, and returns the path of its file.
-        partial: Whether to keep images in which some classes are not annotated; else they are left out and counted.
+        partial: Whether to keep images in which some classes are not annotated; otherwise they are left out and
+            counted.
         masks: "none", "any" that there are, or "all": records without a mask are left out and counted.
     """
     pending: dict[str, Image] = {}
@@ -91,9 +92,10 @@ def images(
 
 
 def plain(row: Row) -> tuple[Row, str]:
-    """A row whose image every program shows alike, and a note if it is not the stored one.
+    """A row whose image looks the same in every program, and a note if it is not the stored image.
 
-    An image that is turned by its metadata, or is neither JPEG nor PNG, becomes an upright PNG of the same pixels.
+    An image that its metadata rotates, or that is neither JPEG nor PNG, is converted to an upright PNG of the same
+    pixels.
     """
     turned = label_maps.is_turned(row.image.bytes, row.id)
     if not turned and row.image.suffix in COMMON:

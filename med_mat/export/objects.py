@@ -1,4 +1,4 @@
-"""What is annotated with boxes in an image, and which classes are not: what nobody looked for is not absent.
+"""What is annotated with boxes in an image, and which classes are not: a class that was not annotated is not absent.
 
 For each class, an image is one of four:
 
@@ -68,18 +68,18 @@ class Objects:
 
     @property
     def complete(self) -> frozenset[str]:
-        """The classes of which all objects are annotated, be there some or none."""
+        """The classes whose objects are all annotated, whether or not there are any."""
         return (self.labels | self.absent) - self.unsure
 
     def __or__(self, other: Objects) -> Objects:
-        """What two records of one image say together."""
+        """The annotations of two records of one image, combined."""
         boxes = tuple(dict.fromkeys((*self.boxes, *other.boxes)))
         unsure = self.unsure | other.unsure
         return Objects(boxes, (self.absent | other.absent) - {one.label for one in boxes} - unsure, unsure)
 
 
 def objects(facts: Mapping[str, Any], boxed: Mapping[int, frozenset[str]]) -> Objects:
-    """What a record says of the objects in its image.
+    """The objects that a record states in its image.
 
     Args:
         facts: Its columns (:data:`COLUMNS`).

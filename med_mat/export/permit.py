@@ -1,4 +1,4 @@
-"""What an export may contain: it is a copy, and the terms of each source hold for copies."""
+"""What an export may contain: it is a copy, and the terms of each source apply to copies."""
 
 from __future__ import annotations
 

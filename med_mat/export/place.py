@@ -1,4 +1,4 @@
-"""The folder of an export: every file complete or absent, a killed run continued, other people's files left alone."""
+"""The folder of an export: every file is complete or absent, and a killed run continues. No other file is touched."""
 
 from __future__ import annotations
 

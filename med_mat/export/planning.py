@@ -35,7 +35,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What an export would contain. A format may leave out more: it then says so when it is written."""
+    """What an export would contain. A format may leave out more records; it then says so during the export."""
 
     format: str
     parts: Mapping[str, Part]

@@ -1,4 +1,4 @@
-"""The export formats by name: one decorated function of a job each, from which options, help and command line follow.
+"""The export formats by name: each is a decorated function of a job, from which options, help and command line follow.
 
 ::
 

@@ -1,4 +1,4 @@
-"""An export from beginning to end: what may be written, the files of the format, and the account of them."""
+"""An export from beginning to end: what may be written, the files of the format, and ``export.json``."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ def export(
     """Write the records of an experiment as files for a trainer or another program.
 
     Images are copied as stored, without re-encoding. Beside the files of the format there are ``export.json`` (what was
-    exported, with which versions, the file of each record, what was left out and why) and ``LICENSES.md``. An export
-    that was interrupted is continued by the same call, to the same bytes.
+    exported, with which versions, the file of each record, what was left out and why) and ``LICENSES.md``. The
+    same call continues an interrupted export, and ends in the same bytes.
 
     Args:
         experiment: An experiment, or anything with parts (:class:`~med_mat.index.Parts`).
@@ -89,8 +89,8 @@ def export(
         boxes: How boxes are written in text: see :mod:`med_mat.conventions` (default: that of the format).
         pixels: "all" exports every record, or refuses; "allowed" leaves out the records of sources whose terms keep
             back images or labels.
-        own_use: Whether the copy stays with whoever makes it: nothing is refused, and ``LICENSES.md`` says so.
-        seed: Of the order of the training records.
+        own_use: Whether the copy is for your own use only: then nothing is refused, and ``LICENSES.md`` says so.
+        seed: Random seed of the order of the training records.
         progress: Whether to show a progress bar.
         options: Options of the format.
 

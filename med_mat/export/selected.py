@@ -1,4 +1,4 @@
-"""Selected records as something that can be exported: each is in the part in which its source puts it."""
+"""Selected records that can be exported like an experiment: each is in the part that its own split names."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from med_mat.questions import BOX_SUFFIX
 #: "choice": records with options, answered by a letter; "open": the open question and its answer; "auto": the question
 #: of the record, with options where there are some.
 Style = Literal["auto", "choice", "open"]
-#: What a chat template, or a trainer, takes for one of its own marks: <image>, <|im_end|>, <loc0001>, </s>.
+#: What a chat template or a trainer may take for a special token: <image>, <|im_end|>, <loc0001>, </s>.
 _MARK = re.compile(r"<(?=[|/]?[A-Za-z_][\w -]*\|?>)")
 
 
@@ -34,15 +34,15 @@ class Turn:
 
 
 def turn(facts: Mapping[str, Any], style: Style = "auto", boxes: Convention = "pixels") -> Turn | None:
-    """The turn of a record; None if it has none in this style: nothing is asked, or no text answers it.
+    """The turn of a record; None if it has none in this style: no question, or none that text answers.
 
     Args:
         facts: The columns of the record: see :mod:`med_mat.schema`.
         style: Which of its questions.
-        boxes: How boxes are written, in the answer and in what the question says of them.
+        boxes: How boxes are written in the answer, and described in the question.
 
     Raises:
-        UsageError: The image has no such form: see :func:`med_mat.conventions.write`.
+        UsageError: The image cannot be written in this convention: see :func:`med_mat.conventions.write`.
     """
     options = tuple(facts["options"] or ())
     if style == "open":
@@ -65,7 +65,7 @@ def turn(facts: Mapping[str, Any], style: Style = "auto", boxes: Convention = "p
 
 
 def harmless(text: str) -> str:
-    """A text in which no trainer finds a mark of its own, such as ``<image>``: a space follows the bracket."""
+    """A text without special tokens of trainers, such as ``<image>``: a space is inserted after the bracket."""
     return _MARK.sub("< ", text)
 
 

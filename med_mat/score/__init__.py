@@ -1,8 +1,8 @@
 """From the answers of a model to a number that can be cited.
 
-- ``answers``: reads answers, from a file or from Python; ``parsing``: from a text to an option's letter
-- ``judging``: what each answer is worth; ``regions``: boxes and masks
-- ``intervals``: intervals over groups; ``power``: how small a difference a test can show
+- ``answers``: reads answers, from a file or from Python; ``parsing``: finds the option that a text names
+- ``judging``: the score of each answer; ``regions``: IoU and Dice of boxes and masks
+- ``intervals``: intervals over groups; ``power``: the smallest difference that a test can detect
 - ``scoring``: from answers to a result; ``result``, ``tables``: results as text, tables and files
 - ``comparing``: models compared on the same records, and seeds pooled; ``paired``: the statistics of it
 """

@@ -5,7 +5,7 @@ An answers file is JSON Lines, CSV or Parquet with a row for each record:
 =========  ==========================================================================================================
 ``id``     id of the record
 ``answer`` the model's answer as text
-``scores`` in place of ``answer``: a score of every option by its letter, such as its log likelihood,
+``scores`` instead of ``answer``: a score of every option by its letter, such as its log-likelihood,
            ``{"A": -1.2, "B": -0.3}`` (in CSV as JSON): the highest wins, and a tie is no answer
 ``split``  optional: fingerprint of the split; answers to another split are refused
 ``model``  optional: name of the model
@@ -83,7 +83,7 @@ def read(given: Given) -> Answers:
 def aligned(
     given: Answers, ids: Sequence[str], asked: Sequence[bool], fingerprint: str, missing: Missing = "refuse"
 ) -> tuple[list[Answer | None], int]:
-    """Answers in the order of the test records, and the number of answers to records that ask nothing.
+    """Answers in the order of the test records, and the number of answers to records without a question.
 
     Args:
         given: The answers.
@@ -279,7 +279,7 @@ def _csv(path: Path) -> Iterator[Mapping[str, Any]]:
             raise ScoreError(f"{path}: its first line must name the columns id and answer (or scores), each once.")
         for row in rows:
             if None in row or None in row.values():
-                raise ScoreError(f"{path}, line {rows.line_num:,}: it has not as many cells as the first line names.")
+                raise ScoreError(f"{path}, line {rows.line_num:,}: it does not have as many cells as the first line.")
             found: dict[str, Any] = {name: row[name] for name in _COLUMNS if name in row}
             if found.get("scores"):
                 found["scores"] = json.loads(found["scores"], object_pairs_hook=_once)

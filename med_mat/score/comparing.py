@@ -90,7 +90,7 @@ class Comparison:
             yield f"    permutation by group {_p(one.p)}{holm}{exact}; {counts}"
             least = "none" if one.detectable is None else f"{one.detectable:.3f}"
             mark = "yes" if one.helps else "no"
-            yield f"    detectable with a power of 80 %: {least}; the paper's mark, a higher mean alone: {mark}"
+            yield f"    detectable with a power of 80%: {least}; helps by the paper's criterion (a higher mean): {mark}"
         yield from (f"note: {note}" for note in self.notes)
 
     def _rows(self) -> list[tuple[str, ...]]:
@@ -225,7 +225,7 @@ def _notes(
         yield f"the test has questions of several kinds ({others}), and one kind is compared: kind= chooses it"
     if any(len(results) == 1 for results in given.values()):
         alone = [name for name, results in given.items() if len(results) == 1]
-        yield f"one run of {', '.join(alone)}: how runs differ by their seed is not in the intervals"
+        yield f"one run of {', '.join(alone)}: its intervals do not include the variation between seeds"
     sizes = {results[0].train for results in given.values() if results[0].train}
     if len(sizes) > 1:
         yield f"the arms do not have the same number of training records: {', '.join(map(str, sorted(sizes)))}"

@@ -1,8 +1,8 @@
 """Intervals of means over records that are not independent: groups are resampled, not records.
 
-Records of one group (a patient, an image) are right or wrong together. The bootstrap draws as many groups as there are,
-with replacement, and takes the ends of the middle 95 % of the resampled values (percentile method). Groups with equal
-sums are interchangeable, so that what is drawn is how often each distinct sum occurs, by the multinomial distribution:
+Records of one group (a patient, an image) are right or wrong together. The bootstrap samples as many groups as there
+are, with replacement, and takes the 2.5th and 97.5th percentiles of the resampled values. Groups with equal sums are
+interchangeable, so only the number of times that each distinct sum occurs is sampled, from a multinomial distribution:
 exact, and as fast for 100,000 records as for 100.
 """
 
@@ -22,7 +22,7 @@ Codes = npt.NDArray[np.int64]
 #: Number of resamples of an interval.
 RESAMPLES = 2000
 LEVEL = 0.95
-#: Elements of an array of draws.
+#: Elements of an array of resamples.
 _CHUNK = 4_000_000
 
 
@@ -141,7 +141,7 @@ def ratio(
         return Figure(value, None, None, len(above), len(of_groups), "none", around)
     drawn = resampled(of_groups, resamples, seed)
     low, high = ends(drawn[:, 0] / np.maximum(drawn[:, 1], 1e-12))
-    if share and high - low < 1e-9:  # all groups agree, and resampling cannot show what others would do
+    if share and high - low < 1e-9:  # all groups agree, so resampling has no spread
         low, high = wilson(value, len(of_groups))
         return Figure(value, low, high, len(above), len(of_groups), "wilson", around)
     return Figure(value, low, high, len(above), len(of_groups), "bootstrap", around)

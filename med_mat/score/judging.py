@@ -1,10 +1,10 @@
-"""What each answer is worth: from the answers to one split to arrays over its questions.
+"""The score of each answer: from the answers to one split to arrays over its questions.
 
 =========  ======================================================  =================================================
 kind       questions                                               score of a record
 =========  ======================================================  =================================================
 choice     with options                                            1 if the right option is chosen, else 0
-open       without options, about one label                        1 if the answer names that label and no other one
+open       without options, about one label                        1 if the answer names that label and no other
 findings   without options, about several labels                   F1 of the labels named; unknown ones do not count
 boxes      for boxes                                                IoU of the region that they cover
 =========  ======================================================  =================================================
@@ -52,7 +52,7 @@ NOT_PARSED = "(no option)"
 
 @dataclass(frozen=True)
 class Judged:
-    """The answers of one model. Arrays have shape (questions,); what asks nothing is left out."""
+    """The answers of one model. Arrays have shape (questions,); records without a question are left out."""
 
     ids: list[str]
     positions: Positions  # in the index

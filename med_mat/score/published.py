@@ -1,4 +1,4 @@
-"""Our figures beside published ones: the rows of a published table, in its order, each with a comparison of ours."""
+"""Results beside published ones: the rows of a published table, in its order, each with a comparison of your own."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _OURS = (
 
 @dataclass(frozen=True)
 class Beside:
-    """A published table with columns of ours. Accuracies are in percent, as published."""
+    """A published table with columns of your own results. Accuracies are in percent, as published."""
 
     title: str
     head: tuple[str, ...]
@@ -68,12 +68,12 @@ class Beside:
 
 
 def beside(title: str, published: Sequence[Mapping[str, str]], results: Sequence[Comparison | None]) -> Beside:
-    """Published rows with our results beside them.
+    """Published rows with your own results beside them.
 
     Args:
         title: Title of the table.
         published: The cells of each row by the name of their column.
-        results: For each row the comparison of ours, or None. Its arms are "related" (or "trained"), "unrelated"
+        results: For each row your own comparison, or None. Its arms are "related" (or "trained"), "unrelated"
             ("baseline_plus") and "untrained" ("baseline"); those that are not there are left blank.
     """
     names = list(dict.fromkeys(name for row in published for name in row if any(one.get(name) for one in published)))

@@ -2,7 +2,8 @@
 
 A region is what some boxes, or a mask, cover together. Two measures go by the name cIoU: *cumulative* IoU, the sum of
 all intersections over the sum of all unions (referring segmentation), and *complete* IoU (Z. Zheng et al., 2020), which
-subtracts from the IoU of two boxes what their centers and shapes differ. The paper does not say which one it reports.
+subtracts penalties for the distance of the centers and the difference in shape from the IoU of two boxes. The paper
+does not say which one it reports.
 
 Boxes are (n, 4) arrays of xmin, ymin, xmax, ymax in pixels: origin at the top left corner, xmax and ymax exclusive.
 """
@@ -113,8 +114,8 @@ def dice(said: npt.NDArray[Any], truth: npt.NDArray[Any]) -> float:
 def average_precision(said: Sequence[Floats], truth: Sequence[Floats]) -> tuple[float, float]:
     """COCO's average precision of boxes of one class: over IoU 0.5 to 0.95, and at 0.5.
 
-    A text has no scores, so that all boxes of an answer rank alike. Images without true boxes count for what is said
-    of them.
+    Text has no confidence scores, so all boxes of an answer rank equally. In images without true boxes, every box of
+    the answer is a false positive.
 
     Args:
         said: For each image (n, 4) boxes of the answer.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 #: Version of the files.
 VERSION = 1
-#: Cells with fewer records are no candidates for the worst one, if there are others.
+#: Cells with fewer records are not considered for the worst cell, if there are others.
 FEW = 10
 _HEAD = ("axis", "value", "records", "groups", "score", "low", "high", "chance")
 #: Pairs of right and chosen answer that are printed.
@@ -107,7 +107,7 @@ class Result:
 
     @property
     def unparsed(self) -> float:
-        """The share of answers that could not be read, 0 to 1."""
+        """The share of answers that could not be parsed, 0 to 1."""
         unread = sum(self.parsed.get(how, 0) for how in ("unparsed", "ambiguous", "refusal"))
         return unread / max(sum(self.parsed.values()), 1)
 
@@ -126,7 +126,7 @@ class Result:
             yield from self._section(section)
         yield ""
         ways = (f"{number:,} {how}" for how, number in self.parsed.items() if number)
-        yield f"answers: {', '.join(ways)}; not readable: {self.unparsed:.1%}"
+        yield f"answers: {', '.join(ways)}; not parsed: {self.unparsed:.1%}"
         if self.left_out:
             yield f"{counted(self.left_out, 'record')} left out: no text answers its question"
         yield from (f"note: {note}" for note in self.notes)
@@ -140,7 +140,7 @@ class Result:
             yield f"  {'chance':<20} {section.chance:.3f}"
         if section.kind == "choice" and self.blind:
             best = max(self.blind, key=lambda way: self.blind[way] if self.blind else 0.0)
-            yield f"  {'without the image':<20} {self.blind[best]:.3f} (the best of {len(self.blind)} ways: {best})"
+            yield f"  {'without the image':<20} {self.blind[best]:.3f} (best of {len(self.blind)} strategies: {best})"
         axes = dict.fromkeys(cell.axis for cell in section.cells)
         for axis in axes:
             cells = sorted((cell for cell in section.cells if cell.axis == axis), key=lambda cell: cell.figure.value)

@@ -59,9 +59,9 @@ def score(
             ``open_question``.
         boxes: The convention of boxes in the answers (:mod:`med_mat.conventions`).
         missing: "refuse", or "wrong": questions without an answer count as wrong, and are reported.
-        model: Name of the model (default: as the answers say).
-        seed: Seed that it was trained with (default: as the answers say).
-        blind: Whether to measure what can be reached without the image, from the training questions.
+        model: Name of the model (default: as the answers state).
+        seed: Seed with which it was trained (default: as the answers state).
+        blind: Whether to measure the accuracy without the image, from the training questions.
         resamples: Number of resamples of the intervals.
 
     Raises:

@@ -75,5 +75,5 @@ def save(made: Tabular, path: Path) -> None:
     elif suffix in _SUFFIXES:
         text = made.table(_SUFFIXES[suffix])
     else:
-        raise ScoreError(f"{path}: results are saved as .json, {', '.join(_SUFFIXES)}; pictures as .svg or .png.")
+        raise ScoreError(f"{path}: results are saved as .json, {', '.join(_SUFFIXES)}; plots as .svg or .png.")
     write_atomically(path, text.encode())

@@ -1,7 +1,7 @@
 """The test records of an experiment with an easy question: which modality, or which area, does the image show?
 
-The answer is the record's tag, and the other options are words that occur in the build. The easy question is asked of
-the images of which the hard one is asked, so that the answers to both can be compared image by image.
+The answer is known from the record's triplet, and the other options are words that occur in the build. The easy and the
+hard question are asked about the same images, so that the answers can be compared image by image.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Easy:
 
     experiment: Parts
     axis: Axis
-    seed: int = 0  # of the distractors and of the place of the answer
+    seed: int = 0  # of the distractors and of the position of the answer
 
     @functools.cached_property
     def mat(self) -> Index:
@@ -57,7 +57,7 @@ class Easy:
 
     @property
     def train_positions(self) -> Positions:
-        """None: nobody is trained on the easy question."""
+        """None: nothing is trained on the easy question."""
         return np.zeros(0, dtype=np.int64)
 
     @property
@@ -106,7 +106,7 @@ def easy(experiment: Parts, axis: Axis = "modality", *, seed: int = 0) -> Easy:
     Args:
         experiment: The experiment.
         axis: "modality" or "area".
-        seed: Of the distractors and of the place of the answer.
+        seed: Random seed of the distractors and of the position of the answer.
 
     Raises:
         ExportError: Another axis, no test record, or the build has a single word of this axis.

@@ -17,7 +17,7 @@ from med_mat.score.intervals import mean
 from med_mat.score.judging import judge
 from med_mat.shortcut.asking import Easy
 
-#: Cells with fewer images than this are not in the correlation: their accuracy is chance.
+#: Cells with fewer images than this are not in the correlation: their accuracy is too noisy.
 LEAST = 5
 #: Fewest cells for a correlation.
 _CELLS = 4
@@ -38,8 +38,8 @@ class Cell:
 class Shortcut:
     """Answers to the easy and to the hard question of the same images.
 
-    A right answer about an image whose modality or area the model does not recognize is not seen in the image: it is
-    guessed, or follows from the question.
+    If a model answers correctly about an image whose modality or area it does not recognize, the answer is unlikely to
+    come from the image: it is guessed, or follows from the question.
     """
 
     axis: str

@@ -1,8 +1,8 @@
 """The engine ``command``: the user's own trainer and predictor, as programs that read an export and write answers.
 
 The records of the arm are exported into the folder of the task. The trainer and the predictor are commands in which
-placeholders stand for paths and seeds (:data:`PLACEHOLDERS`). What they print goes to ``train.log`` and ``predict.log``
-in the folder of the task. The predictor writes an answers file (:mod:`med_mat.score.answers`).
+placeholders stand for paths and seeds (:data:`PLACEHOLDERS`). Their output is in ``train.log`` and ``predict.log`` in
+the folder of the task. The predictor writes an answers file (:mod:`med_mat.score.answers`).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
 )
 #: Folders and files of a task.
 _EXPORT, _OUT, _TRAINED = "export", "out", "trained.json"
-#: Placeholders that make no sense before there is anything to answer.
+#: Placeholders that the trainer cannot use: there is nothing to answer yet.
 _OF_PREDICTION = frozenset({"answers"})
 
 
@@ -63,7 +63,7 @@ class Settings:
             without a trainer before it, and {out} is empty.
         format: The export format, as in ``med-mat export --format``.
         options: Options of the format.
-        style: How records are asked: "choice" (with options), "open", or "auto" (as the record says).
+        style: Form of the questions: "choice" (with options), "open", or "auto" (options where the record has them).
         suffix: Extension of the answers file: ".jsonl", ".json", ".csv" or ".parquet".
         validation: Let the predictor answer the validation records too.
         timeout: Seconds after which a command is stopped; 0: never.
@@ -100,7 +100,7 @@ class _Command:
             raise EngineError("predict: the command has no {answers}, the file that it must write.")
 
     def controls(self, settings: Mapping[str, Any], /) -> Mapping[str, Mapping[str, Any]]:
-        """None: what a trainer could learn without images is its own affair."""
+        """None: an external trainer cannot be run without images here."""
         return {}
 
     def run(self, task: Task, /) -> Outcome:
@@ -183,7 +183,7 @@ def _answers(
     given = filled(command, {**values, "test": values[part], "answers": str(path.absolute())})
     done = path.with_name(f"answered-{part}.json")
     if not (done.exists() and path.exists() and json.loads(done.read_text("utf-8")) == _said(given, path)):
-        path.unlink(missing_ok=True)  # of an earlier, broken-off run
+        path.unlink(missing_ok=True)  # of an earlier, interrupted run
         _run(task, given, settings, "predict", "The predictor")
         if not path.exists():
             raise EngineError(f"The predictor has not written {path}: it must write the file that {{answers}} names.")

@@ -69,7 +69,7 @@ class Probe:
             raise EngineError(f"The engine probe: {error}") from error
 
     def controls(self, settings: Mapping[str, Any], /) -> Mapping[str, Mapping[str, Any]]:
-        """The same probe on random features, on raw pixels, and without images; less where it is one of them itself."""
+        """The same probe on random features, on raw pixels, and without images, except the one that it is itself."""
         encoder = Settings(**settings).encoder
         found: dict[str, Mapping[str, Any]] = {}
         if encoder not in ("pixels", encoders.TEXT) and not encoder.startswith("random:"):
@@ -83,7 +83,7 @@ class Probe:
     def run(self, task: Task, /) -> Outcome:
         """Fit the probe on the training records of an arm, and score the options of the others.
 
-        Nothing is random: the arms of two seeds differ by their records alone.
+        Nothing is random: results differ between seeds only if the training records do.
 
         Raises:
             EngineError: No record has options, or an image is missing.

@@ -1,8 +1,8 @@
-"""The engine ``trl``: any vision-language model that transformers reads, fine-tuned with TRL.
+"""The engine ``trl``: any vision-language model that transformers can load, fine-tuned with TRL.
 
-The loss falls on the answer alone, which is checked before the first step. One process works here; for several,
-``accelerate launch`` starts them. Checkpoints are in the folder of the task, answers in the cache of all tasks, so
-that a killed task goes on where it was.
+The loss is computed on the answer only, which is checked before the first step. A single process is this one;
+several are started by ``accelerate launch``. Checkpoints are in the folder of the task, answers in the cache of all
+tasks, so that a killed task resumes where it stopped.
 """
 
 from __future__ import annotations

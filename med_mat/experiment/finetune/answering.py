@@ -1,4 +1,4 @@
-"""The answers of a model to records, by greedy decoding or by the likelihood of the options; a killed run goes on.
+"""The answers of a model to records, by greedy decoding or by the likelihood of the options; a killed run resumes.
 
 Answers are kept as soon as a batch is answered, under a hash of the weights and of the prompt. Batches are always the
 same runs of the same records, since a batch of another length may change the last digit of a likelihood.

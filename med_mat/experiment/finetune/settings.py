@@ -37,7 +37,7 @@ class Settings:
     Args:
         model: A vision-language model: a name on the Hugging Face Hub, or a folder.
         revision: Branch, tag or commit of the model on the Hub.
-        style: How records are asked: "choice" (with options), "open", or "auto" (as the record says).
+        style: Form of the questions: "choice" (with options), "open", or "auto" (options where the record has them).
         images: "own", or "gray": every image is replaced by a gray one of its size, in training and in answering, so
             that only the text can be learned.
         control: Run the control "gray images" beside every arm; it costs as much as the arm.
@@ -45,8 +45,8 @@ class Settings:
         batch: Records per step over all devices; default: the paper's 32.
         learning_rate: Default: the paper's, 5e-6 for LLaVA, 2e-6 for Qwen2-VL and Llama 3.2 Vision; 2e-6 for other
             models; 1e-4 with LoRA.
-        schedule: How the learning rate falls; the paper does not say.
-        warmup: Share of the steps in which the learning rate rises.
+        schedule: Schedule of the learning rate; the paper does not state it.
+        warmup: Share of the steps over which the learning rate increases.
         weight_decay: Of AdamW.
         lora: Rank of LoRA adapters on all linear layers but those of the vision tower; 0 trains all weights.
         selection: Which weights answer: "last", those after the last epoch; "validation accuracy", those of the epoch
@@ -56,13 +56,13 @@ class Settings:
         max_new_tokens: Length limit of a greedy answer, in tokens.
         predict_batch: Questions answered at a time on each device.
         device_batch: Records per device at a time; gradients are accumulated up to ``batch``.
-        processes: Processes to train and answer with, one per device; 1 works in this process.
+        processes: Number of processes that train and answer, one per device; 1 uses this process.
         accelerate_config: A configuration file of ``accelerate``, such as DeepSpeed ZeRO-3 or FSDP.
         precision: Of the arithmetic: "bf16", "float32", or "auto": bf16 where the device has it. Weights that are
-            trained are always float32: in bf16 a step of 2e-6 would be rounded away.
-        gradient_checkpointing: Compute activations twice in place of keeping them: slower, with less memory.
+            trained are always float32: in bf16, updates at a learning rate of 2e-6 would be lost to rounding.
+        gradient_checkpointing: Recompute activations instead of storing them: slower, with less memory.
         workers: Processes per device that read and decode images; 0 reads between steps.
-        keep_weights: Keep the weights that answered; False removes them when the answers are written.
+        keep_weights: Keep the weights that answered; False deletes them once the answers are written.
     """
 
     model: str

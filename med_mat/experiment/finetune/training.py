@@ -1,4 +1,4 @@
-"""Training by TRL: a checkpoint per epoch, resumed after a kill, with the loss on the answer alone."""
+"""Training by TRL: a checkpoint per epoch, resumed after a kill, with the loss on the answer only."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def train(
     *,
     progress: bool = False,
 ) -> dict[str, Any]:
-    """Fine-tune a model, or go on where an earlier call was killed.
+    """Fine-tune a model, or resume where an earlier call was killed.
 
     Args:
         records: training records with the columns ``id`` and ``image``.
@@ -54,7 +54,7 @@ def train(
         ``facts``: what was done.
 
     Raises:
-        EngineError: the model cannot be loaded or trained, or the loss would not fall on the answer alone.
+        EngineError: the model cannot be loaded or trained, or the loss would not be on the answer only.
     """
     done = folder / TRAINED
     if done.exists():
@@ -187,10 +187,10 @@ def _adapters(settings: Settings) -> Any:
 
 
 def _check_first_batch(trainer: Any, data: datasets.Dataset, turns: list[tuple[str, str]], processor: Any) -> None:
-    """Check that the loss falls on the answer and an end mark alone.
+    """Check that the loss is computed only on the answer and an end mark.
 
     Raises:
-        EngineError: it does not; the message has what it would fall on.
+        EngineError: it is not; the message quotes the text that it would be on.
     """
     words = processor.tokenizer
     batch = trainer.data_collator([data[place] for place in range(len(turns))])

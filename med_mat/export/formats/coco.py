@@ -23,12 +23,12 @@ def coco(job: Job, *, classes: tuple[str, ...] = (), partial: bool = True, masks
     """Write ``annotations/train.json`` (``validation``, ``test``) and the images below ``images/``.
 
     ``file_name`` is relative to ``images/``. Ids of categories, images and annotations count from 1; categories are the
-    same in all parts. ``bbox`` is x, y, width, height in pixels. An image without annotations was searched in vain.
-    Records of one image are one image, and a box that two of them have is one annotation.
+    same in all parts. ``bbox`` is x, y, width, height in pixels. An image without annotations was annotated, and has
+    none of the objects. Records of one image are one image, and a box that two of them have is one annotation.
 
     As in LVIS, ``neg_category_ids`` of an image are the categories that are stated to be absent, and
-    ``not_exhaustive_category_ids`` those of which further objects may be there. Categories in neither list that have no
-    box are not annotated: programs that know COCO alone take them for absent.
+    ``not_exhaustive_category_ids`` those that may have further, unannotated objects. Categories in neither list that
+    have no box were not annotated: programs that read plain COCO take them for absent.
 
     Args:
         classes: Labels in the order of their ids (default: all labels of boxes in all parts, sorted).

@@ -1,7 +1,7 @@
 """Conversations as JSON beside a folder of images: LLaVA, Qwen, LLaMA-Factory and ms-swift.
 
-All take the same text: the placeholder ``<image>`` stands in front of the question,
-once. Questions and answers never contain a placeholder of their own (:func:`med_mat.export.turns.harmless`).
+All use the same text: the placeholder ``<image>`` precedes the question, once. Questions and answers never contain a
+placeholder of their own (:func:`med_mat.export.turns.harmless`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from med_mat.export.registry import export_format
 from med_mat.export.turns import Turn
 
 IMAGE = "<image>"
-#: Why ms-swift cannot have a record: it opens images without their orientation, which boxes are of.
+#: Why a record is left out for ms-swift: it ignores the orientation of images, which their boxes depend on.
 _BOXES = f"\nAnswer with bounding boxes, or {NONE} if there is none."
 TURNED = "boxes are of the displayed image, and its EXIF orientation is ignored by ms-swift"
 
@@ -64,7 +64,7 @@ def llama_factory(job: Job, *, name: str = "med_mat") -> None:
 def ms_swift(job: Job) -> None:
     """Write ``PART.jsonl``; run ms-swift with the environment variable ``ROOT_IMAGE_DIR`` set to the folder.
 
-    Boxes are written as ``objects``, which ms-swift converts to the form of each model by itself.
+    Boxes are written as ``objects``, which ms-swift converts to the convention of each model.
     """
     for part in job.parts:
         with job.out.lines(f"{part}.jsonl") as file:

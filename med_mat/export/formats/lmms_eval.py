@@ -88,10 +88,10 @@ metadata:
 
 @export_format("lmms-eval", summary="a task folder for lmms-eval, one task per triplet", needs=("turn", "options"))
 def lmms_eval(job: Job, *, name: str = "med_mat", tokens: int = 64) -> None:
-    """Write the test records, and a task that asks them with the prompt of Med-MAT.
+    """Write the test records, and a task that prompts as Med-MAT does.
 
-    The task of a triplet is ``NAME_ct_lung_cancer``, and NAME is all of them. Its figures are in per cent, with errors
-    that are clustered by group.
+    The task of a triplet is ``NAME_ct_lung_cancer``, and NAME is all of them. Its metrics are in percent, with standard
+    errors clustered by group.
 
     Args:
         name: Name of the task.

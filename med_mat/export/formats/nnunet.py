@@ -34,8 +34,8 @@ def nnunet(
 ) -> None:
     """Write ``DatasetNNN_NAME`` with ``imagesTr``, ``labelsTr`` (train and validation), ``imagesTs``, ``labelsTs``.
 
-    The program reads lossless formats alone, so images are decoded to PNG, all with the same channels. Labels count
-    from 1 in the order of the classes. Where classes overlap, each set of labels that a pixel has is a number, the
+    nnU-Net reads lossless formats only, so images are decoded to PNG, all with the same channels. Labels count
+    from 1 in the order of the classes. Where classes overlap, each set of labels of a pixel has a number, the
     classes are regions, and smaller regions come later in ``regions_class_order``. ``splits_final.json`` has the
     validation part as fold 0: copy it to the folder of the preprocessed dataset. Set ``nnUNet_raw`` to the folder of
     the export.

@@ -21,11 +21,11 @@ _ABOUT = {"id": pa.string(), "triplet": pa.string(), "source": pa.string()}
 def trl(job: Job, *, messages: bool = False) -> None:
     """Write ``PART/*.parquet``; ``load_dataset(folder)`` reads them with the images as stored.
 
-    The trainer needs ``max_length=None``: its default cuts long sequences, and an image is one.
+    The trainer needs ``max_length=None``: its default truncates long sequences, such as those of images.
 
     Args:
-        messages: One column ``messages`` instead of ``prompt`` and ``completion``: the loss is then on the question
-            too, unless ``assistant_only_loss`` is set.
+        messages: One column ``messages`` instead of ``prompt`` and ``completion``: the loss is then computed on the
+            question too, unless ``assistant_only_loss`` is set.
     """
     talk = ("messages",) if messages else ("prompt", "completion")
     columns = {**_ABOUT, "images": IMAGES, **dict.fromkeys(talk, MESSAGES)}

@@ -25,7 +25,7 @@ CHANGED = "one of its options is read as a number or as missing by pandas, with 
 def vlmevalkit(job: Job, *, name: str = "med_mat") -> None:
     """Write ``NAME.tsv``, to be placed in the folder ``$LMUData``: ``run.py --data NAME --judge exact_matching``.
 
-    The kit lists the options itself, so the question is that without options. Accuracy is reported per triplet
+    VLMEvalKit lists the options itself, so the question is that without options. Accuracy is reported per triplet
     (``category``) and per modality (``l2-category``). Records with an option that pandas would change are left out.
 
     Args:

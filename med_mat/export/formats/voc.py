@@ -21,7 +21,7 @@ def voc(job: Job, *, classes: tuple[str, ...] = (), partial: bool = False) -> No
     """Write ``JPEGImages``, ``Annotations`` and ``ImageSets/Main`` below ``VOCdevkit/VOC2007``.
 
     ``bndbox`` has whole pixels that count from 1 and belong to the box: ``xmin = floor(left) + 1``, ``xmax =
-    ceil(right)``; subtract 1 from ``xmin`` and ``ymin`` to get back to corners from 0. Readers of this format ask for
+    ceil(right)``; subtract 1 from ``xmin`` and ``ymin`` to get back to corners from 0. Readers of this format expect
     files that end in ``.jpg``, so all have this suffix; the bytes are as stored, PNG included, which readers of images
     recognize by content. The format cannot say that a class is not annotated, so such images are left out.
 

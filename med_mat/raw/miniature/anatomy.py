@@ -32,7 +32,7 @@ def anatomy(area: str, x: Array, y: Array, random: np.random.Generator) -> Anato
         area: such as "Brain".
         x: coordinates to the right, -1 to 1 in the body's frame.
         y: coordinates down.
-        random: draws what differs from image to image.
+        random: generator for what differs from image to image.
     """
     return _AREAS.get(area, _plain)(x, y, random)
 

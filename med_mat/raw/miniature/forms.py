@@ -29,7 +29,7 @@ def drawn(finding: Finding, x: Array, y: Array, random: np.random.Generator) -> 
         finding: what to draw.
         x: coordinates to the right, -1 to 1 in the square of the finding.
         y: coordinates down.
-        random: draws the positions of parts.
+        random: generator for the positions of parts.
     """
     import numpy as np
 

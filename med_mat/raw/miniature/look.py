@@ -1,16 +1,16 @@
-"""What a synthetic image shows: the rules from a record's modality, area and labels to what is drawn.
+"""What a synthetic image shows: the rules by which a record's modality, area and labels determine the image.
 
-The rules are these, and they know nothing of a record but what :class:`Look` has:
+The rules depend on nothing but what is in :class:`Look`:
 
 - The **modality** is the rendering (:mod:`med_mat.raw.miniature.rendering`): gray or color, field of view, noise.
 - The **area** is the anatomy (:mod:`med_mat.raw.miniature.anatomy`): the outline and what lies inside it.
 - Each **label** is a finding: a form drawn into the anatomy, the same in every modality and area up to the rendering. A
-  label that denies (:data:`ABSENT`) has none. A grade has as many dots as its number. Labels that contain a word of a
-  family (:data:`FAMILIES`) have the form of that family. All others have one of :data:`OTHER_FORMS` and are brighter or
-  darker than what is around them, by the hash of the label.
-- Two labels of a family differ in :class:`Variant` alone: number of lobes, texture and satellites, by the hash of the
-  label. So malignant tumors look alike, whatever they are called.
-- Position, size, rotation, proportions of the anatomy, brightness and noise are drawn per image, from its seed.
+  label of absence (:data:`ABSENT`) has none. A grade is shown by as many dots as its number. Labels that contain a word
+  of a family (:data:`FAMILIES`) have the form of that family. All others have one of :data:`OTHER_FORMS` and are
+  brighter or darker than what is around them, by the hash of the label.
+- Two labels of a family differ only in :class:`Variant`: number of lobes, texture and satellites, by the hash of the
+  label. So malignant tumors look similar, whatever they are called.
+- Position, size, rotation, proportions of the anatomy, brightness and noise are random, from the seed of the image.
 """
 
 from __future__ import annotations

@@ -33,12 +33,12 @@ _COLORS: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, floa
 
 
 def scene(size: tuple[int, int], look: Look, random: np.random.Generator, *, color: bool) -> Array:
-    """An image of what a look says, values 0 to 1: (rows, columns), or (rows, columns, 3) if ``color``.
+    """The image of a look, values 0 to 1: (rows, columns), or (rows, columns, 3) if ``color``.
 
     Args:
         size: width and height.
         look: what it shows.
-        random: draws what differs from image to image.
+        random: generator for what differs from image to image.
         color: whether the file has colors; a color modality in a gray file is its luminance.
     """
     import numpy as np
