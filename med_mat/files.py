@@ -60,20 +60,24 @@ def write_atomically(path: Path, content: bytes, *, tidy: bool = True) -> None:
 
 
 @contextmanager
-def replacing(path: Path, *, tidy: bool = True, lasting: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, tidy: bool = True, lasting: bool = True, follow: bool = True) -> Iterator[Path]:
     """Provide a temporary path to write a file to; on success, the file is flushed to disk and renamed at the end.
 
     Args:
-        path: the final path. A link is followed; the folder is created if missing.
+        path: the final path; its folder is created if missing.
         tidy: whether to remove temporary files of killed processes from the same folder.
         lasting: whether to flush the file to disk, so that it survives a power failure; not needed for caches.
+        follow: whether the file that a link at ``path`` leads to is written; else the link is replaced, and the folder
+            must exist.
 
     Raises:
         WriteError: the file cannot be written.
     """
     with writing(path):
-        target = Path(os.path.realpath(path))
-        target.parent.mkdir(parents=True, exist_ok=True)
+        target = path
+        if follow:
+            target = Path(os.path.realpath(path))
+            target.parent.mkdir(parents=True, exist_ok=True)
         if tidy:
             sweep(target.parent)
         temporary = temporary_path(target)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from io import BytesIO
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from med_mat.export import names
 from med_mat.export.place import Place
 from med_mat.export.registry import Need
 from med_mat.export.turns import Style, Turn, turn
+from med_mat.imaging import label_maps
 from med_mat.index import Parts
 from med_mat.progress import Bar
 from med_mat.tags import Positions
@@ -39,9 +39,9 @@ REASONS: Mapping[Need, str] = {
     "label": "it does not have exactly one label",
     "options": "its question has no options",
 }
+TURNED = "boxes answer its question, and not every program applies the orientation in the metadata of its image"
 NO_IMAGE = "its image is not in this build (see 'med-mat attach')"
 _SPOOL = 64 << 20
-_HEAD = 1 << 16  # bytes of an image, within which its orientation is stated
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +51,6 @@ class Picture:
     bytes: bytes
     suffix: str  # by the content, with the dot: ".jpg", ".png", ".gif" or ".webp"
     size: tuple[int, int]  # width and height of the displayed image in pixels, EXIF orientation applied
-
-    @property
-    def upright(self) -> bool:
-        """Whether the image is displayed as it is stored: programs that ignore its EXIF orientation see the same."""
-        if b"Exif" not in self.bytes[:_HEAD] and b"eXIf" not in self.bytes[:_HEAD]:
-            return True
-        from PIL import ExifTags, Image
-
-        with Image.open(BytesIO(self.bytes)) as opened:
-            return bool(opened.getexif().get(ExifTags.Base.Orientation, 1) == 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +155,9 @@ class Job:
         for need in self.settings.needs:
             if have[need] is None:
                 return REASONS[need]
+        answered_by_boxes = "turn" in self.settings.needs and asked is not None and asked.boxes is not None
+        if answered_by_boxes and label_maps.is_turned(image["bytes"], record["id"]):
+            return TURNED
         size = (record["width"], record["height"])
         return Row(
             record["id"],

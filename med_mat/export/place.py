@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
 from med_mat.errors import ExportError
-from med_mat.files import is_temporary, relative, replacing, sweep, write_atomically, writing
+from med_mat.files import holds, is_temporary, relative, replacing, sweep, write_atomically, writing
 
 #: Written last: the account of a finished export.
 ACCOUNT = "export.json"
 #: What an unfinished export is, for the run that continues it.
 MARKER = ".med-mat-export.json"
+_SPOOL = 64 << 20
+
+
+def _spool() -> IO[str]:
+    return SpooledTemporaryFile(_SPOOL, "w+", encoding="utf-8")
 
 
 @dataclass
 class Place:
-    """Where an export is written. Paths are relative to its folder, with ``/``."""
+    """Where an export is written. Paths are relative to its folder, with ``/``.
+
+    Nothing is written outside the folder: a folder is checked when the first file is written to it, and a link where a
+    file belongs is replaced by the file.
+    """
 
     root: Path
     size: int = 0  # bytes that were written
-    _swept: set[Path] = field(default_factory=set)
+    _folders: dict[str, Path] = field(default_factory=dict)  # that exist and are inside the root, by relative path
+    _sizes: IO[str] = field(default_factory=_spool)  # a member of a JSON object per file
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file; one that is already there with this content is left as it is.
@@ -33,14 +46,10 @@ class Place:
             WriteError: It cannot be written.
         """
         target = self._target(path)
-        self.size += len(content)
-        try:
-            if target.stat().st_size == len(content) and target.read_bytes() == content:
-                return
-        except OSError:
-            pass
-        with replacing(target, tidy=False, lasting=False) as temporary:
-            temporary.write_bytes(content)
+        if not _has(target, content):
+            with replacing(target, tidy=False, lasting=False, follow=False) as temporary:
+                temporary.write_bytes(content)
+        self._written(path, len(content))
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
@@ -49,28 +58,50 @@ class Place:
         Raises:
             WriteError: It cannot be written.
         """
-        with replacing(self._target(path), tidy=False) as temporary:
+        with replacing(self._target(path), tidy=False, follow=False) as temporary:
             with temporary.open("wb") as file:
                 yield file
-            self.size += temporary.stat().st_size
+            self._written(path, temporary.stat().st_size)
 
     @contextmanager
     def lines(self, path: str) -> Iterator[IO[str]]:
         """The same for text: UTF-8, lines end with a line feed on every system."""
-        with replacing(self._target(path), tidy=False) as temporary:
+        with replacing(self._target(path), tidy=False, follow=False) as temporary:
             with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
                 yield file
-            self.size += temporary.stat().st_size
+            self._written(path, temporary.stat().st_size)
+
+    def sizes(self) -> Iterator[str]:
+        """For each file that was written, the member ``"path": bytes`` of a JSON object."""
+        self._sizes.seek(0)
+        yield from (line.rstrip("\n") for line in self._sizes)
+
+    def _written(self, path: str, size: int) -> None:
+        self.size += size
+        self._sizes.write(f"{json.dumps(path)}: {size}\n")
 
     def _target(self, path: str) -> Path:
+        """The path of a file whose folder exists and is inside that of the export."""
         try:
-            target = self.root / relative(path)
+            plain = relative(path)
         except ValueError as error:
             raise ExportError(f"An export format names a file {path!r}, which {error}.") from None
-        if target.parent not in self._swept:
-            self._swept.add(target.parent)
-            sweep(target.parent)
-        return target
+        parent = str(plain.parent)
+        if parent not in self._folders:
+            self._folders[parent] = self._folder(parent)
+        return self._folders[parent] / plain.name
+
+    def _folder(self, parent: str) -> Path:
+        folder = self.root / parent
+        if not holds(self.root, folder):
+            raise ExportError(
+                f"{folder} is, or is below, a link that leads out of {self.root.absolute()}: remove the link, and "
+                "export again."
+            )
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
+        return folder
 
 
 def begin(root: Path, key: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -130,9 +161,27 @@ def _read(path: Path) -> Mapping[str, Any] | None:
 
 
 def _complete(root: Path, account: Mapping[str, Any]) -> bool:
-    """Whether all files that an account names are there."""
+    """Whether all files that an account names are there, each as large as it was written."""
     try:
-        paths = {path for files in account["files"].values() for path in files.values()}
-        return all((root / relative(path)).is_file() for path in paths)
+        sizes = account["sizes"]
+        named = {path for files in account["files"].values() for path in files.values()}
+        return named <= sizes.keys() and all(_size(root / relative(path)) == size for path, size in sizes.items())
     except (LookupError, TypeError, ValueError, AttributeError):
         return False
+
+
+def _has(path: Path, content: bytes) -> bool:
+    """Whether there is a file with this content."""
+    try:
+        return _size(path) == len(content) and path.read_bytes() == content
+    except OSError:
+        return False
+
+
+def _size(path: Path) -> int | None:
+    """The bytes of a file; None if there is none, or something else in its place, such as a link."""
+    try:
+        facts = os.lstat(path)
+    except OSError:
+        return None
+    return facts.st_size if stat.S_ISREG(facts.st_mode) else None

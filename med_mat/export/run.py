@@ -77,8 +77,9 @@ def export(
     """Write the records of an experiment as files for a trainer or another program.
 
     Images are copied as stored, without re-encoding. Beside the files of the format there are ``export.json`` (what was
-    exported, with which versions, the file of each record, what was left out and why) and ``LICENSES.md``. The
-    same call continues an interrupted export, and ends in the same bytes.
+    exported, with which versions, the sizes of the files, the file of each record, what was left out and why) and
+    ``LICENSES.md``. The same call continues an interrupted export, and ends in the same bytes; a finished one is written
+    again if a file is missing or has another size.
 
     Args:
         experiment: An experiment, or anything with parts (:class:`~med_mat.index.Parts`).
@@ -215,9 +216,12 @@ def _prepare(experiment: Parts, name: str, given: Mapping[str, Any], options: Ma
 
 
 def _account(job: Job, facts: Mapping[str, Any]) -> None:
-    """Write ``export.json``; the files of the records come last, one per line."""
+    """Write ``export.json``; the sizes of the files and the files of the records come last, one per line."""
     with job.out.lines(place.ACCOUNT) as file:
-        file.write(json.dumps(facts, indent=1, ensure_ascii=False, default=str)[:-2] + ',\n "files": {')
+        file.write(json.dumps(facts, indent=1, ensure_ascii=False, default=str)[:-2] + ',\n "sizes": {')
+        for number, member in enumerate(job.out.sizes()):
+            file.write(f"{',' if number else ''}\n  {member}")
+        file.write('\n },\n "files": {')
         for number, part in enumerate(job.parts):
             file.write(f"{',' if number else ''}\n  {json.dumps(part)}: {{")
             for place_, member in enumerate(job.files(part)):

@@ -200,9 +200,53 @@ def test_a_file_that_is_gone_or_broken_is_written_again(
     before = tree_digests(out)
     gone, *_, broken = sorted((out / "images").rglob("*.*"))
     gone.unlink()
-    broken.write_bytes(b"")
+    broken.write_bytes(broken.read_bytes()[:-1])
     assert experiment.export(out, format="llava", progress=False).anew
     assert tree_digests(out) == before
+
+
+@pytest.mark.parametrize("name", ["train.json", "LICENSES.md"])
+def test_a_file_of_the_format_that_was_cut_is_written_again(
+    experiment: med_mat.Experiment, tmp_path: Path, tree_digests: Digests, name: str
+) -> None:
+    out = tmp_path / "out"
+    experiment.export(out, format="llava", progress=False)
+    before = tree_digests(out)
+    (out / name).write_bytes((out / name).read_bytes()[:-1])
+    assert experiment.export(out, format="llava", progress=False).anew
+    assert tree_digests(out) == before
+
+
+def test_the_account_has_the_size_of_every_other_file(experiment: med_mat.Experiment, tmp_path: Path) -> None:
+    experiment.export(tmp_path, format="llava", progress=False)
+    sizes = {path.relative_to(tmp_path).as_posix(): path.stat().st_size for path in tmp_path.rglob("*.*")}
+    del sizes["export.json"]
+    assert account(tmp_path)["sizes"] == sizes
+
+
+def test_a_link_in_the_folder_does_not_lead_a_file_elsewhere(experiment: med_mat.Experiment, tmp_path: Path) -> None:
+    out, mine = tmp_path / "out", tmp_path / "thesis.tex"
+    mine.write_text("my thesis")
+    experiment.export(out, format="llava", progress=False)
+    image = next(iter(account(out)["files"]["test"].values()))
+    for name in ("train.json", image):
+        (out / name).unlink()
+        (out / name).symlink_to(mine)
+    assert experiment.export(out, format="llava", progress=False).anew
+    assert mine.read_text() == "my thesis"
+    assert not (out / "train.json").is_symlink()
+    assert not (out / image).is_symlink()
+
+
+def test_a_folder_that_leads_out_of_the_export_is_refused(experiment: med_mat.Experiment, tmp_path: Path) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    experiment.export(out, format="llava", progress=False)
+    (out / "images").rename(tmp_path / "moved")
+    (out / "images").symlink_to(elsewhere)
+    with pytest.raises(ExportError, match=r"a link that leads out of .*: remove the link"):
+        experiment.export(out, format="llava", progress=False)
+    assert not list(elsewhere.iterdir())
 
 
 @pytest.mark.parametrize(

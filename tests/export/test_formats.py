@@ -21,7 +21,7 @@ from PIL import Image
 import med_mat
 from med_mat import conventions, export
 from med_mat.export import turn
-from med_mat.export.job import Picture
+from med_mat.export.job import TURNED
 
 FORMS = ("grpo", "llama-factory", "llava", "ms-swift", "qwen", "trl")
 PARTS = ("train", "validation", "test")
@@ -148,17 +148,34 @@ def test_datasets_reads_the_json(out: Path, form: str, tmp_path: Path) -> None:
     assert len(read["train"]) == sum(part == "train" for part, _ in entries(out, form))
 
 
-def test_an_image_that_is_stored_turned_is_known(mat: med_mat.MedMAT) -> None:
-    exif = Image.Exif()
-    for orientation, upright in ((1, True), (6, False)):
-        exif[0x0112] = orientation
-        for kind in ("JPEG", "PNG"):
-            target = BytesIO()
-            Image.new("RGB", (4, 2)).save(target, kind, exif=exif)
-            assert Picture(target.getvalue(), ".jpg", (2, 4)).upright == upright
-    plain = BytesIO()
-    Image.new("L", (4, 2)).save(plain, "PNG")
-    assert Picture(plain.getvalue(), ".png", (4, 2)).upright
+@pytest.mark.parametrize("form", ["llava", "qwen", "llama-factory", "ms-swift", "trl", "grpo", "coco"])
+def test_no_conversation_has_boxes_that_only_fit_an_image_after_it_is_turned(
+    mat: med_mat.MedMAT, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    boxed: set[str] = set()
+    exif, target = Image.Exif(), BytesIO()
+    exif[0x0112] = 6
+    Image.new("RGB", (4, 2)).save(target, "JPEG", exif=exif)
+    stored = med_mat.MedMAT.records
+
+    def turned(self: med_mat.MedMAT, *args: Any, **options: Any) -> Iterator[dict[str, Any]]:
+        for record in stored(self, *args, **options):
+            record["image"]["bytes"] = target.getvalue()
+            if (said := turn(record)) is not None and said.boxes is not None:
+                boxed.add(record["id"])
+            yield record
+
+    monkeypatch.setattr(med_mat.MedMAT, "records", turned)
+    done = mat.export("*/*/*", tmp_path / "out", format=form, progress=False)
+    files = json.loads((tmp_path / "out/export.json").read_text("utf-8"))["files"]
+    written = {id_ for members in files.values() for id_ in members}
+    assert boxed
+    if form == "coco":  # its images are written upright
+        assert boxed <= written
+    else:
+        assert written
+        assert not boxed & written
+        assert sum(reasons[TURNED] for reasons in done.left_out.values() if TURNED in reasons) == len(boxed)
 
 
 # --------------------------------------------------------------------------------------------------------- Parquet

@@ -17,9 +17,7 @@ from med_mat.export.registry import export_format
 from med_mat.export.turns import Turn
 
 IMAGE = "<image>"
-#: Why a record is left out for ms-swift: it ignores the orientation of images, which their boxes depend on.
 _BOXES = f"\nAnswer with bounding boxes, or {NONE} if there is none."
-TURNED = "boxes are of the displayed image, and its EXIF orientation is ignored by ms-swift"
 
 
 @export_format("llava", summary="LLaVA JSON: conversations with <image>, and a folder of images", needs=("turn",))
@@ -69,9 +67,6 @@ def ms_swift(job: Job) -> None:
     for part in job.parts:
         with job.out.lines(f"{part}.jsonl") as file:
             for row, turn in _turns(job, part):
-                if turn.boxes and not row.image.upright:
-                    job.skip(row, TURNED)
-                    continue
                 entry: dict[str, Any] = {"messages": _messages(turn), "images": [job.image(row)]}
                 if turn.boxes is not None:  # the form of boxes is that of the model, so the question says nothing of it
                     marked = replace(turn, question=turn.asked + _BOXES, target="<bbox>" * len(turn.boxes) or NONE)
