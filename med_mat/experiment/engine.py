@@ -33,24 +33,19 @@ beyond the core dependencies is imported inside its functions: all engines are l
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
-import logging
-import pkgutil
 import types
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from importlib import metadata
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, get_type_hints, runtime_checkable
 
-from med_mat import strict
+from med_mat import plugins, strict
 from med_mat.errors import EngineError, MedMATError
 from med_mat.parameters import Parameter, documented
 from med_mat.splits import Experiment
 from med_mat.taxonomy import did_you_mean
-
-log = logging.getLogger(__name__)
 
 #: Entry points through which other packages add engines.
 PLUGINS = "med_mat.engines"
@@ -204,21 +199,14 @@ def _default(one: Any) -> Any:
 @functools.cache
 def _loaded() -> dict[str, Engine]:
     """Every engine, imported once: first those of this package."""
-    ours = importlib.import_module(_ENGINES_PACKAGE)
-    found: dict[str, Engine] = {}
-    for module in pkgutil.iter_modules(ours.__path__):
-        made = getattr(importlib.import_module(f"{_ENGINES_PACKAGE}.{module.name}"), "ENGINE", None)
-        if made is not None:  # other modules there help an engine
-            found[made.name] = made
-    for point in sorted(metadata.entry_points(group=PLUGINS), key=lambda point: (point.name, point.value)):
-        try:
-            made = point.load()
-            if not isinstance(made, Engine) or made.name != point.name:
-                raise EngineError(f"{point.value} is not an engine with the name {point.name!r}.")
-            if made.name in found:
-                raise EngineError(f"there is an engine {point.name!r} already.")
-            found[made.name] = made
-        except Exception as error:  # third-party code may raise any exception
-            package = point.dist.name if point.dist else point.value
-            log.warning("The engine %r of the package %r is left out: %s", point.name, package, error)
+    made = (getattr(module, "ENGINE", None) for module in plugins.modules(_ENGINES_PACKAGE))
+    found: dict[str, Engine] = {one.name: one for one in made if one is not None}  # other modules there help an engine
+
+    def problem(point: EntryPoint, one: object) -> str:
+        if not isinstance(one, Engine) or one.name != point.name:
+            return f"{point.value} is not an engine with the name {point.name!r}."
+        return f"There is an engine {point.name!r} already." if one.name in found else ""
+
+    for point, one in plugins.named(PLUGINS, "engine", problem):
+        found[point.name] = one
     return found
