@@ -78,8 +78,8 @@ def export(
 
     Images are copied as stored, without re-encoding. Beside the files of the format there are ``export.json`` (what was
     exported, with which versions, the sizes of the files, the file of each record, what was left out and why) and
-    ``LICENSES.md``. The same call continues an interrupted export, and ends in the same bytes; a finished one is written
-    again if a file is missing or has another size.
+    ``LICENSES.md``. The same call continues an interrupted export, and ends in the same bytes; a finished one is
+    written again if a file is missing or has another size.
 
     Args:
         experiment: An experiment, or anything with parts (:class:`~med_mat.index.Parts`).
