@@ -10,7 +10,7 @@ import click
 from med_mat.commands import FOLDER, MED_MAT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from med_mat.dataset import MedMAT
     from med_mat.score import Comparison, Result
@@ -129,7 +129,7 @@ def score(
     click.echo(first)
 
 
-def _named(paths: tuple[Path, ...], where: str | None) -> tuple[str, Path, Iterable[Path]]:
+def _named(paths: tuple[Path, ...], where: str | None) -> tuple[str, Path, Sequence[Path]]:
     """The build, the split and the files of answers."""
     if where is None and len(paths) > 1 and paths[0].suffix.lower() in (".parquet", ".json", ".yaml", ".yml"):
         raise click.UsageError(f"name the built Med-MAT: med-mat score MED-MAT {paths[0]} {paths[1]}, or --med-mat.")
