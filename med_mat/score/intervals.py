@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from med_mat.blind.guessing import wilson
 
@@ -84,7 +85,16 @@ def _distinct(of_groups: Floats) -> tuple[Floats, Codes]:
     if of_groups.shape[1] == 2:
         found, number = np.unique(of_groups[:, 0] + 1j * of_groups[:, 1], return_counts=True)
         return np.stack([found.real, found.imag], axis=1), number
-    return np.unique(of_groups, axis=0, return_counts=True)
+    rows = np.ascontiguousarray(of_groups)
+    width = rows.shape[1] * rows.itemsize
+    # Hashing leaves few rows to sort: sorting all of them takes most of the time of an interval over many labels.
+    coded = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(rows), [None, pa.py_buffer(rows)])
+    coded = coded.dictionary_encode()
+    codes = coded.indices.to_numpy()
+    first = np.zeros(len(coded.dictionary), dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]
+    distinct, place = np.unique(rows[first], axis=0, return_inverse=True)
+    return distinct, np.bincount(place.ravel(), np.bincount(codes)).astype(np.int64)
 
 
 def ends(values: Floats) -> tuple[float, float]:

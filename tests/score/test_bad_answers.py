@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from workshop import Workshop
 
 import med_mat
-from med_mat import files
 from med_mat.cli import cli
 from med_mat.errors import MedMATError
 from med_mat.score import answers
@@ -108,13 +108,14 @@ def test_files_that_hold_no_answers(
 
 
 def test_a_split_of_another_build(workshop: Workshop, split: Path, right: Answers, tmp_path: Path) -> None:
-    import pyarrow.parquet as pq
-
     table = pq.read_table(split)
-    odd = table.set_column(table.column_names.index("id"), "id", [[f"other/{one}" for one in table["id"].to_pylist()]])
-    pq.write_table(odd.replace_schema_metadata(table.schema.metadata), tmp_path / "odd.parquet")
+    place = table.column_names.index("content")
+    pq.write_table(
+        table.set_column(place, table.schema.field("content"), table["content"][::-1]), tmp_path / "odd.parquet"
+    )
     path = _written(tmp_path / "answers.jsonl", right)
-    assert "odd.parquet" in _refused(workshop.out, tmp_path / "odd.parquet", path)
+    told = _refused(workshop.out, tmp_path / "odd.parquet", path)
+    assert "odd.parquet are not the same in this Med-MAT" in told
 
 
 def test_a_split_without_test_records(related: Experiment, workshop: Workshop, right: Answers, tmp_path: Path) -> None:
@@ -131,7 +132,7 @@ def test_a_full_disk_takes_no_figure_away(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files.os, "fsync", full)  # type: ignore[attr-defined]
+    monkeypatch.setattr(os, "fsync", full)
     result = CliRunner().invoke(cli, ["score", *map(str, (workshop.out, split, path, "--save", saved))])
     assert result.exit_code != 0
     assert "No space left" in str(result.exception)
