@@ -1,4 +1,4 @@
-"""An export against a bare copy of the same images as files, and the memory that it takes."""
+"""An export against a bare copy of the same images as files, and the memory that one larger than a window takes."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from PIL import Image
 from benchmarks.timing import compare, table
 
 IMAGES, SIDE = 1_500, 256
+#: More bytes than the window in which records are shuffled.
+MANY, LARGE = 700, 1024
 SOURCE = "brain_tumor_mri"
 LABELS = ("glioma", "meningioma", "notumor", "pituitary")
 _EXPORT = """
@@ -29,13 +31,13 @@ print(f"  {sys.argv[3]}: {peak_memory() - before} MB above {before} MB")
 """
 
 
-def build(root: Path) -> Path:
-    """A Med-MAT of noisy JPEG images, in the layout of Brain Tumor MRI."""
+def build(root: Path, images: int = IMAGES, side: int = SIDE) -> Path:
+    """A Med-MAT of noisy JPEG images of ``side`` pixels, in the layout of Brain Tumor MRI."""
     from med_mat.building import Options, build, find
 
     random = np.random.default_rng(0)
-    for number in range(IMAGES):
-        pixels = random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
+    for number in range(images):
+        pixels = random.integers(0, 256, (side, side, 3), dtype=np.uint8)
         split, label = ("Testing", "Training")[number % 5 > 0], LABELS[number % 4]
         path = root / "raw" / SOURCE / split / label / f"{split[:2]}-{label[:2]}_{number:04d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,9 +73,20 @@ def main() -> None:
         table(
             f"{len(paths):,} images of {size / len(paths) / 1000:.0f} kB", compare(ways), per=len(paths), unit="images"
         )
-        print(f"\nMemory of an export of {size / 1e6:.0f} MB")
+    memory()
+
+
+def memory(images: int = MANY, side: int = LARGE) -> None:
+    """Print how much memory exports of a build take, each in a process of its own."""
+    from med_mat.storage.windows import WINDOW
+
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        out = build(root, images, side)
+        size = sum(path.stat().st_size for path in (root / "raw").rglob("*.jpg"))
+        print(f"\nMemory of an export of {size / 1e6:.0f} MB, shuffled in windows of {WINDOW / 1e6:.0f} MB")
         for form in ("llava", "trl"):
-            arguments = [str(root / "out"), str(root / form), form]
+            arguments = [str(out), str(root / form), form]
             command = [sys.executable, "-c", _EXPORT, *arguments]
             print(subprocess.run(command, check=True, capture_output=True, text=True).stdout, end="")
 
