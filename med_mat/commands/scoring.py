@@ -132,8 +132,8 @@ def _named(paths: tuple[Path, ...], where: str | None) -> tuple[str, Path, Seque
     """The build, the split and the files of answers."""
     if where is None and len(paths) > 1 and paths[0].suffix.lower() in (".parquet", ".json", ".yaml", ".yml"):
         here = "Med-MAT" if Path("Med-MAT", "index.parquet").is_file() else "MED-MAT"
-        given = " ".join(quote(str(path)) for path in paths)
-        raise click.UsageError(f"name the built Med-MAT: med-mat score {here} {given}")
+        words = " ".join(quote(str(path)) for path in paths)
+        raise click.UsageError(f"name the built Med-MAT: med-mat score {here} {words}")
     given = paths if where is None else (Path(where), *paths)
     if len(given) < 3:
         raise click.UsageError("name a built Med-MAT, a split, and a file of answers.")
