@@ -64,8 +64,13 @@ def make(mat: Index, study: Study, definition: Definition, split_seed: int) -> A
     if needed := _absent(study, found.made, found):
         raise SplitError(needed)
     # raises if the arms are not tested on the same records
-    told = composition.compare({name: found.made[name] for name in _compared(study, found.made)})
-    found.notes += [f"{name} differs: {text}" for name, texts in told.differences.items() for text in texts]
+    first, *others = _compared(study, found.made)
+    told = composition.compare({name: found.made[name] for name in (first, *others)})
+    found.notes += [
+        f"The training records of {name} differ from those of {first}: {text}"
+        for name, texts in told.differences.items()
+        for text in texts
+    ]
     found.notes = list(dict.fromkeys(found.notes))
     return found
 
