@@ -123,9 +123,10 @@ class Job:
         return found
 
     def close(self) -> None:
-        """Stop reading, and close the files that are read."""
+        """Stop reading and writing, and close the files that are read."""
         for one in self._reading:
             one.close()
+        self.out.close()
 
     def _read(self, part: str) -> Generator[Row, None, None]:
         positions = self.positions[part]

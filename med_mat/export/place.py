@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,8 @@ ACCOUNT = "export.json"
 #: What an unfinished export is, for the run that continues it.
 MARKER = ".med-mat-export.json"
 _SPOOL = 64 << 20
+#: Threads that write images, and how many images may wait for them.
+_THREADS, _WAITING = 2, 32
 
 
 def _spool() -> IO[str]:
@@ -31,25 +35,41 @@ class Place:
     """Where an export is written. Paths are relative to its folder, with ``/``.
 
     Nothing is written outside the folder: a folder is checked when the first file is written to it, and a link where a
-    file belongs is replaced by the file.
+    file belongs is replaced by the file. Files of :meth:`write` are written by threads, and are complete after
+    :meth:`wait`.
     """
 
     root: Path
     size: int = 0  # bytes that were written
     _folders: dict[str, Path] = field(default_factory=dict)  # that exist and are inside the root, by relative path
     _sizes: IO[str] = field(default_factory=_spool)  # a member of a JSON object per file
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(_THREADS))
+    _waiting: deque[Future[None]] = field(default_factory=deque)
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file; one that is already there with this content is left as it is.
 
         Raises:
-            WriteError: It cannot be written.
+            WriteError: It, or a file before it, cannot be written.
         """
         target = self._target(path)
-        if not _has(target, content):
-            with replacing(target, tidy=False, lasting=False, follow=False) as temporary:
-                temporary.write_bytes(content)
+        self._waiting.append(self._threads.submit(_put, target, content))
+        if len(self._waiting) > _WAITING:
+            self._waiting.popleft().result()
         self._written(path, len(content))
+
+    def wait(self) -> None:
+        """Wait until all files are written.
+
+        Raises:
+            WriteError: One cannot be written.
+        """
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def close(self) -> None:
+        """Let go of the threads; what waits for them is not written."""
+        self._threads.shutdown(cancel_futures=True)
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
@@ -102,6 +122,12 @@ class Place:
             folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
         return folder
+
+
+def _put(target: Path, content: bytes) -> None:
+    if not _has(target, content):
+        with replacing(target, tidy=False, lasting=False, follow=False) as temporary:
+            temporary.write_bytes(content)
 
 
 def begin(root: Path, key: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -129,11 +129,12 @@ def export(
             if not job.out.size:  # nothing that could be continued: the folder is free for another export
                 place.end(root)
             raise
-    if not sum(job.written.values()):  # the format has left out all that there was
-        place.end(root)
-        raise _nothing(one.name, job.left_out)
-    sources = _terms(experiment, positions.values())
-    job.out.write(LICENSES, permit.licenses(sources, ready.kept).encode())
+        if not sum(job.written.values()):  # the format has left out all that there was
+            place.end(root)
+            raise _nothing(one.name, job.left_out)
+        sources = _terms(experiment, positions.values())
+        job.out.write(LICENSES, permit.licenses(sources, ready.kept).encode())
+        job.out.wait()
     records = {part: job.written[part] for part in positions}
     left_out = {part: dict(sorted(reasons.items())) for part, reasons in sorted(job.left_out.items())}
     _account(job, {
