@@ -95,8 +95,8 @@ def write_miniature(
 ) -> None:
     """Write a tiny synthetic copy of a source's layout, and a notice that it is synthetic.
 
-    It is written twice: what the loader reads in the first says what the images of the second show
-    (:mod:`med_mat.raw.miniature.look`). Where the loader reads nothing, the first one stays.
+    It is written twice, first with blank images: what the loader reads there says what the images of the second show
+    (:mod:`med_mat.raw.miniature.look`).
 
     Args:
         source: the source.
@@ -117,7 +117,7 @@ def write_miniature(
         folder.mkdir(parents=True, exist_ok=True)
         (folder / NOTICE).write_text(_NOTICE_TEXT.format(title=source.title), "utf-8")
         try:
-            module.miniature(first := Miniature(folder, series=series, copies=copies))
+            module.miniature(first := Miniature(folder, series=series, copies=copies, blank=True))
             shown, read = _shown(source, first, independent)
             module.miniature(Miniature(folder, shown, series=series, copies=copies))
             for name in first.copied - read:  # unknown to a table

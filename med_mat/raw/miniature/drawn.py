@@ -63,6 +63,13 @@ def texture(size: Size, seed: str, *, color: bool, look: Look | None = None) -> 
     return np.asarray(np.clip(drawn[..., np.newaxis] * tint + 0.12 * random.random(3), 0, 1))
 
 
+def blank(size: Size, *, color: bool) -> NDArray[Any]:
+    """The same, uniformly gray."""
+    import numpy as np
+
+    return np.full((size[1], size[0], 3) if color else (size[1], size[0]), 0.5)
+
+
 def place(size: Size, seed: str) -> Place:
     """The box derived from a seed text, with sides from a quarter to nearly half of the image's."""
     width, height = size

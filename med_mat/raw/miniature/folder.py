@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from med_mat.errors import ReadError
-from med_mat.raw.miniature.drawn import Place, Size, texture
+from med_mat.raw.miniature.drawn import Place, Size, blank, texture
 from med_mat.raw.miniature.look import Fractions, Look
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Folder:
         series: miniatures of another series have other images of the same things; 0 is the usual one.
         copies: number of images in place of each one, with other numbers in their names: 1 as the source's loader
             writes it. An image with a seed text, or of another format than those of Pillow, remains single.
+        blank: whether images show nothing, which costs little: for a first copy of which only the layout is read.
 
     Attributes:
         seeds: reference of an image -> its seed text, where one was given.
@@ -35,12 +36,19 @@ class Folder:
     """
 
     def __init__(
-        self, root: Path | str, looks: Mapping[str, Look] | None = None, *, series: int = 0, copies: int = 1
+        self,
+        root: Path | str,
+        looks: Mapping[str, Look] | None = None,
+        *,
+        series: int = 0,
+        copies: int = 1,
+        blank: bool = False,
     ) -> None:
         self.root = Path(root).absolute()
         self.looks = looks or {}
         self.series = series
         self.copies = copies
+        self.blank = blank
         self._own: set[str] = set()
         self._copied: set[str] = set()
         self.seeds: dict[str, str] = {}
@@ -76,6 +84,8 @@ class Folder:
         self.sizes[reference] = size
         if shared:
             self.seeds[reference] = seed
+        if self.blank:
+            return blank(size, color=color)
         look = self.looks.get(seed if shared else reference) or self.looks.get(reference.partition("#")[0])
         return texture(size, f"{self.series} {seed}" if self.series else seed, color=color, look=look)
 
