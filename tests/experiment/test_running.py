@@ -208,7 +208,7 @@ def test_a_target_that_cannot_be_studied_is_said_and_the_others_are_run(mat: med
 
 def test_a_test_that_is_too_small_is_warned_of_before_anything_is_trained(mat: med_mat.MedMAT) -> None:
     made = plan.prepare(mat, read({**DEFINITION, "target": "CT/Lung/COVID"})).plan
-    assert "with 10 questions in 6 groups it shows" in made.studies[0].warnings[0]
+    assert "with 10 questions in 6 groups it can detect" in made.studies[0].warnings[0]
 
 
 def test_results_that_somebody_changed_are_refused(mat: med_mat.MedMAT, out: Path) -> None:
