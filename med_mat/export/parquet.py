@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat.export.job import Job, Row
+from med_mat.storage.parquet import leaf_paths
 
 #: Bytes of images after which a row group is written, and after which a new file is begun.
 _GROUP, _FILE = 32 << 20, 500 << 20
@@ -45,7 +46,7 @@ class Shards:
         about = {"huggingface": json.dumps({"info": {"features": features}})}
         self._schema = pa.schema(list(columns.items()), metadata=about)
         leaf = "images.list.element.bytes"
-        text = [one for one in _leaves(self._schema) if one != leaf]
+        text = [one for one in leaf_paths(self._schema) if one != leaf]
         self._codec = {leaf: "none", **dict.fromkeys(text, "zstd")}
         self._job, self._part = job, part
         self._number, self._waiting, self._rows, self._written = 0, 0, list[dict[str, Any]](), 0
@@ -98,17 +99,6 @@ class Shards:
             self._stack.__exit__(type(failed), failed, failed.__traceback__)
             raise
         self._stack.__exit__(kind, error, trace)
-
-
-def _leaves(schema: pa.Schema) -> list[str]:
-    def walk(name: str, kind: pa.DataType) -> list[str]:
-        if pa.types.is_list(kind):
-            return walk(f"{name}.list.element", kind.value_type)
-        if pa.types.is_struct(kind):
-            return [leaf for field in kind for leaf in walk(f"{name}.{field.name}", field.type)]
-        return [name]
-
-    return [leaf for field in schema for leaf in walk(field.name, field.type)]
 
 
 def card(job: Job, note: str) -> str:

@@ -29,7 +29,7 @@ def open_writer(
         text_codec: the compression of all columns except the images. Data files have small pages, for which zstd is
             slow and hardly better than snappy.
     """
-    leaves = _leaves(arrow_schema)
+    leaves = leaf_paths(arrow_schema)
     pixels = {leaf for leaf in leaves if leaf.split(".")[0] in PIXEL_COLUMNS}
     return pq.ParquetWriter(
         target,
@@ -42,7 +42,7 @@ def open_writer(
     )
 
 
-def _leaves(arrow_schema: pa.Schema) -> list[str]:
+def leaf_paths(arrow_schema: pa.Schema) -> list[str]:
     """The column paths in Parquet's notation: ``boxes.list.element.xmin``."""
 
     def walk(name: str, kind: pa.DataType) -> list[str]:
