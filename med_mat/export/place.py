@@ -73,14 +73,16 @@ class Place:
 
     @contextmanager
     def open(self, path: str) -> Iterator[IO[bytes]]:
-        """A file to write bytes to; it has its name once the block is left without an error.
+        """A file to write bytes to; it has its name once the block is left without an error and the files of
+        :meth:`write` before it, which it may name, are complete.
 
         Raises:
-            WriteError: It cannot be written.
+            WriteError: It, or a file before it, cannot be written.
         """
         with replacing(self._target(path), tidy=False, follow=False) as temporary:
             with temporary.open("wb") as file:
                 yield file
+            self.wait()
             self._written(path, temporary.stat().st_size)
 
     @contextmanager
@@ -89,6 +91,7 @@ class Place:
         with replacing(self._target(path), tidy=False, follow=False) as temporary:
             with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
                 yield file
+            self.wait()
             self._written(path, temporary.stat().st_size)
 
     def sizes(self) -> Iterator[str]:

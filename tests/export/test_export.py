@@ -289,6 +289,7 @@ def test_a_full_disk_is_one_sentence_and_the_next_run_goes_on(
 
     def full(path: Path, content: bytes) -> int:
         if next(left, None) is None and files.is_temporary(path.name):
+            time.sleep(0.2)  # the table that names the image could be complete by now
             raise OSError(28, "No space left on device", str(path))
         return real(path, content)
 
