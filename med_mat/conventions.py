@@ -31,8 +31,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from med_mat import strict
 from med_mat.errors import UsageError
-from med_mat.taxonomy import did_you_mean
 
 Convention = Literal[
     "pixels", "unit", "qwen2-vl", "qwen2.5-vl", "qwen3-vl", "paligemma", "florence-2", "internvl", "llava"
@@ -164,10 +164,7 @@ def resized(size: Size, least: int = _LEAST, most: int = _MOST) -> Size:
 
 
 def _form(convention: str) -> _Form:
-    if convention not in _FORMS:
-        hint = did_you_mean(str(convention), _FORMS)
-        raise UsageError(f"There is no box convention {convention!r}.{hint} Known: {', '.join(_FORMS)}.")
-    return _FORMS[convention]
+    return strict.named(convention, _FORMS, "box convention", error=UsageError)
 
 
 def _unscaled(form: _Form, size: Size) -> tuple[float, float, float, float]:

@@ -22,6 +22,7 @@ from typing import (
     ClassVar,
     Literal,
     Protocol,
+    TypeVar,
     Union,
     get_args,
     get_origin,
@@ -31,6 +32,8 @@ from typing import (
 
 from med_mat.errors import CardError, MedMATError, VocabularyError
 from med_mat.taxonomy import did_you_mean
+
+T = TypeVar("T")
 
 _LONGEST_QUOTE = 80
 _WORDS: Mapping[Any, str] = types.MappingProxyType(
@@ -207,6 +210,26 @@ def refuse_unknown(
             hint = did_you_mean(name, known) if isinstance(name, str) else ""
             place = f"{where}: {key}" if key else where
             raise error(f"{place} has an unknown key {_quoted(name)}.{hint} Known: {', '.join(known)}.")
+
+
+def named(name: object, known: Mapping[str, T], what: str, *, error: type[MedMATError], where: str = "") -> T:
+    """The one of a few known things that has a name.
+
+    Args:
+        name: The name asked for.
+        known: The things, by name.
+        what: What they are, such as "export format".
+        error: The class of the error.
+        where: What names it, to begin the message with.
+
+    Raises:
+        MedMATError: ``error``: none has this name; the message suggests the nearest and lists all.
+    """
+    if isinstance(name, str) and name in known:
+        return known[name]
+    there = f"{where}: there" if where else "There"
+    hint = did_you_mean(str(name), known)
+    raise error(f"{there} is no {what} {_quoted(name)}.{hint} Known: {', '.join(known) or 'none'}.")
 
 
 class _Reader:

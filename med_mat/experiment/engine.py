@@ -45,7 +45,6 @@ from med_mat import plugins, strict
 from med_mat.errors import EngineError, MedMATError
 from med_mat.parameters import Parameter, documented
 from med_mat.splits import Experiment
-from med_mat.taxonomy import did_you_mean
 
 #: Entry points through which other packages add engines.
 PLUGINS = "med_mat.engines"
@@ -143,11 +142,7 @@ def engine(name: object, where: str = "The definition") -> Engine:
     Raises:
         EngineError: There is none; the message suggests the nearest.
     """
-    known = training_engines()
-    if not isinstance(name, str) or name not in known:
-        hint = did_you_mean(str(name), known)
-        raise EngineError(f"{where}: there is no engine {name!r}.{hint} Known: {', '.join(known) or 'none'}.")
-    return known[name]
+    return strict.named(name, training_engines(), "engine", error=EngineError, where=where)
 
 
 def settings(one: Engine, given: Mapping[str, Any], where: str = "The definition") -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from med_mat import catalog, markdown, paper
+from med_mat import catalog, markdown, paper, strict
 from med_mat.errors import EngineError, MedMATError
 from med_mat.experiment import arms as making
 from med_mat.experiment import definition as definitions
@@ -19,7 +19,6 @@ from med_mat.experiment.definition import BASELINE_PLUS, UNTRAINED, Definition
 from med_mat.experiment.engine import engine
 from med_mat.experiment.report import Report
 from med_mat.paper import CombinationKind, PaperCombination
-from med_mat.taxonomy import did_you_mean
 
 if TYPE_CHECKING:
     from med_mat.dataset import MedMAT
@@ -55,9 +54,7 @@ def definition(mat: MedMAT, given: Mapping[str, Any], only: Sequence[str] = ()) 
         SplitError: A key has a wrong value, or the Med-MAT allows none of the experiments.
     """
     for name in only:
-        if name not in PARTS:
-            hint = did_you_mean(name, PARTS)
-            raise EngineError(f"There is no part {name!r} of the paper here.{hint} Known: {', '.join(PARTS)}.")
+        strict.named(name, PARTS, "part of the paper", error=EngineError)
     first = [UNTRAINED] if engine(given.get("engine"), "--engine").untrained else []
     whole = {"max_per_subset": paper.SETTINGS["max_per_subset"], **given}
     found = _Found()

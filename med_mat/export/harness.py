@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from med_mat import strict
 from med_mat.errors import ExportError
 from med_mat.export.job import Job, Row
 
@@ -145,10 +146,9 @@ def answers(harness: str, path: str | os.PathLike[str], export: str | os.PathLik
     Raises:
         ExportError: the file is not what that harness writes for an export of Med-MAT.
     """
-    if harness not in READERS:
-        raise ExportError(f"There is no reader for the results of {harness!r}. Known: {', '.join(READERS)}.")
+    reader = strict.named(harness, READERS, "harness", error=ExportError)
     try:
-        yield from READERS[harness](Path(path), None if export is None else Path(export))
+        yield from reader(Path(path), None if export is None else Path(export))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(error, ExportError):
             raise

@@ -29,7 +29,6 @@ from med_mat import parameters, plugins, strict
 from med_mat.conventions import Convention
 from med_mat.errors import ExportError
 from med_mat.parameters import Parameter
-from med_mat.taxonomy import did_you_mean
 
 #: Entry points through which other packages add formats.
 PLUGINS = "med_mat.exports"
@@ -104,11 +103,7 @@ def format_named(name: object) -> ExportFormat:
     Raises:
         ExportError: There is none; the message suggests the nearest.
     """
-    known = export_formats()
-    if not isinstance(name, str) or name not in known:
-        hint = did_you_mean(str(name), known)
-        raise ExportError(f"There is no export format {name!r}.{hint} Known: {', '.join(known)}.")
-    return known[name]
+    return strict.named(name, export_formats(), "export format", error=ExportError)
 
 
 _FORMATS: dict[str, ExportFormat] = {}

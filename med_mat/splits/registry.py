@@ -29,12 +29,11 @@ from dataclasses import dataclass, fields
 from importlib.metadata import EntryPoint
 from typing import Any, TypeVar, get_type_hints
 
-from med_mat import parameters, plugins
+from med_mat import parameters, plugins, strict
 from med_mat.errors import SplitError
 from med_mat.parameters import Parameter
 from med_mat.splits.options import Options
 from med_mat.splits.result import Experiment
-from med_mat.taxonomy import did_you_mean
 
 #: Entry points through which other packages add experiments.
 PLUGINS = "med_mat.experiments"
@@ -121,11 +120,7 @@ def kind(name: object, where: str = "The definition") -> ExperimentKind:
     Raises:
         SplitError: There is none; the message suggests the nearest.
     """
-    known = experiments()
-    if not isinstance(name, str) or name not in known:
-        hint = did_you_mean(str(name), known)
-        raise SplitError(f"{where}: there is no experiment {name!r}.{hint} Known: {', '.join(known)}.")
-    return known[name]
+    return strict.named(name, experiments(), "experiment", error=SplitError, where=where)
 
 
 @functools.cache

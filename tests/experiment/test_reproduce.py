@@ -60,5 +60,5 @@ def test_figures_stand_beside_the_published_ones(mat: med_mat.MedMAT, tmp_path: 
 
 
 def test_a_part_that_is_not_there(mat: med_mat.MedMAT) -> None:
-    with pytest.raises(EngineError, match=r"no part 'tow' of the paper here. Did you mean 'two'"):
+    with pytest.raises(EngineError, match=r"no part of the paper 'tow'\. Did you mean 'two'"):
         definition(mat, GIVEN, ["tow"])
