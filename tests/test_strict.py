@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from med_mat.errors import BuildError, CardError
 from med_mat.selection import MAT
-from med_mat.strict import read, yaml_load
+from med_mat.strict import named, read, yaml_load
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,26 @@ def test_a_fault_is_a_sentence_that_names_the_place(change: dict[Any, Any], mess
         read(Whole, {**GOOD, **change}, "It")
     assert str(caught.value).startswith(message)
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "where", "message"),
+    [
+        ("yolo", ("coco", "yolov8"), "", "There is no format 'yolo'. Did you mean 'yolov8'? Known: coco, yolov8."),
+        ("zzz", ("coco", "voc"), "The file", "The file: there is no format 'zzz'. Known: coco, voc."),
+        (3, ("coco",), "", "There is no format 3. Known: coco."),
+        ([], ("coco",), "", "There is no format []. Known: coco."),
+        ("x", (), "", "There is no format 'x'. Known: none."),
+    ],
+)
+def test_a_name_that_is_not_known_is_told_with_the_nearest(
+    name: object, known: tuple[str, ...], where: str, message: str
+) -> None:
+    things = {one: one.upper() for one in known}
+    assert all(named(one, things, "format", error=BuildError) == one.upper() for one in known)
+    with pytest.raises(BuildError) as caught:
+        named(name, things, "format", error=BuildError, where=where)
+    assert str(caught.value) == message
 
 
 def test_a_missing_key_is_named() -> None:

@@ -146,7 +146,7 @@ def answers(harness: str, path: str | os.PathLike[str], export: str | os.PathLik
     Raises:
         ExportError: the file is not what that harness writes for an export of Med-MAT.
     """
-    reader = strict.named(harness, READERS, "harness", error=ExportError)
+    reader = strict.named(harness, READERS, "reader for the results of", error=ExportError)
     try:
         yield from reader(Path(path), None if export is None else Path(export))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

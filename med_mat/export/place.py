@@ -79,18 +79,23 @@ class Place:
         Raises:
             WriteError: It, or a file before it, cannot be written.
         """
-        with replacing(self._target(path), tidy=False, follow=False) as temporary:
-            with temporary.open("wb") as file:
-                yield file
-            self.wait()
-            self._written(path, temporary.stat().st_size)
+        with self._complete(path) as temporary, temporary.open("wb") as file:
+            yield file
 
     @contextmanager
     def lines(self, path: str) -> Iterator[IO[str]]:
         """The same for text: UTF-8, lines end with a line feed on every system."""
+        with (
+            self._complete(path) as temporary,
+            temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+        ):
+            yield file
+
+    @contextmanager
+    def _complete(self, path: str) -> Iterator[Path]:
+        """A temporary path that becomes the file at the end, after all files of :meth:`write` before it."""
         with replacing(self._target(path), tidy=False, follow=False) as temporary:
-            with temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-                yield file
+            yield temporary
             self.wait()
             self._written(path, temporary.stat().st_size)
 

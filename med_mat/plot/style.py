@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 from PIL import ImageColor, ImageFont
 
+from med_mat import strict
 from med_mat.errors import PlotError
 
 #: Okabe and Ito's colors without black, in the order in which labels get them.
@@ -49,9 +50,7 @@ def theme_of(name: str) -> Theme:
     Raises:
         PlotError: There is no theme of that name.
     """
-    if name not in _THEMES:
-        raise PlotError(f"There is no theme {name!r}: choose {' or '.join(_THEMES)}.")
-    return _THEMES[name]
+    return strict.named(name, _THEMES, "theme", error=PlotError)
 
 
 def ink_on(fill: str) -> str:
