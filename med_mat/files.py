@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from med_mat.errors import WriteError
 
@@ -137,13 +138,23 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
+def temporary_folder(below: Path | None = None) -> Path:
+    """A new private folder, by default among those of the system; :func:`sweep` removes abandoned ones."""
+    return Path(tempfile.mkdtemp(prefix=_prefix(), suffix=".tmp", dir=below))
+
+
 def sha256(path: Path) -> str:
     """The sha256 of a file as hexadecimal digits, read in blocks."""
+    with path.open("rb", buffering=0) as file:
+        return sha256_of(file)
+
+
+def sha256_of(file: IO[bytes]) -> str:
+    """The sha256 of the rest of an open file as hexadecimal digits, read in blocks."""
     digest = hashlib.sha256()
     buffer = memoryview(bytearray(_BLOCK))
-    with path.open("rb", buffering=0) as file:
-        while count := file.readinto(buffer):
-            digest.update(buffer[:count])
+    while count := file.readinto(buffer):  # type: ignore[attr-defined]  # all binary files have it
+        digest.update(buffer[:count])
     return digest.hexdigest()
 
 

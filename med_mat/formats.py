@@ -16,12 +16,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Literal
 
 from med_mat import plugins
 from med_mat.example import Frame, Pixels, Region, Slice
 from med_mat.files import relative
+from med_mat.mounts.base import Mount
 
 #: Entry points by which other packages add decoders.
 PLUGINS = "med_mat.decoders"
@@ -230,16 +231,16 @@ def decoder_of(head: bytes, path: PurePosixPath, reference: Pixels) -> Decoder |
 
 
 @functools.lru_cache(maxsize=4096)
-def companion(root: Path, path: PurePosixPath, facts: object) -> PurePosixPath | None:
+def companion(mount: Mount, path: PurePosixPath, facts: object) -> PurePosixPath | None:
     """The file beside another that holds its pixels or its header; None where there is none, or it leads elsewhere.
 
     Args:
-        root: the raw folder.
+        mount: the raw folder.
         path: of a file, below the root.
         facts: what tells whether the file has changed.
     """
     try:
-        with (root / path).open("rb") as file:
+        with mount.open(path) as file:
             head = file.read(_HEADER)
         decoder = recognized(head, path)
         named = decoder.beside(head, path.name) if decoder is not None and decoder.beside is not None else ""

@@ -144,7 +144,7 @@ class Items:
         subsets = {row.subset for row in self.source.rows}
         questioner = Questioner([row for row in catalog.rows if row.subset in subsets])
         setting = Setting(
-            self.folder.root, Path(), self.source, questioner, self.check, self.on_error, max_file=MAX_FILE
+            self.folder.mount, Path(), self.source, questioner, self.check, self.on_error, max_file=MAX_FILE
         )
         examples = examples_of(self.source)
         found = plan.survey(self.source, self.folder, examples, seed=0)

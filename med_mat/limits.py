@@ -6,7 +6,6 @@ It is one number of bytes (``--max-file``), set by :func:`allowing` for everythi
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 import tempfile
@@ -79,7 +78,28 @@ def told(size: int) -> str:
     return f"{size} bytes"
 
 
-def path(full: Path, name: object = None) -> None:
+class Status(Protocol):
+    """What is known of a file without opening it; an :class:`os.stat_result` is one."""
+
+    @property
+    def st_size(self) -> int:
+        """Its size in bytes."""
+
+    @property
+    def st_mtime_ns(self) -> int:
+        """When it was changed, in nanoseconds."""
+
+    @property
+    def st_mode(self) -> int:
+        """Its kind."""
+
+
+class _Path(Protocol):
+    def stat(self) -> Status:
+        """The status of the file."""
+
+
+def path(full: _Path, name: object = None) -> None:
     """Check the file at a path, as :func:`file` does; ``name`` is its name in errors, by default its path.
 
     Raises:
@@ -92,7 +112,7 @@ def path(full: Path, name: object = None) -> None:
     file(full if name is None else name, facts)
 
 
-def file(name: object, facts: os.stat_result) -> None:
+def file(name: object, facts: Status) -> None:
     """Check that a file is a regular one within the limit.
 
     Raises:

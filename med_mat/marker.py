@@ -9,14 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from med_mat.raw.files import FileFacts
+from med_mat.mounts.base import FileFacts
 from med_mat.raw.folder import RawFolder
 
 
 def marker_path(source: str, raw: RawFolder) -> Path:
     """The path of the marker of a source and its folder, in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    name = hashlib.blake2b(os.fsencode(os.path.realpath(raw.root)), digest_size=8).hexdigest()
+    name = hashlib.blake2b(os.fsencode(raw.mount.identity), digest_size=8).hexdigest()
     return cache / "med_mat" / "validate" / f"{source}-{name}.jsonl"
 
 

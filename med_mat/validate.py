@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 
 from med_mat.differences import Validation, absent, compare, differences
 from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError, UsageError
-from med_mat.files import sha256
 from med_mat.marker import Marker, marker_path
 from med_mat.progress import Bar
 from med_mat.raw.folder import RawFolder
@@ -192,7 +191,7 @@ def _hash(
 
     def hashed(path: str) -> str | ReadError:
         try:
-            return sha256(raw.absolute(path))
+            return raw.file(path).sha256()
         except OSError as error:
             return ReadError(f"{path}: cannot be read ({error.strerror or error}).")
         except ReadError as error:
@@ -225,7 +224,7 @@ def _decode(
 
     def decoded(path: str) -> str:
         try:
-            verify(raw.root, PurePosixPath(path), mask=roles[path] == "mask")
+            verify(raw.mount, PurePosixPath(path), mask=roles[path] == "mask")
         except MedMATError as error:
             return str(error)
         return ""

@@ -34,6 +34,7 @@ from med_mat.doctor import Finding, contents, diagnose, healthy, to_text
 from med_mat.example import Example
 from med_mat.layouts import archives
 from med_mat.layouts.archives import members
+from med_mat.mounts.folder import FolderMount
 from med_mat.raw import RawFolder
 from med_mat.shell import printable, quote
 
@@ -723,16 +724,21 @@ def test_sound_images_of_every_format_are_not_doubted(put: Callable[..., Path], 
     assert list(contents.wrong(RawFolder(put(name, name)), sorted(RawFolder(raw / name).files))) == []
 
 
+def refuse(monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    """Lets nobody open files of a kind."""
+    original = FolderMount.open
+
+    def refused(self: FolderMount, path: Any) -> Any:
+        if str(path).endswith(suffix):
+            raise PermissionError(errno.EACCES, "Permission denied", f"{self.root}/{path}")
+        return original(self, path)
+
+    monkeypatch.setattr(FolderMount, "open", refused)
+
+
 def test_images_that_may_not_be_read(put: Callable[..., Path], raw: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = put("busi", "busi")
-    original = Path.open
-
-    def refused(self: Path, *arguments: Any, **options: Any) -> Any:
-        if self.suffix == ".png":
-            raise PermissionError(errno.EACCES, "Permission denied", str(self))
-        return original(self, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", refused)
+    refuse(monkeypatch, ".png")
     note = next(iter(contents.wrong(RawFolder(folder), sorted(RawFolder(folder).files))))
     assert "may not be read: Permission denied. Allow it: chmod u+r " in note
 
@@ -741,14 +747,7 @@ def test_a_table_that_may_not_be_read_is_not_downloaded_again(
     put: Callable[..., Path], raw: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = put("isic_2019", "isic_2019")
-    original = Path.open
-
-    def refused(self: Path, *arguments: Any, **options: Any) -> Any:
-        if self.suffix == ".csv":
-            raise PermissionError(errno.EACCES, "Permission denied", str(self))
-        return original(self, *arguments, **options)
-
-    monkeypatch.setattr(Path, "open", refused)
+    refuse(monkeypatch, ".csv")
     notes = " ".join(by_source(raw)["isic_2019"].notes)
     assert "chmod u+r " in notes
     assert "Download it again" not in notes

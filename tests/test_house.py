@@ -18,7 +18,7 @@ ROOMS = (
     *("errors", "shell", "markup", "markdown", "progress", "plugins"),  # words on a terminal and a page
     *("files", "limits", "taxonomy", "vocabulary", "strict", "parameters"),  # bytes, words and types
     *("hosts", "selection", "catalog", "summary", "scaffold", "permission"),  # what the cards say
-    *("example", "schema", "formats", "imaging", "raw", "layouts", "marker"),  # from raw files to examples
+    *("example", "schema", "mounts", "formats", "imaging", "raw", "layouts", "marker"),  # from raw files to examples
     *("tags", "terms", "questions", "storage", "download"),  # what a record says, and where records lie
     *("leakage", "nameless", "differences", "building", "contract", "items", "doctor", "validate"),
     # what experiments and exports need of a built Med-MAT

@@ -166,7 +166,7 @@ def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | Non
     except (MedMATError, OSError):
         raise
     except Exception as error:  # described here: between processes an error loses its traceback
-        raise faults.of_source(setting.source, setting.root, error) from error
+        raise faults.of_source(setting.source, setting.mount.root, error) from error
 
 
 def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | None) -> Result:

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from med_mat.errors import ReadError
 from med_mat.example import Box, Example
 from med_mat.imaging.annotations import NOTHING, Annotations, place, render
 from med_mat.imaging.decoding import FileCache, Stored
+from med_mat.mounts.base import Mount
 
 INSTEAD = "none of its boxes lies in the image: the boxes are those of its mask"
 APART = "boxes that lie elsewhere than the mask of their label, by half or more"
@@ -50,10 +50,10 @@ class Drawn:
 UNDRAWN = Drawn(NOTHING, None)
 
 
-def draw(root: Path, example: Example, stored: Stored, cache: FileCache) -> Drawn:
+def draw(mount: Mount, example: Example, stored: Stored, cache: FileCache) -> Drawn:
     """Place the boxes and draw the masks. If they cannot be read or all are outside the image, ``fault`` says so."""
     try:
-        masks = render(root, example.masks, stored, cache)
+        masks = render(mount, example.masks, stored, cache)
         placed = None if example.boxes is None else place(example.boxes, stored)
     except ReadError as error:
         return Drawn(NOTHING, None, fault=str(error))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import traceback
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from med_mat.catalog import Source
 from med_mat.errors import BuildError, FaultError, LoaderError, MedMATError, ReadError, WriteError
@@ -21,7 +21,7 @@ def of_file(example: Example, error: Exception) -> str:
     return f"{example.reference}: {told(error)} ({place(error, _OURS)}; please report it)"
 
 
-def of_source(source: Source, root: Path, error: Exception) -> MedMATError:
+def of_source(source: Source, root: PurePath, error: Exception) -> MedMATError:
     """The error to report for a source whose build failed.
 
     Args:

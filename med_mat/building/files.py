@@ -21,8 +21,8 @@ from med_mat.building.chunk import Result
 from med_mat.building.store import Store
 from med_mat.building.writer import index_part
 from med_mat.example import FRAME
-from med_mat.files import sha256, write_atomically
-from med_mat.raw.files import FileFacts
+from med_mat.files import write_atomically
+from med_mat.mounts.base import FileFacts, RawPath
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.patterns import is_hidden
 from med_mat.storage.parquet import parquet_bytes
@@ -97,16 +97,16 @@ def _hashed(store: Store, state: str, raw: RawFolder, paths: Sequence[str]) -> d
             new.append(path)
     if new:
         with ThreadPoolExecutor(_THREADS) as pool:
-            digests = pool.map(lambda path: _sha256_or_none(raw.root / path), new)
+            digests = pool.map(lambda path: _sha256_or_none(raw.file(path)), new)
             known |= {path: (raw.files[path], one) for path, one in zip(new, digests, strict=True) if one is not None}
     if known != before:
         _write_state(store.next / state, {path: known[path] for path in paths if path in known})
     return {path: digest for path, (_, digest) in known.items()}
 
 
-def _sha256_or_none(path: Path) -> str | None:
+def _sha256_or_none(file: RawPath) -> str | None:
     try:
-        return sha256(path)
+        return file.sha256()
     except OSError:
         return None  # the ledger contains the reason
 

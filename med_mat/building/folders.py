@@ -86,7 +86,7 @@ def claim(out: Path, raw: Iterable[RawFolder]) -> None:
     Raises:
         BuildError: the folder is refused, or cannot be created.
     """
-    check_apart(out, [folder.root for folder in raw])
+    check_apart(out, [place for folder in raw for place in folder.mount.places])
     if out.exists() and not out.is_dir():
         raise BuildError(f"{out.absolute()} is a file: choose a folder for the output.")
     strange = out.is_dir() and any(out.iterdir()) and not (out / ".build").is_dir()

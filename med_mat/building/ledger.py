@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from med_mat import formats, schema
@@ -16,6 +15,7 @@ from med_mat.building.reasons import brief, grouped
 from med_mat.catalog import Source
 from med_mat.errors import BuildError
 from med_mat.imaging.containers import KINDS
+from med_mat.mounts.base import Mount
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.patterns import is_hidden
 
@@ -162,7 +162,7 @@ def balance(
         BuildError: the ledger does not balance: a bug in Med-MAT.
     """
     # synthetic images may be published: real files in the folder of a miniature must not pass for synthetic ones
-    drawn = is_miniature(raw.root) and sum(facts.size for facts in raw.files.values()) < MINIATURE_BYTES
+    drawn = is_miniature(raw.mount) and sum(facts.size for facts in raw.files.values()) < MINIATURE_BYTES
     ledger = Ledger(source.name, raw.variant, seed, checked, largest, drawn)
     lost: Counter[str] = Counter()
     reasons: dict[str, str] = {}
@@ -241,6 +241,11 @@ def _first(what: str, found: dict[str, str]) -> dict[str, dict[str, Any]]:
     return {reason: {what: len(places), "first": places[0]} for reason, places in grouped(found.items()).items()}
 
 
-def is_miniature(root: Path) -> bool:
+def is_miniature(mount: Mount) -> bool:
     """Whether a raw folder, or one of the four nearest folders above it, contains the notice of a miniature."""
-    return any((folder / NOTICE).is_file() for folder in (root, *root.parents[:4]))
+    place: Mount | None = mount
+    for _ in range(5):
+        if place is not None and place.is_file(NOTICE):
+            return True
+        place = place and place.above()
+    return False

@@ -16,6 +16,7 @@ from med_mat.errors import LabelError, ReadError
 from med_mat.example import Example, Slice
 from med_mat.imaging import decoding
 from med_mat.imaging.decoding import Check
+from med_mat.mounts.base import Mount
 from med_mat.questions import Questioner
 from med_mat.taxonomy import DRAWN
 
@@ -33,7 +34,7 @@ UNANSWERED = "no question can be answered: its labels do not say"
 class Setting:
     """The settings that all chunks of one source share."""
 
-    root: Path
+    mount: Mount
     out: Path
     source: Source
     questioner: Questioner
@@ -71,12 +72,12 @@ def outcomes(
     try:
         stored = _kept(example, setting, cache, kept)
         stored = stored or decoding.read(
-            setting.root, example.pixels, mat=served[0].mat, check=setting.check, cache=cache
+            setting.mount, example.pixels, mat=served[0].mat, check=setting.check, cache=cache
         )
     except ReadError as error:
         yield from (skip(row, error) for row in served)
         return
-    drawn = draw(setting.root, example, stored, cache)
+    drawn = draw(setting.mount, example, stored, cache)
     # a row without need of boxes gets existing ones, unless another row of its source is for boxes or masks
     reserved = any(row.kind in DRAWN for row in setting.source.rows)
     made: list[tuple[Row, Drawn, dict[str, Any] | Skip]] = []
@@ -105,7 +106,7 @@ def _kept(example: Example, setting: Setting, cache: decoding.FileCache, kept: K
     """The image as stored by an earlier build; None if there is none."""
     stored = None if kept is None else kept.stored(f"{setting.source.name}/{example.name}")
     if stored is not None and isinstance(example.pixels, Slice) and example.masks:
-        stored = replace(stored, volume=decoding.open_file(setting.root, example.pixels, cache))
+        stored = replace(stored, volume=decoding.open_file(setting.mount, example.pixels, cache))
     return stored
 
 

@@ -240,7 +240,7 @@ def _beside(raw: RawFolder, path: PurePosixPath) -> str:
     """Size and time of the separate pixel file of a header file such as .mhd; "" for all other files."""
     if not path.name.lower().endswith(formats.headers()):
         return ""
-    found = formats.companion(raw.root, path, raw.files[str(path)])
+    found = formats.companion(raw.mount, path, raw.files[str(path)])
     return "" if found is None else f" {raw.files.get(str(found))}"
 
 
@@ -264,7 +264,7 @@ def _identical_files(raw: RawFolder, paths_by_size: Mapping[int, Mapping[str, in
 def _content(raw: RawFolder, path: str, *, start: int, count: int) -> bytes:
     """A part of a file; its own path if it cannot be read: building the chunk then reports the error."""
     try:
-        with open(f"{raw.root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123 - three times as fast as pathlib
+        with raw.mount.open(path) as file:
             file.seek(start)
             return file.read(count)
     except OSError:
@@ -275,7 +275,7 @@ def _digest(raw: RawFolder, path: str) -> bytes:
     """The sha256 of a file; of its own path if it cannot be read."""
     digest = hashlib.sha256()
     try:
-        with open(f"{raw.root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123
+        with raw.mount.open(path) as file:
             while block := file.read(_READ):
                 digest.update(block)
     except OSError:

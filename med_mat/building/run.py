@@ -177,7 +177,7 @@ def _build_source(
         where, why_so = next(iter(raw.faults.items()))
         raise ReadError(f"{raw.root}: {where}: {why_so} ('skip' for on_error leaves out the row and goes on)")
     setting = Setting(
-        root=raw.root,
+        mount=raw.mount,
         out=store.out,
         source=source,
         questioner=questioner,

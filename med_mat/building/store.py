@@ -165,7 +165,9 @@ def drop(store: Store, source: str) -> None:
 def sweep(store: Store) -> None:
     """Remove temporary files that were not finished. The caller must have the lock of the build."""
     for stray in (*store.next.rglob(".*.tmp"), *store.next.parent.glob(".*.tmp")):
-        if is_temporary(stray.name):
+        if is_temporary(stray.name) and stray.is_dir():
+            shutil.rmtree(stray, ignore_errors=True)
+        elif is_temporary(stray.name):
             stray.unlink(missing_ok=True)
 
 

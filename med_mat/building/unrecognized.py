@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from med_mat.building.ledger import is_image
 from med_mat.building.words import counted
 from med_mat.layouts.archives import is_archive
 from med_mat.layouts.listing import Parts, Tree
+from med_mat.mounts.folder import mounted
 from med_mat.shell import printable, quote
 
 _NAMED = 5  # maximum number of names of each kind; the largest folders first
@@ -26,7 +27,7 @@ class Unread:
     closed: list[str] = field(default_factory=list)  # folders that cannot be opened
 
 
-def unread(top: Path, roots: Mapping[str, Path]) -> Unread:
+def unread(top: Path, roots: Mapping[str, PurePath]) -> Unread:
     """The content of a folder of sources that belongs to no recognized source.
 
     Args:
@@ -39,7 +40,7 @@ def unread(top: Path, roots: Mapping[str, Path]) -> Unread:
         if root.is_relative_to(top):
             parts = root.relative_to(top).parts
             known.add(parts[:1] if parts and parts[0].lower() == name.lower() else parts)
-    found, tree = Unread(), Tree(top)
+    found, tree = Unread(), Tree(mounted(top))
     if () not in known:
         _look(tree, (), known, found)
     return found
@@ -65,7 +66,7 @@ def _look(tree: Tree, parts: Parts, known: set[Parts], found: Unread) -> None:
     """Search the top folder, or a folder that contains recognized sources."""
     if not parts:
         found.archives += filter(is_archive, tree[parts].files)
-        found.links += _links(tree.top, known)
+        found.links += _links(Path(tree.top), known)
     for name in tree[parts].folders:
         inner = (*parts, name)
         if inner in known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -243,7 +243,7 @@ def build(
         raise click.exceptions.Exit(1)
 
 
-def _tell_unread(raw: Path | None, named: Collection[str], roots: Mapping[str, Path], *, err: bool = False) -> None:
+def _tell_unread(raw: Path | None, named: Collection[str], roots: Mapping[str, PurePath], *, err: bool = False) -> None:
     """Prints what the folder of sources holds that no source reads, where the whole folder was to be built."""
     from med_mat.building import unrecognized
 

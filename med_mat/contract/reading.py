@@ -57,7 +57,7 @@ def small(subject: Subject) -> Iterator[str]:
 def recognized(subject: Subject) -> Iterator[str]:
     """In a folder of any name, one level too high, and beside nothing that tells its name."""
     below = subject.place.root.relative_to(subject.folder)
-    inside = locate(subject.source, subject.place.root)
+    inside = locate(subject.source, subject.place.mount)
     if inside.root != subject.place.root:
         yield f"In its own root {subject.place.root} it is located at {inside.root}: a layout fits a folder inside too."
     with TemporaryDirectory() as folder:
@@ -93,7 +93,7 @@ def nobody_else(subject: Subject) -> Iterator[str]:
 def nearly_whole(subject: Subject) -> Iterator[str]:
     """Patterns of the layout that nothing matches."""
     (layout,) = (one for one in subject.source.layouts if one.variant == subject.place.variant)
-    lacks = lacking(Tree(subject.place.root), (), layout)
+    lacks = lacking(Tree(subject.place.mount), (), layout)
     if lacks and len(lacks) >= max(1, len(layout.patterns)) / 2:
         yield f"No file of it matches {', '.join(lacks)} of the layout {layout.variant}: write some."
 

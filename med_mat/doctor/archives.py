@@ -20,6 +20,7 @@ from med_mat.layouts.archives import Members, is_archive, members
 from med_mat.layouts.listing import Parts, Tree, levels
 from med_mat.layouts.locating import LEVELS
 from med_mat.layouts.matching import matches
+from med_mat.mounts.folder import mounted
 from med_mat.raw.patterns import is_hidden
 from med_mat.shell import counted
 
@@ -50,7 +51,7 @@ def find_archives(scan: Scan) -> Iterator[Finding]:
 
 def _sources(scan: Scan, name: str, holds: Members) -> tuple[list[str], str]:
     """The sources that an archive may hold, by its content, else by its name; and the layout that fits."""
-    inner = scan.listed(Path("/"), [one for one in holds.names if not is_hidden(one)])
+    inner = scan.listed(mounted("/"), [one for one in holds.names if not is_hidden(one)])
     for level in levels(inner, LEVELS):
         for parts in level:
             chosen = scan.candidates.best(inner, parts)

@@ -50,8 +50,8 @@ def _what(raw: RawFolder, path: str, *, closely: bool) -> str:
         closely: also report damaged images, not only files of another kind.
     """
     try:
-        full = raw.absolute(path)
-        with full.open("rb") as file:
+        full = raw.file(path)
+        with full.open() as file:
             head, size = file.read(_HEAD), full.stat().st_size
     except OSError as error:
         return cannot_read(raw.root / path, error).rstrip(".")
@@ -75,7 +75,7 @@ def _plausible(raw: RawFolder, path: str, head: bytes, size: int) -> bool:
     kind = formats.sniff(head, path)
     try:
         if kind in ("JPEG", "PNG"):
-            with raw.absolute(path).open("rb") as file:
+            with raw.file(path).open() as file:
                 file.seek(max(size - _HEAD, len(head)))
                 tail = file.read() or head
             (jpeg if kind == "JPEG" else png).parts(head)
@@ -93,7 +93,7 @@ def _whole(raw: RawFolder, path: str, size: int) -> bool:
     """Whether Pillow opens a file; the strips or tiles of a TIFF must lie within it."""
     from med_mat.imaging import opened
 
-    with opened.file(raw.absolute(path), path) as picture:
+    with raw.file(path).open() as file, opened.file(file, path) as picture:
         tags = getattr(picture, "tag_v2", {})
         for offsets, counts in _TILES:
             ends = [at + length for at, length in zip(tags.get(offsets, ()), tags.get(counts, ()), strict=True)]
@@ -109,7 +109,7 @@ def _refusal(raw: RawFolder, path: str, size: int) -> str:
     from med_mat.imaging import decoding
 
     try:
-        decoding.read(raw.root, PurePosixPath(path), mat=None, cache=decoding.FileCache())
+        decoding.read(raw.mount, PurePosixPath(path), mat=None, cache=decoding.FileCache())
     except MedMATError as error:
         return f"{str(error).rstrip('.')}: download it again"
     return ""

@@ -15,6 +15,7 @@ from med_mat.errors import ReadError
 from med_mat.layouts.archives import is_archive
 from med_mat.layouts.listing import Parts, Tree
 from med_mat.layouts.matching import branches, fits
+from med_mat.mounts.folder import mounted
 from med_mat.storage.location import MANIFEST
 from med_mat.storage.raw_files import FOLDER, read_indexes
 
@@ -88,7 +89,7 @@ def _nothing(scan: Scan, parts: Parts) -> Finding:
 def _higher(scan: Scan) -> Path | None:
     """A parent of the top folder that fits a layout."""
     for parent in list(scan.top.parents)[:3]:
-        tree = Tree(parent, sample=True)
+        tree = Tree(mounted(parent), sample=True)
         if parent != Path(parent.anchor) and any(
             fits(tree, (), one)
             for _, one in scan.candidates.at(tree, ())

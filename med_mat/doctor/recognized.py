@@ -83,7 +83,7 @@ def _examined(scan: Scan, source: Source, parts: Parts, layout: Layout) -> Findi
     expected = images_of(source, layout)
     missing = dict.fromkeys(lacking(scan.tree, parts, layout))
     notes, short = list(count.notes), False
-    if is_miniature(where):
+    if is_miniature(raw.mount):
         notes.append("a miniature: its images are synthetic, and far fewer")
         missing, expected = {}, None
     else:

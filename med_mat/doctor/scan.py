@@ -14,6 +14,7 @@ from med_mat.catalog import Catalog, Layout, Source
 from med_mat.doctor.finding import Finding
 from med_mat.layouts.listing import Parts, Tree, known, levels
 from med_mat.layouts.matching import Candidates, branches, literal
+from med_mat.mounts.base import Mount
 from med_mat.raw.folder import RawFolder
 from med_mat.storage.raw_files import FileIndex
 
@@ -36,12 +37,12 @@ class Scan:
     @property
     def top(self) -> Path:
         """The folder."""
-        return self.raw.root
+        return Path(self.raw.root)
 
     @cached_property
     def tree(self) -> Tree:
         """The names of its files and folders."""
-        return self.listed(self.top, self.paths)
+        return self.listed(self.raw.mount, self.paths)
 
     @cached_property
     def candidates(self) -> Candidates:
@@ -55,9 +56,9 @@ class Scan:
         names = (branch[-1] for pattern in patterns for branch in branches(pattern) if branch)
         return frozenset(name.lower() for name in names if literal(name))
 
-    def listed(self, top: Path, paths: Sequence[str]) -> Tree:
+    def listed(self, mount: Mount, paths: Sequence[str]) -> Tree:
         """The tree of some files. Sampling keeps every name that a layout spells out."""
-        return known(top, paths, self._spelled)
+        return known(mount, paths, self._spelled)
 
     def place(self, parts: Parts) -> Path:
         """The path of a folder."""

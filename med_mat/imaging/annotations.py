@@ -19,6 +19,8 @@ from med_mat.imaging.components import connected_components
 from med_mat.imaging.decoding import FileCache, Stored, png_bytes, values
 from med_mat.imaging.marks import Marked
 from med_mat.imaging.opened import sentence
+from med_mat.mounts.base import Mount
+from med_mat.mounts.folder import mounted
 
 __all__ = ["NOTHING", "Annotations", "PlacedBoxes", "place", "render"]
 
@@ -77,7 +79,7 @@ class PlacedBoxes:
     notes: tuple[str, ...] = ()
 
 
-def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: FileCache) -> Annotations:
+def render(place: Path | Mount, masks: Sequence[Mask] | None, stored: Stored, cache: FileCache) -> Annotations:
     """Renders the masks of an example as one label map that keeps overlaps: each value stands for a set of labels.
 
     Values count from 1, in the order of the sets' labels, which is the order in which the masks name them. The map has
@@ -91,6 +93,7 @@ def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: File
     if masks is None:
         return NOTHING
     cache.used.add("mask")
+    mount = mounted(place)
     order: dict[str, int] = {}
     sets: list[tuple[int, ...]] = [()]
     numbers: dict[tuple[int, ...], int] = {(): 0}
@@ -100,7 +103,7 @@ def render(root: Path, masks: Sequence[Mask] | None, stored: Stored, cache: File
     unsure: list[str] = []
     notes: list[str] = []
     for mask in masks:
-        for label, marked in _marked(root, mask, stored, cache, notes):
+        for label, marked in _marked(mount, mask, stored, cache, notes):
             number = order.setdefault(label, len(order))
             box = _bounds(marked)
             if box is None:
@@ -229,23 +232,25 @@ def _parts(mask: BinaryMask, inside: Marked, box: _Bounds, area: int, notes: lis
     return [(min(north), max(south), min(west), max(east))]
 
 
-def _marked(root: Path, mask: Mask, stored: Stored, cache: FileCache, notes: list[str]) -> Iterator[tuple[str, Marked]]:
+def _marked(
+    mount: Mount, mask: Mask, stored: Stored, cache: FileCache, notes: list[str]
+) -> Iterator[tuple[str, Marked]]:
     """Each label of a mask with the pixels of the displayed image that belong to it."""
     match mask:
         case BinaryMask():
             name = _name(mask.pixels)
-            channels = values(root, mask.pixels, cache, want="channels", on=stored, notes=notes)
-            found = marks.binary(channels, mask, name, lambda: _is_jpeg(root, mask.pixels))
+            channels = values(mount, mask.pixels, cache, want="channels", on=stored, notes=notes)
+            found = marks.binary(channels, mask, name, lambda: _is_jpeg(mount, mask.pixels))
             notes += found.notes
             yield mask.label, _fit(found.marked, stored, name)
         case LabelMap() | ColorMap():
             name = _name(mask.pixels)
             if isinstance(mask, LabelMap):
-                numbers = _rounded(values(root, mask.pixels, cache, want="index", on=stored, notes=notes))
+                numbers = _rounded(values(mount, mask.pixels, cache, want="index", on=stored, notes=notes))
                 held, more = marks.labels(numbers, mask, name)
             else:
-                picture = values(root, mask.pixels, cache, want="color", on=stored, notes=notes)
-                held, more = marks.colors(picture, mask, name, lambda: _is_jpeg(root, mask.pixels))
+                picture = values(mount, mask.pixels, cache, want="color", on=stored, notes=notes)
+                held, more = marks.colors(picture, mask, name, lambda: _is_jpeg(mount, mask.pixels))
             notes += more
             yield from ((label, _fit(marked, stored, name)) for label, marked in held)
         case RLE():
@@ -254,11 +259,11 @@ def _marked(root: Path, mask: Mask, stored: Stored, cache: FileCache, notes: lis
             yield mask.label, _contour(mask, stored, notes)
 
 
-def _is_jpeg(root: Path, pixels: Pixels) -> bool:
+def _is_jpeg(mount: Mount, pixels: Pixels) -> bool:
     """Whether a mask was compressed lossily, so that its values are only close to the original ones."""
     if not isinstance(pixels, PurePosixPath):
         return False
-    with (root / pixels).open("rb") as file:
+    with mount.open(pixels) as file:
         return file.read(2) == b"\xff\xd8"
 
 

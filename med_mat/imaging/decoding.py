@@ -8,7 +8,6 @@ compressed image data byte for byte, in a container stripped of everything that 
 from __future__ import annotations
 
 import importlib
-import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,9 @@ from med_mat.imaging import opened
 from med_mat.imaging.open_file import Check, FileCache, OpenFile, RawFile, Want, raw_file
 from med_mat.imaging.opened import sentence
 from med_mat.imaging.stored import Stored, png_bytes
+from med_mat.limits import Status
+from med_mat.mounts.base import Mount
+from med_mat.mounts.folder import mounted
 
 if TYPE_CHECKING:
     from med_mat.imaging.windowing import Array
@@ -33,11 +35,11 @@ __all__ = ["Check", "FileCache", "Stored", "open_file", "png_bytes", "read", "va
 MOST_STORED = 2_000_000_000
 
 
-def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode", cache: FileCache) -> Stored:
+def read(place: Path | Mount, pixels: Pixels, *, mat: MAT | None, check: Check = "decode", cache: FileCache) -> Stored:
     """The stored image of one reference.
 
     Args:
-        root: The raw folder that the reference is relative to.
+        place: The raw folder that the reference is relative to.
         pixels: A file, or a frame, slice or region of one.
         mat: The record's triplet, which determines the window of a CT.
         check: "header" parses the container of a passed-through file to its end; "decode" also decodes its pixels.
@@ -47,7 +49,7 @@ def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode"
         ReadError: The image cannot be read; the message is one sentence that names the path.
     """
     with opened.pillow():
-        stored = open_file(root, pixels, cache).stored(pixels, mat, check)
+        stored = open_file(place, pixels, cache).stored(pixels, mat, check)
     if stored.pixel_hash is not None:
         cache.used.add("look")
     if len(stored.data) > MOST_STORED:
@@ -59,7 +61,7 @@ def read(root: Path, pixels: Pixels, *, mat: MAT | None, check: Check = "decode"
 
 
 def values(
-    root: Path,
+    place: Path | Mount,
     pixels: Pixels,
     cache: FileCache,
     *,
@@ -70,7 +72,7 @@ def values(
     """The values of a mask as stored in its file: EXIF orientation is ignored, and nothing is windowed.
 
     Args:
-        root: The raw folder that the reference is relative to.
+        place: The raw folder that the reference is relative to.
         pixels: A file, or a frame, slice or region of one.
         cache: Keeps opened volumes and multi-frame files between calls.
         want: "gray" is one number per pixel, colors converted to luminance; "index" is the same, but colors must be
@@ -85,7 +87,7 @@ def values(
     """
     name = str(path_of(pixels))
     with opened.pillow():
-        file = open_file(root, pixels, cache)
+        file = open_file(place, pixels, cache)
         if on is not None and on.volume is not None:
             file = file.aligned(on.volume, [] if notes is None else notes)
         found = file.values(pixels, want)
@@ -105,12 +107,12 @@ def values(
     return np.asarray(Image.fromarray(np.ascontiguousarray(found[..., :3]).astype(np.uint8)).convert("L"))
 
 
-def verify(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
+def verify(place: Path | Mount, path: PurePosixPath, *, mask: bool = False) -> None:
     """Decode every frame and slice of a file as a build would.
 
     Args:
-        root: The raw folder.
-        path: Path of the file, relative to the root.
+        place: The raw folder.
+        path: Path of the file, relative to it.
         mask: Whether it is read as a mask.
 
     Raises:
@@ -118,10 +120,11 @@ def verify(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
     """
     cache = FileCache()
     with opened.pillow():
-        head = _raw(root, path, _facts(root, path), cache, whole=False).head
+        mount = mounted(place)
+        head = _raw(mount, path, _facts(mount, path), cache, whole=False).head
         decoder = formats.recognized(head, path) or formats.PICTURE
         some: tuple[Pixels, ...] = (path, Frame(path, 0), Slice(path, 0), Region(path, 0, 0, 1, 1))
-        file = open_file(root, next(one for one in some if isinstance(one, decoder.reads)), cache)
+        file = open_file(mount, next(one for one in some if isinstance(one, decoder.reads)), cache)
         for reference in file.references():
             if mask:
                 file.values(reference, "gray")
@@ -129,17 +132,17 @@ def verify(root: Path, path: PurePosixPath, *, mask: bool = False) -> None:
                 file.stored(reference, None, "decode")
 
 
-def open_file(root: Path, reference: Pixels, cache: FileCache) -> OpenFile:
+def open_file(place: Path | Mount, reference: Pixels, cache: FileCache) -> OpenFile:
     """Opens the file of a reference with its decoder; files with several images are kept in the cache.
 
     Raises:
         ReadError: The file is missing or too large, or no decoder reads its format for such a reference.
     """
-    path = path_of(reference)
-    facts = _facts(root, path)
+    path, mount = path_of(reference), mounted(place)
+    facts = _facts(mount, path)
     if isinstance(reference, PurePosixPath):
-        return _opened(root, path, reference, facts, cache)
-    return cache.get(f"{root}/{path}", facts, lambda: _opened(root, path, reference, facts, cache))
+        return _opened(mount, path, reference, facts, cache)
+    return cache.get(f"{mount.root}/{path}", facts, lambda: _opened(mount, path, reference, facts, cache))
 
 
 def path_of(reference: Pixels) -> PurePosixPath:
@@ -147,26 +150,26 @@ def path_of(reference: Pixels) -> PurePosixPath:
     return reference if isinstance(reference, PurePosixPath) else reference.path
 
 
-def _facts(root: Path, path: PurePosixPath) -> os.stat_result:
+def _facts(mount: Mount, path: PurePosixPath) -> Status:
     opened.check_inside(path)
     try:
-        facts = os.stat(f"{root}/{path}")  # noqa: PTH116 - before opening, since opening a pipe would block
+        facts = mount.stat(path)  # before opening, since opening a pipe would block
     except (OSError, ValueError) as error:
         raise _cannot_be_opened(path, error) from error
     limits.file(path, facts)
     return facts
 
 
-def _raw(root: Path, path: PurePosixPath, facts: os.stat_result, cache: FileCache, *, whole: bool) -> RawFile:
+def _raw(mount: Mount, path: PurePosixPath, facts: Status, cache: FileCache, *, whole: bool) -> RawFile:
     try:
-        return raw_file(root, path, facts, cache.used, whole=whole)
+        return raw_file(mount, path, facts, cache.used, whole=whole)
     except OSError as error:
         raise _cannot_be_opened(path, error) from error
 
 
-def _opened(root: Path, path: PurePosixPath, reference: Pixels, facts: os.stat_result, cache: FileCache) -> OpenFile:
+def _opened(mount: Mount, path: PurePosixPath, reference: Pixels, facts: Status, cache: FileCache) -> OpenFile:
     whole = not isinstance(reference, Slice | Region)
-    raw = _raw(root, path, facts, cache, whole=whole)
+    raw = _raw(mount, path, facts, cache, whole=whole)
     decoder = formats.decoder_of(raw.head, path, reference)
     if decoder is None:
         raise ReadError(
@@ -177,9 +180,12 @@ def _opened(root: Path, path: PurePosixPath, reference: Pixels, facts: os.stat_r
         cache.used.add(decoder.name)
     try:
         file: OpenFile = importlib.import_module(decoder.module).open_file(raw)
+        raw.copies.keep_for(file)
     except ReadError:
+        raw.copies.remove()
         raise
     except Exception as error:
+        raw.copies.remove()
         reason = getattr(error, "strerror", None) or sentence(error)
         raise ReadError(f"{path}: cannot be read as {decoder.name} ({reason}).") from error
     return file

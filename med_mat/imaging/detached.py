@@ -72,14 +72,13 @@ def beside(raw: RawFile, named: str) -> Path:
         raise ReadError(
             f"{raw.path}: its voxels are to lie in {sentence(named)!r}, which {error}; they must lie in its own folder."
         ) from None
-    full = Path(raw.root, path)
     try:
-        limits.file(path, full.stat())
+        limits.file(path, raw.mount.stat(path))
+        return raw.copies.local(path)
     except OSError as error:
         raise ReadError(
             f"{raw.path}: its voxels are to lie in {PurePosixPath(path)}, which cannot be read ({error.strerror})."
         ) from error
-    return full
 
 
 def digest(raw: RawFile, voxels: Path) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,13 @@ def _voxels(image: Any, proxy: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
 
     @contextmanager
     def unpacked() -> Iterator[Unpacking]:
-        with holder.get_prepare_fileobj("rb") as file:
+        with ExitStack() as stack:
+            if (
+                pixels.suffix.lower() == ".gz"
+            ):  # nibabel would use indexed_gzip if it is there, which checks no checksum
+                file: Any = stack.enter_context(gzip.GzipFile(fileobj=stack.enter_context(pixels.open("rb"))))
+            else:
+                file = stack.enter_context(holder.get_prepare_fileobj("rb"))
             file.seek(offset)
             yield file
 

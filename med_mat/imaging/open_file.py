@@ -7,7 +7,6 @@ checks it against the limits of :mod:`med_mat.limits`, and raises a ReadError th
 from __future__ import annotations
 
 import io
-import os
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -15,10 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Literal
 
-from med_mat import limits
+from med_mat import formats, limits
 from med_mat.errors import ReadError
 from med_mat.example import Pixels
 from med_mat.imaging.stored import Stored, from_plane
+from med_mat.limits import Status
+from med_mat.mounts.base import Mount, RawPath
+from med_mat.mounts.copies import Copies
 
 if TYPE_CHECKING:
     from med_mat.imaging.windowing import Array, Plane
@@ -101,21 +103,27 @@ class PlaneFile(OpenFile):
 class RawFile:
     """A raw file to be opened by a decoder. Its size is within the limits."""
 
-    root: Path
+    mount: Mount
     path: PurePosixPath  # below the root; it stays inside
     size: int  # bytes on disk
     head: bytes  # the whole content if ``whole``, else the first bytes
     whole: bool
     used: set[str]  # names of the decoders and steps that were needed (see ``FileCache``); a decoder may add steps
+    copies: Copies
 
     @property
     def full(self) -> Path:
-        """Its absolute path."""
-        return Path(self.root, self.path)
+        """Its path on this machine; if it is not in a folder, that of a copy that lasts as long as the opened file."""
+        return on_disk(self.mount, self.path, self.copies)
+
+    @property
+    def file(self) -> RawPath:
+        """The file, to be read without a copy."""
+        return RawPath(self.mount, self.path)
 
     def stream(self) -> IO[bytes]:
         """Opens its content."""
-        return io.BytesIO(self.head) if self.whole else self.full.open("rb")
+        return io.BytesIO(self.head) if self.whole else self.file.open()
 
 
 class FileCache:
@@ -132,7 +140,7 @@ class FileCache:
         self.used: set[str] = set()
         self._entries: OrderedDict[tuple[str, int, int], OpenFile] = OrderedDict()
 
-    def get(self, path: str, facts: os.stat_result, opened: Callable[[], OpenFile]) -> OpenFile:
+    def get(self, path: str, facts: Status, opened: Callable[[], OpenFile]) -> OpenFile:
         """Returns the result of ``opened`` for the file, which is called again only if the file has changed."""
         key = (path, facts.st_size, facts.st_mtime_ns)
         if key in self._entries:
@@ -151,17 +159,30 @@ class FileCache:
         return sum(file.size for file in self._entries.values())
 
 
-def raw_file(root: Path, path: PurePosixPath, facts: os.stat_result, used: set[str], *, whole: bool) -> RawFile:
+def on_disk(mount: Mount, path: PurePosixPath, copies: Copies) -> Path:
+    """The path of a file on this machine, beside it the file that contains its pixels or its header, if there is one.
+
+    Raises:
+        OSError: It cannot be read, or not be copied.
+    """
+    if path.name.lower().endswith(formats.headers()):
+        facts = mount.stat(path)
+        found = formats.companion(mount, path, (facts.st_size, facts.st_mtime_ns))
+        if found is not None and mount.is_file(str(found)):
+            copies.local(found)
+    return copies.local(path)
+
+
+def raw_file(mount: Mount, path: PurePosixPath, facts: Status, used: set[str], *, whole: bool) -> RawFile:
     """Reads a file to its end unless it is large, or only its first bytes.
 
     Raises:
         OSError: The file cannot be read.
         ReadError: The file is empty.
     """
-    # no pathlib, no buffer: this is the inner loop of a build
-    with open(f"{root}/{path}", "rb", buffering=0) as file:  # noqa: PTH123
+    with mount.open(path) as file:
         whole = whole and facts.st_size <= limits.LARGE
         head = file.read() if whole else file.read(HEAD)
     if not head:
         raise ReadError(f"{path}: the file is empty.")
-    return RawFile(root, path, facts.st_size, head, whole, used)
+    return RawFile(mount, path, facts.st_size, head, whole, used, Copies(mount))

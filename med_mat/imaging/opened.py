@@ -8,8 +8,8 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -126,14 +126,14 @@ def _too_many(name: object, error: Exception) -> ReadError:
 
 
 @contextmanager
-def file(path: Path, name: object) -> Iterator[Image.Image]:
+def file(file: IO[bytes], name: object) -> Iterator[Image.Image]:
     """Opens a file in a format of Pillow; only the header is read.
 
     Raises:
         ReadError: The file is not an image.
     """
     try:
-        with pillow(), Image.open(path) as picture:
+        with pillow(), Image.open(file) as picture:
             yield picture
     except UnidentifiedImageError:
         raise ReadError(f"{name}: is no image of a known format.") from None

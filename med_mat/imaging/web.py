@@ -34,7 +34,7 @@ def open_file(raw: RawFile) -> OpenFile:
         return PictureFile(name, hashlib.sha256(raw.head).hexdigest(), raw.size, raw.head, raw.used)
     if formats.sniff(raw.head, name) == "other" and not opened.known(raw.head):
         raise opened.unknown(raw.head, name)
-    data = raw.full.read_bytes()
+    data = raw.file.read_bytes()
     return PictureFile(name, hashlib.sha256(data).hexdigest(), len(data), data, raw.used)
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-import os
 import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import PurePath
 from typing import NamedTuple
 
 from med_mat import formats
-from med_mat.raw.files import refused_link
+from med_mat.mounts.base import Mount
 from med_mat.raw.patterns import is_hidden
 
 _SAMPLE = 60
@@ -41,9 +39,8 @@ class Tree:
     Hidden files, links to folders and unreadable entries are left out.
     """
 
-    top: Path
+    mount: Mount
     sample: bool = False  # keep only a sample of the images in each folder
-    follow: bool = True  # whether links may lead out of it
     listings: dict[Parts, Listing] = field(default_factory=dict)
 
     def __getitem__(self, parts: Parts) -> Listing:
@@ -52,32 +49,20 @@ class Tree:
             listing = self.listings[parts] = self._list(parts)
         return listing
 
+    @property
+    def top(self) -> PurePath:
+        """What messages call the folder."""
+        return self.mount.root
+
+    def place(self, parts: Parts) -> PurePath:
+        """What messages call a subfolder."""
+        return self.top.joinpath(*parts)
+
     def _list(self, parts: Parts) -> Listing:
-        files, folders = [], []
-        try:
-            with os.scandir(self.top.joinpath(*parts)) as entries:
-                for entry in entries:
-                    if is_hidden(entry.name + "/"):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.name)
-                    elif self._is_read(entry):
-                        files.append(entry.name)
-        except OSError:
-            return Listing((), ())
-        return Listing(tuple(sampled(sorted(files)) if self.sample else sorted(files)), tuple(sorted(folders)))
-
-    @functools.cached_property
-    def _real_top(self) -> str:
-        return os.path.realpath(self.top)
-
-    def _is_read(self, entry: os.DirEntry[str]) -> bool:
-        try:
-            if not entry.is_symlink():
-                return entry.is_file(follow_symlinks=False)
-            return entry.is_file() and not refused_link(entry.path, self._real_top, self.follow)
-        except OSError:  # a link to itself, or into a folder that cannot be entered
-            return False
+        names = self.mount.names("/".join(parts))
+        files = [name for name in names.files if not is_hidden(name + "/")]
+        folders = tuple(name for name in names.folders if not is_hidden(name + "/"))
+        return Listing(tuple(sampled(files)) if self.sample else tuple(files), folders)
 
 
 class _Known(Tree):
@@ -87,11 +72,11 @@ class _Known(Tree):
         return Listing((), ())
 
 
-def known(top: Path, paths: Iterable[str], spelled: Collection[str] = ()) -> Tree:
+def known(mount: Mount, paths: Iterable[str], spelled: Collection[str] = ()) -> Tree:
     """The tree of the given files; if a folder has many images, only a sample is kept.
 
     Args:
-        top: The folder that the paths are relative to.
+        mount: The folder that the paths are relative to.
         paths: The files.
         spelled: File names in lower case that sampling keeps.
     """
@@ -107,7 +92,7 @@ def known(top: Path, paths: Iterable[str], spelled: Collection[str] = ()) -> Tre
                 break
             folders[above].add(name)
             where = above
-    tree = _Known(top)
+    tree = _Known(mount)
     for where in sorted(files.keys() | folders.keys()):
         names = files.get(where, [])
         kept = sampled(names)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from med_mat.catalog import Layout, Source
 from med_mat.errors import FolderNotFoundError, LayoutError
-from med_mat.layouts.archives import is_archive
+from med_mat.layouts import packed
 from med_mat.layouts.listing import Parts, Tree, levels
 from med_mat.layouts.matching import Candidates, fits, lacking, matches, weight
+from med_mat.mounts.base import Mount
+from med_mat.mounts.choice import mount_of
+from med_mat.mounts.folder import FolderMount, mounted
 from med_mat.raw.folder import RawFolder
 from med_mat.taxonomy import closest
 
@@ -27,7 +30,7 @@ Reader = Callable[[RawFolder], Iterable[Any]]
 
 def locate(
     source: Source,
-    folder: Path | str,
+    folder: Path | str | Mount,
     reader: Reader | None = None,
     catalog: Mapping[str, Source] | None = None,
     *,
@@ -37,7 +40,7 @@ def locate(
 
     Args:
         source: The source to find.
-        folder: The folder to search.
+        folder: The folder or the archive to search. Archives in it are read in place if nothing else fits.
         reader: The loader's ``examples``. If given, an incomplete copy is accepted: if no layout fits, the first folder
             in which the loader finds any image is used, and a warning says what is missing there.
         catalog: All sources; a folder that fits the layout of another source is not used.
@@ -46,51 +49,65 @@ def locate(
     Raises:
         LayoutError: No folder fits; the message says what was expected, what was found, and what to do.
     """
-    top = Path(folder).absolute()
-    if not top.is_dir():
-        raise FolderNotFoundError(_no_folder(source, top))
-    tree = Tree(top, follow=follow)
+    mount = mount_of(folder, follow=follow)
+    if not mount.is_folder(""):
+        raise FolderNotFoundError(_no_folder(source, mount.root))
+    tree, others = Tree(mount), dict[PurePath, str]()
+    if found := _fitting(source, tree):
+        return found
+    for group in packed.sources(tree, {**(catalog or {}), source.name: source}):
+        if group.source.name == source.name:
+            return group.raw
+    trees = list(packed.trees(tree))
+    for one in trees:
+        if found := _fitting(source, one):
+            return found
+    for one in (tree, *trees) if reader else ():
+        if reader and (found := _readable(source, one, reader, catalog or {}, others)):
+            return found
+    hints = [f"{place} is laid out as {name}." for place, name in others.items()]
+    raise LayoutError(" ".join([_misfit(source, tree), *hints[:1]]))
+
+
+def _fitting(source: Source, tree: Tree) -> RawFolder | None:
+    """The shallowest folder that fits a layout of a source."""
     for level in levels(tree, LEVELS):
         for layout in source.layouts:
             for parts in level:
                 if fits(tree, parts, layout):
-                    return RawFolder(top.joinpath(*parts), layout.variant, follow=follow)
-    others: dict[Parts, str] = {}
-    found = _readable(source, tree, reader, catalog or {}, others) if reader else None
-    if found is None:
-        hints = [f"{top.joinpath(*parts)} is laid out as {name}." for parts, name in others.items()]
-        raise LayoutError(" ".join([_misfit(source, top, tree), *hints[:1]]))
-    return found
+                    return RawFolder(tree.mount.below("/".join(parts)), layout.variant)
+    return None
 
 
 def has_all_parts(source: Source, raw: RawFolder) -> bool:
     """Whether all parts of a folder's layout are present; further downloads may add missing ones."""
     layout = next(one for one in source.layouts if one.variant == raw.variant)
-    return all(matches(Tree(raw.root, follow=raw.follow), (), part) for part in layout.parts)
+    return all(matches(Tree(raw.mount), (), part) for part in layout.parts)
 
 
 def _readable(
-    source: Source, tree: Tree, reader: Reader, catalog: Mapping[str, Source], others: dict[Parts, str]
+    source: Source, tree: Tree, reader: Reader, catalog: Mapping[str, Source], others: dict[PurePath, str]
 ) -> RawFolder | None:
     """The first folder in which a loader finds any image, with the most complete layout.
 
     Folders that fit the layout of another source are skipped and noted in ``others``.
     """
-    whole = RawFolder(tree.top, follow=tree.follow)
+    whole = RawFolder(tree.mount)
     candidates = Candidates.of(catalog.values())
-    for level in levels(tree, LEVELS, others.keys()):
+    foreign: set[Parts] = set()
+    for level in levels(tree, LEVELS, foreign):
         for parts in level[:_TRIED]:
             chosen = candidates.best(tree, parts)
             if chosen:
-                others[parts] = " or ".join(sorted(chosen))
+                foreign.add(parts)
+                others[tree.place(parts)] = " or ".join(sorted(chosen))
                 continue
             lacks = {layout.variant: lacking(tree, parts, layout) for layout in source.layouts}
             for variant in sorted(lacks, key=lambda one: weight(lacks[one])):
                 if _finds(reader, whole.below("/".join(parts), variant)):
-                    place = tree.top.joinpath(*parts)
                     missing = ", ".join(lacks[variant])
-                    log.warning("%s lacks %s of %s: what is there is read", place, missing, source.name)
-                    return RawFolder(place, variant, follow=tree.follow)
+                    log.warning("%s lacks %s of %s: what is there is read", tree.place(parts), missing, source.name)
+                    return RawFolder(tree.mount.below("/".join(parts)), variant)
     return None
 
 
@@ -102,13 +119,13 @@ def _finds(reader: Reader, raw: RawFolder) -> bool:
 
 
 def recognize(
-    folder: Path | str,
+    folder: Path | str | Mount,
     catalog: Mapping[str, Source],
     readers: Callable[[Source], Reader] | None = None,
     *,
     follow: bool = True,
 ) -> dict[str, RawFolder]:
-    """Finds all sources below a folder, each at its shallowest location, in the catalog's order.
+    """Finds all sources below a folder or in an archive, each at its shallowest location, in the catalog's order.
 
     ``folder/<source>`` comes first (that folder may be a link), then any folder that fits a layout. A folder that fits
     several sources belongs to the one with the most specific layout; on a tie it belongs to none, with a warning.
@@ -123,21 +140,21 @@ def recognize(
     Raises:
         LayoutError: The folder does not exist.
     """
-    top = Path(folder).absolute()
-    if not top.is_dir():
+    mount = mount_of(folder, follow=follow)
+    if not mount.is_folder(""):
         raise LayoutError(
-            f"{top} is not a folder. Name the folder in which the sources lie, each in a folder of its own."
+            f"{mount.root} is not a folder. Name the folder in which the sources lie, each in a folder of its own."
         )
-    tree = Tree(top, sample=True, follow=follow)
+    tree = Tree(mount, sample=True)
     found: dict[str, RawFolder] = {}
     claimed: set[Parts] = set()
-    entries = {name.lower(): name for name in sorted((one.name for one in top.iterdir()), reverse=True)}
+    entries = {name.lower(): name for name in sorted(mount.names("").folders, reverse=True)}
     for name, source in catalog.items():
-        own = top / name if (top / name).is_dir() else top / entries.get(name.lower(), name)
-        if own.is_dir():
+        own = name if mount.is_folder(name) else entries.get(name.lower(), name)  # the first may be a link
+        if mount.is_folder(own):
             try:
-                found[name] = locate(source, own, readers(source) if readers else None, catalog, follow=follow)
-                claimed.add((own.name,))
+                found[name] = locate(source, mount.below(own), readers(source) if readers else None, catalog)
+                claimed.add((own,))
             except LayoutError as error:
                 log.warning("%s", error)
     candidates = Candidates.of([source for name, source in catalog.items() if name not in found])
@@ -146,26 +163,29 @@ def recognize(
             chosen = candidates.best(tree, parts, without=found)
             if len(chosen) == 1:
                 ((name, layout),) = chosen.items()
-                found[name] = RawFolder(top.joinpath(*parts), layout.variant, follow=follow)
+                found[name] = RawFolder(mount.below("/".join(parts)), layout.variant)
                 if parts:
                     claimed.add(parts)
             elif chosen:
                 log.warning(
                     "%s may be any of %s: it fits the layouts of all. Call it %s, or name source and folder.",
-                    top.joinpath(*parts),
+                    tree.place(parts),
                     ", ".join(sorted(chosen)),
-                    " or ".join(str(top / name) for name in sorted(chosen)),
+                    " or ".join(str(tree.top / name) for name in sorted(chosen)),
                 )
+    if () not in claimed and not any(raw.mount == mount for raw in found.values()):
+        for group in packed.sources(tree, catalog, claimed, found):
+            found[group.source.name] = group.raw
     return {name: found[name] for name in catalog if name in found}
 
 
 # ---- what is wrong
 
 
-def _no_folder(source: Source, top: Path) -> str:
+def _no_folder(source: Source, place: PurePath) -> str:
+    top = Path(place)
     if top.is_file():
-        what = "is an archive: unpack it" if is_archive(top.name) else "is a file: name the folder that holds it"
-        return f"{top} {what}, and name the folder in which {source.title} ({source.name}) then lies."
+        return f"{top} is a file: name the folder or the archive that holds {source.title} ({source.name})."
     if top.parent.is_dir():
         near = closest(top.name, sorted(one.name for one in top.parent.iterdir()), 3, cutoff=0.6)
         hint = f" In {top.parent} lies {', '.join(map(repr, near))}: is it meant?" if near else ""
@@ -174,42 +194,41 @@ def _no_folder(source: Source, top: Path) -> str:
     return f"{top} does not exist, and so {source.title} ({source.name}) cannot be read from it.{hint}"
 
 
-def _misfit(source: Source, top: Path, tree: Tree) -> str:
+def _misfit(source: Source, tree: Tree) -> str:
     expected = "; or ".join(layout.words for layout in source.layouts)
     return " ".join(
         (
-            f"{top} is not laid out as {source.title} ({source.name}) is published.",
+            f"{tree.top} is not laid out as {source.title} ({source.name}) is published.",
             f"Expected there, or up to {LEVELS} levels below: {expected or 'nothing yet: its card names no layout'}.",
-            _hint(source, top, tree),
+            _hint(source, tree),
             f"'med-mat show {source.name}' prints the whole layout.",
         )
     )
 
 
-def _hint(source: Source, top: Path, tree: Tree) -> str:
-    listing = tree[()]
-    archives = _archives(tree)
+def _hint(source: Source, tree: Tree) -> str:
+    listing, top = tree[()], tree.top
+    archives = packed.archives(tree)
     if not listing.files and not listing.folders:
         return "The folder is empty (hidden files aside): download the source and unpack it there."
     # "**" would search the whole tree
     shallow = [one for one in source.layouts if not any("**" in pattern for pattern in (*one.files, *one.parts))]
-    for parent in list(top.parents)[: LEVELS - 1]:
-        above = Tree(parent)
+    for parent in list(top.parents)[: LEVELS - 1] if isinstance(tree.mount, FolderMount) else ():
+        above = Tree(mounted(Path(parent)))
         if parent != Path(parent.anchor) and any(fits(above, (), layout) for layout in shallow):
             return f"This looks like {_count(len(top.relative_to(parent).parts))} too deep: pass {parent}."
     deeper = list(levels(tree, _FAR))[LEVELS + 1 :]
     for level in deeper:
         for parts in level:
             if any(fits(tree, parts, layout) for layout in source.layouts):
-                return f"This looks like {_count(len(parts))} too high: pass {top.joinpath(*parts)}."
+                return f"This looks like {_count(len(parts))} too high: pass {tree.place(parts)}."
     if archives:
-        are = "lie" if len(archives) > 1 else "lies"
-        return f"{', '.join(map(str, archives[:3]))} {are} here: unpack {'them' if len(archives) > 1 else 'it'} first."
+        return " ".join(packed.tell(tree, archives))
     near = _nearest(source, tree)
     if near is not None:
         parts, layout, missing = near
         return (
-            f"{top.joinpath(*parts)} nearly fits (layout {layout.variant}): it lacks {', '.join(missing)}. "
+            f"{tree.place(parts)} nearly fits (layout {layout.variant}): it lacks {', '.join(missing)}. "
             f"Is the download complete{', and of an edition that is read' if layout.edition else ''}?"
         )
     names = [*(f"{name}/" for name in listing.folders), *listing.files]
@@ -233,9 +252,3 @@ def _nearest(source: Source, tree: Tree) -> tuple[Parts, Layout, list[str]] | No
                 if share > (best[0] if best else 0):
                     best = (share, parts, layout, missing)
     return best[1:] if best else None
-
-
-def _archives(tree: Tree) -> list[Path]:
-    """The archives in a folder and directly below it."""
-    places: list[Parts] = [(), *((name,) for name in tree[()].folders[:100])]
-    return [tree.top.joinpath(*parts, name) for parts in places for name in tree[parts].files if is_archive(name)]

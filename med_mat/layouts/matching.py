@@ -53,7 +53,7 @@ def descends(tree: Tree, parts: Parts, branch: Parts) -> bool:
             descends(tree, (*parts, one), branch) for one in tree[parts].folders
         )
     names = tree[parts].folders if rest else tree[parts].files
-    if tree.sample and not rest and literal(head) and tree.top.joinpath(*parts, head).is_file():
+    if tree.sample and not rest and literal(head) and tree.mount.is_file("/".join((*parts, head))):
         return True  # sampling may have dropped it
     fitting = matcher((head,))
     return any(fitting(name) and (not rest or descends(tree, (*parts, name), tuple(rest))) for name in names)
@@ -81,6 +81,7 @@ def literal(part: str) -> bool:
 class Candidates:
     """Layouts by their first literal name, so that a folder is matched against few of them."""
 
+    sources: dict[str, Source]
     named: dict[str, list[tuple[Source, Layout]]]
     others: list[tuple[Source, Layout]]
 
@@ -89,7 +90,8 @@ class Candidates:
         """The layouts of some sources."""
         named: dict[str, list[tuple[Source, Layout]]] = {}
         others = []
-        for source in sources:
+        known = {source.name: source for source in sources}
+        for source in known.values():
             for layout in source.layouts:
                 heads = [{branch[0].lower() for branch in branches(pattern) if branch} for pattern in layout.files]
                 heads.append({branch[0].lower() for part in layout.parts for branch in branches(part) if branch})
@@ -98,7 +100,7 @@ class Candidates:
                     named.setdefault(name, []).append((source, layout))
                 if not spelled:
                     others.append((source, layout))
-        return cls(named, others)
+        return cls(known, named, others)
 
     def at(self, tree: Tree, parts: Parts) -> Iterator[tuple[Source, Layout]]:
         """The layouts that may fit a folder, judged by the names directly in it."""

@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
 import posixpath
 import re
-import stat
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from med_mat import formats
-from med_mat.errors import FolderNotFoundError, LayoutError, ReadError
+from med_mat.errors import LayoutError, ReadError
+from med_mat.mounts.base import FileFacts, Mount, RawPath
+from med_mat.mounts.folder import mounted
 from med_mat.raw.names import composed, folded
 from med_mat.raw.patterns import Patterns, as_tuple, is_hidden, is_like, matcher
 from med_mat.raw.tables import Row
 from med_mat.taxonomy import closest
 
 HIDDEN = "hidden file"
-_LEADS_OUT = "a link that leads out of the folder, which --no-follow refuses"
-#: Folders of the operating system (devices and system state), which contain no data.
-_SYSTEM = ("/dev/", "/proc/", "/sys/", "/run/")
 
 _Key = Callable[[PurePosixPath], str]
 _Self = TypeVar("_Self", bound="Files")
-
-
-class FileFacts(NamedTuple):
-    """Size and modification time of a file, by which changes are detected."""
-
-    size: int
-    mtime_ns: int
 
 
 class Files:
@@ -48,20 +38,18 @@ class Files:
     differ only in case or normal form have the same order. Hidden files (any part begins with a dot, or ``__MACOSX``)
     match no pattern.
 
-    Links to regular files are followed, wherever they lead: the Hub's ``snapshot_download``, git-annex and link farms
-    lay out folders like this. Links to folders, links to system files, broken links and anything that is not a regular
-    file are noted in ``skipped``.
+    Links to folders, links to system files, broken links and anything that is not a regular file are noted in
+    ``skipped``.
 
     Args:
-        root: The folder that the card's layouts are relative to.
+        root: The folder that the card's layouts are relative to, or another mount.
         variant: Name of the card's layout that matched; "" if no layout was checked.
         follow: Whether links may lead out of the folder.
     """
 
-    def __init__(self, root: Path | str, variant: str = "", *, follow: bool = True) -> None:
-        self.root = Path(root).absolute()
+    def __init__(self, root: Path | str | Mount, variant: str = "", *, follow: bool = True) -> None:
+        self.mount = mounted(root, follow=follow)
         self.variant = variant
-        self.follow = follow
         self.read: set[str] = set()
         self.latest = ""  # the most recently read annotation file
         self.missing: dict[str, str] = {}
@@ -73,19 +61,24 @@ class Files:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.root)!r}, {self.variant!r})"
 
+    @property
+    def root(self) -> PurePath:
+        """What messages call the folder; a path on disk unless it is another mount."""
+        return self.mount.root
+
     def below(self: _Self, folder: str, variant: str = "") -> _Self:
         """A subfolder as a raw folder of its own, without another scan; "" is this folder."""
-        inner = type(self)(self.root / folder, variant, follow=self.follow)
+        inner = type(self)(self.mount.below(folder), variant)
         start = f"{folder}/" if folder else ""
         inside = [path for path in self._alike(start, chr(0x10FFFF)) if path.startswith(start)]
         links = {path: target for path in inside if (target := self._links.get(path)) is not None}
-        out = {path for path in links if refused_link(str(self.root / path), inner._real_root, self.follow)}
+        out = {path: why for path in links if (why := inner.mount.refused(path[len(start) :]))}
         inner._files = {path[len(start) :]: self._files[path] for path in inside if path not in out}
         inner._links = {path[len(start) :]: target for path, target in links.items() if path not in out}
         noted = {
             path[len(start) :]: why for path, why in self._skipped.items() if path.startswith(start) and path != start
         }
-        inner._skipped.update(noted | {path[len(start) :]: _LEADS_OUT for path in out})
+        inner._skipped.update(noted | {path[len(start) :]: why for path, why in out.items()})
         return inner
 
     # ---- files
@@ -145,21 +138,20 @@ class Files:
         """Whether a file is noted as skipped."""
         return str(path) in self._skipped
 
-    def absolute(self, path: PurePosixPath | str) -> Path:
-        """The absolute path of a file in the folder.
+    def file(self, path: PurePosixPath | str) -> RawPath:
+        """A file in the folder, to be opened.
 
         Raises:
             ReadError: The path leads out of the folder.
         """
         relative = PurePosixPath(path)
-        full = self.root / relative
         inside = not relative.is_absolute() and ".." not in relative.parts and "\0" not in str(relative)
         known = inside and str(relative) in self._files  # links included: the scan has checked their targets
-        if not inside or not (known or _within(os.path.realpath(full), self._real_root)):
+        if not inside or not (known or self.mount.inside(relative)):
             raise ReadError(
                 f"{str(path)!r} leads out of {self.root}. Paths must be relative and stay inside the folder."
             )
-        return full
+        return RawPath(self.mount, relative)
 
     def glob(self, pattern: Patterns, *, exclude: Patterns | None = None) -> list[PurePosixPath]:
         """The files that match any of the patterns and none of ``exclude``."""
@@ -240,56 +232,13 @@ class Files:
     # ---- inside
 
     @functools.cached_property
-    def _real_root(self) -> str:
-        return os.path.realpath(self.root)
-
-    @functools.cached_property
     def _files(self) -> dict[str, FileFacts]:
-        if not self.root.is_dir():
-            raise FolderNotFoundError(f"{self.root} is not a folder. Name the folder that holds the unpacked source.")
-        found = dict(sorted(self._scan(), key=lambda entry: (folded(entry[0]), entry[0])))
-        self._skipped.update({path: HIDDEN for path in found if is_hidden(path)})
-        return found
-
-    def _scan(self) -> Iterator[tuple[str, FileFacts]]:
-        pending = [""]
-        while pending:
-            folder = pending.pop()
-            try:
-                with os.scandir(self.root / folder) as entries:
-                    for entry in entries:
-                        path = folder + entry.name
-                        try:
-                            path.encode()
-                        except UnicodeEncodeError:
-                            shown = os.fsencode(path).decode(errors="backslashreplace")
-                            self._skipped[shown] = "its name is not valid UTF-8: rename it"
-                            continue
-                        if entry.is_dir(follow_symlinks=False):
-                            pending.append(path + "/")
-                        elif (facts := self._facts(path, entry)) is not None:
-                            yield path, facts
-            except OSError as error:
-                self._skipped[folder.rstrip("/") or "."] = f"the folder cannot be opened: {error.strerror or error}"
-
-    def _facts(self, path: str, entry: os.DirEntry[str]) -> FileFacts | None:
-        try:
-            target = os.readlink(entry.path) if entry.is_symlink() else None  # noqa: PTH115 - the inner loop of a scan
-            facts = entry.stat()
-            if target is not None:
-                to_folder = stat.S_ISDIR(facts.st_mode)
-                reason = "a link to a folder" if to_folder else refused_link(entry.path, self._real_root, self.follow)
-                if reason:
-                    self._skipped[path] = reason
-                    return None
-                self._links[path] = target
-        except OSError as error:
-            self._skipped[path] = f"cannot be read: {error.strerror or error}"
-            return None
-        if not stat.S_ISREG(facts.st_mode):
-            self._skipped[path] = "not a regular file"
-            return None
-        return FileFacts(facts.st_size, facts.st_mtime_ns)
+        found = self.mount.scan()
+        files = dict(sorted(found.files.items(), key=lambda entry: (folded(entry[0]), entry[0])))
+        self._links.update(found.links)
+        self._skipped.update(found.skipped)
+        self._skipped.update({path: HIDDEN for path in files if is_hidden(path)})
+        return files
 
     @functools.cached_property
     def _paths(self) -> list[str]:
@@ -361,26 +310,6 @@ class Files:
 
 def _suffix(path: str) -> str:
     return posixpath.splitext(path)[1].lower()
-
-
-def refused_link(place: str, root: str, follow: bool) -> str:
-    """Why a link to a file is not followed, in words; "" if it is.
-
-    Args:
-        place: Path of the link.
-        root: The folder that is read, without links in its path.
-        follow: Whether a link may lead out of it.
-    """
-    target = os.path.realpath(place)
-    if _within(target, root):
-        return ""
-    if target.startswith(_SYSTEM):
-        return "a link to a file of the system"
-    return "" if follow else _LEADS_OUT
-
-
-def _within(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip(os.sep) + os.sep)
 
 
 def some(paths: Sequence[str], count: int = 4) -> str:

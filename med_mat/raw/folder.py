@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from med_mat import formats, limits
 from med_mat.errors import LayoutError, ReadError
 from med_mat.example import Slice
+from med_mat.mounts.base import RawPath
+from med_mat.mounts.copies import Copies
 from med_mat.raw import tables
 from med_mat.raw.files import Files, some
 from med_mat.raw.refusals import cannot_read
@@ -136,7 +138,7 @@ class RawFolder(Files):
         full = self._open(path)
         limits.path(full)
         try:
-            with full.open("rb") as file:
+            with full.open() as file:
                 header = dicom_file.parsed(file, self._at(path), pixels=False)
             known = "SOPClassUID" in header or "Rows" in header or "Modality" in header
         except ReadError:
@@ -152,26 +154,29 @@ class RawFolder(Files):
         full = self._open(path)
         limits.path(full)
         try:
-            with full.open("rb") as file:
-                decoder = formats.recognized(file.read(1 << 12), PurePosixPath(full.name))
+            with full.open() as file:
+                decoder = formats.recognized(file.read(1 << 12), full.path)
+            from med_mat.imaging import decoding, nifti, volumes
+            from med_mat.imaging.open_file import on_disk
+
             if decoder in (None, formats.NIFTI):  # decompressing the voxels would take long
-                from med_mat.imaging import nifti
-
-                return VolumeShape(*nifti.shape_of(full))
-            from med_mat.imaging import decoding, volumes
-
-            found = decoding.open_file(full.parent, Slice(PurePosixPath(full.name), 0), decoding.FileCache())
+                copies = Copies(self.mount)
+                try:
+                    return VolumeShape(*nifti.shape_of(on_disk(self.mount, full.path, copies)))
+                finally:
+                    copies.remove()
+            found = decoding.open_file(self.mount, Slice(full.path, 0), decoding.FileCache())
         except ReadError as error:
-            raise ReadError(f"{full.parent}/{error}") from error
+            raise ReadError(f"{self.root}/{error}") from error
         except Exception as error:  # nibabel passes on any exception of its parser
             raise ReadError(cannot_read(full, error, "is not a NIfTI or Analyze volume")) from error
         if not isinstance(found, volumes.Volume):
             raise ReadError(f"{self._at(path)} is not a volume.")
         return VolumeShape(found.shape, found.volumes)
 
-    def _open(self, path: PurePosixPath | str) -> Path:
-        """The absolute path of an annotation file, noted as read. Its case may differ from that on disk."""
-        full, name = self.absolute(path), str(PurePosixPath(path))
+    def _open(self, path: PurePosixPath | str) -> RawPath:
+        """An annotation file, noted as read. Its case may differ from that in the folder."""
+        full, name = self.file(path), str(PurePosixPath(path))
         if name not in self._files:
             alike = self._alike(name)
             if len(alike) > 1:
@@ -182,7 +187,7 @@ class RawFolder(Files):
             if not alike:
                 raise LayoutError(f"{self.root} holds no file {name!r}. {self._near(name)}")
             (name,) = alike
-            full = self.absolute(name)
+            full = self.file(name)
         self.read.add(name)
         self.latest = name
         return full

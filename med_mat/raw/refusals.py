@@ -8,7 +8,7 @@ from pathlib import Path
 from med_mat.shell import quote
 
 
-def cannot_read(full: Path, error: Exception, otherwise: str = "cannot be read") -> str:
+def cannot_read(full: object, error: Exception, otherwise: str = "cannot be read") -> str:
     """Two sentences: what is wrong with a file, and how to fix it.
 
     Args:
@@ -17,7 +17,7 @@ def cannot_read(full: Path, error: Exception, otherwise: str = "cannot be read")
         otherwise: What to say if the operating system did not refuse to open it.
     """
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
-        return f"{full} may not be read: {error.strerror}. Allow it: {let_in(full)}"
+        return f"{full} may not be read: {error.strerror}. Allow it: {let_in(Path(str(full)))}"
     if isinstance(error, OSError) and error.errno is not None:
         return f"{full} cannot be read: {error.strerror}. See to the disk, or download it again."
     return f"{full} {otherwise}: {error}. Download it again."

@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date, datetime, time
 from itertools import chain
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import IO, Any, cast
 
 from med_mat import limits
 from med_mat.errors import ReadError
+from med_mat.mounts.base import RawPath
 from med_mat.raw.refusals import cannot_read
 
 WORKBOOK_LIMIT = 256 << 20  # bytes that the parts of an xlsx file may unpack to; shared strings are kept in memory
@@ -57,7 +58,7 @@ class Row(dict[str, str]):
 
 
 def rows(
-    full: Path,
+    full: RawPath,
     *,
     columns: Sequence[str] = (),
     delimiter: str | None = None,
@@ -140,12 +141,12 @@ def guessed(encoding: str) -> str:
 
 
 def _delimited(
-    full: Path, delimiter: str | None, encoding: str | None, note: Note, *, expected: Sequence[str]
+    full: RawPath, delimiter: str | None, encoding: str | None, note: Note, *, expected: Sequence[str]
 ) -> _Cells:
-    opened, suffix = _stream(full)
+    unpacked, suffix = _packing(full)
 
     def stream() -> IO[bytes]:
-        return cast("IO[bytes]", io.BufferedReader(_Unpacked(opened(), full), 1 << 16))
+        return cast("IO[bytes]", io.BufferedReader(_Unpacked(full, unpacked), 1 << 16))
 
     line = 0
     try:
@@ -285,15 +286,15 @@ def _mended(lines: _Lines, delimiter: str, width: int) -> list[str] | None:
     return cells if cells and (not width or len(cells) <= width) else None
 
 
-def _stream(full: Path) -> tuple[Callable[[], IO[bytes]], str]:
-    """A function that opens the unpacked bytes of a table, and the suffix that states their format."""
+def _packing(full: RawPath) -> tuple[Callable[[IO[bytes]], IO[bytes]], str]:
+    """A function from the file of a table to its unpacked bytes, and the suffix that states their format."""
     suffix = full.suffix.lower()
     if suffix == ".gz":
-        return lambda: cast("IO[bytes]", gzip.open(full)), PurePath(full.stem).suffix.lower()
+        return lambda file: cast("IO[bytes]", gzip.GzipFile(fileobj=file)), PurePath(full.stem).suffix.lower()
     if suffix != ".zip":
-        return lambda: full.open("rb"), suffix
+        return lambda file: file, suffix
     try:
-        with zipfile.ZipFile(full) as archive:
+        with full.open() as file, zipfile.ZipFile(file) as archive:
             members = [one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX/")]
     except (OSError, zipfile.BadZipFile) as error:
         raise ReadError(cannot_read(full, error, "is not a zip archive")) from error
@@ -302,20 +303,20 @@ def _stream(full: Path) -> tuple[Callable[[], IO[bytes]], str]:
     inner = PurePath(members[0]).suffix.lower()
     if inner in (".xlsx", ".xls"):
         raise ReadError(f"{full} holds {members[0]!r}. Unpack it first.")
-
-    def member() -> IO[bytes]:
-        with zipfile.ZipFile(full) as archive:
-            return archive.open(members[0])  # keeps the archive open until it is closed itself
-
-    return member, inner
+    return lambda file: zipfile.ZipFile(file).open(members[0]), inner
 
 
 class _Unpacked(io.RawIOBase):
     """A stream that refuses to unpack to more than the limit of a file."""
 
-    def __init__(self, packed: IO[bytes], full: Path) -> None:
+    def __init__(self, full: RawPath, unpacked: Callable[[IO[bytes]], IO[bytes]]) -> None:
         super().__init__()
-        self._packed, self._full, self._held = packed, full, 0
+        self._full, self._file, self._held = full, full.open(), 0
+        try:
+            self._packed = unpacked(self._file)
+        except BaseException:
+            self._file.close()
+            raise
 
     def readable(self) -> bool:
         return True
@@ -330,10 +331,11 @@ class _Unpacked(io.RawIOBase):
 
     def close(self) -> None:
         self._packed.close()
+        self._file.close()
         super().close()
 
 
-def _bounded(text: IO[str], full: Path) -> Iterator[str]:
+def _bounded(text: IO[str], full: RawPath) -> Iterator[str]:
     for line in iter(lambda: text.readline(LINE_LIMIT), ""):
         if len(line) >= LINE_LIMIT:
             raise ReadError(f"{full} has a line of over {LINE_LIMIT:,} characters: it is no table of text.")
@@ -374,11 +376,11 @@ def _short(cells: Sequence[str], length: int = 100) -> str:
     return text if len(text) <= length else text[:length] + "…"
 
 
-def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
+def _workbook(full: RawPath, sheet: str | None, note: Note) -> _Cells:
     import openpyxl
 
     try:
-        with zipfile.ZipFile(full) as archive:
+        with full.open() as file, zipfile.ZipFile(file) as archive:
             sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     except (OSError, zipfile.BadZipFile) as error:
         raise ReadError(cannot_read(full, error, "is not an xlsx workbook")) from error
@@ -394,11 +396,14 @@ def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
                 f"{full}: its part {part!r} would unpack to {size >> 20:,} MiB, over the limit of {PART_LIMIT >> 20} "
                 "MiB. If it is the publisher's own, save it as .csv."
             )
+    stack = ExitStack()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # styles and validations that openpyxl does not support
-            book = openpyxl.load_workbook(full, read_only=True, data_only=True, keep_links=False)
+            file = stack.enter_context(full.open())
+            book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
     except Exception as error:  # openpyxl may raise any exception on a broken file
+        stack.close()
         raise ReadError(cannot_read(full, error, "is not an xlsx workbook")) from error
     try:
         pages = {page.title: page for page in book.worksheets}
@@ -420,6 +425,7 @@ def _workbook(full: Path, sheet: str | None, note: Note) -> _Cells:
         raise ReadError(cannot_read(full, error, "is not an xlsx workbook")) from error
     finally:
         book.close()
+        stack.close()
 
 
 def _text(cell: object) -> str:

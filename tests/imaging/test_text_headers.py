@@ -20,6 +20,7 @@ from med_mat.errors import ReadError
 from med_mat.example import Slice
 from med_mat.imaging import volumes
 from med_mat.imaging.decoding import FileCache, open_file, read, values
+from med_mat.mounts.folder import mounted
 from med_mat.selection import MAT
 
 sitk = pytest.importorskip("SimpleITK")
@@ -372,7 +373,7 @@ def test_what_lies_beside_a_header_is_known_without_opening_it(tmp_path: Path) -
     (tmp_path / "a.hdr").write_bytes(bytes(348))
     (tmp_path / "evil.nhdr").write_bytes(b"NRRD0005\ndata file: ../../v.raw\n")
     found = {
-        name: formats.companion(tmp_path, PurePosixPath(name), None)
+        name: formats.companion(mounted(tmp_path), PurePosixPath(name), None)
         for name in ("a.nhdr", "a.mhd", "a.mha", "a.hdr", "evil.nhdr", "gone.mhd")
     }
     assert {name: None if one is None else str(one) for name, one in found.items()} == {

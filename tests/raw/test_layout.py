@@ -1,5 +1,6 @@
 import logging
 import re
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from med_mat.errors import LayoutError
 from med_mat.layouts.listing import Tree
 from med_mat.layouts.locating import has_all_parts, locate, recognize
 from med_mat.layouts.matching import lacking
+from med_mat.mounts.folder import mounted
 from med_mat.raw import RawFolder
 
 
@@ -111,12 +113,13 @@ def test_the_folder_is_too_high(tmp_path: Path) -> None:
     assert f"6 levels too high: pass {tmp_path}/1/2/3/4/5/6." in misfit(BUSI, tmp_path)
 
 
-def test_an_archive_was_left_packed(tmp_path: Path) -> None:
+def test_an_archive_that_does_not_fit(tmp_path: Path) -> None:
     tree(tmp_path, "sub/archive.ZIP", "scan.nii.gz")
-    assert f"{tmp_path}/sub/archive.ZIP lies here: unpack it first." in misfit(BUSI, tmp_path)
-    tree(tmp_path, "b.tar.gz")
-    assert "unpack them first" in misfit(BUSI, tmp_path)
-    assert "is an archive: unpack it" in misfit(BUSI, tmp_path / "b.tar.gz")
+    assert f"{tmp_path}/sub/archive.ZIP cannot be read as a zip archive" in misfit(BUSI, tmp_path)
+    with zipfile.ZipFile(tmp_path / "sub" / "archive.ZIP", "w") as archive:
+        archive.writestr("other/1.png", b"x")
+    assert f"{tmp_path}/sub/archive.ZIP was looked into as well, and nothing there fits." in misfit(BUSI, tmp_path)
+    assert "archive.ZIP is not laid out as BUSI" in misfit(BUSI, tmp_path / "sub" / "archive.ZIP")
     assert "is a file" in misfit(BUSI, tmp_path / "scan.nii.gz")
 
 
@@ -167,7 +170,7 @@ def test_one_part_is_enough_and_what_a_whole_copy_holds_besides_is_not_asked_for
     assert found(locate(CELLS, tmp_path), tmp_path) == ("x", "published")
     assert recognize(tmp_path, {"cells": CELLS}).keys() == {"cells"}
     (layout,) = CELLS.layouts
-    lacks = lacking(Tree(tmp_path / "x"), (), layout)
+    lacks = lacking(Tree(mounted(tmp_path / "x")), (), layout)
     assert len(lacks) == len(layout.patterns) - 1 - len(there)
 
 
@@ -269,7 +272,7 @@ def test_a_folder_of_that_name_that_does_not_fit_is_told(tmp_path: Path, caplog:
     tree(tmp_path / "other", *BUSI_FILES)
     with caplog.at_level(logging.WARNING):
         assert found(recognize(tmp_path, CATALOG)["busi"], tmp_path)[0] == "other"
-    assert "archive.zip lies here" in caplog.text
+    assert "archive.zip cannot be read as a zip archive" in caplog.text
 
 
 def test_rare_names_survive_the_sampling(tmp_path: Path) -> None:

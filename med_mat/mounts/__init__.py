@@ -1,0 +1,1 @@
+"""Where raw files are read: a folder, or archives that are read in place."""
