@@ -11,7 +11,7 @@ from med_mat.catalog import Layout, Source
 from med_mat.errors import FolderNotFoundError, LayoutError
 from med_mat.layouts import packed
 from med_mat.layouts.listing import Parts, Tree, levels
-from med_mat.layouts.matching import Candidates, fits, lacking, matches, weight
+from med_mat.layouts.matching import Candidates, fits, fitting, lacking, matches, weight
 from med_mat.mounts.base import Mount
 from med_mat.mounts.choice import mount_of
 from med_mat.mounts.folder import FolderMount, mounted
@@ -163,7 +163,8 @@ def recognize(
             chosen = candidates.best(tree, parts, without=found)
             if len(chosen) == 1:
                 ((name, layout),) = chosen.items()
-                found[name] = RawFolder(mount.below("/".join(parts)), layout.variant)
+                first = fitting(tree, parts, catalog[name].layouts) or layout  # as for a folder that is named
+                found[name] = RawFolder(mount.below("/".join(parts)), first.variant)
                 if parts:
                     claimed.add(parts)
             elif chosen:

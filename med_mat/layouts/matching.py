@@ -31,6 +31,11 @@ def fits(tree: Tree, parts: Parts, layout: Layout) -> bool:
     return any(matches(tree, parts, pattern) for pattern in layout.parts) if layout.parts else bool(layout.files)
 
 
+def fitting(tree: Tree, parts: Parts, layouts: Iterable[Layout]) -> Layout | None:
+    """The first of a source's layouts that a folder fits, in the order of its card."""
+    return next((layout for layout in layouts if fits(tree, parts, layout)), None)
+
+
 def lacking(tree: Tree, parts: Parts, layout: Layout) -> list[str]:
     """The patterns of a layout that nothing in a folder matches."""
     return [pattern for pattern in layout.patterns if not matches(tree, parts, pattern)]

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from med_mat.catalog import Layout, Source
 from med_mat.errors import ArchiveError, MedMATError
 from med_mat.layouts.listing import Parts, Tree, levels
-from med_mat.layouts.matching import Candidates
+from med_mat.layouts.matching import Candidates, fitting
 from med_mat.mounts.archives import ArchiveMount, alone, check, placed
 from med_mat.mounts.base import Mount
 from med_mat.mounts.members import kind, stem
@@ -152,8 +152,10 @@ def _best(tree: Tree, mount: ArchiveMount, candidates: Candidates, names: tuple[
                     ", ".join(sorted(chosen)),
                 )
                 return None
-            for name, layout in chosen.items():
-                return Group(candidates.sources[name], layout, mount.below("/".join(parts)), names)
+            for name in chosen:
+                source = candidates.sources[name]
+                layout = fitting(inner, parts, source.layouts) or chosen[name]
+                return Group(source, layout, mount.below("/".join(parts)), names)
     return None
 
 

@@ -1,8 +1,8 @@
 """Tar archives, plain or compressed.
 
 A plain tar is sought in. ``indexed_gzip`` (extra ``archives``) seeks in one that is compressed by gzip: the one pass
-that lists the members also notes points from which unpacking can begin. Without it, and for bzip2 and xz, the archive is
-unpacked once to a single file in the cache, which is removed at the end of the build.
+that lists the members also notes points from which unpacking can begin. Without it, and for bzip2 and xz, the archive
+is unpacked once to a single file in the cache, which is removed at the end of the build.
 """
 
 from __future__ import annotations

@@ -10,10 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from building import CLASS_FOLDERS, Toy, content, make, records, touch
 
-from med_mat.building import files as module
 from med_mat.demo import miniature
 from med_mat.errors import ReadError
-from med_mat.files import sha256
+from med_mat.mounts.base import RawPath
 from med_mat.storage.raw_files import ROLES, SCHEMA, read_index, read_indexes
 
 MakeToy = Callable[..., Toy]
@@ -89,8 +88,8 @@ def test_a_second_run_hashes_nothing_again_and_a_changed_mask_alone(
     source.build()
     before = content(source.out)
     read: list[str] = []
-    real = sha256
-    monkeypatch.setattr(module, "sha256", lambda path: read.append(path.name) or real(path))  # type: ignore[func-returns-value]
+    real = RawPath.sha256
+    monkeypatch.setattr(RawPath, "sha256", lambda file: read.append(file.name) or real(file))  # type: ignore[func-returns-value]
     source.build()
     assert content(source.out) == before
     assert read == []
