@@ -1,21 +1,25 @@
-"""Archives: which source each holds, by its content or its name, and how to unpack it."""
+"""Archives: the sources that are read in place; of all others what they hold, by content or name, and what to do."""
 
 from __future__ import annotations
 
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from posixpath import basename, splitext
 from typing import NamedTuple
 
+from med_mat import limits
 from med_mat.catalog import Download, Source
 from med_mat.doctor import remedies
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.partial import tells
+from med_mat.doctor.recognized import examined
 from med_mat.doctor.report import some
 from med_mat.doctor.scan import Scan
 from med_mat.hosts import hosts
+from med_mat.layouts import packed
 from med_mat.layouts.archives import Members, is_archive, members
 from med_mat.layouts.listing import Parts, Tree, levels
 from med_mat.layouts.locating import LEVELS
@@ -31,6 +35,25 @@ class _Archive(NamedTuple):
     variant: str  # the layout that its content fits; "" where it is identified by its name
 
 
+def claim_packed(scan: Scan) -> None:
+    """Claims the sources that a build reads in archives."""
+    known = {one.source for one in scan.findings()}
+    for group in packed.sources(scan.tree, scan.catalog, scan.closed, known, quiet=True):
+        raw = group.raw
+        inner = replace(scan, raw=raw, paths=sorted(path for path in raw.files if not is_hidden(path)), claimed={})
+        finding = examined(inner, group.source, (), group.layout)
+        names = [basename(name) for name in group.archives]
+        notes = [f"read in place from {some(names)}", *finding.notes]
+        if group.mount.copies:
+            notes.append(
+                f"a build makes a temporary copy of {limits.told(group.mount.copies)} of what cannot be sought in"
+            )
+        parts = tuple(group.archives[0].split("/"))
+        scan.claim(parts, replace(finding, notes=tuple(notes)))
+        scan.packed.add(parts[:-1])
+        scan.read.update(group.archives)
+
+
 def find_archives(scan: Scan) -> Iterator[Finding]:
     """The archives below a folder; several parts of one source are one finding."""
     together: dict[tuple[str, Parts], list[_Archive]] = {}
@@ -39,6 +62,8 @@ def find_archives(scan: Scan) -> Iterator[Finding]:
             continue
         for name in filter(is_archive, scan.tree[parts].files):
             scan.packed.add(parts)
+            if "/".join((*parts, name)) in scan.read:
+                continue
             holds = members(scan.place(parts) / name)
             sources, variant = _sources(scan, name, holds)
             if len(sources) == 1:

@@ -35,7 +35,7 @@ def claim_recognized(scan: Scan) -> None:
         chosen = scan.candidates.best(scan.tree, parts)
         if len(chosen) == 1:
             ((name, layout),) = chosen.items()
-            scan.claim(parts, _examined(scan, scan.catalog[name], parts, layout))
+            scan.claim(parts, examined(scan, scan.catalog[name], parts, layout))
         elif chosen:
             scan.claim(parts, _unclear(scan, parts, sorted(chosen)))
 
@@ -62,7 +62,7 @@ def _own(scan: Scan, source: Source, parts: Parts) -> None:
     for at in scan.folders(parts, LEVELS):
         for one in source.layouts:
             if fits(scan.tree, at, one):
-                scan.claim(at, _examined(scan, source, at, one))
+                scan.claim(at, examined(scan, source, at, one))
                 scan.closed.add(parts)
                 return
 
@@ -74,7 +74,7 @@ def _unclear(scan: Scan, parts: Parts, names: list[str]) -> Finding:
     return Finding("unclear", str(where), notes=(note,), steps=moves)
 
 
-def _examined(scan: Scan, source: Source, parts: Parts, layout: Layout) -> Finding:
+def examined(scan: Scan, source: Source, parts: Parts, layout: Layout) -> Finding:
     """The finding on a source whose layout fits: its images, what is missing, and the next step."""
     where = scan.place(parts)
     raw = scan.raw.below("/".join(parts), layout.variant)

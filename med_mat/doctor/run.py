@@ -7,7 +7,7 @@ from pathlib import Path
 
 from med_mat.catalog import Catalog
 from med_mat.doctor import not_sources
-from med_mat.doctor.archives import find_archives
+from med_mat.doctor.archives import claim_packed, find_archives
 from med_mat.doctor.finding import Finding
 from med_mat.doctor.partial import claim_partial, empty_folders
 from med_mat.doctor.recognized import claim_recognized, merge_copies
@@ -37,7 +37,9 @@ def diagnose(
     """
     top = Path(folder).absolute()
     if is_archive(top.name) and top.is_file():
-        return tuple(find_archives(Scan(RawFolder(top.parent), [top.name], catalog, {}, tables)))
+        scan = Scan(RawFolder(top.parent), [top.name], catalog, read_indexes(against) if against else {}, tables)
+        claim_packed(scan)
+        return (*scan.findings(), *find_archives(scan))
     if not top.is_dir():
         raise FolderNotFoundError(f"{top} is not a folder. Name the folder in which the raw data lie.")
     raw = RawFolder(top, follow=follow)
@@ -49,6 +51,7 @@ def _findings(scan: Scan) -> Iterator[Finding]:
     """All findings, sources first."""
     builds = list(not_sources.builds(scan))
     claim_recognized(scan)
+    claim_packed(scan)
     claim_partial(scan)
     archives = list(find_archives(scan))
     order = {name: number for number, name in enumerate(scan.catalog)}

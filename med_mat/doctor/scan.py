@@ -33,6 +33,7 @@ class Scan:
     claimed: dict[Parts, list[Finding]] = field(default_factory=dict)
     closed: set[Parts] = field(default_factory=set)  # nothing is searched below these
     packed: set[Parts] = field(default_factory=set)  # folders that hold archives
+    read: set[str] = field(default_factory=set)  # archives of sources that are read in place
 
     @property
     def top(self) -> Path:

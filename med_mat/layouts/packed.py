@@ -28,6 +28,10 @@ _LEVELS = 4  # levels below an archive's root that a source's root may lie
 _FOLDERS = 200  # the most folders of a level that are searched for archives
 
 
+#: Says something by a format and its values, as loggers do.
+Warn = Callable[..., object]
+
+
 class Group(NamedTuple):
     """Archives that are read together, and the source that they contain."""
 
@@ -61,12 +65,23 @@ def trees(tree: Tree) -> Iterator[Tree]:
 
 
 def sources(
-    tree: Tree, catalog: Mapping[str, Source], claimed: Set[Parts] = frozenset(), known: Iterable[str] = ()
+    tree: Tree,
+    catalog: Mapping[str, Source],
+    claimed: Set[Parts] = frozenset(),
+    known: Iterable[str] = (),
+    *,
+    quiet: bool = False,
 ) -> Iterator[Group]:
     """The sources in archives of a folder, outside of folders that are claimed, and other than those already known.
 
-    Archives that contain no source, and sources that are in several places, are warned of.
+    Args:
+        tree: The folder.
+        catalog: The sources to look for.
+        claimed: Folders that are not searched.
+        known: Names of sources that are found elsewhere.
+        quiet: Do not warn of archives that cannot be read, or contain what is found elsewhere.
     """
+    warn = log.debug if quiet else log.warning
     if isinstance(tree.mount, ArchiveMount):
         return
     known = set(known)
@@ -74,9 +89,9 @@ def sources(
     for level in levels(tree, _LEVELS, claimed):
         for parts in level[:_FOLDERS]:
             names = ["/".join((*parts, name)) for name in tree[parts].files if kind(name)]
-            for group in _of_folder(tree, parts, _readable(tree.mount, names), candidates) if names else ():
+            for group in _of_folder(tree, parts, names, candidates, warn) if names else ():
                 if group.source.name in known:
-                    log.warning(
+                    warn(
                         "%s contains %s too, which is already found elsewhere: left out",
                         group.mount.root,
                         group.source.name,
@@ -100,15 +115,16 @@ def tell(tree: Tree, names: Sequence[str]) -> Iterator[str]:
         yield f"{some} {'were' if len(sound) > 1 else 'was'} looked into as well, and nothing there fits."
 
 
-def _of_folder(tree: Tree, parts: Parts, names: Sequence[str], candidates: Candidates) -> Iterator[Group]:
+def _of_folder(tree: Tree, parts: Parts, names: Sequence[str], candidates: Candidates, warn: Warn) -> Iterator[Group]:
     """The sources in the archives of one folder."""
     groups: defaultdict[str, list[Group]] = defaultdict(list)
+    names = _readable(tree.mount, names, warn)
     for name in names:
-        one = _best(tree, alone(tree.mount, name), candidates, (name,))
+        one = _best(tree, alone(tree.mount, name), candidates, (name,), warn)
         if one is not None:
             groups[one.source.name].append(one)
-    if len(groups) <= 1:
-        whole = _overlaid(tree, parts, names, candidates, groups)
+    if names and len(groups) <= 1:
+        whole = _overlaid(tree, parts, names, candidates, groups, warn)
         if whole is not None:
             yield whole
             return
@@ -117,9 +133,9 @@ def _of_folder(tree: Tree, parts: Parts, names: Sequence[str], candidates: Candi
             yield found[0]
             continue
         own = [name for one in found for name in one.archives]
-        whole = _overlaid(tree, parts, own, candidates, groups)
+        whole = _overlaid(tree, parts, own, candidates, groups, warn)
         if whole is None:
-            log.warning(
+            warn(
                 "%s each contain %s, and do not fit together: only the first is read",
                 ", ".join(str(tree.top / name) for name in own),
                 found[0].source.name,
@@ -128,25 +144,30 @@ def _of_folder(tree: Tree, parts: Parts, names: Sequence[str], candidates: Candi
 
 
 def _overlaid(
-    tree: Tree, parts: Parts, names: Sequence[str], candidates: Candidates, allowed: Mapping[str, object]
+    tree: Tree,
+    parts: Parts,
+    names: Sequence[str],
+    candidates: Candidates,
+    allowed: Mapping[str, object],
+    warn: Warn,
 ) -> Group | None:
     """Archives placed together, if they fit one source, which must be in ``allowed`` if that names any."""
     folder = "/".join(parts)
     for where in (_here, _own):
-        one = _best(tree, _together(tree.mount, names, where).below(folder), candidates, tuple(names))
+        one = _best(tree, _together(tree.mount, names, where).below(folder), candidates, tuple(names), warn)
         if one is not None and (not allowed or one.source.name in allowed):
             return one
     return None
 
 
-def _best(tree: Tree, mount: ArchiveMount, candidates: Candidates, names: tuple[str, ...]) -> Group | None:
+def _best(tree: Tree, mount: ArchiveMount, candidates: Candidates, names: tuple[str, ...], warn: Warn) -> Group | None:
     """The source that fits a mount at its shallowest folder; None if none does, or several do equally well."""
     inner = Tree(mount, tree.sample)
     for level in levels(inner, _LEVELS):
         for parts in level:
             chosen = candidates.best(inner, parts)
             if len(chosen) > 1:
-                log.warning(
+                warn(
                     "%s may be any of %s: it fits the layouts of all. Name source and archive.",
                     inner.place(parts),
                     ", ".join(sorted(chosen)),
@@ -171,7 +192,7 @@ def _own(name: str) -> str:
     return stem(name)
 
 
-def _readable(base: Mount, names: Iterable[str]) -> list[str]:
+def _readable(base: Mount, names: Iterable[str], warn: Warn = log.warning) -> list[str]:
     """The archives that can be read; the others are warned of."""
     found = []
     for name in names:
@@ -179,5 +200,5 @@ def _readable(base: Mount, names: Iterable[str]) -> list[str]:
             check(base, placed(base, name, ""))
             found.append(name)
         except (MedMATError, OSError) as error:
-            log.warning("%s", error if isinstance(error, MedMATError) else ArchiveError(f"{base.root / name}: {error}"))
+            warn("%s", error if isinstance(error, MedMATError) else ArchiveError(f"{base.root / name}: {error}"))
     return found

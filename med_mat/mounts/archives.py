@@ -62,9 +62,9 @@ class ArchiveMount:
         return (*own, *packed)
 
     @property
-    def read_in_place(self) -> tuple[PurePath, ...]:
-        """The archives."""
-        return tuple(self.base.root / one.path for one in self.archives)
+    def copies(self) -> int:
+        """Bytes of the temporary copies that reading takes, of archives that cannot be sought in."""
+        return sum(_opened(self.base, one).copy for one in self.archives)
 
     def scan(self) -> Scanned:
         """Every file below the root.

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import IO, Any, NamedTuple, Protocol, cast
 
+from med_mat.errors import ArchiveError
 from med_mat.files import relative
 
 #: The most members that an archive may have.
@@ -22,7 +23,9 @@ KINDS = {
     ".7z": "7z",
     ".rar": "rar",
 }
-_SPANNED = re.compile(r"\.(z\d\d|zip\.\d{3}|7z\.\d{3}|r\d\d|part\d+\.rar|(?:tar\.\w+|tgz|tar)\.(?:\d{2,3}|[a-z]{2}))$")
+_SPANNED = re.compile(
+    r"\.(z\d\d|zip\.\d{3}|7z\.\d{3}|r\d\d|part\d+\.rar|tar\.(?:gz|bz2|xz)\.(?:\d{2,3}|[a-z]{2})|(?:tgz|tar)\.\d{2,3})$"
+)
 
 
 class Member(NamedTuple):
@@ -36,12 +39,17 @@ class Member(NamedTuple):
 class Content:
     """What an archive contains."""
 
+    archive: str  # its name, for messages
     members: dict[str, Member] = field(default_factory=dict)  # path -> where it is
     links: dict[str, str] = field(default_factory=dict)  # link to a member -> its target, as written
     skipped: dict[str, str] = field(default_factory=dict)  # name -> why it is not read
 
     def add(self, name: str, member: Member, *, backslashes: bool = False) -> str:
-        """Enters a file, and returns its path; "" if it is not read, for a reason that is noted."""
+        """Enters a file, and returns its path; "" if it is not read, for a reason that is noted.
+
+        Raises:
+            ArchiveError: The name leads out of the folder in which the archive would be unpacked.
+        """
         try:
             path = str(relative(name, backslashes=backslashes))
             path.encode()
@@ -49,7 +57,9 @@ class Content:
             shown = name.encode("utf-8", "surrogateescape").decode(errors="backslashreplace")
             self.skipped[shown] = "its name is not valid UTF-8: rename it"
         except ValueError as error:
-            self.skipped[name.replace("\0", "\\0")] = f"is not read: it {error}"
+            raise ArchiveError(
+                f"{self.archive} is refused: {name!r} {error}. No honest archive needs that: get it from elsewhere."
+            ) from None
         else:
             if path in self.members:
                 self.skipped[f"{path} (earlier)"] = "the archive has a later file of this name"
@@ -75,6 +85,7 @@ class Reader(Protocol):
     """An opened archive. It may be used by several threads."""
 
     content: Content
+    copy: int  # bytes of the temporary copy that reading its members takes; 0 if it is sought in
 
     def open(self, path: str) -> IO[bytes]:
         """Opens a member.

@@ -31,7 +31,7 @@ class SevenZipReader:
         self._stream: Positioned | None = None
         self._offsets: dict[str, int] = {}
         self._paths: dict[str, str] = {}  # name in the archive -> path of the member
-        self.content, self._total = Content(), 0
+        self.content, self.copy = Content(name), 0
         try:
             with opened() as file, py7zr.SevenZipFile(file) as archive:
                 if archive.needs_password():
@@ -42,7 +42,7 @@ class SevenZipReader:
             raise
         except Exception as error:  # py7zr may raise any exception on damaged data
             raise _damaged(name, "7z", error) from error
-        _check(name, size, self._total, self.content)
+        _check(name, size, self.copy, self.content)
 
     def _enter(self, number: int, entry: Any) -> None:
         if entry.is_directory:
@@ -50,7 +50,7 @@ class SevenZipReader:
         if entry.is_symlink or entry.is_junction or entry.is_socket:
             self.content.skipped[entry.filename] = "not a regular file"
             return
-        self._total += int(entry.uncompressed)
+        self.copy += int(entry.uncompressed)
         path = self.content.add(entry.filename, Member(int(entry.uncompressed), number), backslashes=True)
         if path:
             self._paths[entry.filename] = path
@@ -58,7 +58,7 @@ class SevenZipReader:
     def open(self, path: str) -> IO[bytes]:
         """Opens a member."""
         if self._stream is None:
-            copy = self._spool.made(self._write, self._total, self._offsets)
+            copy = self._spool.made(self._write, self.copy, self._offsets)
             self._stream = Positioned(copy.open("rb"), block=_BLOCK)
         member = self.content.members[path]
         return Window(self._stream, self._offsets.get(path, 0), member.size).whole()
@@ -115,13 +115,15 @@ class SevenZipReader:
 class RarReader:
     """An opened RAR archive."""
 
+    copy = 0
+
     def __init__(self, opened: Callable[[], IO[bytes]], size: int, name: str) -> None:
         try:
             import rarfile
         except ImportError as error:
             raise _missing(name, "rarfile") from error
         self._name = name
-        self.content, total = Content(), 0
+        self.content, total = Content(name), 0
         try:
             self._archive = rarfile.RarFile(io.BufferedReader(cast(Any, opened())))
             if self._archive.needs_password():

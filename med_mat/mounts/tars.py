@@ -26,6 +26,7 @@ from med_mat.mounts.spool import Spool
 _PACKINGS = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\0": "xz"}
 _HEADER = 16 << 20  # bytes; tarfile holds headers in memory, and no honest one is longer
 _BLOCK = 1 << 20
+_RATIO, _FLOOR = 250, 256 << 20  # bytes out per byte in that no honest archive exceeds, once more than these are out
 _DAMAGE = (tarfile.TarError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, EOFError, ValueError, OverflowError)
 
 
@@ -38,6 +39,8 @@ class TarReader:
         with opened() as file:
             self._packing = _packing(file.read(6))
         self.content = self._listed()
+        end = max((one.at + one.size for one in self.content.members.values()), default=0)
+        self.copy = end if self._packing and not self._indexed else 0
 
     def open(self, path: str) -> IO[bytes]:
         """Opens a member."""
@@ -51,15 +54,14 @@ class TarReader:
             return Positioned(self._opened(), block=_BLOCK)
         if self._indexed:
             return Positioned(self._gzip(), block=self._spacing)
-        total = max((one.at + one.size for one in self.content.members.values()), default=0)
         with self._unpacked() as stream:
-            return Positioned(self._spool.file(stream, total).open("rb"), block=_BLOCK)
+            return Positioned(self._spool.file(stream, self.copy).open("rb"), block=_BLOCK)
 
     def _listed(self) -> Content:
         kept = self._spool.beside("json")
         if self._packing and (not self._indexed or self._spool.beside("points").is_file()):
             with suppress(OSError, ValueError, LookupError, TypeError):
-                return _from_json(json.loads(kept.read_text("utf-8")))
+                return _from_json(self._name, json.loads(kept.read_text("utf-8")))
         try:
             with self._unpacked() as stream:
                 content = _list(stream, self._name, self._size if self._packing else None)
@@ -138,13 +140,15 @@ def _list(stream: IO[bytes], name: str, packed: int | None) -> Content:
     Raises:
         ArchiveError: It claims what no honest archive does.
     """
-    content, links = Content(), dict[str, str]()
+    content, links = Content(name), dict[str, str]()
     wary: Any = _Wary(stream, name)
     with tarfile.open(fileobj=wary, mode="r:") as archive:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep all members
             if len(content.members) >= MOST:
                 raise ArchiveError(f"{name} is refused: it has more than {MOST:,} members.")
+            if packed is not None and member.offset_data + member.size > max(_FLOOR, _RATIO * packed):
+                raise ArchiveError(f"{name} is refused: {packed:,} bytes unpack to more than {_RATIO} times as many.")
             if member.isdir():
                 continue
             if member.issym():
@@ -187,6 +191,6 @@ def _to_json(content: Content) -> dict[str, Any]:
     return {"members": content.members, "links": content.links, "skipped": content.skipped}
 
 
-def _from_json(found: Any) -> Content:
+def _from_json(name: str, found: Any) -> Content:
     members = {str(path): Member(int(size), int(at)) for path, (size, at) in found["members"].items()}
-    return Content(members, dict(found["links"]), dict(found["skipped"]))
+    return Content(name, members, dict(found["links"]), dict(found["skipped"]))

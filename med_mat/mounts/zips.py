@@ -24,6 +24,8 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 class ZipReader:
     """An opened zip archive."""
 
+    copy = 0
+
     def __init__(self, opened: Callable[[], IO[bytes]], size: int, name: str) -> None:
         try:
             self._archive = zipfile.ZipFile(opened())
@@ -37,7 +39,7 @@ class ZipReader:
         total = sum(entry.file_size for entry in self._entries)
         if total > _DEFLATE * max(size, 1) or len(self._entries) > MOST:
             raise ArchiveError(f"{name} is refused: it claims to hold {total:,} bytes, which {size:,} bytes cannot.")
-        self.content = Content()
+        self.content = Content(name)
         links: dict[str, str] = {}
         for number, entry in enumerate(self._entries):
             self._enter(number, entry, links)
