@@ -13,9 +13,13 @@ from typing import Literal, TypeVar, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from med_mat.catalog import load
 from med_mat.differences import Validation, absent, compare, differences
 from med_mat.errors import LayoutError, MedMATError, ReadError, UnknownSourceError, UsageError
+from med_mat.layouts import packed
+from med_mat.layouts.listing import Tree
 from med_mat.marker import Marker, marker_path
+from med_mat.mounts.choice import mount_of
 from med_mat.progress import Bar
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.patterns import is_hidden
@@ -41,7 +45,7 @@ def validate(
     """Compare the raw files of one source with its index.
 
     Args:
-        folder: the folder that has them, at any depth.
+        folder: the folder that has them, at any depth, or the archive; archives in a folder are read in place.
         index: the expected files.
         level: "quick" compares names and sizes; "hash" also the sha256 of all files for which the index has one;
             "decode" also decodes every image and mask.
@@ -60,7 +64,7 @@ def validate(
             f"The index of {index.source!r} was published without file names, so files cannot be found by name. "
             "'med-mat attach' compares their content, and 'med-mat build' writes an index with names."
         )
-    raw = _aligned(RawFolder(folder), index)
+    raw = _found(RawFolder(mount_of(folder)), index)
     roles: dict[str, str] = {}
     expected: dict[str, str] = {}
     if level != "quick" or write is not None:  # not for names and sizes alone: they are many
@@ -144,6 +148,17 @@ def run(
 
 def _below(root: Path, name: str) -> Path:
     return root / name if (root / name).is_dir() else root
+
+
+def _found(raw: RawFolder, index: FileIndex) -> RawFolder:
+    """The folder that the paths of the index are relative to, unpacked or in archives."""
+    try:
+        return _aligned(raw, index)
+    except LayoutError:
+        for group in packed.sources(Tree(raw.mount), load(), quiet=True):
+            if group.source.name == index.source:
+                return _aligned(group.raw, index)
+        raise
 
 
 def _aligned(raw: RawFolder, index: FileIndex) -> RawFolder:

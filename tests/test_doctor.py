@@ -455,7 +455,10 @@ def test_an_archive_is_known_by_what_it_holds_and_built_by_the_command(mini: Pat
     found = by_source(raw)
     assert sorted(raw.rglob("*")) == before
     assert {found["busi"].state, found["head_ct"].state} == {"found"}
-    assert found["busi"].steps[-1] == f"med-mat build {quote(f'busi={raw}/archive (1).zip/Dataset_BUSI_with_GT')} --out Med-MAT"
+    assert (
+        found["busi"].steps[-1]
+        == f"med-mat build {quote(f'busi={raw}/archive (1).zip/Dataset_BUSI_with_GT')} --out Med-MAT"
+    )
     assert found["head_ct"].steps[-1] == f"med-mat build head_ct={raw}/x.tar.gz/wrapped --out Med-MAT"
     assert find({"head_ct": raw / "x.tar.gz" / "wrapped"}, None)["head_ct"].images()
     for name in ("archive (1).zip", "x.tar.gz"):

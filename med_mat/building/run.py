@@ -103,7 +103,10 @@ def build(
         with filelock.FileLock(out / ".build" / "lock", timeout=0):
             store = Store(out)
             try:
-                return _build(raw, store, options, catalog, progress)
+                report = _build(raw, store, options, catalog, progress)
+                for folder in raw.values():
+                    folder.mount.release()
+                return report
             except BaseException:  # leave no temporary files on a full disk, or after an interruption
                 sweep(store)
                 raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
@@ -27,12 +27,13 @@ class Unread:
     closed: list[str] = field(default_factory=list)  # folders that cannot be opened
 
 
-def unread(top: Path, roots: Mapping[str, PurePath]) -> Unread:
+def unread(top: Path, roots: Mapping[str, PurePath], read: Collection[PurePath] = ()) -> Unread:
     """The content of a folder of sources that belongs to no recognized source.
 
     Args:
         top: the folder of sources.
         roots: source -> its root folder. All of ``top/<source>`` belongs to the source, even outside its root.
+        read: archives that are read in place.
     """
     top = top.absolute()
     known = set()
@@ -43,6 +44,7 @@ def unread(top: Path, roots: Mapping[str, PurePath]) -> Unread:
     found, tree = Unread(), Tree(mounted(top))
     if () not in known:
         _look(tree, (), known, found)
+    found.archives = [name for name in found.archives if top / name not in read]
     return found
 
 
@@ -56,7 +58,10 @@ def sentences(top: Path, found: Unread) -> list[str]:
     if found.links:
         told.append(f"links to folders, not followed: {_some(found.links)}; name them as SOURCE=FOLDER")
     if found.archives:
-        told.append(f"archives, not read: {_some(found.archives)}; unpack what does not lie there unpacked; {doctor}")
+        told.append(
+            f"archives, not read: {_some(found.archives)}; either what they hold lies there unpacked, or no source "
+            f"fits; {doctor}"
+        )
     if found.closed:
         told.append(f"folders that cannot be opened: {_some(found.closed)}; change their permissions")
     return [printable(one) for one in told]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -16,6 +16,7 @@ from med_mat.shell import printable
 
 if TYPE_CHECKING:
     from med_mat.building import Report
+    from med_mat.raw import RawFolder
 
 
 @click.command()
@@ -217,14 +218,13 @@ def build(
     except LayoutError:
         _tell_unread(raw, folders, {}, err=True)
         raise
-    roots = {source: place.root for source, place in found.items()}
     for source, place in found.items():
         click.echo(printable(f"{source}: {place.root}") + (f" (layout: {place.variant})" if place.variant else ""))
     options = Options(seed=seed, check=check, on_error=on_error, jobs=jobs, max_file=max_file, allow_fewer=allow_fewer)
     if dry_run:
         for source, ahead in forecast(found, out, options).items():
             click.echo(f"{source}: {words.expected(ahead)}")
-        _tell_unread(raw, folders, roots)
+        _tell_unread(raw, folders, found)
         return
     report = run(found, out, options, progress=not quiet)
     known = catalog.load()
@@ -235,7 +235,7 @@ def build(
         click.echo(printable(f"{source}: {told}; see med-mat duplicates --contradictory {out}"))
     for source, modules in report.stale.items():
         click.echo(f"{source}: made again, since this has changed: {', '.join(modules)}")
-    _tell_unread(raw, folders, roots)
+    _tell_unread(raw, folders, found)
     for source, error in report.failed.items():
         click.echo(f"{source}: nothing could be built. {printable(str(error))}", err=True)
     click.echo(_result(report, out))
@@ -243,12 +243,16 @@ def build(
         raise click.exceptions.Exit(1)
 
 
-def _tell_unread(raw: Path | None, named: Collection[str], roots: Mapping[str, PurePath], *, err: bool = False) -> None:
+def _tell_unread(
+    raw: Path | None, named: Collection[str], found: Mapping[str, RawFolder], *, err: bool = False
+) -> None:
     """Prints what the folder of sources holds that no source reads, where the whole folder was to be built."""
     from med_mat.building import unrecognized
 
     if raw is not None and not named and raw.is_dir():
-        for line in unrecognized.sentences(raw, unrecognized.unread(raw, roots)):
+        roots = {source: place.root for source, place in found.items()}
+        read = {place for one in found.values() for place in one.mount.places}
+        for line in unrecognized.sentences(raw, unrecognized.unread(raw, roots, read)):
             click.echo(line, err=err)
 
 

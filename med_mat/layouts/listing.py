@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from med_mat import formats
 from med_mat.mounts.base import Mount
+from med_mat.mounts.members import kind
 from med_mat.raw.patterns import is_hidden
 
 _SAMPLE = 60
@@ -128,7 +129,7 @@ def sampled(names: list[str]) -> list[str]:
     suffixes = frozenset((*formats.image_suffixes(), *_OTHER_IMAGES, ""))
     for name in names:
         suffix = posixpath.splitext(name)[1].lower()
-        if suffix in suffixes:
+        if suffix in suffixes and not kind(name):
             images.setdefault(suffix, []).append(name)
         else:
             kept.append(name)

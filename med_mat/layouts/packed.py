@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import PurePath
 from typing import NamedTuple
 
@@ -103,16 +103,19 @@ def sources(
 
 def tell(tree: Tree, names: Sequence[str]) -> Iterator[str]:
     """Sentences on archives that were read in place and contain nothing that fits."""
-    sound = []
+    sound, inner = [], list[str]()
     for name in names:
         try:
-            check(tree.mount, placed(tree.mount, name, ""))
+            one = alone(tree.mount, name)
+            inner += [path for path in one.scan().files if kind(path)]
             sound.append(tree.top / name)
         except (MedMATError, OSError) as error:
             yield str(error)
     if sound:
         some = ", ".join(map(str, sound[:3])) + (f" and {len(sound) - 3} more" if len(sound) > 3 else "")
         yield f"{some} {'were' if len(sound) > 1 else 'was'} looked into as well, and nothing there fits."
+    if inner:
+        yield f"Archives inside archives, such as {inner[0]!r}, are not read in place: unpack the outer ones."
 
 
 def _of_folder(tree: Tree, parts: Parts, names: Sequence[str], candidates: Candidates, warn: Warn) -> Iterator[Group]:
@@ -123,11 +126,17 @@ def _of_folder(tree: Tree, parts: Parts, names: Sequence[str], candidates: Candi
         one = _best(tree, alone(tree.mount, name), candidates, (name,), warn)
         if one is not None:
             groups[one.source.name].append(one)
-    if names and len(groups) <= 1:
-        whole = _overlaid(tree, parts, names, candidates, groups, warn)
-        if whole is not None:
+    known = {name for found in groups.values() for one in found for name in one.archives}
+    rest = [name for name in names if name not in known]
+    if rest:
+        whole = _overlaid(tree, parts, rest, candidates, (), warn)
+        if whole is not None and whole.source.name not in groups:
             yield whole
-            return
+        elif len(groups) == 1:  # they may be further parts of the one source
+            whole = _overlaid(tree, parts, names, candidates, groups, warn)
+            if whole is not None:
+                yield whole
+                return
     for found in groups.values():
         if len(found) == 1:
             yield found[0]
@@ -148,7 +157,7 @@ def _overlaid(
     parts: Parts,
     names: Sequence[str],
     candidates: Candidates,
-    allowed: Mapping[str, object],
+    allowed: Collection[str],
     warn: Warn,
 ) -> Group | None:
     """Archives placed together, if they fit one source, which must be in ``allowed`` if that names any."""

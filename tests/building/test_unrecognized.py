@@ -37,9 +37,15 @@ def test_what_belongs_to_no_source_is_found_wherever_it_lies(tmp_path: Path) -> 
     assert sentences(tmp_path, found) == [
         f"not recognized: downloads/HEp2 (1) (2 images), notes (1 file); see med-mat doctor {tmp_path}",
         "links to folders, not followed: elsewhere; name them as SOURCE=FOLDER",
-        "archives, not read: brain.zip, all/part.tar.gz; unpack what does not lie there unpacked; "
+        "archives, not read: brain.zip, all/part.tar.gz; either what they hold lies there unpacked, or no source fits; "
         f"see med-mat doctor {tmp_path}",
     ]
+
+
+def test_archives_that_are_read_in_place_are_not_called_unread(tmp_path: Path) -> None:
+    lay(tmp_path, "a.zip", "b/c.zip", "b/d.zip")
+    found = unread(tmp_path, {"busi": tmp_path / "a.zip" / "Dataset"}, [tmp_path / "a.zip", tmp_path / "b/c.zip"])
+    assert found.archives == ["b/d.zip"]
 
 
 def test_a_folder_that_is_a_source_itself_holds_nothing_strange(tmp_path: Path) -> None:
