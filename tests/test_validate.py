@@ -16,6 +16,7 @@ from med_mat import validate as module
 from med_mat.building import build, find
 from med_mat.cli import cli
 from med_mat.demo import miniature
+from med_mat.mounts.base import RawPath
 from med_mat.storage.raw_files import read_indexes
 
 NAMES = ("busi", "head_ct", "duke_liver")
@@ -121,15 +122,15 @@ def test_a_hash_run_that_was_killed_goes_on_and_reads_each_file_once(
     original: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    real = module.sha256
+    real = RawPath.sha256
 
-    def counted(path: Path) -> str:
+    def counted(path: RawPath) -> str:
         if len(read) == 20:
             raise KeyboardInterrupt
         read.append(path.name)
         return real(path)
 
-    monkeypatch.setattr(module, "sha256", counted)
+    monkeypatch.setattr(RawPath, "sha256", counted)
     monkeypatch.setattr(module, "_CHUNK", 4)
     index = read_indexes(original / "out")["busi"]
     with pytest.raises(KeyboardInterrupt):
@@ -142,7 +143,7 @@ def test_a_hash_run_that_was_killed_goes_on_and_reads_each_file_once(
     alter(changed)
     os.utime(changed)  # of another time: not taken from the marker
     first, read[:] = list(read), []
-    monkeypatch.setattr(module, "sha256", lambda path: read.append(path.name) or real(path))  # type: ignore[func-returns-value]
+    monkeypatch.setattr(RawPath, "sha256", lambda path: read.append(path.name) or real(path))  # type: ignore[func-returns-value]
     found = module.validate(copy / "busi", index, level="hash", jobs=2)
     assert found.altered == (changed.relative_to(busi(copy)).as_posix(),)
     assert "hashed by an earlier, interrupted run" in found.note
@@ -204,14 +205,14 @@ def test_mistakes_are_answered_in_a_sentence(
 
 
 def test_an_unreadable_file_is_told(original: Path, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module.sha256
+    real = RawPath.sha256
 
-    def refused(path: Path) -> str:
+    def refused(path: RawPath) -> str:
         if path.name == "benign (1).png":
             raise PermissionError(13, "Permission denied", str(path))
         return real(path)
 
-    monkeypatch.setattr(module, "sha256", refused)
+    monkeypatch.setattr(RawPath, "sha256", refused)
     found = module.validate(copy, read_indexes(original / "out")["busi"], level="hash")
     assert list(found.undecodable) == [IMAGE]
     assert "Permission denied" in found.undecodable[IMAGE]
