@@ -192,7 +192,7 @@ def test_a_build_names_what_nobody_reads(workshop: Workshop, tmp_path: Path, mor
     (raw / "busi.zip").write_bytes(b"")
     told = run("build", "--raw", raw, "--out", tmp_path / "out", "--jobs", "1", "--quiet", *more).output
     assert f"not recognized: HEp2 (1) (21 images); see med-mat doctor {raw}\n" in told
-    assert "archives, not read: busi.zip; unpack" in told
+    assert "archives, not read: busi.zip; either" in told
     assert "not recognized" not in run("build", "head_ct", "--raw", raw, "--out", tmp_path / "o", "--dry-run").output
 
 
@@ -273,7 +273,7 @@ MISTAKES = [
     (["validate", "--out", "x", "--raw", "raw"], 2, "--out checks a Med-MAT only"),
     (["validate", "--out", "empty"], 1, "empty has no SHA256SUMS"),
     (["build", "busi=raw", "--out", "raw/busi/Dataset_BUSI_with_GT/x"], 1, "is inside the raw folder"),
-    (["build", "busi=file", "--out", "x"], 1, "is a file: name the folder that holds it"),
+    (["build", "busi=file", "--out", "x"], 1, "is a file: name the folder or the archive that holds"),
     (["build", "busi=raw", "--out", "x", "--jobs", "0"], 2, "0 is not in the range"),
     (["build", "busi=raw", "--out", "x", "--on-error", "ignore"], 2, "'ignore' is not one of 'skip', 'raise'"),
     (["build", "busi=raw", "--out", "x", "--on-error", "raise", "--quiet", "--jobs", "1"], 1, "malignant (6)_mask.png"),

@@ -200,17 +200,22 @@ class Window(io.RawIOBase):
 
 
 _SMALL = 4 << 20
+_KEPT = 8  # blocks
 
 
 class Positioned:
-    """A seekable stream read at positions by several threads; the blocks read last are kept.
+    """A seekable stream read at positions by several threads.
 
     Compressed streams are sought in by unpacking from the last known point, which costs the same for one byte and for a
-    block: members that follow each other must not each pay for it.
+    block. Members that follow each other must not each pay for it, so the blocks read last are kept.
+
+    Args:
+        stream: The stream.
+        block: Bytes of a block; 0: nothing is kept.
     """
 
-    def __init__(self, stream: IO[bytes], *, block: int, keep: int = 8) -> None:
-        self._stream, self._block, self._keep = stream, block, keep
+    def __init__(self, stream: IO[bytes], *, block: int = 0) -> None:
+        self._stream, self._block = stream, block
         self._lock = threading.Lock()
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
 
@@ -222,6 +227,9 @@ class Positioned:
         """
         found = bytearray()
         with self._lock:
+            if not self._block:
+                self._stream.seek(position)
+                return self._read(count)
             while len(found) < count:
                 number, offset = divmod(position + len(found), self._block)
                 part = self._numbered(number)[offset : offset + count - len(found)]
@@ -235,10 +243,13 @@ class Positioned:
             self._blocks.move_to_end(number)
             return self._blocks[number]
         self._stream.seek(number * self._block)
-        data = bytearray()
-        while len(data) < self._block and (more := self._stream.read(self._block - len(data))):
-            data += more
-        self._blocks[number] = bytes(data)
-        while len(self._blocks) > self._keep:
+        data = self._blocks[number] = self._read(self._block)
+        while len(self._blocks) > _KEPT:
             self._blocks.popitem(last=False)
-        return self._blocks[number]
+        return data
+
+    def _read(self, count: int) -> bytes:
+        data = self._stream.read(count)
+        while len(data) < count and (more := self._stream.read(count - len(data))):
+            data += more
+        return data

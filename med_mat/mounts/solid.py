@@ -15,7 +15,6 @@ from med_mat.mounts.members import MOST, Content, Guarded, Member, Positioned, W
 from med_mat.mounts.spool import Spool
 
 _RATIO = 20_000  # 7z and RAR compress constant data further than deflate; what claims more is a bomb
-_BLOCK = 1 << 20
 _SMALL = 4 << 20
 
 
@@ -59,7 +58,7 @@ class SevenZipReader:
         """Opens a member."""
         if self._stream is None:
             copy = self._spool.made(self._write, self.copy, self._offsets)
-            self._stream = Positioned(copy.open("rb"), block=_BLOCK)
+            self._stream = Positioned(copy.open("rb"))
         member = self.content.members[path]
         return Window(self._stream, self._offsets.get(path, 0), member.size).whole()
 

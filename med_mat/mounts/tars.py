@@ -51,11 +51,11 @@ class TarReader:
 
     def _positioned(self) -> Positioned:
         if not self._packing:
-            return Positioned(self._opened(), block=_BLOCK)
+            return Positioned(self._opened())
         if self._indexed:
             return Positioned(self._gzip(), block=self._spacing)
         with self._unpacked() as stream:
-            return Positioned(self._spool.file(stream, self.copy).open("rb"), block=_BLOCK)
+            return Positioned(self._spool.file(stream, self.copy).open("rb"))
 
     def _listed(self) -> Content:
         kept = self._spool.beside("json")
