@@ -38,7 +38,7 @@ class Result:
 def there(plan: Plan) -> RawFolder | None:
     """The source, if its folder already has it."""
     try:
-        found = locate(plan.source, plan.target) if plan.target.is_dir() else None
+        found = locate(plan.source, plan.target, archives=False) if plan.target.is_dir() else None
     except LayoutError:
         return None
     return found if found and has_all_parts(plan.source, found) else None
@@ -182,7 +182,7 @@ def _unpack_inner(plan: Plan, tree: Path, work: Path, settings: Settings, keep: 
 
 def _fits(plan: Plan, tree: Path) -> bool:
     try:
-        return has_all_parts(plan.source, locate(plan.source, tree))
+        return has_all_parts(plan.source, locate(plan.source, tree, archives=False))
     except LayoutError:
         return False
 
@@ -260,7 +260,7 @@ def _tidy(work: Path, keep_archives: bool) -> None:
 def _check(plan: Plan, route: Route) -> RawFolder:
     """The source in its folder, or an error that says what to do."""
     try:
-        return locate(plan.source, plan.target)
+        return locate(plan.source, plan.target, archives=False)
     except LayoutError as error:
         others = [path for path in _files(plan.target) if packing.is_foreign(path.name)]
         first = [path for path in others if not _later_part(path.name)]

@@ -35,16 +35,18 @@ def locate(
     catalog: Mapping[str, Source] | None = None,
     *,
     follow: bool = True,
+    archives: bool = True,
 ) -> RawFolder:
     """Finds the root of a source in a folder or up to four levels below it: the shallowest folder that fits a layout.
 
     Args:
         source: The source to find.
-        folder: The folder or the archive to search. Archives in it are read in place if nothing else fits.
+        folder: The folder or the archive to search.
         reader: The loader's ``examples``. If given, an incomplete copy is accepted: if no layout fits, the first folder
             in which the loader finds any image is used, and a warning says what is missing there.
         catalog: All sources; a folder that fits the layout of another source is not used.
         follow: Whether links may lead out of the folder.
+        archives: Whether archives in the folder are read in place if nothing unpacked fits.
 
     Raises:
         LayoutError: No folder fits; the message says what was expected, what was found, and what to do.
@@ -55,10 +57,10 @@ def locate(
     tree, others = Tree(mount), dict[PurePath, str]()
     if found := _fitting(source, tree):
         return found
-    for group in packed.sources(tree, {**(catalog or {}), source.name: source}):
+    for group in packed.sources(tree, {**(catalog or {}), source.name: source}) if archives else ():
         if group.source.name == source.name:
             return group.raw
-    trees = list(packed.trees(tree))
+    trees = list(packed.trees(tree)) if archives else []
     for one in trees:
         if found := _fitting(source, one):
             return found

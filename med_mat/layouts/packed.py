@@ -56,7 +56,7 @@ def archives(tree: Tree) -> list[str]:
 
 def trees(tree: Tree) -> Iterator[Tree]:
     """The folder with its archives in place: unpacked here, in folders of their names, and each archive by itself."""
-    names = _readable(tree.mount, archives(tree))
+    names = _readable(tree.mount, archives(tree), log.debug)
     if names:
         for where in (_here, _own):
             yield Tree(_together(tree.mount, names, where), tree.sample)
@@ -201,7 +201,7 @@ def _own(name: str) -> str:
     return stem(name)
 
 
-def _readable(base: Mount, names: Iterable[str], warn: Warn = log.warning) -> list[str]:
+def _readable(base: Mount, names: Iterable[str], warn: Warn) -> list[str]:
     """The archives that can be read; the others are warned of."""
     found = []
     for name in names:

@@ -73,14 +73,13 @@ class ArchiveMount:
             FolderNotFoundError: There is no such folder.
             ArchiveError: An archive cannot be read.
         """
+        self._check_whole()
         own = Scanned()
         if self.base.is_folder(self.prefix):
             own = self.base.below(self.prefix).scan()
             for one in self.archives:
                 if (name := _below(one.path, self.prefix)) is not None:
                     own.files.pop(name, None)
-        else:
-            self._check_whole()
         found = Scanned(dict(own.files), dict(own.links), dict(own.skipped))
         for archive in self.archives:
             reader = _opened(self.base, archive)

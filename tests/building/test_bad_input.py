@@ -1,6 +1,5 @@
 """What a build does with folders and files that are not as they should be: one clear sentence, and nothing is lost."""
 
-import logging
 import os
 import re
 import subprocess
@@ -110,13 +109,11 @@ def test_a_folder_too_deep_names_the_right_one(tmp_path: Path) -> None:
     assert f"one level too deep: pass {right}" in str(caught.value)
 
 
-def test_an_archive_that_was_not_unpacked(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_archive_that_was_not_unpacked_is_read_in_place(tmp_path: Path) -> None:
     (tmp_path / "busi").mkdir()
     with zipfile.ZipFile(tmp_path / "busi" / "archive.zip", "w") as archive:
         archive.writestr("benign/benign (1).png", b"")
-    with caplog.at_level(logging.WARNING):
-        assert find({"busi": None}, tmp_path)["busi"].images() == [PurePosixPath("benign/benign (1).png")]
-    assert "lacks malignant" in caplog.text
+    assert find({"busi": None}, tmp_path)["busi"].images() == [PurePosixPath("benign/benign (1).png")]
 
 
 def test_the_command_line_says_it_in_one_sentence_and_makes_no_output(tmp_path: Path) -> None:
