@@ -310,3 +310,22 @@ def test_a_second_build_has_nothing_to_do(built: Built, tmp_path: Path) -> None:
     report = build(find({"hep2": REAL / FOLDERS["hep2"]}, None), out, Options(jobs=1))
     assert report.kept == len(list((out / ".build" / "hep2").glob("*.json"))) > 0
     assert {path: path.stat().st_mtime_ns for path in (out / "data").rglob("*.parquet")} == before
+
+
+def test_the_same_archives_read_in_place_give_the_same_bytes(
+    built: Built, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MED_MAT_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "raw").mkdir()
+    for number, (name, place) in enumerate(FOLDERS.items()):
+        shutil.make_archive(str(tmp_path / "raw" / name), ("zip", "gztar")[number % 2], REAL / place)
+    build(find({}, tmp_path / "raw"), tmp_path / "out", Options(jobs=2))
+    one, other = (
+        {
+            path.relative_to(out).as_posix(): path.read_bytes()
+            for path in out.rglob("*")
+            if path.is_file() and ".build" not in path.parts and path.name != "SHA256SUMS"
+        }
+        for out in (tmp_path / "out", built.out)
+    )
+    assert one == other
