@@ -87,6 +87,7 @@ for command in (
     raw.doctor,
     raw.validate,
     raw.build,
+    raw.merge,
     raw.miniature,
     raw.demo,
     experiments.split,

@@ -13,7 +13,6 @@ from med_mat.building.card import HEADS, write_cards
 from med_mat.building.chunk import Result, committed, earlier, move_chunk
 from med_mat.building.fewer import fewer, held, refusal
 from med_mat.building.index import Written, write_index
-from med_mat.building.ledger import Ledger
 from med_mat.building.options import Options
 from med_mat.building.settle import Settled, settle, why
 from med_mat.building.store import Store, switch
@@ -32,7 +31,7 @@ def finish(
     store: Store,
     options: Options,
     catalog: Catalog,
-    made: Mapping[str, Ledger],
+    made: Mapping[str, Mapping[str, Any]],
     results: Mapping[str, list[Result]],
     *,
     progress: bool,
@@ -43,7 +42,7 @@ def finish(
         store: the files of the build.
         options: the options of the build.
         catalog: the sources' cards.
-        made: the ledgers of the sources of this run.
+        made: the ledgers of the sources of this run, as plain data.
         results: the chunks of these sources.
         progress: whether to show a progress bar.
 
@@ -81,7 +80,7 @@ def finish(
     return settled, written, len(moves)
 
 
-def _ledgers(store: Store, catalog: Catalog, made: Mapping[str, Ledger]) -> dict[str, dict[str, Any]]:
+def _ledgers(store: Store, catalog: Catalog, made: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The ledgers of all sources of the build, from this run and earlier ones, in the order of the catalog."""
     ledgers: dict[str, dict[str, Any]] = {}
     old = []
@@ -90,7 +89,7 @@ def _ledgers(store: Store, catalog: Catalog, made: Mapping[str, Ledger]) -> dict
         sums.check_others(store.out, others)
     for name in catalog:
         if name in made:
-            ledgers[name] = made[name].to_data()
+            ledgers[name] = dict(made[name])
         elif name in others:
             ledgers[name] = json.loads((store.out / "ledger" / f"{name}.json").read_text("utf-8"))
             if ledgers[name].get("schema") != schema.VERSION:
@@ -173,7 +172,7 @@ def _libraries(chunks: Iterable[Result], source: str) -> dict[str, str]:
     return dict(sorted({item for one in chunks if one.source == source for item in one.libraries.items()}))
 
 
-def _check_fewer(store: Store, options: Options, made: Mapping[str, Ledger]) -> None:
+def _check_fewer(store: Store, options: Options, made: Mapping[str, Mapping[str, Any]]) -> None:
     """Refuse to lose records of the existing build, unless the options allow it.
 
     Raises:
@@ -182,5 +181,5 @@ def _check_fewer(store: Store, options: Options, made: Mapping[str, Ledger]) -> 
     before = held(store.out, list(made))
     gone = fewer(before, held(store.next, list(made)))
     if gone and not options.allow_fewer:
-        reasons = {skip.id: skip.reason for ledger in made.values() for skip in ledger.skipped}
+        reasons = {skip["id"]: skip["reason"] for ledger in made.values() for skip in ledger["quarantine"]}
         raise refusal(gone, store.out, len(before), reasons)

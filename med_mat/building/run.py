@@ -28,11 +28,11 @@ from med_mat.building.options import Options
 from med_mat.building.outcomes import Setting
 from med_mat.building.plan import Chunk
 from med_mat.building.settle import why
-from med_mat.building.store import Store, clear, drop, resume, sweep
+from med_mat.building.store import Store, clear, drop, locked, resume
 from med_mat.building.words import nothing
 from med_mat.building.workers import enough, parallel
 from med_mat.catalog import Catalog, Source, load
-from med_mat.errors import BuildError, MedMATError, ReadError
+from med_mat.errors import MedMATError, ReadError
 from med_mat.progress import Bar
 from med_mat.questions import Questioner
 from med_mat.raw.folder import RawFolder
@@ -94,28 +94,14 @@ def build(
         LayoutError, ReadError: no source could be built; if some can be built, the others are reported in ``failed``.
         ReadError: with ``on_error="raise"``, for the first bad file or unknown label.
     """
-    import filelock
-
     catalog, options = catalog or load(), options or Options()
     options = replace(options, jobs=enough(options.jobs))
     claim(out, raw.values())
-    try:
-        with filelock.FileLock(out / ".build" / "lock", timeout=0):
-            store = Store(out)
-            try:
-                report = _build(raw, store, options, catalog, progress)
-                for folder in raw.values():
-                    folder.mount.release()
-                return report
-            except BaseException:  # leave no temporary files on a full disk, or after an interruption
-                sweep(store)
-                raise
-    except filelock.Timeout:
-        raise BuildError(
-            f"Another build is writing to {out.absolute()}. Wait for it to finish, or choose another folder."
-        ) from None
-    except OSError as error:
-        raise BuildError(f"Cannot write to {out.absolute()}: {error.strerror or error}.") from error
+    with locked(out) as store:
+        report = _build(raw, store, options, catalog, progress)
+        for folder in raw.values():
+            folder.mount.release()
+        return report
 
 
 @dataclass(slots=True)
@@ -147,7 +133,8 @@ def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog
         raise next(iter(run.failed.values()))
     for name in run.failed:  # a partial source must not mix with its files from an earlier run
         drop(store, name)
-    settled, written, moved = finish(store, options, catalog, run.ledgers, run.results, progress=progress)
+    made = {name: ledger.to_data() for name, ledger in run.ledgers.items()}
+    settled, written, moved = finish(store, options, catalog, made, run.results, progress=progress)
     return Report(
         out=store.out,
         ledgers=run.ledgers,

@@ -89,6 +89,31 @@ class Store:
             return False
 
 
+@contextmanager
+def locked(out: Path) -> Iterator[Store]:
+    """The store of a build, for one process at a time; temporary files are removed after an error.
+
+    Raises:
+        BuildError: another build uses the folder, or it cannot be written.
+    """
+    import filelock
+
+    try:
+        with filelock.FileLock(out / ".build" / "lock", timeout=0):
+            store = Store(out)
+            try:
+                yield store
+            except BaseException:  # leave no temporary files on a full disk, or after an interruption
+                sweep(store)
+                raise
+    except filelock.Timeout:
+        raise BuildError(
+            f"Another build is writing to {out.absolute()}. Wait for it to finish, or choose another folder."
+        ) from None
+    except OSError as error:
+        raise BuildError(f"Cannot write to {out.absolute()}: {error.strerror or error}.") from error
+
+
 def switch(store: Store, kept: Collection[str]) -> None:
     """Replace the current Med-MAT by the next one.
 

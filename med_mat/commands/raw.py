@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from med_mat.commands import FOLDER, Size, follow, jobs, next_step, sources
-from med_mat.errors import LayoutError, MedMATError
+from med_mat.errors import LayoutError, MedMATError, UsageError
 from med_mat.shell import printable
 
 if TYPE_CHECKING:
@@ -152,7 +152,8 @@ def validate(
 @click.command()
 @sources()
 @click.option("--raw", type=FOLDER, help="Folder of raw sources: RAW/<source>, or any name that its layout identifies.")
-@click.option("--out", type=FOLDER, required=True, help="Output folder; an unfinished build there is resumed.")
+@click.option("--out", type=FOLDER, help="Output folder; an unfinished build there is resumed.  [required]")
+@click.option("--list", "names_only", is_flag=True, help="Only print the sources that are found, one a line.")
 @jobs()
 @click.option(
     "--on-error",
@@ -189,7 +190,8 @@ def validate(
 def build(
     folders: dict[str, Path | None],
     raw: Path | None,
-    out: Path,
+    out: Path | None,
+    names_only: bool,
     jobs: int,
     on_error: Literal["raise", "skip"],
     check: Literal["header", "decode"],
@@ -218,6 +220,12 @@ def build(
     except LayoutError:
         _tell_unread(raw, folders, {}, err=True)
         raise
+    if names_only:
+        for source in found:
+            click.echo(source)
+        return
+    if out is None:
+        raise UsageError("Where to? Name the folder of the Med-MAT (--out).")
     for source, place in found.items():
         click.echo(printable(f"{source}: {place.root}") + (f" (layout: {place.variant})" if place.variant else ""))
     options = Options(seed=seed, check=check, on_error=on_error, jobs=jobs, max_file=max_file, allow_fewer=allow_fewer)
@@ -264,6 +272,33 @@ def _result(report: Report, out: Path) -> str:
     failed = f"; NOT BUILT, for the reason above: {', '.join(report.failed)}" if report.failed else ""
     then = next_step(out, next(iter(report.ledgers)))
     return f"{report.total:,} records in {printable(str(out))}{own}{withheld}{kept}. {then}{failed}"
+
+
+@click.command()
+@click.argument("parts", metavar="PART...", type=FOLDER, nargs=-1, required=True)
+@click.option("--out", type=FOLDER, required=True, help="Output folder of the merged Med-MAT.")
+@jobs()
+@click.option("--allow-fewer", is_flag=True, help="Continue even if the Med-MAT would lose records that it holds.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+def merge(parts: tuple[Path, ...], out: Path, jobs: int, allow_fewer: bool, quiet: bool) -> None:
+    """Merge builds of some sources each into one Med-MAT, with the bytes of one build of all of them.
+
+    For clusters without an engine: each task of an array builds its sources into a PART. A killed merge is resumed.
+
+    \b
+    Examples: med-mat build --raw /data/raw --list                            # one source a line
+              med-mat build busi --raw /data/raw --out parts/busi            # a task of the array
+              med-mat merge parts/* --out Med-MAT
+    """
+    from med_mat.building import merge as run
+
+    found = run(parts, out, jobs=jobs, allow_fewer=allow_fewer, progress=not quiet)
+    for source, part in found.sources.items():
+        click.echo(printable(f"{source}: from {part}"))
+    withheld = f", {found.withheld:,} withheld" if found.withheld else ""
+    moved = f", {found.moved:,} chunks with records on other sides than in their part" if found.moved else ""
+    then = next_step(out, next(iter(found.sources)))
+    click.echo(f"{found.total:,} records in {printable(str(out))}{withheld}{moved}. {then}")
 
 
 @click.command()
