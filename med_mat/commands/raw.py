@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from med_mat.commands import FOLDER, Size, follow, jobs, next_step, sources
-from med_mat.errors import LayoutError, MedMATError, UsageError
+from med_mat.errors import LayoutError, MedMATError
 from med_mat.shell import printable
 
 if TYPE_CHECKING:
@@ -211,6 +211,9 @@ def build(
               med-mat build busi=/data/Dataset_BUSI_with_GT head_ct --raw /data/raw --out Med-MAT
     """
     from med_mat import catalog, limits
+
+    if out is None and not names_only:
+        raise click.UsageError("Missing option '--out': the folder of the Med-MAT.")
     from med_mat.building import Options, find, forecast, words
     from med_mat.building import build as run
 
@@ -220,12 +223,9 @@ def build(
     except LayoutError:
         _tell_unread(raw, folders, {}, err=True)
         raise
-    if names_only:
-        for source in found:
-            click.echo(source)
+    if names_only or out is None:
+        click.echo("\n".join(found))
         return
-    if out is None:
-        raise UsageError("Where to? Name the folder of the Med-MAT (--out).")
     for source, place in found.items():
         click.echo(printable(f"{source}: {place.root}") + (f" (layout: {place.variant})" if place.variant else ""))
     options = Options(seed=seed, check=check, on_error=on_error, jobs=jobs, max_file=max_file, allow_fewer=allow_fewer)
