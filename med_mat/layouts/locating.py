@@ -57,7 +57,7 @@ def locate(
     tree, others = Tree(mount), dict[PurePath, str]()
     if found := _fitting(source, tree):
         return found
-    for group in packed.sources(tree, {**(catalog or {}), source.name: source}) if archives else ():
+    for group in packed.sources(tree, {**(catalog or {}), source.name: source}, own=True) if archives else ():
         if group.source.name == source.name:
             return group.raw
     trees = list(packed.trees(tree)) if archives else []

@@ -70,6 +70,7 @@ def sources(
     claimed: Set[Parts] = frozenset(),
     known: Iterable[str] = (),
     *,
+    own: bool = False,
     quiet: bool = False,
 ) -> Iterator[Group]:
     """The sources in archives of a folder, outside of folders that are claimed, and other than those already known.
@@ -79,6 +80,7 @@ def sources(
         catalog: The sources to look for.
         claimed: Folders that are not searched.
         known: Names of sources that are found elsewhere.
+        own: The folder is that of one source, so files beside its archives belong to it.
         quiet: Do not warn of archives that cannot be read, or contain what is found elsewhere.
     """
     warn = log.debug if quiet else log.warning
@@ -89,7 +91,7 @@ def sources(
     for level in levels(tree, _LEVELS, claimed):
         for parts in level[:_FOLDERS]:
             names = ["/".join((*parts, name)) for name in tree[parts].files if kind(name)]
-            for group in _of_folder(tree, parts, names, candidates, warn) if names else ():
+            for group in _of_folder(tree, parts, names, candidates, own or bool(parts), warn) if names else ():
                 if group.source.name in known:
                     warn(
                         "%s contains %s too, which is already found elsewhere: left out",
@@ -118,7 +120,9 @@ def tell(tree: Tree, names: Sequence[str]) -> Iterator[str]:
         yield f"Archives inside archives, such as {inner[0]!r}, are not read in place: unpack the outer ones."
 
 
-def _of_folder(tree: Tree, parts: Parts, names: Sequence[str], candidates: Candidates, warn: Warn) -> Iterator[Group]:
+def _of_folder(
+    tree: Tree, parts: Parts, names: Sequence[str], candidates: Candidates, own: bool, warn: Warn
+) -> Iterator[Group]:
     """The sources in the archives of one folder."""
     groups: defaultdict[str, list[Group]] = defaultdict(list)
     names = _readable(tree.mount, names, warn)
@@ -128,6 +132,11 @@ def _of_folder(tree: Tree, parts: Parts, names: Sequence[str], candidates: Candi
             groups[one.source.name].append(one)
     known = {name for found in groups.values() for one in found for name in one.archives}
     rest = [name for name in names if name not in known]
+    if own and len(groups) == 1 and not rest:
+        whole = _overlaid(tree, parts, names, candidates, groups, warn)
+        if whole is not None:
+            yield whole
+            return
     if rest:
         whole = _overlaid(tree, parts, rest, candidates, (), warn)
         if whole is not None and whole.source.name not in groups:
@@ -141,12 +150,12 @@ def _of_folder(tree: Tree, parts: Parts, names: Sequence[str], candidates: Candi
         if len(found) == 1:
             yield found[0]
             continue
-        own = [name for one in found for name in one.archives]
-        whole = _overlaid(tree, parts, own, candidates, groups, warn)
+        several = [name for one in found for name in one.archives]
+        whole = _overlaid(tree, parts, several, candidates, groups, warn)
         if whole is None:
             warn(
                 "%s each contain %s, and do not fit together: only the first is read",
-                ", ".join(str(tree.top / name) for name in own),
+                ", ".join(str(tree.top / name) for name in several),
                 found[0].source.name,
             )
         yield whole or found[0]

@@ -22,6 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packing import KINDS, pack
 from PIL import Image
+from workshop import Workshop
 
 import med_mat
 from med_mat.building import Options, build, find
@@ -87,10 +88,10 @@ def test_every_source_reads_the_same_from_an_archive(tmp_path: Path, name: str) 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["zip", "tar.gz", "7z", "one zip per folder"])
 def test_a_build_from_archives_has_the_bytes_of_one_from_folders(
-    tmp_path: Path, miniatures: Path, built: Path, suffix: str
+    tmp_path: Path, workshop: Workshop, suffix: str
 ) -> None:
     (tmp_path / "raw").mkdir()
-    for folder in sorted(path for path in miniatures.iterdir() if path.is_dir()):
+    for folder in sorted(path for path in workshop.raw.iterdir() if path.is_dir()):
         if suffix in KINDS:
             pack(folder, tmp_path / "raw" / f"{folder.name}.{suffix}")
             continue
@@ -102,7 +103,7 @@ def test_a_build_from_archives_has_the_bytes_of_one_from_folders(
             else:
                 (place / one.name).write_bytes(one.read_bytes())
     build(find({}, tmp_path / "raw"), tmp_path / "out", Options(jobs=2))
-    assert content(tmp_path / "out") == content(built)
+    assert content(tmp_path / "out") == content(workshop.out)
     assert not list(cache.folder("archives").glob("*.copy"))
 
 
