@@ -83,18 +83,17 @@ def merge(
     if not known:
         raise BuildError("There is nothing to merge: name the folders that 'med-mat build' wrote.")
     chosen = _chosen(known)
-    claim(out, [])
     for part in known:
         if part.folder.resolve() == out.resolve():
             raise BuildError(f"{part.folder} is a part and the output as well: choose another folder for the output.")
+    claim(out, [])
     with locked(out) as store:
         resume(store)
         clear(store, chosen)
         results, ledgers = {}, {}
-        names = [(part, name) for source, part in chosen.items() for name in part.files(source)]
-        with Bar(len(names), desc="merge", unit="file", shown=progress) as bar:
-            for part, name in names:
-                _bring(part, name, store)
+        with Bar(len(chosen), desc="merge", unit="source", shown=progress) as bar:
+            for source, part in chosen.items():
+                _bring(part, source, store)
                 bar.update()
         for source in sorted(chosen, key=list(catalog).index):
             results[source] = list(_results(store, source))
@@ -159,22 +158,24 @@ def _alike(one: _Part, other: _Part, source: str) -> bool:
     )
 
 
-def _bring(part: _Part, name: str, store: Store) -> None:
-    """Link or copy a file of a part to where the next Med-MAT is staged, and verify it.
+def _bring(part: _Part, source: str, store: Store) -> None:
+    """Verify the files of a source, and link or copy them to where the next Med-MAT is staged.
 
     Raises:
-        BuildError: it is damaged.
+        BuildError: one is damaged.
     """
-    target = store.next / name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
-    sums.prove(part.folder, part.sums, [name])
-    if name.startswith("data/"):  # never written again under this name, so a link is as good as a copy
-        with suppress(OSError):
-            os.link(part.folder / name, target)
-            return
-    with replacing(target, tidy=False) as temporary:
-        shutil.copyfile(part.folder / name, temporary)
+    names = part.files(source)
+    sums.prove(part.folder, part.sums, names)
+    for name in names:
+        target = store.next / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        if name.startswith("data/"):  # never written again under this name, so a link is as good as a copy
+            with suppress(OSError):
+                os.link(part.folder / name, target)
+                continue
+        with replacing(target, tidy=False) as temporary:
+            shutil.copyfile(part.folder / name, temporary)
 
 
 def _results(store: Store, source: str) -> Iterator[Result]:

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 from med_mat.errors import ArchiveError
 from med_mat.files import relative
+from med_mat.mounts.tars import Wary
 from med_mat.raw.names import folded
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -43,7 +44,6 @@ MAGIC: Mapping[str, tuple[int, tuple[bytes, ...]]] = {
     ".rar": (0, (b"Rar!\x1a\x07",)),
 }
 _CHUNK = 1 << 20
-_HEADER = 16 << 20  # bytes; tarfile holds headers in memory, and no honest one is longer
 #: What zipfile and tarfile let through where an archive is damaged.
 _DAMAGE = (
     zipfile.BadZipFile,
@@ -324,7 +324,7 @@ def _tar(archive: Path, writer: _Writer) -> None:
 
 
 def _tarfile(stream: IO[bytes], archive: Path) -> tarfile.TarFile:
-    wary: Any = _Wary(stream, archive)
+    wary: Any = Wary(stream, archive)
     return tarfile.open(fileobj=wary, mode="r:")
 
 
@@ -336,16 +336,3 @@ def _plain(archive: Path) -> IO[bytes]:
     opener = next((one for magic, one in openers.items() if start.startswith(magic)), open)
     stream: IO[bytes] = opener(archive, "rb")
     return stream
-
-
-class _Wary:
-    """A stream for tarfile that refuses huge headers, which would fill the memory."""
-
-    def __init__(self, stream: IO[bytes], archive: Path) -> None:
-        self.stream, self.archive = stream, archive
-        self.seek, self.tell = stream.seek, stream.tell
-
-    def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= _HEADER:
-            raise ArchiveError(f"{self.archive} is refused: it has a header of {size:,} bytes, as a bomb has.")
-        return self.stream.read(size)

@@ -100,9 +100,8 @@ def _voxels(image: Any, proxy: Any, shape: tuple[int, ...], dtype: np.dtype[Any]
     @contextmanager
     def unpacked() -> Iterator[Unpacking]:
         with ExitStack() as stack:
-            if (
-                pixels.suffix.lower() == ".gz"
-            ):  # nibabel would use indexed_gzip if it is there, which checks no checksum
+            # nibabel would use indexed_gzip if it is installed, which checks no checksum
+            if pixels.suffix.lower() == ".gz":
                 file: Any = stack.enter_context(gzip.GzipFile(fileobj=stack.enter_context(pixels.open("rb"))))
             else:
                 file = stack.enter_context(holder.get_prepare_fileobj("rb"))

@@ -27,7 +27,6 @@ _DEEP = 2  # levels below a folder whose archives are read as part of it
 _LEVELS = 4  # levels below an archive's root that a source's root may lie
 _FOLDERS = 200  # the most folders of a level that are searched for archives
 
-
 #: Says something by a format and its values, as loggers do.
 Warn = Callable[..., object]
 
@@ -58,7 +57,7 @@ def trees(tree: Tree) -> Iterator[Tree]:
     """The folder with its archives in place: unpacked here, in folders of their names, and each archive by itself."""
     names = _readable(tree.mount, archives(tree), log.debug)
     if names:
-        for where in (_here, _own):
+        for where in (_here, stem):
             yield Tree(_together(tree.mount, names, where), tree.sample)
         for name in names if len(names) > 1 else ():
             yield Tree(alone(tree.mount, name), tree.sample)
@@ -171,7 +170,7 @@ def _overlaid(
 ) -> Group | None:
     """Archives placed together, if they fit one source, which must be in ``allowed`` if that names any."""
     folder = "/".join(parts)
-    for where in (_here, _own):
+    for where in (_here, stem):
         one = _best(tree, _together(tree.mount, names, where).below(folder), candidates, tuple(names), warn)
         if one is not None and (not allowed or one.source.name in allowed):
             return one
@@ -204,10 +203,6 @@ def _together(base: Mount, names: Sequence[str], where: Callable[[str], str]) ->
 
 def _here(name: str) -> str:
     return str(PurePath(name).parent).removeprefix(".")
-
-
-def _own(name: str) -> str:
-    return stem(name)
 
 
 def _readable(base: Mount, names: Iterable[str], warn: Warn) -> list[str]:

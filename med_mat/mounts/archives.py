@@ -74,24 +74,20 @@ class ArchiveMount:
             ArchiveError: An archive cannot be read.
         """
         self._check_whole()
-        own = Scanned()
+        found = Scanned()
         if self.base.is_folder(self.prefix):
-            own = self.base.below(self.prefix).scan()
+            found = self.base.below(self.prefix).scan()
             for one in self.archives:
                 if (name := _below(one.path, self.prefix)) is not None:
-                    own.files.pop(name, None)
-        found = Scanned(dict(own.files), dict(own.links), dict(own.skipped))
+                    found.files.pop(name, None)
         for archive in self.archives:
-            reader = _opened(self.base, archive)
-            content = reader.content
+            content = _opened(self.base, archive).content
             for name, member in content.members.items():
                 path = _below(_joined(archive.at, name), self.prefix)
                 if path is None:
                     continue
                 if path in found.files:
-                    found.skipped[f"{archive.path}/{name}"] = (
-                        "a file of this path lies beside, or in an earlier archive"
-                    )
+                    found.skipped[f"{archive.path}/{name}"] = _HIDDEN_BY
                 else:
                     found.files[path] = FileFacts(member.size, archive.mtime_ns)
                     if name in content.links:
@@ -106,11 +102,10 @@ class ArchiveMount:
 
     def names(self, folder: str) -> Names:
         """The files and folders in one folder."""
-        files, folders = _tree(self).get(_joined(self.prefix, folder), (frozenset(), frozenset()))
-        own = self.base.names(_joined(self.prefix, folder))
-        packed = {
-            one.path.rpartition("/")[2] for one in self.archives if _folder(one.path) == _joined(self.prefix, folder)
-        }
+        full = _joined(self.prefix, folder)
+        files, folders = _tree(self).get(full, (frozenset(), frozenset()))
+        own = self.base.names(full)
+        packed = {_below(one.path, full) for one in self.archives}
         return Names(tuple(sorted({*own.files} - packed | files)), tuple(sorted({*own.folders, *folders})))
 
     def is_folder(self, path: str) -> bool:

@@ -14,6 +14,8 @@ from typing import IO, Any, NamedTuple, Protocol, cast
 from med_mat.errors import ArchiveError
 from med_mat.files import relative
 
+#: Bytes up to which a member is unpacked at once.
+SMALL = 4 << 20
 #: The most members that an archive may have.
 MOST = 5_000_000
 #: Suffix -> the kind of archive.
@@ -194,12 +196,11 @@ class Window(io.RawIOBase):
 
     def whole(self) -> IO[bytes]:
         """A small part is read at once."""
-        if self._size > _SMALL:
+        if self._size > SMALL:
             return cast("IO[bytes]", self)
         return io.BytesIO(self.read(self._size) or b"")
 
 
-_SMALL = 4 << 20
 _KEPT = 8  # blocks
 
 

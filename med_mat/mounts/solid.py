@@ -11,11 +11,10 @@ from collections.abc import Callable
 from typing import IO, Any, cast
 
 from med_mat.errors import ArchiveError, MissingExtraError
-from med_mat.mounts.members import MOST, Content, Guarded, Member, Positioned, Window
+from med_mat.mounts.members import MOST, SMALL, Content, Guarded, Member, Positioned, Window
 from med_mat.mounts.spool import Spool
 
 _RATIO = 20_000  # 7z and RAR compress constant data further than deflate; what claims more is a bomb
-_SMALL = 4 << 20
 
 
 class SevenZipReader:
@@ -146,7 +145,7 @@ class RarReader:
 
         entry = self._entries[self.content.members[path].at]
         try:
-            if entry.file_size <= _SMALL:
+            if entry.file_size <= SMALL:
                 return io.BytesIO(self._archive.read(entry))
             return cast("IO[bytes]", Guarded(self._archive.open(entry), (rarfile.Error,)))
         except rarfile.RarCannotExec as error:

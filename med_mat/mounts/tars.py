@@ -141,7 +141,7 @@ def _list(stream: IO[bytes], name: str, packed: int | None) -> Content:
         ArchiveError: It claims what no honest archive does.
     """
     content, links = Content(name), dict[str, str]()
-    wary: Any = _Wary(stream, name)
+    wary: Any = Wary(stream, name)
     with tarfile.open(fileobj=wary, mode="r:") as archive:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined]  # tarfile would keep all members
@@ -174,14 +174,19 @@ def _list(stream: IO[bytes], name: str, packed: int | None) -> Content:
     return content
 
 
-class _Wary:
+class Wary:
     """A stream for tarfile that refuses huge headers, which would fill the memory."""
 
-    def __init__(self, stream: IO[bytes], name: str) -> None:
+    def __init__(self, stream: IO[bytes], name: object) -> None:
         self._stream, self._name = stream, name
         self.seek, self.tell = stream.seek, stream.tell
 
     def read(self, size: int = -1) -> bytes:
+        """Reads.
+
+        Raises:
+            ArchiveError: A header is larger than any honest one.
+        """
         if not 0 <= size <= _HEADER:
             raise ArchiveError(f"{self._name} is refused: it has a header of {size:,} bytes, as a bomb has.")
         return self._stream.read(size)

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from typing import IO, cast
 
 from med_mat.errors import ArchiveError
-from med_mat.mounts.members import MOST, Content, Guarded, Member, damaged
+from med_mat.mounts.members import MOST, SMALL, Content, Guarded, Member, damaged
 
 #: Compression methods that Python unpacks: stored, deflated, bzip2, LZMA.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 _DEFLATE = 1032  # the highest compression ratio of deflate, the method of nearly all zips
-_SMALL = 4 << 20  # bytes of a member that is unpacked at once
 _LINK = 4096  # bytes of the longest target of a link
 _ENCRYPTED = 0x41
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, MemoryError)
@@ -66,7 +65,7 @@ class ZipReader:
     def open(self, path: str) -> IO[bytes]:
         """Opens a member."""
         entry = self._entries[self.content.members[path].at]
-        if entry.file_size <= _SMALL:
+        if entry.file_size <= SMALL:
             return io.BytesIO(self._read(entry))
         try:
             return cast("IO[bytes]", Guarded(self._archive.open(entry), _DAMAGE))
