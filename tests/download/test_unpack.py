@@ -224,7 +224,7 @@ def test_bombs(tmp_path: Path) -> None:
 
 def test_a_header_that_fills_the_memory(tmp_path: Path) -> None:
     header = member("long", tarfile.GNUTYPE_LONGNAME)
-    assert "header" in refused(make_tar(tmp_path / "a.tar.gz", [(header, b"\0" * (20 << 20))]))
+    assert "has a header of" in refused(make_tar(tmp_path / "a.tar.gz", [(header, b"\0" * (20 << 20))]))
 
 
 def test_a_bomb_that_declares_little(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import pickle
@@ -16,6 +17,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import nibabel
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,12 +27,17 @@ from PIL import Image
 from workshop import Workshop
 
 import med_mat
+from med_mat import limits
 from med_mat.building import Options, build, find
 from med_mat.building.loader import examples_of
 from med_mat.catalog import load
 from med_mat.demo import miniature
 from med_mat.errors import ArchiveError, LayoutError, MissingExtraError
+from med_mat.example import Slice
+from med_mat.imaging import decoding
+from med_mat.layouts.listing import Tree
 from med_mat.layouts.locating import locate, recognize
+from med_mat.layouts.packed import archives
 from med_mat.mounts import cache
 from med_mat.mounts.archives import ArchiveMount, alone, placed
 from med_mat.mounts.choice import mount_of
@@ -233,16 +240,39 @@ def test_links_in_archives(tmp_path: Path) -> None:
     assert raw.skipped.keys() == {"loop", "folder", "out", "root", "pipe"}
 
 
-def test_volumes_in_archives_leave_no_copies(tmp_path: Path) -> None:
-    """Libraries that take nothing but paths get copies, which go when the volume is closed."""
-    (folder,) = miniature(tmp_path / "raw", ["duke_liver"]).values()
-    archive = pack(folder, tmp_path / "a.zip")
-    scratch = tmp_path / "out" / ".build"
-    build(find({"duke_liver": archive}, None), tmp_path / "out", Options(jobs=1))
-    assert not [path for path in scratch.iterdir() if path.name.endswith(".tmp")]
-    assert [item.image.size for item in med_mat.examples("duke_liver", archive)] == [
-        item.image.size for item in med_mat.examples("duke_liver", folder)
-    ]
+@pytest.mark.parametrize("kind_", [nibabel.Nifti1Image, nibabel.Nifti1Pair])
+def test_copies_of_volumes_go_when_the_volume_is_closed(tmp_path: Path, kind_: Any) -> None:
+    """Libraries that take nothing but paths get copies, of a header and its voxels side by side."""
+    (tmp_path / "tree" / "a").mkdir(parents=True)
+    name = "a/v.nii" if kind_ is nibabel.Nifti1Image else "a/v.img"
+    voxels = np.arange(4 * 5 * 6, dtype=np.int16).reshape(4, 5, 6)
+    nibabel.save(kind_(voxels, np.eye(4)), tmp_path / "tree" / name)
+    (tmp_path / "scratch").mkdir()
+    reference = Slice(PurePosixPath(name), 2)
+    with limits.allowing(limits.MAX_FILE, tmp_path / "scratch"):
+        cache_ = decoding.FileCache()
+        packed = decoding.values(mount_of(pack(tmp_path / "tree", tmp_path / "a.zip")), reference, cache_, want="gray")
+        assert len(list((tmp_path / "scratch").iterdir())) == 1
+        del cache_
+        gc.collect()
+        assert not list((tmp_path / "scratch").iterdir())
+        assert (packed == decoding.values(tmp_path / "tree", reference, decoding.FileCache(), want="gray")).all()
+
+
+@pytest.mark.parametrize("name", ["covidx_cxr4", "edd2020", "isic_2017"])
+def test_a_layout_does_not_depend_on_the_name_of_the_folder(tmp_path: Path, name: str) -> None:
+    """These fit several layouts of their cards."""
+    (folder,) = miniature(tmp_path / "raw", [name]).values()
+    own = recognize(tmp_path / "raw", load())[name]
+    folder.rename(tmp_path / "raw" / "my copy")
+    assert recognize(tmp_path / "raw", load())[name].variant == own.variant
+
+
+def test_every_archive_of_a_large_folder_is_looked_into(tmp_path: Path) -> None:
+    """Of many images of one form a sample is enough; of many archives it is not."""
+    for number in range(70):
+        (tmp_path / f"images_{number:03}.tar.gz").write_bytes(b"")
+    assert len(archives(Tree(mounted(tmp_path), sample=True))) == 70
 
 
 def test_a_copy_is_validated_in_place(tmp_path: Path) -> None:
