@@ -14,6 +14,7 @@
     ├── BuildError (RuntimeError)               a build cannot be made, continued or opened
     │   ├── BuildNotFoundError (FileNotFoundError)
     │   ├── LoaderError                         a loader fails
+    │   ├── LostWorkerError                     a worker process was killed
     │   └── FaultError                          Med-MAT, or a library below it, fails on one source
     ├── WriteError (OSError)                    a file cannot be written
     ├── SplitError (ValueError)                 a split cannot be made, saved or loaded
@@ -83,6 +84,10 @@ class BuildNotFoundError(BuildError, FileNotFoundError):
 
 class LoaderError(BuildError):
     """A loader cannot be imported, or fails by a fault of its own; the message says where, and asks for a report."""
+
+
+class LostWorkerError(BuildError):
+    """A worker process was killed, or its cluster gave up on what it was doing."""
 
 
 class FaultError(BuildError):

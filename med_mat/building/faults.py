@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path, PurePath
 
 from med_mat.catalog import Source
-from med_mat.errors import BuildError, FaultError, LoaderError, MedMATError, ReadError, WriteError
+from med_mat.errors import BuildError, FaultError, LoaderError, LostWorkerError, MedMATError, ReadError, WriteError
 from med_mat.example import Example
 
 _OURS = str(Path(__file__).parents[1])
@@ -32,6 +32,11 @@ def of_source(source: Source, root: PurePath, error: Exception) -> MedMATError:
     Raises:
         Exception: ``error`` itself, if it concerns the whole build: the output cannot be written.
     """
+    if isinstance(error, MemoryError | LostWorkerError):
+        return FaultError(
+            f"The build of {source.name!r} needs more memory than there is, or a process of it was killed: build it "
+            "again with fewer processes (--jobs)."
+        )
     whole = isinstance(error, BuildError | WriteError) and not isinstance(error, LoaderError | FaultError)
     if isinstance(error, MedMATError) and not whole:
         return error
@@ -40,11 +45,6 @@ def of_source(source: Source, root: PurePath, error: Exception) -> MedMATError:
         return ReadError(f"{name} cannot be read: {error.strerror or error}.")  # type: ignore[attr-defined]
     if whole or isinstance(error, OSError):
         raise error
-    if isinstance(error, MemoryError) or type(error).__name__ == "TerminatedWorkerError":
-        return FaultError(
-            f"The build of {source.name!r} needs more memory than there is, or a process of it was killed: build it "
-            "again with fewer processes (--jobs)."
-        )
     where = place(error, source_file(source), _OURS)
     return FaultError(
         f"The build of {source.name!r} fails, {where}: {told(error)}. This is a fault of Med-MAT, not of the data: "

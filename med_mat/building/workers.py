@@ -1,4 +1,4 @@
-"""The processes that write chunks: the current one, or joblib workers, which never outlive it."""
+"""The processes that write chunks: the current one, joblib workers, which never outlive it, or those of a cluster."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import Any, TypeVar
+
+from med_mat.building import cluster
+from med_mat.errors import LostWorkerError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -43,7 +46,13 @@ def parallel(work: Callable[..., T], calls: Iterable[tuple[Any, ...]], jobs: int
         calls: the arguments of each call.
         jobs: number of processes; None: from joblib's ``parallel_config``, which may be the user's Dask or Ray
             cluster, otherwise 1.
+
+    Raises:
+        LostWorkerError: a worker was killed.
     """
+    if jobs != 1 and (engine := cluster.active()) is not None:
+        yield from engine.spread(work, calls)
+        return
     calls = iter(calls)
     first = list(itertools.islice(calls, 1 if jobs is None else max(jobs, 1)))
     calls = itertools.chain(first, calls)
@@ -53,6 +62,7 @@ def parallel(work: Callable[..., T], calls: Iterable[tuple[Any, ...]], jobs: int
     if jobs is not None and jobs > 0:
         jobs = min(jobs, len(first))
     import joblib
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
     from joblib.parallel import get_active_backend
 
     def pool() -> joblib.Parallel:
@@ -63,8 +73,14 @@ def parallel(work: Callable[..., T], calls: Iterable[tuple[Any, ...]], jobs: int
             workers = pool()
     else:  # the user's own backend
         workers = pool()
-    with closing(workers(joblib.delayed(work)(*call) for call in calls)) as results:
-        yield from results
+    try:
+        with closing(workers(joblib.delayed(work)(*call) for call in calls)) as results:
+            yield from results
+    except TerminatedWorkerError as error:
+        raise LostWorkerError(
+            "A worker process was killed, perhaps because memory ran out. Run the same command with fewer processes "
+            "(--jobs): finished chunks are kept."
+        ) from error
 
 
 def _end_with(parent: int) -> None:
