@@ -5,10 +5,13 @@ joblib's own backends for these engines are not used for spreading: they wait fo
 
 from __future__ import annotations
 
+import importlib
+import logging
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from med_mat.errors import BuildError, LostWorkerError, MissingExtraError, UsageError
@@ -49,8 +52,7 @@ class Dask:
 
     def spread(self, work: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """Call a function many times, as :class:`Engine` says."""
-        import distributed
-
+        distributed = _package("distributed")
         calls, ready = iter(calls), distributed.as_completed()
         try:
             self._fill(work, calls, ready)
@@ -73,13 +75,11 @@ class Ray:
 
     def everywhere(self, work: Callable[..., T], *arguments: Any) -> Mapping[str, T | BaseException]:
         """Call a function once on every node, as :class:`Engine` says."""
-        import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
+        ray, scheduling = _package("ray"), _package("ray.util.scheduling_strategies")
         asked = {}
         for node in ray.nodes():
             if node["Alive"] and node["Resources"].get("CPU"):
-                here = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+                here = scheduling.NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
                 remote = ray.remote(num_cpus=0, scheduling_strategy=here)(_call)
                 asked[f"{node['NodeManagerHostname']} ({node['NodeID'][:8]})"] = remote.remote(
                     pickle.dumps((work, arguments))
@@ -94,10 +94,10 @@ class Ray:
 
     def spread(self, work: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """Call a function many times, as :class:`Engine` says."""
-        import ray
-        from ray.exceptions import WorkerCrashedError
-
-        calls, remote, waiting = iter(calls), ray.remote(num_cpus=1)(_call), []
+        ray = _package("ray")
+        killed = (ray.exceptions.WorkerCrashedError, ray.exceptions.OutOfMemoryError)
+        remote, calls = ray.remote(num_cpus=1)(_call), iter(calls)
+        waiting: list[Any] = []
         most = _AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
         try:
             while True:
@@ -106,7 +106,7 @@ class Ray:
                 if not waiting:
                     return
                 (ready, *_), waiting = ray.wait(waiting, num_returns=1)
-                yield _result(lambda one=ready: ray.get(one), (WorkerCrashedError, ray.exceptions.OutOfMemoryError))
+                yield _result(partial(ray.get, ready), killed)
         finally:
             for reference in waiting:
                 with suppress(Exception):
@@ -144,24 +144,28 @@ def session(address: str) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             if kind == "dask":
-                from distributed import Client
-
-                stack.enter_context(Client(f"tcp://{place}", timeout=_CONNECT_SECONDS))
+                client = _package("distributed").Client(f"tcp://{place}", timeout=_CONNECT_SECONDS)
+                stack.enter_context(client)
             else:
-                import ray
-                from ray.util.joblib import register_ray
-
-                ray.init("auto" if place == "auto" else address, log_to_driver=False, logging_level="ERROR")
+                ray = _package("ray")
+                ray.init("auto" if place == "auto" else address, log_to_driver=False, logging_level=logging.ERROR)
                 stack.callback(ray.shutdown)
-                register_ray()
+                _package("ray.util.joblib").register_ray()
         except ImportError as error:
-            raise MissingExtraError(f"--cluster {address} needs {error.name}: pip install 'med-mat[{kind}]'.") from error
+            raise MissingExtraError(
+                f"--cluster {address} needs {error.name}: pip install 'med-mat[{kind}]'."
+            ) from error
         except Exception as error:  # of many types
             raise BuildError(
                 f"The cluster {address} does not answer ({_brief(error)}): start its scheduler, or correct the address."
             ) from error
         stack.enter_context(joblib.parallel_config(kind))
         yield
+
+
+def _package(name: str) -> Any:
+    """A module of an engine, which need not be installed."""
+    return importlib.import_module(name)
 
 
 def _call(packed: bytes) -> Any:
@@ -178,8 +182,8 @@ def _result(get: Callable[[], T], killed: tuple[type[BaseException], ...]) -> T:
         return get()
     except killed as error:
         raise LostWorkerError(
-            "Each worker of the cluster that was given one of the chunks was killed, perhaps because memory ran out. Run "
-            "the same command again with more memory per worker: finished chunks are kept."
+            "Each worker of the cluster that was given one of the chunks was killed, perhaps because memory ran out. "
+            "Run the same command again with more memory per worker: finished chunks are kept."
         ) from error
     except (CancelledError, ConnectionError, TimeoutError) as error:
         raise BuildError(_LOST.format(_brief(error))) from error

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from med_mat.building import cluster, likeness
 from med_mat.building.finish import finish
 from med_mat.building.folders import claim
 from med_mat.building.ledger import Ledger
@@ -69,8 +70,9 @@ def build(
         progress: whether to show progress bars.
 
     Raises:
-        BuildError: the disk is full, another build uses the folder, the folder is not a Med-MAT, or records of the
-            previous Med-MAT would be lost and ``allow_fewer`` is not set.
+        BuildError: the disk is full, another build uses the folder, the folder is not a Med-MAT, records of the
+            previous Med-MAT would be lost and ``allow_fewer`` is not set, or a worker of joblib's active Dask or Ray
+            session has other versions or does not see the folders.
         LayoutError, ReadError: no source could be built; if some can be built, the others are reported in ``failed``.
         ReadError: with ``on_error="raise"``, for the first bad file or unknown label.
     """
@@ -78,6 +80,8 @@ def build(
     options = replace(options, jobs=enough(options.jobs))
     claim(out, raw.values())
     with locked(out) as store:
+        if options.jobs != 1 and (engine := cluster.active()) is not None:
+            likeness.check(engine, raw, out)
         report = _build(raw, store, options, catalog, progress)
         for folder in raw.values():
             folder.mount.release()

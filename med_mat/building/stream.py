@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from med_mat import limits
-from med_mat.building import faults, plan
+from med_mat.building import cluster, faults, likeness, plan
 from med_mat.building.chunk import Result, committed, write_chunk
 from med_mat.building.files import record_files
 from med_mat.building.inputs import Inputs
@@ -37,7 +37,7 @@ from med_mat.raw.folder import RawFolder
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Call = tuple[Chunk, Setting, Store, Result | None]
+Call = tuple[Chunk, Setting, Store, Result | None, Mapping[str, str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +80,15 @@ def build_sources(
     """
     subsets = {row.subset for name in raw for row in catalog[name].rows}
     questioner = Questioner([row for row in catalog.rows if row.subset in subsets])
+    versions = None if options.jobs == 1 or cluster.active() is None else likeness.versions()
     run = Run()
     try:
-        _Stream(raw, store, options, catalog, questioner, run, progress).build()
+        _Stream(raw, store, options, catalog, questioner, run, progress, versions).build()
     except LostWorkerError as lost:
         log.warning("%s; the sources that are not finished are built one after another", lost)
         for name in [name for name in raw if name not in run.ledgers and name not in run.failed]:
             try:
-                _Stream({name: raw[name]}, store, options, catalog, questioner, run, progress).build()
+                _Stream({name: raw[name]}, store, options, catalog, questioner, run, progress, versions).build()
             except LostWorkerError as error:
                 run.failed[name] = faults.of_source(catalog[name], raw[name].root, error)
                 if options.on_error == "raise":
@@ -96,9 +97,16 @@ def build_sources(
     return run
 
 
-def attempt(chunk: Chunk, setting: Setting, store: Store, kept: Result | None) -> Result | Failure:
-    """Write a chunk (:func:`~med_mat.building.chunk.write_chunk`); an error is returned with the source it concerns."""
+def attempt(
+    chunk: Chunk, setting: Setting, store: Store, kept: Result | None, versions: Mapping[str, str] | None
+) -> Result | Failure:
+    """Write a chunk (:func:`~med_mat.building.chunk.write_chunk`); an error is returned with the source it concerns.
+
+    ``versions`` are those that a worker of a cluster must have.
+    """
     try:
+        if versions is not None:
+            likeness.demand(versions)
         return write_chunk(chunk, setting, store, kept)
     except Exception as error:
         return Failure(chunk.source, error)
@@ -137,6 +145,7 @@ class _Stream:
     questioner: Questioner
     run: Run
     progress: bool
+    versions: Mapping[str, str] | None  # those that workers of a cluster must have
     open: dict[str, _Open] = field(default_factory=dict)
     broken: Exception | None = None  # an error that concerns the whole build
 
@@ -201,7 +210,7 @@ class _Stream:
             else:
                 stale.update(why_so)
                 one.facts[chunk.name] = replace(chunk, examples=())
-                yield chunk, setting, self.store, done if need == "copy" else None
+                yield chunk, setting, self.store, done if need == "copy" else None, self.versions
         one.planned = True
 
     def _sealed(self, written: Iterator[Result | Failure]) -> Iterator[Result]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -155,6 +156,7 @@ def validate(
 @click.option("--out", type=FOLDER, help="Output folder; an unfinished build there is resumed.  [required]")
 @click.option("--list", "names_only", is_flag=True, help="Only print the sources that are found, one a line.")
 @jobs()
+@click.option("--cluster", metavar="ADDRESS", help="Build on dask://HOST:8786, ray://HOST:10001 or ray://auto.")
 @click.option(
     "--on-error",
     type=click.Choice(["skip", "raise"]),
@@ -192,7 +194,8 @@ def build(
     raw: Path | None,
     out: Path | None,
     names_only: bool,
-    jobs: int,
+    jobs: int | None,
+    cluster: str | None,
     on_error: Literal["raise", "skip"],
     check: Literal["header", "decode"],
     seed: int,
@@ -209,12 +212,13 @@ def build(
     \b
     Examples: med-mat build --raw /data/raw --out Med-MAT
               med-mat build busi=/data/Dataset_BUSI_with_GT head_ct --raw /data/raw --out Med-MAT
+              med-mat build --raw /data/raw --out Med-MAT --cluster dask://scheduler:8786
     """
     from med_mat import catalog, limits
 
     if out is None and not names_only:
         raise click.UsageError("Missing option '--out': the folder of the Med-MAT.")
-    from med_mat.building import Options, find, forecast, words
+    from med_mat.building import Options, find, forecast, session, words
     from med_mat.building import build as run
 
     try:
@@ -228,13 +232,15 @@ def build(
         return
     for source, place in found.items():
         click.echo(printable(f"{source}: {place.root}") + (f" (layout: {place.variant})" if place.variant else ""))
+    jobs = jobs if cluster is None else None
     options = Options(seed=seed, check=check, on_error=on_error, jobs=jobs, max_file=max_file, allow_fewer=allow_fewer)
     if dry_run:
         for source, ahead in forecast(found, out, options).items():
             click.echo(f"{source}: {words.expected(ahead)}")
         _tell_unread(raw, folders, found)
         return
-    report = run(found, out, options, progress=not quiet)
+    with nullcontext() if cluster is None else session(cluster):
+        report = run(found, out, options, progress=not quiet)
     known = catalog.load()
     for source, ledger in report.ledgers.items():
         for line in words.lines(known[source], ledger, f"{out / 'ledger' / source}.json"):
