@@ -19,6 +19,8 @@ class Bar(tqdm):  # type: ignore[type-arg]
         shown: False: nothing at all.
     """
 
+    monitor_interval = 0  # no thread of tqdm's: one that starts while the interpreter ends would wait forever
+
     def __init__(self, total: int | None = None, *, desc: str, unit: str, shown: bool) -> None:
         terminal = sys.stderr.isatty()
         self._line = shown and not terminal
