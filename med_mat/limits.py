@@ -39,18 +39,24 @@ class Allowance:
     refused: int | None = None  # the smallest size that was refused
 
 
-_allowance: ContextVar[Allowance] = ContextVar("allowance")
+_allowance: ContextVar[Allowance | None] = ContextVar("allowance")
 
 
 @contextmanager
 def allowing(most: int, scratch: Path | None = None) -> Iterator[Allowance]:
     """Set the limit, in bytes, for everything called within."""
-    now = Allowance(most, scratch)
-    token = _allowance.set(now)
+    before = _allowance.get(None)
     try:
-        yield now
+        yield allow(most, scratch)
     finally:
-        _allowance.reset(token)
+        _allowance.set(before)
+
+
+def allow(most: int, scratch: Path | None = None) -> Allowance:
+    """Set the limit, in bytes, for the rest of the current context (see :mod:`contextvars`)."""
+    now = Allowance(most, scratch)
+    _allowance.set(now)
+    return now
 
 
 def allowance() -> Allowance:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import pickle
+import socket
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -148,6 +150,7 @@ def session(address: str) -> Iterator[None]:
                 stack.enter_context(client)
             else:
                 ray = _package("ray")
+                _reach(os.environ.get("RAY_ADDRESS", "") if place == "auto" else place)
                 ray.init("auto" if place == "auto" else address, log_to_driver=False, logging_level=logging.ERROR)
                 stack.callback(ray.shutdown)
                 _package("ray.util.joblib").register_ray()
@@ -161,6 +164,13 @@ def session(address: str) -> Iterator[None]:
             ) from error
         stack.enter_context(joblib.parallel_config(kind))
         yield
+
+
+def _reach(place: str) -> None:
+    """Connect to ``host:port`` and hang up: Ray itself tries for minutes; no port is no place to try."""
+    host, _, port = place.rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host, int(port)), _CONNECT_SECONDS).close()
 
 
 def _package(name: str) -> Any:

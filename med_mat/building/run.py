@@ -5,6 +5,7 @@ A build is a pure function of raw files, loaders, cards and options, and of the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,14 +97,15 @@ def _build(raw: Mapping[str, RawFolder], store: Store, options: Options, catalog
         raise next(iter(run.failed.values()))
     for name in run.failed:  # a partial source must not mix with its files from an earlier run
         drop(store, name)
+    needs = Counter(run.needs.values())
     made = {name: ledger.to_data() for name, ledger in run.ledgers.items()}
     settled, written, moved = finish(store, options, catalog, made, run.results, progress=progress)
     return Report(
         out=store.out,
         ledgers=run.ledgers,
         failed=run.failed,
-        kept=run.needs["keep"],
-        copied=run.needs["copy"],
+        kept=needs["keep"],
+        copied=needs["copy"],
         moved=moved,
         stale={name: tuple(sorted(modules)) for name, modules in run.stale.items() if modules},
         total=len(settled.order),

@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextvars
 import logging
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 from med_mat import limits
 from med_mat.building import cluster, faults, likeness, plan
@@ -36,7 +35,6 @@ from med_mat.raw.folder import RawFolder
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T")
 Call = tuple[Chunk, Setting, Store, Result | None, Mapping[str, str] | None]
 
 
@@ -56,7 +54,7 @@ class Run:
     results: dict[str, list[Result]] = field(default_factory=dict)
     failed: dict[str, MedMATError] = field(default_factory=dict)
     stale: dict[str, set[str]] = field(default_factory=dict)
-    needs: Counter[Need] = field(default_factory=Counter)
+    needs: dict[tuple[str, str], Need] = field(default_factory=dict)  # of (source, chunk), at first
 
 
 def build_sources(
@@ -151,9 +149,8 @@ class _Stream:
 
     def build(self) -> None:
         """Plan, write and close all sources."""
-        calls = _in_this_context(self._calls())
         try:
-            with closing(parallel(attempt, calls, self.options.jobs)) as written:
+            with closing(parallel(attempt, self._calls(contextvars.copy_context()), self.options.jobs)) as written:
                 for result in committed(self._sealed(written), self.store):
                     one = self.open[result.source]
                     one.results[result.name] = result
@@ -164,16 +161,27 @@ class _Stream:
             for one in self.open.values():
                 one.bar.close()
 
-    def _calls(self) -> Iterator[Call]:
-        """The chunks to write, of one source after another. Workers may iterate in other threads: nothing is raised."""
+    def _calls(self, context: contextvars.Context) -> Iterator[Call]:
+        """The chunks to write, of one source after another; nothing is raised.
+
+        joblib iterates in threads of its own, and may leave an iterator anywhere: each step is taken in the context of
+        its source, where its limits are set.
+        """
         for name in self.raw:
-            try:
-                with limits.allowing(self.options.max_file, self.store.out / ".build") as asked:
-                    yield from self._calls_of(name, asked)
-            except Exception as error:
-                self._fail(name, error)
+            of_source = context.copy()
+            asked = of_source.run(limits.allow, self.options.max_file, self.store.out / ".build")
+            calls = self._calls_of(name, asked)
+            while (call := of_source.run(self._next, name, calls)) is not None:
+                yield call
             if self._stopped() is not None:
                 return
+
+    def _next(self, name: str, calls: Iterator[Call]) -> Call | None:
+        try:
+            return next(calls, None)
+        except Exception as error:
+            self._fail(name, error)
+            return None
 
     def _calls_of(self, name: str, asked: limits.Allowance) -> Iterator[Call]:
         source, raw, options = self.catalog[name], self.raw[name], self.options
@@ -202,7 +210,7 @@ class _Stream:
                 one.images[str(example.path)] += 1
                 one.masks.update(map(str, example.files[1:]))
             need, done, why_so = need_of(self.store, chunk, one.inputs, options.max_file)
-            self.run.needs[need] += 1
+            self.run.needs.setdefault((name, chunk.name), need)
             one.chunks += 1
             if need == "keep" and done is not None and not (done.skipped and options.on_error == "raise"):
                 one.results[chunk.name] = done
@@ -279,14 +287,3 @@ class _Stream:
     def _check(self) -> None:
         if (error := self._stopped()) is not None:
             raise error
-
-
-def _in_this_context(items: Iterator[T]) -> Generator[T, None, None]:
-    """The same items, produced in the current context: joblib iterates in other threads, where no limits are set."""
-    context = contextvars.copy_context()
-    try:
-        while (item := context.run(next, items, None)) is not None:
-            yield item
-    finally:
-        with suppress(ValueError):  # a thread that is about to end still iterates
-            context.run(items.close)  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -75,9 +76,7 @@ class DaskCluster:
         pytest.importorskip("distributed", reason="Dask is not installed")
         self.folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.scheduler = self.start_scheduler()
 
     @property
@@ -114,6 +113,28 @@ class DaskCluster:
             kill(process)
 
 
+class RayCluster:
+    """A Ray cluster of one node with two workers, and a port for clients from outside."""
+
+    def __init__(self) -> None:
+        pytest.importorskip("ray", reason="Ray is not installed")
+        self.ports = [free_port(), free_port()]
+        # Ray's own processes listen on sockets whose paths must be short.
+        self.folder = Path(tempfile.mkdtemp(prefix="ray"))
+        options = ["--head", "--num-cpus", "2", "--include-dashboard=false", "--disable-usage-stats"]
+        options += ["--port", str(self.ports[0]), "--ray-client-server-port", str(self.ports[1])]
+        self._ray("start", *options, "--temp-dir", str(self.folder))
+
+    def close(self) -> None:
+        self._ray("stop", "--force")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _ray(self, *arguments: str) -> None:
+        environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+        command = [sys.executable, "-m", "ray.scripts.scripts", *arguments]
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=120)
+
+
 def kill(process: subprocess.Popen[bytes]) -> None:
     """SIGKILL for a process and its children."""
     with suppress(ProcessLookupError):
@@ -128,6 +149,22 @@ def dask(tmp_path: Path) -> Iterator[DaskCluster]:
         yield cluster
     finally:
         cluster.close()
+
+
+@pytest.fixture(scope="module")
+def ray() -> Iterator[RayCluster]:
+    cluster = RayCluster()
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
 
 
 def listens(port: int) -> bool:
@@ -263,6 +300,36 @@ def test_a_worker_that_does_not_see_a_folder_is_refused_by_name(
 
 
 @pytest.mark.slow
+def test_a_ray_cluster_gives_the_bytes_of_this_machine(
+    here: Path, ray: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{ray.ports[0]}")
+    run(here, tmp_path / "out", "ray://auto")
+    assert content(tmp_path / "out") == content(here / "out")
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_is_reached_from_outside_and_a_killed_worker_changes_nothing(
+    here: Path, ray: RayCluster, tmp_path: Path
+) -> None:
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if (folder / "cmdline").read_bytes().startswith(b"ray::_call"):
+                    os.kill(int(folder.name), signal.SIGKILL)
+                    killed.append(int(folder.name))
+                    return
+
+    thread = meanwhile(tmp_path / "out", 2, kill_one)
+    run(here, tmp_path / "out", f"ray://127.0.0.1:{ray.ports[1]}")
+    thread.join()
+    assert content(tmp_path / "out") == content(here / "out")
+    assert killed
+
+
+@pytest.mark.slow
 def test_a_cluster_without_workers_is_refused(here: Path, dask: DaskCluster, tmp_path: Path) -> None:
     refused(here, tmp_path / "out", dask.address, "has no worker")
 
@@ -278,6 +345,14 @@ def test_a_cluster_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch)
     pytest.importorskip("distributed", reason="Dask is not installed")
     monkeypatch.setattr("med_mat.building.cluster._CONNECT_SECONDS", 1)
     with pytest.raises(BuildError, match=r"dask://127\.0\.0\.1:9 does not answer"), session("dask://127.0.0.1:9"):
+        pass
+
+
+@pytest.mark.parametrize("address", ["ray://127.0.0.1:9", "ray://auto"])
+def test_a_ray_cluster_that_does_not_answer_is_said(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
+    with pytest.raises(BuildError, match=rf"{address} does not answer \(ConnectionRefusedError"), session(address):
         pass
 
 
