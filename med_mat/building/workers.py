@@ -7,8 +7,8 @@ import logging
 import os
 import threading
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterable
-from contextlib import closing
 from typing import Any, TypeVar
 
 from med_mat.building import cluster
@@ -74,8 +74,14 @@ def parallel(work: Callable[..., T], calls: Iterable[tuple[Any, ...]], jobs: int
     else:  # the user's own backend
         workers = pool()
     try:
-        with closing(workers(joblib.delayed(work)(*call) for call in calls)) as results:
-            yield from results
+        results = workers(joblib.delayed(work)(*call) for call in calls)
+        try:
+            for result in results:  # noqa: UP028 (it would close them itself)
+                yield result
+        finally:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", r"\d+ tasks which were still being processed", UserWarning)
+                results.close()
     except TerminatedWorkerError as error:
         raise LostWorkerError(
             "A worker process was killed, perhaps because memory ran out. Run the same command with fewer processes "

@@ -14,7 +14,7 @@ from building import CLASS_FOLDERS, Toy, content, ledger, make, records, touch
 from PIL import Image
 
 import med_mat
-from med_mat.building import Options, build, chunk, find, finish, forecast, plan, run
+from med_mat.building import Options, build, chunk, find, finish, forecast, plan, stream
 from med_mat.catalog import Catalog, load
 from med_mat.demo import miniature
 from med_mat.errors import BuildError, MedMATError
@@ -305,7 +305,7 @@ def test_a_rebuild_that_stopped_halfway_is_no_part_of_a_later_build_of_another_s
         return original(*arguments)  # type: ignore[arg-type]
 
     with monkeypatch.context() as patch:
-        patch.setattr(run, "write_chunk", stops)
+        patch.setattr(stream, "write_chunk", stops)
         with pytest.raises(BuildError, match="stopped here"):
             make(raw, out, "head_ct")
     make(raw, out, "busi")
