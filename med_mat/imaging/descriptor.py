@@ -35,15 +35,15 @@ def descriptor(shades: Array) -> Array:
     Args:
         shades: (SIDE, SIDE) of integers from 0 to 255.
     """
-    window, waves, places, weights, around, along = _tables()
+    window, waves, right, places, weights, around, along = _tables()
     middle = np.floor(16 * (shades * window).sum() / window.sum())
     seen = (16 * shades - middle) * window
-    cosine, sine = (np.floor(wave @ seen / 1024) for wave in waves)
-    right_cosine, right_sine = (wave[_FAR:].T for wave in waves)  # the left half is the conjugate of the right one
-    real = np.floor((cosine @ right_cosine - sine @ right_sine) / 2**18)
-    imaginary = np.floor((cosine @ right_sine + sine @ right_cosine) / 2**18)
+    cosine, sine = (np.floor(wave @ seen / 1024) @ right for wave in waves)
+    half = _FAR + 1
+    real = np.floor((cosine[:, :half] - sine[:, half:]) / 2**18)
+    imaginary = np.floor((cosine[:, half:] + sine[:, :half]) / 2**18)
     spectrum = np.floor(4 * np.sqrt(real * real + imaginary * imaginary))
-    polar = (spectrum.reshape(-1)[places] * weights).sum(axis=0)
+    polar = (spectrum.reshape(-1).take(places) * weights).sum(axis=0)
     polar = np.floor(4096 * polar / np.maximum(polar.max(axis=1, keepdims=True), 1))
     strength = np.sqrt(np.maximum((polar * polar).sum(axis=1, keepdims=True), 1) / _ANGLES)
     polar = np.floor(1024 * polar / strength)
@@ -55,20 +55,25 @@ def descriptor(shades: Array) -> Array:
 
 
 @functools.cache
-def _tables() -> tuple[Array, tuple[Array, Array], Array, Array, tuple[Array, Array], Array]:
-    """The window, the waves of the spectrum, its sampling, the waves around the angle, the cosines along the radius."""
+def _tables() -> tuple[Array, tuple[Array, Array], Array, Array, Array, tuple[Array, Array], Array]:
+    """The constants of a descriptor.
+
+    They are the window; the waves of the spectrum, down and (cosines, then sines; the left half of the spectrum is the
+    conjugate of the right one) to the right; its sampling; the waves around the angle; the cosines along the radius.
+    """
     rows, columns = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
     away = np.minimum(np.hypot(rows, columns) / (SIDE / 2), 1)
     window = np.rint(64 * np.cos(np.pi * away / 2) ** 2)
     turns = 2 * np.pi * np.outer(np.arange(-_FAR, _FAR + 1), np.arange(SIDE)) / SIDE
     waves = np.rint(1024 * np.cos(turns)), np.rint(-1024 * np.sin(turns))
+    right = np.concatenate([wave[_FAR:] for wave in waves]).T.copy()
     radius = np.exp(np.linspace(np.log(2), np.log(0.85 * SIDE / 2), _RADII))[:, None]
     angle = np.arange(_ANGLES) * np.pi / _ANGLES
     row, column = radius * np.sin(angle), radius * np.cos(angle)
     places, weights = [], []
     for down in (0, 1):
-        for right in (0, 1):
-            y, x = np.floor(row).astype(int) + down, np.floor(column).astype(int) + right
+        for beside in (0, 1):
+            y, x = np.floor(row).astype(int) + down, np.floor(column).astype(int) + beside
             weights.append(np.rint(64 * (1 - abs(row - y)) * (1 - abs(column - x))))
             y = np.where(x < 0, -y, y)
             places.append((y + _FAR) * (_FAR + 1) + abs(x))
@@ -77,4 +82,4 @@ def _tables() -> tuple[Array, tuple[Array, Array], Array, Array, tuple[Array, Ar
     slow = np.cos(np.pi * np.outer(np.arange(WAVES), 2 * np.arange(_RADII) + 1) / (2 * _RADII))
     slow *= np.sqrt(2 / _RADII)
     slow[0] /= np.sqrt(2)
-    return window, waves, np.stack(places), np.stack(weights), around, np.rint(1024 * slow)
+    return window, waves, right, np.stack(places), np.stack(weights), around, np.rint(1024 * slow)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,6 +30,7 @@ FREQUENCIES = range(1, 17)
 BITS = len(FREQUENCIES) ** 2
 #: Standard deviation of the small image, in shades of 255, below which it has too little structure to be identified.
 LEAST_STRUCTURE = 4.0
+_WINDOW = 1 << 15  # pixels that are looked at together, in the cache of a processor
 
 
 class Look(NamedTuple):
@@ -71,7 +73,16 @@ def pixel_hash(picture: Image.Image) -> str:
     It finds copies and is not cryptographic; SHA-256 would take as long as decoding.
     """
     digest = xxhash.xxh3_128(f"{picture.width} {picture.height} {picture.mode}".encode())
-    digest.update(picture.tobytes())
+    samples = _samples(picture)
+    if picture.mode == "RGB":
+        packed = np.empty((min(_WINDOW, len(samples)), 3), np.uint8)
+        for start in range(0, len(samples), _WINDOW):
+            window = samples[start : start + _WINDOW]
+            for channel in range(3):
+                packed[: len(window), channel] = window[:, channel]
+            digest.update(packed[: len(window)])
+    else:
+        digest.update(samples)
     return digest.hexdigest()
 
 
@@ -95,8 +106,31 @@ def _hashed(shades: Array) -> str | None:
 
 
 def _gray(picture: Image.Image) -> bool:
-    red, green, blue = (channel.tobytes() for channel in picture.split())
-    return red == green == blue
+    """Whether all three channels of an RGB image are the same."""
+    pixels = _samples(picture).view("<u4")
+    for start in range(0, len(pixels), _WINDOW):
+        window = pixels[start : start + _WINDOW]
+        unlike = window >> 8
+        unlike ^= window
+        unlike <<= 16  # whether red is green, and green blue
+        if unlike.any():
+            return False
+    return True
+
+
+def _samples(picture: Image.Image) -> Array:
+    """The samples of an image, as Pillow holds them: (pixels,) for L, (pixels, 4) for RGB and RGBA, of uint8.
+
+    Pillow pads RGB to four bytes. Images of more than 16 MB are in several blocks of memory, hence copied.
+    """
+    try:
+        array: Any = pa.array(picture)
+    except ValueError:
+        data = picture.tobytes("raw", "RGBX") if picture.mode == "RGB" else picture.tobytes()
+        flat = np.frombuffer(data, np.uint8)
+    else:
+        flat = (array if picture.mode == "L" else array.values).to_numpy()
+    return flat if picture.mode == "L" else flat.reshape(-1, 4)
 
 
 @functools.cache

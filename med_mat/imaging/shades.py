@@ -51,7 +51,7 @@ def averaged(shades: Array, rows: int, columns: int) -> Array:
     return np.floor(np.ascontiguousarray(total) / (height * width) + 0.5)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=2048)  # a few kB each
 def _overlaps(pixels: int, cells: int) -> Any:
     """The overlap of each cell with each pixel along one axis, in units of 1 / (pixels * cells): (cells, pixels).
 
