@@ -11,6 +11,7 @@ NAMES = (
     "splitting",
     "exporting",
     "passthrough",
+    "writers",
     "containers",
     "dicom",
     "memory",

@@ -28,7 +28,7 @@ from med_mat.building.writer import RecordFile
 from med_mat.errors import BuildError, MedMATError, ReadError
 from med_mat.example import Example
 from med_mat.files import flush, suspect, temporary_path, write_atomically
-from med_mat.imaging import decoding
+from med_mat.imaging import decoding, opened
 from med_mat.leakage import thumbnails
 
 #: Ordinal of a record -> its side, and the split of the files that contain it: its side, or "withheld".
@@ -178,6 +178,7 @@ def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | No
     at: int | None = None  # position of the example's thumbnail
     with ExitStack() as stack:
         asked = stack.enter_context(limits.allowing(setting.max_file, store.out / ".build"))
+        stack.enter_context(opened.pillow())  # once for all its images: each sets it up again otherwise
         old = None if kept is None else stack.enter_context(Kept(store, kept))
         files = stack.enter_context(_Files(store, chunk.source, chunk.name))
         for example, placed in chunk.examples:

@@ -12,6 +12,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -34,9 +35,9 @@ CHUNK_EXAMPLES = 2048
 KEPT_EXAMPLES = 50_000
 _BLOCK = 4096  # bytes of each file that are compared first if two files have the same size
 _READ = 1 << 20
-_SAID = tuple(field.name for field in fields(Example) if field.name != "pixels")
+_SAID = attrgetter(*(field.name for field in fields(Example) if field.name != "pixels"))
 #: If two examples of one name differ in one of these, the published labels of the image contradict each other.
-_LABELS = ("label", "labels", "boxes", "masks")
+_LABELS = attrgetter("label", "labels", "boxes", "masks")
 
 Array = NDArray[Any]
 Examples = Callable[[RawFolder], Iterator[Example]]
@@ -46,7 +47,7 @@ Examples = Callable[[RawFolder], Iterator[Example]]
 class Survey:
     """The results of the first run over a loader's examples."""
 
-    names: array[int]  # a hash of every example's name, in order
+    names: array[int]  # Python's hash of every example's name, in order: it never leaves the process
     kept: tuple[Example, ...] | None  # the examples themselves, if they are few
     seeded: bool  # no held-out split is published: Med-MAT makes a seeded one
     renamed_validation: bool  # the only published held-out split is called validation: it becomes the test split
@@ -86,7 +87,7 @@ class Refused:
 
 def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Survey:
     """Run the loader once, keeping only the data that the split needs."""
-    names, pictures, said, keys, strata = array("Q"), array("Q"), array("Q"), array("q"), array("L")
+    names, pictures, said, keys, strata = array("q"), array("q"), array("q"), array("q"), array("L")
     stratum_numbers: dict[str, int] = {}
     splits: Counter[str | None] = Counter()
     kept: list[Example] | None = []
@@ -94,6 +95,7 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
     joins: list[tuple[int, int]] = []
     patients: dict[str, int] = {}
     first_of: dict[int, int] = {}  # patient -> an example of it
+    files = raw.files
     for place, example in enumerate(examples(raw)):
         if kept is not None:
             kept.append(example)
@@ -102,14 +104,14 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
         if example.patient is not None:
             patient = patients.setdefault(example.patient, len(patients))
             joins.append((first_of.setdefault(patient, place), place))
-        path = str(example.path)
-        names.append(_number(example.name))
-        pictures.append(_number(str(example.pixels)))
-        said.append(_number(repr([getattr(example, name) for name in _LABELS])))
-        keys.append(sides.key(f"{source.name}/{example.name}"))
+        path, name = str(example.path), example.name
+        names.append(hash(name))
+        pictures.append(hash(example.pixels))
+        said.append(hash(repr(_LABELS(example))))
+        keys.append(sides.key(f"{source.name}/{name}"))
         strata.append(stratum_numbers.setdefault(stratum(example), len(stratum_numbers)))
         splits[example.split] += 1
-        first = paths_by_size[raw.files[path].size].setdefault(path, place)
+        first = paths_by_size[files[path].size].setdefault(path, place)
         if first != place:
             joins.append((first, place))
     seeded = not (splits["test"] or splits["validation"])
@@ -119,7 +121,7 @@ def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Sur
         first, second = np.array(joins, np.int64).reshape(-1, 2).T
         groups = components(len(names), first, second)
         test = frozenset(sides.held_out(f"{seed}/{source.name}", groups, strata, keys).nonzero()[0].tolist())
-    distinct, counts = np.unique(np.array(names, np.uint64), return_counts=True)
+    distinct, counts = np.unique(np.array(names, np.int64), return_counts=True)
     repeated, texts = distinct[counts > 1], list(stratum_numbers)
     told = [texts[one] for one in strata] if len(repeated) else []
     return Survey(
@@ -151,8 +153,9 @@ def chunks(source: Source, raw: RawFolder, examples: Examples, found: Survey, re
     size, number, count = 0, 0, 0
     pixels, said = hashlib.blake2b(digest_size=16), hashlib.blake2b(digest_size=16)
     taken: dict[int, Example] = {}
+    files = raw.files
     for example in examples(raw) if found.kept is None else found.kept:
-        if found.kept is None and (count >= found.examples or found.names[count] != _number(example.name)):
+        if found.kept is None and (count >= found.examples or found.names[count] != hash(example.name)):
             raise _differs(source, raw)
         name, place = found.names[count], count
         count += 1
@@ -165,11 +168,11 @@ def chunks(source: Source, raw: RawFolder, examples: Examples, found: Survey, re
                 refused.entries.append((example, f"its id {example.name!r} is already that of {first.path}"))
                 continue
         placed = _place(example, place, found)
-        facts = f"{raw.files[str(example.path)]}{_beside(raw, example.path)}"
-        pixels.update(f"{example.pixels} {facts}\n".encode("utf-8", "surrogateescape"))
+        of_file = files[str(example.path)]
+        pixels.update(f"{example.pixels} {of_file}{_beside(raw, example.path)}\n".encode("utf-8", "surrogateescape"))
         said.update(_facts(raw, example, placed))
         open_.append((example, placed))
-        size += raw.files[str(example.path)].size
+        size += of_file.size
         if size >= CHUNK_BYTES or len(open_) >= CHUNK_EXAMPLES:
             yield Chunk(source.name, number, tuple(open_), pixels.hexdigest(), said.hexdigest())
             open_, size, number = [], 0, number + 1
@@ -193,7 +196,7 @@ def _contradicted(
     """Names that give one image different labels -> two of these labels."""
     first: dict[tuple[int, int], int] = {}
     found: dict[int, tuple[str, str]] = {}
-    for place in np.flatnonzero(np.isin(np.array(names, np.uint64), repeated)).tolist():
+    for place in np.flatnonzero(np.isin(np.array(names, np.int64), repeated)).tolist():
         before = first.setdefault((names[place], pictures[place]), place)
         if said[before] != said[place]:
             found.setdefault(names[place], (told[before], told[place]))
@@ -221,18 +224,13 @@ def _place(example: Example, place: int, found: Survey) -> Placed:
     return Placed(published or "train", published, patient)
 
 
-def _number(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest(), "big")
-
-
 def _facts(raw: RawFolder, example: Example, placed: Placed) -> bytes:
     """Everything that the record depends on besides its pixels: the example, and size and time of the mask files.
 
     Its side is not included: a record that changes sides is copied in any case.
     """
-    said = [getattr(example, name) for name in _SAID]  # equivalent to its repr, but four times as fast
-    known = raw.files
-    files = "".join([f" {known[str(path)]}{_beside(raw, path)}" for path in example.files[1:]])
+    said = list(_SAID(example))  # equivalent to its repr, but four times as fast
+    files = "".join([f" {raw.files[str(path)]}{_beside(raw, path)}" for path in example.files[1:]])
     return f"{example.pixels}{said!r}{placed.published}{placed.patient}{files}\n".encode("utf-8", "surrogateescape")
 
 

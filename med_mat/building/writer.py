@@ -21,6 +21,8 @@ ROW_GROUP_RECORDS = 64
 ROW_GROUP_BYTES = 32 * 2**20
 #: The maximum size of a row group in bytes, even with very large images: Arrow's binary offsets have 32 bits.
 ROW_GROUP_MOST = 2_000_000_000
+#: Bytes that are hashed and written at once: the encoder writes each column's pages apart, and most are tiny.
+_WRITE_BYTES = 256 * 2**10
 
 
 def data_file(source: str, row: int, split: str, chunk: str, digest: str) -> str:
@@ -54,6 +56,7 @@ class RecordFile:
         self._records: list[dict[str, Any]] = []
         self._pixels = _Pixels()
         self._file: _Hashed | None = None
+        self._sink: pa.NativeFile | None = None
         self._writer: pq.ParquetWriter | None = None
         self._index: list[pa.RecordBatch] = []
 
@@ -73,17 +76,18 @@ class RecordFile:
             Path of each file relative to the folder -> its temporary path and its sha256.
         """
         self._flush()
-        if self._writer is None or self._file is None:
+        if self._writer is None or self._sink is None or self._file is None:
             return {}
         self._writer.close()
         self._writer = None
+        self._sink.flush()
         name = data_file(*self._place, self._file.digest.hexdigest())
         part = index_part(name)
         temporary = temporary_path(self._folder / part)
         temporary.parent.mkdir(parents=True, exist_ok=True)
         index = parquet_bytes(pa.Table.from_batches(self._index))
         temporary.write_bytes(index)
-        self._file.close()
+        self._sink.close()
         return {
             name: (self._temporary, self._file.digest.hexdigest()),
             part: (temporary, hashlib.sha256(index).hexdigest()),
@@ -92,12 +96,11 @@ class RecordFile:
     def abandon(self) -> None:
         """Remove a file that was not closed."""
         if self._file is not None and not self._file.closed:
-            with contextlib.suppress(OSError):  # the disk may be full: the file is removed anyway
-                if self._writer is not None:
-                    self._writer.close()
+            for opened in (self._writer, self._sink, self._file):
+                with contextlib.suppress(OSError):  # the disk may be full: the file is removed anyway
+                    if opened is not None:
+                        opened.close()
             self._writer = None
-            with contextlib.suppress(OSError):
-                self._file.close()
             self._temporary.unlink(missing_ok=True)
             part = index_part(data_file(*self._place, self._file.digest.hexdigest()))
             temporary_path(self._folder / part).unlink(missing_ok=True)
@@ -109,7 +112,8 @@ class RecordFile:
         if self._writer is None:
             self._temporary.parent.mkdir(parents=True, exist_ok=True)
             self._file = _Hashed(self._temporary)
-            self._writer = open_writer(pa.PythonFile(self._file, mode="w"), schema)
+            self._sink = pa.BufferedOutputStream(pa.PythonFile(self._file, mode="w"), _WRITE_BYTES)
+            self._writer = open_writer(self._sink, schema)
         columns = {
             field.name: pa.array([record[field.name] for record in self._records], field.type)
             for field in schema
