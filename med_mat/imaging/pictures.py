@@ -160,8 +160,10 @@ def _deep_ppm(data: bytes, image: Image.Image) -> Array | None:
 
 def _cut_to_8_bit(data: bytes, image: Image.Image) -> list[str]:
     """A note if Pillow keeps only the highest 8 bits of the colors of a JPEG 2000 file."""
+    if image.format != "JPEG2000" or image.mode not in ("LA", "RGB", "RGBA"):
+        return []
     at = data.find(b"\xff\x4f\xff\x51")
-    if image.format != "JPEG2000" or image.mode not in ("LA", "RGB", "RGBA") or at < 0:
+    if at < 0:
         return []
     bits = (data[at + 42] & 127) + 1
     return [f"{bits} bit colour cut to 8 bit"] if bits > 8 else []
