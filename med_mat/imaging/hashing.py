@@ -80,9 +80,9 @@ def pixel_hash(picture: Image.Image) -> str:
             window = samples[start : start + _WINDOW]
             for channel in range(3):
                 packed[: len(window), channel] = window[:, channel]
-            digest.update(packed[: len(window)])
+            digest.update(packed[: len(window)].data)
     else:
-        digest.update(samples)
+        digest.update(samples.data)
     return digest.hexdigest()
 
 

@@ -48,7 +48,7 @@ def averaged(shades: Array, rows: int, columns: int) -> Array:
     # exact: no sum reaches 2 ** 53
     across = _overlaps(height, rows) @ shades.astype(np.float64)
     total = (_overlaps(width, columns) @ np.ascontiguousarray(across.T)).T
-    return np.floor(np.ascontiguousarray(total) / (height * width) + 0.5)
+    return np.asarray(np.floor(np.ascontiguousarray(total) / (height * width) + 0.5))
 
 
 @functools.lru_cache(maxsize=2048)  # a few kB each

@@ -7,6 +7,7 @@ import io
 
 import numpy as np
 import pytest
+import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -63,6 +64,24 @@ def test_one_pixel_that_differs_makes_another_hash(values: np.ndarray, data: st.
     place = tuple(data.draw(st.integers(0, size - 1)) for size in values.shape)
     other[place] ^= 1
     assert pixel_hash(canonical(Image.fromarray(values))) != pixel_hash(canonical(Image.fromarray(other)))
+
+
+@pytest.mark.parametrize("side", [3, 181, 182, 5_000])  # the largest is in several blocks of memory
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_the_pixel_hash_is_of_the_size_the_mode_and_the_bytes(mode: str, side: int) -> None:
+    shape = (side, side) if mode == "L" else (side, side, len(mode))
+    picture = Image.fromarray(np.random.default_rng(side).integers(0, 256, shape, dtype=np.uint8))
+    expected = xxhash.xxh3_128_hexdigest(f"{side} {side} {mode}".encode() + picture.tobytes())
+    assert pixel_hash(picture) == expected
+
+
+@pytest.mark.parametrize("side", [20, 182, 2_500])
+@pytest.mark.parametrize("channel", range(3))
+def test_a_picture_with_one_colored_pixel_is_no_gray_one(side: int, channel: int) -> None:
+    values = np.repeat(np.random.default_rng(0).integers(0, 255, (side, side, 1), dtype=np.uint8), 3, axis=2)
+    assert canonical(Image.fromarray(values)).mode == "L"
+    values[-1, -1, channel] += 1
+    assert canonical(Image.fromarray(values)).mode == "RGB"
 
 
 def test_size_counts_where_the_bytes_are_the_same() -> None:
