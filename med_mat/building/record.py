@@ -36,7 +36,6 @@ class Placed:
 def rows_served(example: Example, rows: Iterable[Row]) -> list[Row]:
     """The rows for which the example has the annotations. A label that is in no row counts, and is reported later."""
     rows = [row for row in rows if example.rows is None or row.number in example.rows]
-    known_elsewhere = {raw for row in rows for raw in row.labels}
     served = []
     for row in rows:
         if row.kind in DRAWN:
@@ -44,7 +43,9 @@ def rows_served(example: Example, rows: Iterable[Row]) -> list[Row]:
         elif row.kind == "findings":
             fits = bool(example.labels) or example.label is not None
         else:
-            fits = example.label is not None and (example.label in row.labels or example.label not in known_elsewhere)
+            fits = example.label is not None and (
+                example.label in row.labels or not any(example.label in other.labels for other in rows)
+            )
         if fits:
             served.append(row)
     return served
@@ -73,7 +74,7 @@ def record(
     Raises:
         LabelError: the card does not map a raw label, or a present label has no box or mask in a row that needs one.
     """
-    identity = f"{row.source}/{row.number}/{example.name}"
+    name, own = example.name, key_of(example, stored, row)
     found = drawn.boxes or ()
     boxes = [
         (_stored(box.xmin), _stored(box.ymin), _stored(box.xmax), _stored(box.ymax), human(row, box.label))
@@ -86,7 +87,7 @@ def record(
     label, present, absent, unknown = _labels(example, row, drawn)
     raw_label = _raw_label(example, found)
     question = questioner.ask(
-        key_of(example, stored, row),
+        own,
         row,
         label=label,
         present=present,
@@ -98,8 +99,8 @@ def record(
     )
     file_name = example.path.stem + _SUFFIXES[stored.format] if stored.encoded else example.path.name
     return {
-        "id": identity,
-        "image_id": f"{row.source}/{example.name}",
+        "id": f"{row.source}/{row.number}/{name}",
+        "image_id": f"{row.source}/{name}",
         "source": row.source,
         "row": row.number,
         "subset": row.subset,
@@ -128,7 +129,7 @@ def record(
         "transform": stored.transform,
         "license": source.license,
         "license_certainty": source.license_certainty,
-        **private(example, stored, source, row),
+        **private(example, stored, source, name, own),
         "image": {"bytes": stored.data, "path": file_name},
         "mask": None
         if drawn.masks.png is None
@@ -136,12 +137,20 @@ def record(
     }
 
 
-def private(example: Example, stored: Stored, source: Source, row: Row) -> dict[str, Any]:
-    """The private columns of a build, except for the record's position in its chunk."""
+def private(example: Example, stored: Stored, source: Source, name: str, own: int) -> dict[str, Any]:
+    """The private columns of a build, except for the record's position in its chunk.
+
+    Args:
+        example: the example.
+        stored: its stored image.
+        source: its source.
+        name: its name.
+        own: the key of the record.
+    """
     return {
         "patient_key": None if example.patient is None else f"{source.patients_of} {example.patient}",
-        "key": key_of(example, stored, row),
-        "image_key": key(f"{source.name}/{example.name}"),
+        "key": own,
+        "image_key": key(f"{source.name}/{name}"),
         "stratum": stratum(example),
         "format": stored.format,
         "raw_width": stored.raw_width,
@@ -183,7 +192,7 @@ def human(row: Row, raw: str) -> str:
         LabelError: the card does not list the raw label.
     """
     try:
-        return row.labels[as_listed(raw, row.labels)]
+        return row.labels[raw if raw in row.labels else as_listed(raw, row.labels)]
     except KeyError:
         raise LabelError(
             f"The label {raw!r} is not among those that the card of {row.source!r} lists for row {row.number}: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from med_mat.files import temporary_path
-from med_mat.schema import PIXEL_COLUMNS, PRIVATE_FIELDS, record_schema
+from med_mat.schema import FIELDS, PIXEL_COLUMNS, PRIVATE_FIELDS, record_schema
 from med_mat.storage.parquet import open_writer, parquet_bytes
 
 #: A row group is closed at this number of records or bytes of pixels: small enough for random reads.
@@ -23,6 +24,9 @@ ROW_GROUP_BYTES = 32 * 2**20
 ROW_GROUP_MOST = 2_000_000_000
 #: Bytes that are hashed and written at once: the encoder writes each column's pages apart, and most are tiny.
 _WRITE_BYTES = 256 * 2**10
+#: What is collected by column; images are collected as bytes.
+_COLLECTED = tuple((name, kind) for name, kind in (*FIELDS, *PRIVATE_FIELDS) if name != "image")
+_values = itemgetter(*(name for name, _ in _COLLECTED))
 
 
 def data_file(source: str, row: int, split: str, chunk: str, digest: str) -> str:
@@ -53,7 +57,7 @@ class RecordFile:
         self._folder = folder
         self._place = (source, row, split, chunk)
         self._temporary = temporary_path(folder / data_file(source, row, split, chunk, "new"))
-        self._records: list[dict[str, Any]] = []
+        self._columns: tuple[list[Any], ...] = tuple([] for _ in _COLLECTED)
         self._pixels = _Pixels()
         self._file: _Hashed | None = None
         self._sink: pa.NativeFile | None = None
@@ -65,8 +69,9 @@ class RecordFile:
         if self._pixels.size + len(values["image"]["bytes"]) > ROW_GROUP_MOST:
             self._flush()
         self._pixels.add(values["image"])
-        self._records.append(values)
-        if len(self._records) >= ROW_GROUP_RECORDS or self._pixels.size >= ROW_GROUP_BYTES:
+        for column, value in zip(self._columns, _values(values), strict=True):  # by record, while it is in the cache
+            column.append(value)
+        if self._pixels.count >= ROW_GROUP_RECORDS or self._pixels.size >= ROW_GROUP_BYTES:
             self._flush()
 
     def close(self) -> dict[str, tuple[Path, str]]:
@@ -106,7 +111,7 @@ class RecordFile:
             temporary_path(self._folder / part).unlink(missing_ok=True)
 
     def _flush(self) -> None:
-        if not self._records:
+        if not self._pixels.count:
             return
         schema = record_schema()
         if self._writer is None:
@@ -114,19 +119,14 @@ class RecordFile:
             self._file = _Hashed(self._temporary)
             self._sink = pa.BufferedOutputStream(pa.PythonFile(self._file, mode="w"), _WRITE_BYTES)
             self._writer = open_writer(self._sink, schema)
-        columns = {
-            field.name: pa.array([record[field.name] for record in self._records], field.type)
-            for field in schema
-            if field.name != "image"
-        }
-        for name, kind in PRIVATE_FIELDS:
-            columns[name] = pa.array([record[name] for record in self._records], kind)
+        columns = {name: pa.array(column, kind) for (name, kind), column in zip(_COLLECTED, self._columns, strict=True)}
         index = [name for name in columns if name not in PIXEL_COLUMNS]
         self._index.append(pa.RecordBatch.from_arrays([columns[name] for name in index], index))
         columns["image"] = self._pixels.array(schema.field("image").type)
         batch = pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)
         self._writer.write_batch(batch)
-        self._records = []
+        for column in self._columns:
+            column.clear()
         self._pixels.clear()
 
 
@@ -165,6 +165,11 @@ class _Pixels:
         self._buffer = bytearray()
         self._ends = [0]
         self._paths: list[str] = []
+
+    @property
+    def count(self) -> int:
+        """The number of images."""
+        return len(self._paths)
 
     def add(self, image: dict[str, Any]) -> None:
         """Copy one image into the buffer, and release its bytes."""

@@ -48,11 +48,13 @@ def paper_instructions(row: Row) -> tuple[str, ...]:
     return row.instructions if row.subset is None else read_instructions()[row.subset]
 
 
+@functools.lru_cache(maxsize=1024)
 def for_choice(instruction: str) -> str:
     """An instruction as used above options: without remarks on the form of an open answer."""
     return _OPEN_FORM.sub(lambda found: found[2] or "", instruction)
 
 
+@functools.lru_cache(maxsize=1024)
 def for_open(instruction: str) -> str:
     """An instruction as used for an open answer: the whole text."""
     return _OPEN_FORM.sub(lambda found: found[1], instruction)
