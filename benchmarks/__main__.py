@@ -12,6 +12,7 @@ NAMES = (
     "exporting",
     "passthrough",
     "writers",
+    "cluster",
     "containers",
     "dicom",
     "memory",
