@@ -126,7 +126,8 @@ def file(name: object, facts: Status) -> None:
     """
     if not stat.S_ISREG(facts.st_mode):
         raise ReadError(f"{name}: is no regular file but {_kind(facts.st_mode)}; it is not read.")
-    _within(facts.st_size, f"{name}: is {told(facts.st_size)}, more than")
+    if not _fits(facts.st_size):
+        raise _refused(f"{name}: is {told(facts.st_size)}, more than", facts.st_size)
 
 
 def unpacked(name: object, size: int, *, at_least: bool = False) -> None:
@@ -140,8 +141,9 @@ def unpacked(name: object, size: int, *, at_least: bool = False) -> None:
     Raises:
         ReadError: the size exceeds the limit.
     """
-    words = f"{name}: unpacks to {'over ' if at_least else ''}{told(size)}, more than"
-    _within(size, words, "a larger --max-file may read it" if at_least else "")
+    if not _fits(size):
+        words = f"{name}: unpacks to {'over ' if at_least else ''}{told(size)}, more than"
+        raise _refused(words, size, "a larger --max-file may read it" if at_least else "")
 
 
 def memory(name: object, size: int) -> None:
@@ -154,7 +156,8 @@ def memory(name: object, size: int) -> None:
     Raises:
         ReadError: the memory exceeds the limit.
     """
-    _within(size, f"{name}: would take about {told(size)} of memory when it is parsed, more than")
+    if not _fits(size):
+        raise _refused(f"{name}: would take about {told(size)} of memory when it is parsed, more than", size)
 
 
 def pixels(name: object, width: int, height: int) -> None:
@@ -174,18 +177,25 @@ def many_pixels(name: object, words: str, count: int) -> None:
     Raises:
         ReadError: the number exceeds the limit.
     """
-    most = f"{allowance().most / PIXEL_BYTES / 1e6:,.4g} megapixels"
-    _within(count * PIXEL_BYTES, f"{name}: its header declares {words} pixels, more than the {most} that fit in")
+    if not _fits(count * PIXEL_BYTES):
+        most = f"{allowance().most / PIXEL_BYTES / 1e6:,.4g} megapixels"
+        said = f"{name}: its header declares {words} pixels, more than the {most} that fit in"
+        raise _refused(said, count * PIXEL_BYTES)
 
 
-def _within(size: int, words: str, helps: str = "") -> None:
+def _fits(size: int) -> bool:
+    """Whether a size is within the limit, which is noted."""
     now = allowance()
     if size <= now.most:
         now.read = max(now.read, size)
-        return
+        return True
     now.refused = min(size, now.refused or size)
+    return False
+
+
+def _refused(words: str, size: int, helps: str = "") -> ReadError:
     helps = helps or f"--max-file {-(-size // 10**9)}GB would read it"
-    raise ReadError(f"{words} the {told(now.most)} that are read of one file ({helps}).")
+    return ReadError(f"{words} the {told(allowance().most)} that are read of one file ({helps}).")
 
 
 def _kind(mode: int) -> str:
