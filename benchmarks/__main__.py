@@ -13,6 +13,7 @@ NAMES = (
     "passthrough",
     "writers",
     "cluster",
+    "training",
     "containers",
     "dicom",
     "memory",

@@ -44,7 +44,7 @@ _LABELS = ("id", "row", "label", "labels", "labels_absent", "labels_unknown", "i
 
 
 class _Images:
-    """Records of a part, read one by one. Pickles, so that workers may be spawned."""
+    """Records of a part, read one by one or in batches. Pickles, so that workers may be spawned."""
 
     #: Columns that are read.
     _columns: tuple[str, ...] = ()
@@ -67,6 +67,11 @@ class _Images:
             records = records.cast_column(name, datasets.Image(decode=False))
         self._records = records
         del self._mat, self._parts, self._torch
+
+    def _rows(self, places: Sequence[int]) -> list[dict[str, Any]]:
+        """Records by their places among the positions, read together."""
+        columns = self._records[[int(place) for place in places]] if len(places) else {}
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def _image(self, record: Mapping[str, Any]) -> Any:
         return label_maps.upright(record["image"], record["id"], self._color)
@@ -128,7 +133,13 @@ class Classification(_Images):
         return len(self._records)
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        record = self._records[int(index)]
+        return self.__getitems__([index])[0]
+
+    def __getitems__(self, indices: Sequence[int]) -> list[tuple[Any, Any]]:
+        """The items of a batch, which a ``DataLoader`` asks for."""
+        return [self._item(record) for record in self._rows(indices)]
+
+    def _item(self, record: Mapping[str, Any]) -> tuple[Any, Any]:
         image, target = self._image(record), self._target(record)
         shown = _tensor(image) if self._transform is None else self._transform(image)
         return shown, target if self._target_transform is None else self._target_transform(target)
@@ -171,7 +182,7 @@ class _Annotated(_Images):
         """The records of an item, and what they say together."""
         place = range(len(self))[int(index)]
         places = self._order[self._start[place] : self._start[place + 1]].tolist()
-        records = [self._records[one] for one in places]
+        records = self._rows(places)
         found = objects(records[0], self._boxed)
         for other in records[1:]:
             found |= objects(other, self._boxed)
@@ -318,7 +329,13 @@ def collate(batch: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
 def _together(values: list[Any]) -> Any:
     module = torch()
     if all(isinstance(one, module.Tensor) for one in values) and len({(one.shape, one.dtype) for one in values}) == 1:
-        return module.stack(values)
+        if module.utils.data.get_worker_info() is None or type(values[0]) is not module.Tensor:
+            return module.stack(values)
+        # in memory that the main process shares: a batch is not copied once more to get there
+        shape = (len(values), *values[0].shape)
+        shared = values[0].untyped_storage()._new_shared(len(values) * values[0].nbytes, device="cpu")
+        batch = module.empty(0, dtype=values[0].dtype).set_(shared, 0, shape)
+        return module.stack(values, out=batch)
     if all(isinstance(one, int | float) for one in values):
         return module.tensor(values)
     return values
@@ -339,9 +356,11 @@ def torch() -> ModuleType:
 
 def _tensor(image: Any) -> Any:
     """A Pillow image as float32 of shape (channels, height, width), from 0 to 1."""
-    pixels = np.array(image, dtype=np.uint8)
-    pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    return torch().from_numpy(pixels).permute(2, 0, 1).contiguous().float() / 255
+    channels = image.split()
+    values = np.empty((len(channels), image.height, image.width), np.float32)
+    for plane, channel in zip(values, channels, strict=True):  # by plane: several times as fast as turning the axes
+        np.divide(np.asarray(channel), np.float32(255), out=plane)
+    return torch().from_numpy(values)
 
 
 def _tv() -> ModuleType | None:

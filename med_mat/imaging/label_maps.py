@@ -87,8 +87,11 @@ def upright(stored: Any, name: object, color: Color | None = None) -> Image.Imag
     Raises:
         ReadError: It is damaged.
     """
-    picture = stored if isinstance(stored, Image.Image) else _opened(_bytes(stored, name), name)
-    turned = ImageOps.exif_transpose(picture)
+    if isinstance(stored, Image.Image):
+        turned = ImageOps.exif_transpose(stored)
+    else:
+        turned = _opened(_bytes(stored, name), name)
+        ImageOps.exif_transpose(turned, in_place=True)
     if color is None or turned.mode == color:
         return turned
     if turned.mode in _DEEP:
