@@ -10,10 +10,11 @@ re-exports. Modules named in strings (``importlib.import_module``) and data file
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
@@ -52,18 +53,19 @@ def module_digests(roots: Iterable[str], *, without: Collection[str] = ()) -> di
     roots = tuple(roots)
     inside = {_OURS, *(root.partition(".")[0] for root in roots)}
     found: dict[str, str] = {}
+    look = functools.cache(_module)  # most modules are needed many times
     waiting = list(roots)
     while waiting:
         name = waiting.pop()
         if name in found or name in without:
             continue
-        module = _module(name)
+        module = look(name)
         if module is None:
             raise BuildError(f"The code of the module {name!r} was not found on Python's path: is it installed?")
         found[name] = module.digest
         for need in module.needs:
             if need[0].partition(".")[0] in inside:
-                waiting.extend(_holders(need, frozenset()))
+                waiting.extend(_holders(need, frozenset(), look))
     return dict(sorted(found.items()))
 
 
@@ -78,19 +80,19 @@ def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
 
 
-def _holders(need: Need, seen: frozenset[Need]) -> Iterator[str]:
+def _holders(need: Need, seen: frozenset[Need], look: Callable[[str], _Module | None]) -> Iterator[str]:
     """The modules that define a name; packages that only re-export it are followed, not returned."""
     name, taken = need
-    module = _module(name)
+    module = look(name)
     if module is None:  # a plug-in may try to import what is not installed
         return
     if taken not in (None, "*") and module.is_package:
         onward = [home for home in module.homes.get(taken, ()) if home != need and home not in seen]
         if onward:
             for home in onward:
-                yield from _holders(home, seen | {need})
+                yield from _holders(home, seen | {need}, look)
             return
-        if _module(f"{name}.{taken}") is not None:
+        if look(f"{name}.{taken}") is not None:
             yield f"{name}.{taken}"
             return
     yield name
