@@ -1,9 +1,15 @@
-"""Selecting from an index of 2,000,000 records, against a row filter of ``datasets`` over the same columns."""
+"""Selecting from an index of 2,000,000 records, against a row filter of ``datasets``, Polars and DuckDB.
+
+A number on the command line is how many records there are.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -21,12 +27,13 @@ def main() -> None:
     from med_mat.dataset import MedMAT
     from med_mat.storage.location import Folder
 
+    records = next((int(one) for one in sys.argv[1:] if one.isdecimal()), RECORDS)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "index.parquet"
-        manifest = write_index(path, RECORDS)
+        manifest = write_index(path, records)
         start = time.perf_counter()
         mat = MedMAT(Folder(Path(folder)), manifest)
-        print(f"\nopening an index of {RECORDS:,} records: {(time.perf_counter() - start) * 1000:,.0f} ms, "
+        print(f"\nopening an index of {records:,} records: {(time.perf_counter() - start) * 1000:,.0f} ms, "
               f"{path.stat().st_size / 1e6:.0f} MB on disk")  # fmt: skip
         rows = datasets.Dataset.from_parquet(str(path), columns=["modality", "area", "task", "split"]).select(
             range(FILTERED)
@@ -42,9 +49,31 @@ def main() -> None:
                 ),
             }
         )
-        best[list(best)[-1]] *= RECORDS / FILTERED
+        best[list(best)[-1]] *= records / FILTERED
         best = {name.replace(f" on {FILTERED:,} records", ", scaled up"): value for name, value in best.items()}
-        table(f"Selecting CT/Lung/Cancer from {RECORDS:,} records", best)
+        table(f"Selecting CT/Lung/Cancer from {records:,} records", best)
+        table(
+            "Selecting by a fact of single records, width>=1024",
+            compare({"mat.where('width>=1024')": lambda: mat.where("width>=1024"), **_by_width(path)}),
+        )
+        related = lambda: mat.related("CT/Lung/Cancer")  # noqa: E731
+        table("An experiment", compare({"related, with its audit": lambda: related().audit(), "related": related}))
+
+
+def _by_width(path: Path) -> dict[str, Callable[[], object]]:
+    """What a user of Polars or DuckDB would write, as far as they are installed."""
+    ways: dict[str, Callable[[], object]] = {}
+    if importlib.util.find_spec("polars"):
+        import polars
+
+        scan = polars.scan_parquet(path).with_row_index("at").filter(polars.col("width") >= 1024).select("at")
+        ways["polars.scan_parquet"] = scan.collect
+    if importlib.util.find_spec("duckdb"):
+        import duckdb
+
+        query = f"SELECT file_row_number FROM read_parquet('{path}', file_row_number=true) WHERE width >= 1024"
+        ways["DuckDB"] = lambda: duckdb.sql(query).fetchnumpy()
+    return ways
 
 
 def _mask(path: Path) -> None:

@@ -37,7 +37,8 @@ from med_mat.splits import advice, kinds, loading, registry, sampling
 from med_mat.storage import copies, shards, windows
 from med_mat.storage.location import BUILD_KEY, INDEX, Folder, Location, brief, locate, need, read_index, reading
 from med_mat.storage.manifest import missing_images
-from med_mat.tags import COLUMNS, Positions, Tags, encode
+from med_mat.storage.parquet import parquet_file
+from med_mat.tags import COLUMNS, Narrow, Positions, Tags, encode
 from med_mat.taxonomy import SPLITS, WITHHELD, did_you_mean
 from med_mat.vocabulary import in_order
 
@@ -134,7 +135,7 @@ class MedMAT:
         self.tags = Tags.read(location.index(COLUMNS), manifest)
         self._missing = missing_images(manifest, location)  # to warn of; empty once that is done
         self._arrow: dict[str, datasets.Dataset] = {}
-        self._columns: dict[str, pa.ChunkedArray] = {}
+        self._narrow: dict[str, Narrow] = {}
         self._views: dict[tuple[Form, int], View] = {}
 
     if not TYPE_CHECKING:  # for type checkers, unknown names remain errors
@@ -207,7 +208,7 @@ class MedMAT:
     @functools.cached_property
     def silent(self) -> npt.NDArray[np.bool_]:
         """(n,) bool, by position in the index: whether the record has no question, so that its ``target`` is null."""
-        return np.asarray(self._record_facts("target").is_null())
+        return np.asarray(read_index(self.location, ("target",))["target"].is_null())
 
     def score(self, made: Parts | str | os.PathLike[str], answers: Given, **options: Any) -> Result:
         """Score the answers of a model to the test records of a split of this Med-MAT.
@@ -272,13 +273,11 @@ class MedMAT:
         one = field_type(field)
         facts = self.tags.facts.values()
         if field == "split":
-            found = set(self._record_facts("split").unique().to_pylist())
+            found = {SPLITS[split] for split in np.unique(self.tags.runs.split)}
         elif field == "label":
             found = {label for labels in self.tags.labels for label in labels}
-        elif one.type == "answer" and one.level == "record":
-            found = set(self._record_facts(field).is_valid().unique().to_pylist())
         elif one.level == "record":
-            found = set(self._record_facts(field).unique().to_pylist())
+            found = self._column(field).present()
         else:
             found = {row.as_fields()[field] for row in facts}
         return tuple(sorted(found - {None}))
@@ -340,20 +339,28 @@ class MedMAT:
         runs, known = self.tags.runs, (*SPLITS, WITHHELD)
         shown = runs.split if withheld else np.where(runs.withheld, known.index(WITHHELD), runs.split)
         codes = runs.row * len(known) + shown
-        kept = np.zeros(len(runs.start), dtype=bool)
-        pieces = []
-        for code in np.unique(codes).tolist():
+        different, of_run = np.unique(codes, return_inverse=True)
+        verdicts: dict[bool | Selection, int] = {False: 0, True: 1}  # the others depend on fields of single records
+        numbers = []
+        for code in different.tolist():
             row, part = divmod(code, len(known))
-            if row not in rows or split not in (None, known[part]):
-                continue
-            verdict = selection.resolve({**self.tags.facts[row].as_fields(), "split": known[part]})
+            verdict: bool | Selection = False
+            if row in rows and split in (None, known[part]):
+                verdict = selection.resolve({**self.tags.facts[row].as_fields(), "split": known[part]})
+            numbers.append(verdicts.setdefault(verdict, len(verdicts)))
+        number = np.array(numbers, dtype=np.int64)[of_run]
+        if len(verdicts) == 2:
+            return runs.positions(number == 1)
+        kept, open_ = np.zeros(len(self), dtype=bool), list(verdicts)
+        first = np.flatnonzero(np.diff(number, prepend=-1))  # of the runs that follow one another with one verdict
+        ends = np.append(runs.start[first[1:]], len(self))
+        for start, end, which in zip(runs.start[first].tolist(), ends.tolist(), number[first].tolist(), strict=True):
+            verdict = open_[which]
             if isinstance(verdict, bool):
-                kept |= verdict & (codes == code)
-            else:  # depends on fields of single records
-                places = runs.positions(codes == code)
-                pieces.append(places[verdict.mask(functools.partial(self._column, places), len(places))])
-        whole = runs.positions(kept)
-        return np.sort(np.concatenate((whole, *pieces))) if pieces else whole
+                kept[start:end] = verdict
+            else:
+                kept[start:end] = verdict.mask(functools.partial(self._matching, slice(start, end)), end - start)
+        return np.flatnonzero(kept)
 
     @overload
     def select(
@@ -420,7 +427,7 @@ class MedMAT:
         strict.refuse_unknown(columns, schema.features(), "A selection", "columns", error=VocabularyError)
         positions = self.where(selector, withheld=withheld, **fields)
         if one_per == "image":
-            images, _ = encode(self._record_facts("image_id").take(pa.array(positions)).dictionary_encode())
+            images, _ = encode(self.facts(positions, ("image_id",))["image_id"].dictionary_encode())
             positions = positions[np.sort(np.unique(images, return_index=True)[1])]
         if streaming:
             return self.stream(positions, columns, questions=questions, seed=seed)
@@ -506,14 +513,14 @@ class MedMAT:
         self._prepare_images()
         once, tags = np.sort(positions), self.tags
         rank = None if shuffle is None else sampling.random_keys(tags, once, shuffle)
-        view, why = self._view(questions, seed), self._record_facts("withheld")
+        view, why = self._view(questions, seed), self._column("withheld")
         pieces = self._pieces(once, rank)
         if view is not None:
             view.columns(np.unique(tags.row[once]).tolist())  # a card may be missing
         file, place, names = self.places
         for at, record in windows.records(self.location, pieces, view):
             record["label_set"] = tags.label_sets[tags.label[at]]
-            record["group"], record["withheld"] = int(tags.group[at]), why[at].as_py()
+            record["group"], record["withheld"] = int(tags.group[at]), (*(why.names or ()), None)[why.values[at]]
             record["key"] = int(tags.key[at].view(np.int64))
             record["file"], record["position"] = names[file[at]], int(place[at])
             yield record
@@ -600,7 +607,7 @@ class MedMAT:
         """
         order = np.argsort(positions, kind="stable")
         ascending, start = positions[order], 0
-        with reading(self.location, INDEX), pq.ParquetFile(self.location.index(columns)) as parquet:
+        with reading(self.location, INDEX), parquet_file(self.location.index(columns)) as parquet:
             need(self.location, INDEX, parquet.schema_arrow, columns)
             found = [parquet.schema_arrow.empty_table().select(list(columns))]
             for group in range(parquet.num_row_groups):
@@ -634,20 +641,23 @@ class MedMAT:
         pieces = [(names[file[one[0]]], position[one], keys[one]) for one in stretches]
         return {"location": self.location, "pieces": pieces, "columns": tuple(columns), "view": view}
 
-    def _column(self, positions: Positions, name: str, wanted: Any) -> npt.NDArray[np.bool_]:
+    def _matching(self, places: slice, name: str, wanted: Any) -> npt.NDArray[np.bool_]:
         """Which of these records have one of the wanted values, or are within the wanted bounds."""
         if name == "label":
             having = np.array([not wanted.isdisjoint(labels) for labels in self.tags.labels], dtype=bool)
-            return having[self.tags.label[positions]]
-        return FIELDS[name].matches(self._record_facts(name).take(pa.array(positions)), wanted)
+            return having[self.tags.label[places]]
+        column = self._column(name)
+        return FIELDS[name].matches(column.values[places], column.names or (), wanted)
 
-    def _record_facts(self, name: str) -> pa.ChunkedArray:
+    def _column(self, name: str) -> Narrow:
         """A column of the index, read once."""
-        if name not in self._columns:
+        if name not in self._narrow:
             column = "attributes" if name in ATTRIBUTES else name
             found = read_index(self.location, (column,))[column]
-            self._columns[name] = pc.struct_field(found, name) if name in ATTRIBUTES else found
-        return self._columns[name]
+            found = pc.struct_field(found, name) if name in ATTRIBUTES else found
+            answer = name in FIELDS and FIELDS[name].type == "answer"
+            self._narrow[name] = Narrow.stated(found) if answer else Narrow.of(found)
+        return self._narrow[name]
 
     @functools.cached_property
     def places(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], tuple[str, ...]]:

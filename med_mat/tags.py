@@ -116,6 +116,31 @@ class Tags:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """A column of the index as numbers, which conditions on single records are evaluated on."""
+
+    values: npt.NDArray[Any]  # (records,): int32 numbers, bool answers, or int32 positions in ``names``, -1 for null
+    names: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, column: pa.ChunkedArray) -> Narrow:
+        """Numbers as they are; texts as positions in their dictionary."""
+        if pa.types.is_integer(column.type):
+            return cls(pc.fill_null(column, -1).to_numpy().astype(np.int32, copy=False))
+        return cls(*encode(column if pa.types.is_dictionary(column.type) else column.dictionary_encode()))
+
+    @classmethod
+    def stated(cls, column: pa.ChunkedArray) -> Narrow:
+        """Whether there is a value."""
+        return cls(np.asarray(column.is_valid()))
+
+    def present(self) -> set[Any]:
+        """The values that records have; those of texts without null."""
+        found = np.unique(self.values).tolist()
+        return set(found) if self.names is None else {self.names[code] for code in found if code >= 0}
+
+
 def encode(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.int32], tuple[str, ...]]:
     """A dictionary column as codes (-1 for null) and their values."""
     array = column.unify_dictionaries().combine_chunks()

@@ -16,6 +16,7 @@ from med_mat.leakage.components import components
 from med_mat.leakage.contradictions import EQUAL
 from med_mat.leakage.groups import DUPLICATES
 from med_mat.storage.location import INDEX, Location, need, reading
+from med_mat.storage.parquet import parquet_file
 from med_mat.tags import Positions
 
 
@@ -78,7 +79,7 @@ def _holding(
 
 def _row_groups(location: Location, columns: list[str]) -> Iterator[tuple[int, pa.Table]]:
     """Columns of the index by row group, each with the position of its first record."""
-    with reading(location, INDEX), pq.ParquetFile(location.local(INDEX)) as parquet:
+    with reading(location, INDEX), parquet_file(location.local(INDEX)) as parquet:
         need(location, INDEX, parquet.schema_arrow, columns)
         start = 0
         for number in range(parquet.num_row_groups):

@@ -7,7 +7,7 @@ completion.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from types import MappingProxyType
@@ -19,7 +19,6 @@ from med_mat.taxonomy import SPLITS, WITHHELD, Access, AnnotationKind, LicenseCe
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
-    import pyarrow as pa
 
 _ANSWERS: Mapping[str, bool | None] = MappingProxyType({"yes": True, "no": False, "unknown": None})
 _UNKNOWN = "unknown"
@@ -84,25 +83,26 @@ class FieldType:
         """The key by which spelled values are sorted: numbers by size."""
         return (lambda word: (len(word), word)) if self.type == "number" else str
 
-    def matches(self, column: pa.ChunkedArray, wanted: Any) -> npt.NDArray[np.bool_]:
-        """Which records of an index column have one of the wanted values, or are within the wanted bounds.
+    def matches(self, values: npt.NDArray[Any], names: Sequence[str], wanted: Any) -> npt.NDArray[np.bool_]:
+        """Which records have one of the wanted values, or are within the wanted bounds: (records,) of bool.
 
         Args:
-            column: Index column of the records; for ``patient``, whether it has a value.
+            values: (records,) numbers of pixels, yes or no as bool, or positions in ``names``, -1 for null.
+            names: The texts that the records have.
             wanted: Values as a set; for pixels, the minimum and maximum, both inclusive, None if unbounded.
         """
         import numpy as np
-        import pyarrow as pa
-        import pyarrow.compute as pc
 
-        if self.type == "answer":
-            return np.isin(column.is_valid().to_numpy(), list(wanted))
         if self.type == "pixels":
             low, high = wanted
-            values: npt.NDArray[np.int32] = column.to_numpy()
-            return ((low or 0) <= values) & (values <= (_LARGEST if high is None else high))
-        found = np.asarray(pc.is_in(column, pa.array(sorted(wanted - {None}), pa.string())))
-        return found | ~column.is_valid().to_numpy() if None in wanted else found
+            inside: npt.NDArray[np.bool_] = values >= (low or 0)
+            return inside if high is None else inside & (values <= high)
+        if self.type == "answer":
+            values, having = values.view(np.uint8), [False in wanted, True in wanted]
+        else:
+            having = [*(name in wanted for name in names), None in wanted]  # the last one is at -1
+        chosen: npt.NDArray[np.bool_] = np.array(having)[values]
+        return chosen
 
 
 _YES_NO_UNKNOWN = tuple(_ANSWERS)
