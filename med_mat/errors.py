@@ -137,6 +137,10 @@ class MissingExtraError(MedMATError, ImportError):
     """An optional dependency is not installed; the message says which extra provides it."""
 
 
+class RemoteError(MedMATError):
+    """A place behind an address, or a file there, cannot be read: no access, no connection, or it has changed."""
+
+
 class DownloadError(MedMATError, RuntimeError):
     """A source, or one of its files, cannot be downloaded; the message says how to get it instead."""
 

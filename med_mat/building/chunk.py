@@ -162,7 +162,9 @@ def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | Non
         FaultError: any other error.
     """
     try:
-        return _write_chunk(chunk, setting, store, kept)
+        result = _write_chunk(chunk, setting, store, kept)
+        setting.mount.check()
+        return result
     except (MedMATError, OSError):
         raise
     except Exception as error:  # described here: between processes an error loses its traceback

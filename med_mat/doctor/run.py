@@ -20,12 +20,12 @@ from med_mat.storage.raw_files import read_indexes
 
 
 def diagnose(
-    folder: Path | str, catalog: Catalog, *, against: Path | None = None, tables: bool = True, follow: bool = True
+    folder: Place | str, catalog: Catalog, *, against: Path | None = None, tables: bool = True, follow: bool = True
 ) -> tuple[Finding, ...]:
     """Lists the sources below a folder, and what keeps each from being built. Scans the folder once.
 
     Args:
-        folder: any folder, or an archive.
+        folder: any folder, or an archive, or its address.
         catalog: the sources to look for.
         against: a Med-MAT, or its index files, to compare with; else those in the folder itself.
         tables: read label tables to count images and to find missing ones; else use file names alone.
@@ -33,6 +33,7 @@ def diagnose(
 
     Raises:
         LayoutError: there is no such folder.
+        RemoteError: the address cannot be read.
         ReadError: ``against`` is no index.
     """
     top = Path(folder).absolute()

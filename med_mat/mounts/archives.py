@@ -163,11 +163,16 @@ class ArchiveMount:
         full = _joined(self.prefix, str(path))
         return full in _members(self) or (not outside(PurePosixPath(path)) and self.base.inside(full))
 
+    def check(self) -> None:
+        """Whether the archives could be read."""
+        self.base.check()
+
     def release(self) -> None:
         """Removes the temporary copies of archives that cannot be sought in."""
         for one in self.archives:
             with suppress(OSError):
                 _spool(self.base, one._replace(at="")).release()
+        self.base.release()
         _reader.cache_clear()
 
     def _lies_beside(self, full: str) -> bool:
