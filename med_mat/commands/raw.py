@@ -73,18 +73,19 @@ def download(
 
 
 @click.command()
-@click.argument("folder", metavar="PATH", type=FOLDER)
+@click.argument("folder", metavar="PATH", type=RAW)
 @click.option("--against", type=FOLDER, help="A Med-MAT, or its files/: an index of raw files to compare with.")
 @click.option("--quick", is_flag=True, help="Use names only; do not read label tables to count images.")
 @follow()
 @click.option("--json", "as_json", is_flag=True, help="Output JSON.")
-def doctor(folder: Path, against: Path | None, quick: bool, follow: bool, as_json: bool) -> None:
+def doctor(folder: Place, against: Path | None, quick: bool, follow: bool, as_json: bool) -> None:
     """List the sources below PATH, what each is missing, and the command to run next.
 
     Changes and unpacks nothing. Exit status 1 if something is missing or nothing was found.
 
     \b
-    Example: med-mat doctor /data/raw
+    Examples: med-mat doctor /data/raw
+              med-mat doctor s3://bucket/raw
     """
     from med_mat import catalog
     from med_mat import doctor as module

@@ -163,10 +163,6 @@ class ArchiveMount:
         full = _joined(self.prefix, str(path))
         return full in _members(self) or (not outside(PurePosixPath(path)) and self.base.inside(full))
 
-    def check(self) -> None:
-        """Whether the archives could be read."""
-        self.base.check()
-
     def release(self) -> None:
         """Removes the temporary copies of archives that cannot be sought in."""
         for one in self.archives:

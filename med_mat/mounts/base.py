@@ -118,13 +118,6 @@ class Mount(Hashable, Protocol):
     def inside(self, path: PurePosixPath | str) -> bool:
         """Whether a path stays inside, links resolved."""
 
-    def check(self) -> None:
-        """Whether every read in this process had an answer; libraries that decode take any error for a damaged file.
-
-        Raises:
-            RemoteError: One had none.
-        """
-
 
 @dataclass(frozen=True, slots=True)
 class RawPath:

@@ -153,9 +153,6 @@ class FolderMount:
         """Whether a path stays inside, links resolved."""
         return _within(os.path.realpath(self.root / path), self.identity)
 
-    def check(self) -> None:
-        """A folder of this machine always answers."""
-
 
 def refused_link(place: str, root: str, follow: bool) -> str:
     """Why a link to a file is not followed, in words; "" if it is.

@@ -7,8 +7,9 @@ import functools
 import io
 import json
 import os
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
@@ -26,8 +27,24 @@ from med_mat.mounts.urls import URLPath
 #: Bytes of a block: a request takes as long as the transfer of about as many.
 BLOCK = 4 << 20
 
-#: Place that was listed -> why something there could not be read, in this process.
-_failed: dict[str, RemoteError] = {}
+_unanswered: ContextVar[list[RemoteError] | None] = ContextVar("unanswered", default=None)
+
+
+@contextmanager
+def answered() -> Iterator[None]:
+    """Checks that every read within had an answer: libraries that decode take any error for a damaged file.
+
+    Raises:
+        RemoteError: One had none.
+    """
+    failed: list[RemoteError] = []
+    token = _unanswered.set(failed)
+    try:
+        yield
+    finally:
+        _unanswered.reset(token)
+    if failed:
+        raise failed[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +108,7 @@ class RemoteMount:
     def open(self, path: PurePosixPath | str) -> IO[bytes]:
         """Opens a file; one of a block at most is read at once."""
         entry, full = self._entry(path), _joined(self.prefix, str(path))
-        file = _File(self.url, full, f"{_listing(self.url, self.stamp).at}/{full}", entry)
+        file = _File(URLPath(self.url) / full, f"{_listing(self.url, self.stamp).at}/{full}", entry)
         return io.BytesIO(file.read()) if entry.size <= BLOCK else cast("IO[bytes]", file)
 
     def local(self, path: PurePosixPath | str, scratch: Callable[[], Path]) -> Path:
@@ -119,11 +136,6 @@ class RemoteMount:
     def inside(self, path: PurePosixPath | str) -> bool:
         """Whether a path stays inside."""
         return not outside(PurePosixPath(path))
-
-    def check(self) -> None:
-        """Whether every read in this process had an answer."""
-        if (error := _failed.pop(self.url, None)) is not None:
-            raise error
 
     def _entry(self, path: PurePosixPath | str) -> Entry:
         full = _joined(self.prefix, str(path))
@@ -215,9 +227,9 @@ def _tree(url: str, stamp: str) -> dict[str, Names]:
 class _File(io.RawIOBase):
     """A file, read in blocks."""
 
-    def __init__(self, url: str, path: str, at: str, entry: Entry) -> None:
+    def __init__(self, where: URLPath, at: str, entry: Entry) -> None:
         super().__init__()
-        self._url, self._where, self._of, self._entry = url, URLPath(url) / path, at, entry
+        self._where, self._of, self._entry = where, at, entry
         self._position, self._number, self._data = 0, -1, b""
 
     def readable(self) -> bool:
@@ -265,7 +277,8 @@ class _File(io.RawIOBase):
                 number,
             )
         except RemoteError as error:
-            _failed[self._url] = error
+            if (failed := _unanswered.get()) is not None:
+                failed.append(error)
             raise
 
 
