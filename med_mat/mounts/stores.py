@@ -215,7 +215,8 @@ def _tried(where: URLPath, act: Callable[[], _T]) -> _T:
         FileNotFoundError, ChangedError: Nothing is there, or something else.
         RemoteError: Any other failure.
     """
-    for pause in (*_PAUSES, None):
+    pauses = () if where.scheme == "hf" else _PAUSES  # its library tries again by itself
+    for pause in (*pauses, None):
         try:
             return act()
         except (MedMATError, ChangedError, FileNotFoundError):
@@ -237,7 +238,7 @@ def _tried(where: URLPath, act: Callable[[], _T]) -> _T:
                 ) from error
             if pause is None:
                 raise RemoteError(
-                    f"{where} cannot be read after {len(_PAUSES) + 1} tries ({_told(error)}). Run the command again "
+                    f"{where} cannot be read after several tries ({_told(error)}). Run the command again "
                     "later: what is finished is kept."
                 ) from error
         time.sleep(pause)
