@@ -25,7 +25,7 @@ from med_mat import export as exporting
 from med_mat import limits, markup, schema, strict, terms
 from med_mat.catalog import vocabulary_of
 from med_mat.contamination import comparing
-from med_mat.errors import BuildError, HubError, MedMATError, VocabularyError
+from med_mat.errors import BuildError, HubError, MedMATError, RemoteError, VocabularyError
 from med_mat.leakage import linked
 from med_mat.leakage.linked import Linked
 from med_mat.questions import SEED, Form
@@ -67,13 +67,15 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
     """Open a built Med-MAT. Only its index is read.
 
     Args:
-        where: A folder that ``med-mat build`` wrote, or a Hub dataset ("org/Med-MAT").
+        where: A folder that ``med-mat build`` wrote, its address ("s3://bucket/Med-MAT"), or a Hub dataset
+            ("org/Med-MAT").
         revision: Branch, tag or commit of the Hub dataset.
 
     Raises:
         BuildNotFoundError: There is no build, or an unfinished one.
         BuildError: The build is damaged, or has another schema version.
         HubError: The dataset cannot be read from the Hub.
+        RemoteError: The address cannot be read.
     """
     for wait in (*_SWITCHING, None):
         location, manifest = locate(where, revision)
@@ -82,7 +84,7 @@ def open(where: str | os.PathLike[str], *, revision: str | None = None) -> MedMA
             if opened.is_of_one_build():
                 return opened
             damage = "it is of another build than the manifest"
-        except HubError:
+        except (HubError, RemoteError):
             raise
         except MedMATError as error:  # of the manifest or a file: the message must name the build
             raise BuildError(str(error) if str(location) in str(error) else f"{where}: {error}") from error

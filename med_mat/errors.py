@@ -24,6 +24,7 @@
     ├── ScoreError (ValueError)                 answers cannot be read or scored, or results not compared
     ├── PlotError (ValueError)                  nothing to plot, or an unsupported file extension
     ├── MissingExtraError (ImportError)         an optional dependency is not installed
+    ├── RemoteError                             a place behind an address, or a file there, cannot be read
     ├── DownloadError (RuntimeError)            a source cannot be downloaded
     ├── HubError (RuntimeError)                 the Hugging Face Hub refuses or fails
     ├── ArchiveError (ValueError)               an archive is damaged, hostile or of an unsupported kind
@@ -135,6 +136,10 @@ class PlotError(MedMATError, ValueError):
 
 class MissingExtraError(MedMATError, ImportError):
     """An optional dependency is not installed; the message says which extra provides it."""
+
+
+class RemoteError(MedMATError):
+    """A place behind an address, or a file there, cannot be read: no access, no connection, or it has changed."""
 
 
 class DownloadError(MedMATError, RuntimeError):

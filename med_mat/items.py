@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from med_mat.building.outcomes import OnError, Skip
     from med_mat.imaging.decoding import Check
+    from med_mat.mounts.choice import Place
     from med_mat.raw import RawFolder
 
 
@@ -174,7 +175,7 @@ class Items:
 
 
 def examples(
-    source: str, folder: Path | str, *, check: Check = "decode", on_error: OnError = "skip", follow: bool = True
+    source: str, folder: Place | str, *, check: Check = "decode", on_error: OnError = "skip", follow: bool = True
 ) -> Items:
     """The examples of one source, read from its publisher's files without a build.
 
@@ -183,7 +184,7 @@ def examples(
 
     Args:
         source: its name, as :func:`med_mat.sources` lists it, or that of a plug-in.
-        folder: where it lies: its root, or a folder up to four levels above.
+        folder: where it lies: its root, or a folder up to four levels above; a folder, an archive, or an address.
         check: "decode" decodes every image before it is yielded, and skips what cannot be decoded; "header" trusts
             images whose container is sound, which is faster.
         on_error: "skip" names what cannot be read in ``skipped`` and goes on; "raise" raises.
@@ -195,6 +196,7 @@ def examples(
     Raises:
         UnknownSourceError: no source has that name.
         LayoutError: the folder does not hold it; the message says what was expected and what is there.
+        RemoteError: the address cannot be read.
     """
     from med_mat.building.loader import examples_of
     from med_mat.layouts.locating import locate

@@ -30,6 +30,7 @@ from med_mat.example import Example
 from med_mat.files import flush, suspect, temporary_path, write_atomically
 from med_mat.imaging import decoding, opened
 from med_mat.leakage import thumbnails
+from med_mat.mounts.remote import answered
 
 #: Ordinal of a record -> its side, and the split of the files that contain it: its side, or "withheld".
 Places = Mapping[int, tuple[str, str]]
@@ -169,6 +170,7 @@ def write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | Non
         raise faults.of_source(setting.source, setting.mount.root, error) from error
 
 
+@answered()
 def _write_chunk(chunk: Chunk, setting: Setting, store: Store, kept: Result | None) -> Result:
     if kept is not None and not all(store.is_whole(name, *file, read=True) for name, file in kept.files.items()):
         kept = None

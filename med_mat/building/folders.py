@@ -11,6 +11,8 @@ from med_mat.catalog import Catalog, load
 from med_mat.errors import BuildError, LayoutError, UsageError
 from med_mat.files import holds
 from med_mat.layouts.locating import locate, recognize
+from med_mat.mounts.base import Mount
+from med_mat.mounts.choice import Place, mount_of
 from med_mat.raw.folder import RawFolder
 from med_mat.storage.location import MANIFEST
 
@@ -18,13 +20,15 @@ log = logging.getLogger(__name__)
 
 
 def find(
-    folders: Mapping[str, Path | None], root: Path | None, catalog: Catalog | None = None, *, follow: bool = True
+    folders: Mapping[str, Place | None], root: Place | None, catalog: Catalog | None = None, *, follow: bool = True
 ) -> dict[str, RawFolder]:
     """The raw folders to build from.
 
     Args:
-        folders: source name -> its folder, or None for "below ``root``". Empty: everything recognized below ``root``.
-        root: the folder of sources, each as ``root/<source>`` or in a folder of any name with a layout that matches.
+        folders: source name -> its folder, archive or address, or None for "below ``root``". Empty: everything
+            recognized below ``root``.
+        root: the folder of sources, each as ``root/<source>`` or in a folder of any name with a layout that matches;
+            or its address.
         catalog: the sources' cards.
         follow: whether symbolic links to files may point outside the folder of a source.
 
@@ -32,6 +36,7 @@ def find(
         UnknownSourceError: a name is not in the catalog.
         LayoutError: a folder does not match the layout of its source, or nothing is recognized.
         UsageError: no folder is given.
+        RemoteError: an address cannot be read.
     """
     catalog = catalog or load()
     if not folders:
@@ -39,25 +44,28 @@ def find(
             raise UsageError(
                 "Nothing to build: name a source and its folder (busi=/data/BUSI), or a folder of sources."
             )
-        known = recognize(root, catalog, examples_of, follow=follow)
+        top = mount_of(root, follow=follow)
+        known = recognize(top, catalog, examples_of, follow=follow)
         for name in [name for name in known if not has_loader(catalog[name])]:
             log.warning("%s is recognized in %s, but has no loader yet: left out", name, known.pop(name).root)
         if not known:
             raise LayoutError(
-                f"No source of Med-MAT is recognized below {root.absolute()}. 'med-mat sources' lists what is known, "
+                f"No source of Med-MAT is recognized below {top.root}. 'med-mat sources' lists what is known, "
                 "'med-mat show SOURCE' prints the layout that is expected."
             )
         return dict(sorted(known.items(), key=lambda item: list(catalog).index(item[0])))
     found: dict[str, RawFolder] = {}
+    common = mount_of(root, follow=follow) if root is not None and None in folders.values() else None
     for name, folder in folders.items():
+        place: Place | Mount | None = folder
         source = catalog[name]
-        if folder is None:
-            if root is None:
+        if place is None:
+            if common is None:
                 raise UsageError(
                     f"No folder is given for {name!r}: write {name}=FOLDER, or name the folder of sources (--raw)."
                 )
-            folder = root / name if (root / name).exists() else root
-        found[name] = locate(source, folder, examples_of(source), catalog, follow=follow)
+            place = common.below(name) if common.is_folder(name) or common.is_file(name) else common
+        found[name] = locate(source, place, examples_of(source), catalog, follow=follow)
     return found
 
 

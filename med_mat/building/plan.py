@@ -26,6 +26,7 @@ from med_mat.catalog import Source
 from med_mat.errors import LoaderError
 from med_mat.example import Example
 from med_mat.leakage.components import components
+from med_mat.mounts.remote import answered
 from med_mat.raw.folder import RawFolder
 
 #: A chunk is closed when its raw files reach this size, or at this many examples.
@@ -85,6 +86,7 @@ class Refused:
     entries: list[tuple[Example, str]] = field(default_factory=list)
 
 
+@answered()
 def survey(source: Source, raw: RawFolder, examples: Examples, seed: int) -> Survey:
     """Run the loader once, keeping only the data that the split needs."""
     names, pictures, said, keys, strata = array("q"), array("q"), array("q"), array("q"), array("L")

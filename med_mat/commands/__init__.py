@@ -6,12 +6,15 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from med_mat.shell import printable
 from med_mat.storage.location import taken_for_pattern
+
+if TYPE_CHECKING:
+    from med_mat.mounts.choice import Place
 
 
 class _Place(click.Path):
@@ -23,7 +26,21 @@ class _Place(click.Path):
         return super().convert(value, param, ctx)
 
 
+class _Raw(_Place):
+    """A folder or an archive, or its address, such as ``s3://bucket/raw``."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        from med_mat.mounts.urls import is_url, url
+
+        return url(value) if is_url(value) else super().convert(value, param, ctx)
+
+
 FOLDER = _Place(path_type=Path)
+#: Raw files: a folder or an archive, or its address.
+RAW = _Raw()
 #: A built Med-MAT: a folder, or a dataset on the Hub.
 MED_MAT = _Place(path_type=str)
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -49,8 +66,10 @@ def sources() -> Callable[[Command], Command]:
     return click.argument("folders", metavar="[SOURCE | SOURCE=FOLDER]...", nargs=-1, callback=_folders)
 
 
-def _folders(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> dict[str, Path | None]:
-    folders: dict[str, Path | None] = {}
+def _folders(ctx: click.Context, param: click.Parameter, names: tuple[str, ...]) -> dict[str, Place | None]:
+    from med_mat.mounts.choice import place
+
+    folders: dict[str, Place | None] = {}
     for one in names:
         source, given, folder = one.partition("=")
         if given and not folder:
@@ -59,7 +78,7 @@ def _folders(ctx: click.Context, param: click.Parameter, names: tuple[str, ...])
             )
         if folders.get(source, folder) != folder:
             raise click.BadParameter(f"{source!r} is named twice, with two folders.", ctx, param)
-        folders[source] = Path(folder) if given else None
+        folders[source] = place(folder) if given else None
     return folders
 
 

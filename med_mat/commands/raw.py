@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from med_mat.commands import FOLDER, Size, follow, jobs, next_step, sources
+from med_mat.commands import FOLDER, RAW, Size, follow, jobs, next_step, sources
 from med_mat.errors import LayoutError, MedMATError
 from med_mat.shell import printable
 
 if TYPE_CHECKING:
     from med_mat.building import Report
+    from med_mat.mounts.choice import Place
     from med_mat.raw import RawFolder
 
 
@@ -71,18 +73,19 @@ def download(
 
 
 @click.command()
-@click.argument("folder", metavar="PATH", type=FOLDER)
+@click.argument("folder", metavar="PATH", type=RAW)
 @click.option("--against", type=FOLDER, help="A Med-MAT, or its files/: an index of raw files to compare with.")
 @click.option("--quick", is_flag=True, help="Use names only; do not read label tables to count images.")
 @follow()
 @click.option("--json", "as_json", is_flag=True, help="Output JSON.")
-def doctor(folder: Path, against: Path | None, quick: bool, follow: bool, as_json: bool) -> None:
+def doctor(folder: Place, against: Path | None, quick: bool, follow: bool, as_json: bool) -> None:
     """List the sources below PATH, what each is missing, and the command to run next.
 
     Changes and unpacks nothing. Exit status 1 if something is missing or nothing was found.
 
     \b
-    Example: med-mat doctor /data/raw
+    Examples: med-mat doctor /data/raw
+              med-mat doctor s3://bucket/raw
     """
     from med_mat import catalog
     from med_mat import doctor as module
@@ -152,7 +155,12 @@ def validate(
 
 @click.command()
 @sources()
-@click.option("--raw", type=FOLDER, help="Folder of raw sources: RAW/<source>, or any name that its layout identifies.")
+@click.option("--raw", type=RAW, help="Folder of raw sources, RAW/<source> or of any name, or its address (s3://...).")
+@click.option(
+    "--cache-size",
+    type=Size(),
+    help="Most bytes of addresses that are kept on this machine.  [default: MED_MAT_CACHE_SIZE, or 10GB]",
+)
 @click.option("--out", type=FOLDER, help="Output folder; an unfinished build there is resumed.  [required]")
 @click.option("--list", "names_only", is_flag=True, help="Only print the sources that are found, one a line.")
 @jobs()
@@ -190,8 +198,9 @@ def validate(
 @click.option("--dry-run", is_flag=True, help="Only print what would be built, and how much would be decoded.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 def build(
-    folders: dict[str, Path | None],
-    raw: Path | None,
+    folders: dict[str, Place | None],
+    raw: Place | None,
+    cache_size: int | None,
     out: Path | None,
     names_only: bool,
     jobs: int | None,
@@ -212,6 +221,7 @@ def build(
     \b
     Examples: med-mat build --raw /data/raw --out Med-MAT
               med-mat build busi=/data/Dataset_BUSI_with_GT head_ct --raw /data/raw --out Med-MAT
+              med-mat build --raw s3://bucket/raw --out Med-MAT
               med-mat build --raw /data/raw --out Med-MAT --cluster dask://scheduler:8786
     """
     from med_mat import catalog, limits
@@ -220,7 +230,10 @@ def build(
         raise click.UsageError("Missing option '--out': the folder of the Med-MAT.")
     from med_mat.building import Options, find, forecast, session, words
     from med_mat.building import build as run
+    from med_mat.mounts import blocks
 
+    if cache_size is not None:
+        os.environ[blocks.VARIABLE] = str(cache_size)  # for worker processes too
     try:
         with limits.allowing(max_file):
             found = find(folders, raw, follow=follow)
@@ -258,12 +271,12 @@ def build(
 
 
 def _tell_unread(
-    raw: Path | None, named: Collection[str], found: Mapping[str, RawFolder], *, err: bool = False
+    raw: Place | None, named: Collection[str], found: Mapping[str, RawFolder], *, err: bool = False
 ) -> None:
     """Prints what the folder of sources holds that no source reads, where the whole folder was to be built."""
     from med_mat.building import unrecognized
 
-    if raw is not None and not named and raw.is_dir():
+    if isinstance(raw, Path) and not named and raw.is_dir():
         roots = {source: place.root for source, place in found.items()}
         read = {place for one in found.values() for place in one.mount.places}
         for line in unrecognized.sentences(raw, unrecognized.unread(raw, roots, read)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from med_mat.catalog import Catalog
@@ -14,18 +15,20 @@ from med_mat.doctor.recognized import claim_recognized, merge_copies
 from med_mat.doctor.scan import Scan
 from med_mat.errors import FolderNotFoundError
 from med_mat.layouts.archives import is_archive
+from med_mat.mounts.choice import Place, mount_of
+from med_mat.mounts.urls import URLPath, is_url
 from med_mat.raw.folder import RawFolder
 from med_mat.raw.patterns import is_hidden
 from med_mat.storage.raw_files import read_indexes
 
 
 def diagnose(
-    folder: Path | str, catalog: Catalog, *, against: Path | None = None, tables: bool = True, follow: bool = True
+    folder: Place | str, catalog: Catalog, *, against: Path | None = None, tables: bool = True, follow: bool = True
 ) -> tuple[Finding, ...]:
     """Lists the sources below a folder, and what keeps each from being built. Scans the folder once.
 
     Args:
-        folder: any folder, or an archive.
+        folder: any folder, or an archive, or its address.
         catalog: the sources to look for.
         against: a Med-MAT, or its index files, to compare with; else those in the folder itself.
         tables: read label tables to count images and to find missing ones; else use file names alone.
@@ -33,8 +36,14 @@ def diagnose(
 
     Raises:
         LayoutError: there is no such folder.
+        RemoteError: the address cannot be read.
         ReadError: ``against`` is no index.
     """
+    if isinstance(folder, URLPath) or is_url(folder):
+        raw = RawFolder(mount_of(folder))
+        paths = sorted(path for path in raw.files if not is_hidden(path))
+        scan = Scan(raw, paths, catalog, read_indexes(against) if against else {}, tables)
+        return tuple(_findings_there(scan))
     top = Path(folder).absolute()
     if is_archive(top.name) and top.is_file():
         scan = Scan(RawFolder(top.parent), [top.name], catalog, read_indexes(against) if against else {}, tables)
@@ -64,3 +73,14 @@ def _findings(scan: Scan) -> Iterator[Finding]:
     yield from builds
     yield from not_sources.turned_down(scan)
     yield from not_sources.unknown(scan)
+
+
+def _findings_there(scan: Scan) -> Iterator[Finding]:
+    """All findings behind an address: nothing is moved or unpacked there, so only commands of Med-MAT are suggested."""
+    claim_recognized(scan)
+    claim_packed(scan)
+    claim_partial(scan)
+    for one in (*merge_copies(scan, scan.findings()), *not_sources.unknown(scan)):
+        yield replace(
+            one, steps=tuple(step for step in one.steps if step.startswith(("med-mat build", "med-mat show")))
+        )

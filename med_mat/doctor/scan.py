@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from posixpath import splitext
+from typing import cast
 
 from med_mat import formats
 from med_mat.catalog import Catalog, Layout, Source
@@ -37,8 +38,8 @@ class Scan:
 
     @property
     def top(self) -> Path:
-        """The folder."""
-        return Path(self.raw.root)
+        """The folder; an address if it is not on this machine, of which nothing but its name is used."""
+        return cast(Path, self.raw.root)
 
     @cached_property
     def tree(self) -> Tree:

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from med_mat import formats, limits
-from med_mat.errors import ReadError
+from med_mat.errors import ReadError, RemoteError
 from med_mat.example import Frame, Pixels, Region, Slice
 from med_mat.imaging import opened
 from med_mat.imaging.open_file import Check, FileCache, OpenFile, RawFile, Want, raw_file
@@ -181,7 +181,7 @@ def _opened(mount: Mount, path: PurePosixPath, reference: Pixels, facts: Status,
     try:
         file: OpenFile = importlib.import_module(decoder.module).open_file(raw)
         raw.copies.keep_for(file)
-    except ReadError:
+    except (ReadError, RemoteError):
         raw.copies.remove()
         raise
     except Exception as error:

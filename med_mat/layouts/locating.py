@@ -13,7 +13,7 @@ from med_mat.layouts import packed
 from med_mat.layouts.listing import Parts, Tree, levels
 from med_mat.layouts.matching import Candidates, fits, fitting, lacking, matches, weight
 from med_mat.mounts.base import Mount
-from med_mat.mounts.choice import mount_of
+from med_mat.mounts.choice import Place, mount_of
 from med_mat.mounts.folder import FolderMount, mounted
 from med_mat.raw.folder import RawFolder
 from med_mat.taxonomy import closest
@@ -30,7 +30,7 @@ Reader = Callable[[RawFolder], Iterable[Any]]
 
 def locate(
     source: Source,
-    folder: Path | str | Mount,
+    folder: Place | str | Mount,
     reader: Reader | None = None,
     catalog: Mapping[str, Source] | None = None,
     *,
@@ -121,7 +121,7 @@ def _finds(reader: Reader, raw: RawFolder) -> bool:
 
 
 def recognize(
-    folder: Path | str | Mount,
+    folder: Place | str | Mount,
     catalog: Mapping[str, Source],
     readers: Callable[[Source], Reader] | None = None,
     *,
@@ -186,7 +186,9 @@ def recognize(
 
 
 def _no_folder(source: Source, place: PurePath) -> str:
-    top = Path(place)
+    if not isinstance(place, Path):
+        return f"{place} does not exist, and so {source.title} ({source.name}) cannot be read from it."
+    top = place
     if top.is_file():
         return f"{top} is a file: name the folder or the archive that holds {source.title} ({source.name})."
     if top.parent.is_dir():

@@ -168,6 +168,7 @@ class ArchiveMount:
         for one in self.archives:
             with suppress(OSError):
                 _spool(self.base, one._replace(at="")).release()
+        self.base.release()
         _reader.cache_clear()
 
     def _lies_beside(self, full: str) -> bool:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +22,7 @@ import pyarrow.parquet as pq
 from med_mat import schema
 from med_mat.errors import BuildError, WriteError
 from med_mat.files import is_temporary, left_behind, replacing
-from med_mat.storage.location import Folder, Location, need, reading
+from med_mat.storage.location import Address, Folder, Location, need, reading
 
 if TYPE_CHECKING:
     import datasets
@@ -110,8 +111,11 @@ def _batches(location: Location, name: str) -> Iterator[pa.RecordBatch]:
     Raises:
         BuildError, HubError: the file is damaged.
     """
-    path = location.local(name)
-    with reading(location, name), pq.ParquetFile(path) as parquet:
+    with (
+        reading(location, name),
+        nullcontext(location.local(name)) if not isinstance(location, Address) else location.open(name) as source,
+        pq.ParquetFile(source) as parquet,
+    ):
         need(location, name, parquet.schema_arrow, (column for column, _ in schema.FIELDS))
         yield pa.RecordBatch.from_pylist([], schema=parquet.schema_arrow)
         yield from parquet.iter_batches(batch_size=_BATCH_ROWS)

@@ -1,19 +1,24 @@
-"""The location of a built Med-MAT: a local folder, or a dataset on the Hugging Face Hub at one commit."""
+"""The location of a built Med-MAT: a local folder, a dataset on the Hugging Face Hub at one commit, or an address."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from med_mat import schema
 from med_mat.errors import BuildError, BuildNotFoundError, HubError, MedMATError
-from med_mat.files import relative
+from med_mat.files import relative, replacing
+from med_mat.mounts import cache
+from med_mat.mounts.remote import RemoteMount, remote
+from med_mat.mounts.urls import URLPath, is_url, url
 from med_mat.storage.errors import hub_errors
 from med_mat.storage.manifest import check
 
@@ -172,7 +177,75 @@ class HubRepository:
         )
 
 
-Location = Folder | HubRepository
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A build in object storage or on a server, as it was listed: a change there is an error."""
+
+    mount: RemoteMount
+
+    def __str__(self) -> str:
+        return str(self.mount.root)
+
+    def local(self, name: str) -> Path:
+        """The local path of a file of the build, downloaded once into the cache of Med-MAT.
+
+        Raises:
+            BuildError: the file does not exist.
+            RemoteError: it cannot be downloaded.
+        """
+        path = cache.folder("files") / f"{cache.key(self.key(name))}{PurePosixPath(name).suffix}"
+        if not path.is_file():
+            with (
+                replacing(path, lasting=False) as temporary,
+                self.mount.open(name) as source,
+                temporary.open("wb") as target,
+            ):
+                shutil.copyfileobj(source, target, 1 << 20)
+        return path
+
+    def index(self, columns: Iterable[str]) -> Path:
+        """A Parquet file that has these columns of the index: the small file of tags if that has all of them."""
+        small = set(columns) <= set(TAGS_COLUMNS) and self.mount.is_file(TAGS)
+        return self.local(TAGS if small else INDEX)
+
+    def open(self, name: str) -> IO[bytes]:
+        """Open a file of the build for reading; only the blocks that are read are downloaded.
+
+        Raises:
+            BuildError: the file does not exist.
+        """
+        self.key(name)
+        return io.BufferedReader(cast(io.RawIOBase, self.mount.open(name)))
+
+    def read_row_group(
+        self, file: IO[bytes], parquet: pq.ParquetFile, group: int, columns: Collection[str]
+    ) -> pa.Table:
+        """Read columns of one row group of an open file; none means all."""
+        del file
+        return parquet.read_row_group(group, columns=list(columns) or None)
+
+    @property
+    def identity(self) -> str:
+        """The identity of the build: its address."""
+        return str(self)
+
+    def key(self, name: str) -> str:
+        """What identifies the content of a file, for the cache.
+
+        Raises:
+            BuildError: the file does not exist.
+        """
+        if not self.mount.is_file(name):
+            raise BuildError(f"{self} lacks {name}: was everything that 'med-mat build' wrote copied there?")
+        facts = self.mount.stat(name)
+        return f"{self}/{name}/{facts.st_size}/{facts.st_mtime_ns}"
+
+    def damaged(self, name: str, why: object) -> BuildError:
+        """The error to raise if a file of the build is damaged."""
+        return BuildError(f"{self}/{name} is damaged, or cannot be read ({why}): copy it there again.")
+
+
+Location = Folder | HubRepository | Address
 
 
 def taken_for_pattern(folder: str | os.PathLike[str]) -> bool:
@@ -256,12 +329,14 @@ def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[
     """Find a built Med-MAT, and read its manifest.
 
     Args:
-        where: a folder that ``med-mat build`` wrote, or a Hub dataset ("org/Med-MAT").
+        where: a folder that ``med-mat build`` wrote, its address ("s3://bucket/Med-MAT"), or a Hub dataset
+            ("org/Med-MAT").
         revision: a branch, tag or commit of the Hub dataset; it is resolved to a commit once.
 
     Raises:
         BuildError: there is no build, an unfinished one, or one with another schema version.
         HubError: the dataset cannot be read from the Hub.
+        RemoteError: the address cannot be read.
     """
     if where == "":
         raise BuildError("The name of a Med-MAT is empty: name a folder or a Hub dataset; '.' is the current folder.")
@@ -283,6 +358,8 @@ def locate(where: str | os.PathLike[str], revision: str | None = None) -> tuple[
 
 
 def _location(where: str | os.PathLike[str], revision: str | None) -> Location:
+    if isinstance(where, URLPath) or is_url(where):
+        return _address(url(str(where)), revision)
     folder = Path(where)
     if folder.is_dir():
         if not (folder / MANIFEST).is_file():
@@ -305,3 +382,15 @@ def _location(where: str | os.PathLike[str], revision: str | None) -> Location:
     if not re.fullmatch(r"[0-9a-f]{40}", str(commit)):
         raise HubError(f"The Hub did not say which commit {where} is at: it gave {commit!r}. Try again later.")
     return HubRepository(str(where), str(commit))
+
+
+def _address(where: URLPath, revision: str | None) -> Location:
+    if where.scheme == "hf" and where.host == "datasets" and len(where.parts) == 4:
+        repo_id, _, at = "/".join(where.parts[2:]).partition("@")
+        return _location(repo_id, revision or at or None)
+    if revision is not None:
+        raise BuildError(f"{where} has no revisions: leave out revision={revision!r}.")
+    location = Address(remote(where))
+    if not location.mount.is_file(MANIFEST):
+        raise BuildNotFoundError(f"{where} contains no Med-MAT: expected {MANIFEST} and {INDEX} in it.")
+    return location
