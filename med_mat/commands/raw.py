@@ -161,7 +161,8 @@ def validate(
     type=Size(),
     help="Most bytes of addresses that are kept on this machine.  [default: MED_MAT_CACHE_SIZE, or 10GB]",
 )
-@click.option("--out", type=FOLDER, help="Output folder; an unfinished build there is resumed.  [required]")
+@click.option("--out", type=RAW, help="Output folder, or its address; an unfinished build is resumed.  [required]")
+@click.option("--staging", type=FOLDER, help="Where to build what goes to an address; it stays, for the next build.")
 @click.option("--list", "names_only", is_flag=True, help="Only print the sources that are found, one a line.")
 @jobs()
 @click.option("--cluster", metavar="ADDRESS", help="Build on dask://HOST:8786, ray://HOST:10001 or ray://auto.")
@@ -201,7 +202,8 @@ def build(
     folders: dict[str, Place | None],
     raw: Place | None,
     cache_size: int | None,
-    out: Path | None,
+    out: Place | None,
+    staging: Path | None,
     names_only: bool,
     jobs: int | None,
     cluster: str | None,
@@ -222,13 +224,20 @@ def build(
     Examples: med-mat build --raw /data/raw --out Med-MAT
               med-mat build busi=/data/Dataset_BUSI_with_GT head_ct --raw /data/raw --out Med-MAT
               med-mat build --raw s3://bucket/raw --out Med-MAT
+              med-mat build --raw /data/raw --out s3://bucket/Med-MAT --staging /scratch/Med-MAT
               med-mat build --raw /data/raw --out Med-MAT --cluster dask://scheduler:8786
     """
     from med_mat import catalog, limits
 
     if out is None and not names_only:
         raise click.UsageError("Missing option '--out': the folder of the Med-MAT.")
-    from med_mat.building import Options, find, forecast, session, words
+    to = None if out is None or isinstance(out, Path) else out
+    if (to is None) != (staging is None):
+        raise click.UsageError("--staging FOLDER is where a Med-MAT is built whose --out is an address, and only then.")
+    if to is not None and to.scheme != "s3":
+        raise click.UsageError(f"{to}: a Med-MAT is written to a folder or to s3://; to the Hub goes 'med-mat push'.")
+    out = staging if to is not None else out
+    from med_mat.building import Options, find, forecast, mirror, session, words
     from med_mat.building import build as run
     from med_mat.mounts import blocks
 
@@ -240,7 +249,7 @@ def build(
     except LayoutError:
         _tell_unread(raw, folders, {}, err=True)
         raise
-    if names_only or out is None:
+    if names_only or not isinstance(out, Path):
         click.echo("\n".join(found))
         return
     for source, place in found.items():
@@ -266,6 +275,9 @@ def build(
     for source, error in report.failed.items():
         click.echo(f"{source}: nothing could be built. {printable(str(error))}", err=True)
     click.echo(_result(report, out))
+    if to is not None and not report.failed:
+        copied = mirror.mirror(out, to, progress=not quiet)
+        click.echo(f"{to}: {copied.sent} files sent, {copied.kept} were there already, {copied.removed} removed")
     if report.failed:
         raise click.exceptions.Exit(1)
 

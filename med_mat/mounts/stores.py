@@ -12,6 +12,8 @@ import hashlib
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from med_mat.errors import FolderNotFoundError, MedMATError, MissingExtraError, RemoteError
@@ -99,6 +101,38 @@ def fetched(where: URLPath, at: str, entry: Entry, start: int, end: int) -> byte
         raise RemoteError(
             f"{where} has changed, or was removed, since it was listed: run the command again once nobody writes there."
         ) from None
+
+
+def sent(path: Path, where: URLPath) -> Entry:
+    """Copies a file of this machine to an address, and returns its facts there.
+
+    Raises:
+        RemoteError: It cannot be sent, or did not arrive whole.
+    """
+    files, at, size = system(where), _at(where), path.stat().st_size
+
+    def put() -> Entry:
+        files.put_file(str(path), at)
+        files.invalidate_cache()
+        entry = _entry(files.info(at))
+        if entry.size != size:
+            raise EOFError(f"{entry.size:,} of {size:,} bytes arrived")
+        return entry
+
+    try:
+        return _tried(where, put)
+    except FileNotFoundError:
+        raise RemoteError(f"{where} cannot be written: there is no such bucket.") from None
+
+
+def remove(where: URLPath) -> None:
+    """Removes a file at an address.
+
+    Raises:
+        RemoteError: It cannot be removed.
+    """
+    with suppress(FileNotFoundError):
+        _tried(where, lambda: system(where).rm_file(_at(where)))
 
 
 @functools.lru_cache(maxsize=16)
@@ -229,7 +263,7 @@ def _tried(where: URLPath, act: Callable[[], _T]) -> _T:
                 raise ChangedError from error
             if status in (401, 403):
                 raise RemoteError(
-                    f"{where} cannot be read: access is denied. Credentials are taken from {_MEANS[where.scheme]}."
+                    f"{where}: access is denied. Credentials are taken from {_MEANS[where.scheme]}."
                 ) from error
             if status == -1:
                 raise RemoteError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import datasets
 import pytest
 from servers import Wire
 from workshop import once
@@ -20,7 +21,10 @@ def out(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return once(tmp_path_factory, "remote-out", lambda root: build(find({}, raw), root, Options(jobs=1)))
 
 
-def test_a_bucket_gives_the_records_of_the_folder(s3: Wire, out: Path) -> None:
+def test_a_bucket_gives_the_records_of_the_folder(
+    s3: Wire, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "copies")
     s3.store.put(out, "Med-MAT/")
     here, there = med_mat.open(out), med_mat.open("s3://bucket/Med-MAT")
     assert s3.asked("data/") == 0
